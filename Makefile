@@ -1,0 +1,97 @@
+# What a person types. Each target first installs, or names, what it needs.
+#
+# To build against your own trees, which are only read:
+#   make unix MICROPYTHON_DIR=/path/to/micropython MBEDTLS_DIR=/path/to/mbedtls
+
+PYTHON ?= python3
+
+# Variables given on this make's command line are not for MicroPython's make.
+unexport MAKEFLAGS MFLAGS MAKELEVEL
+
+# Steps share downloads, builds and ports: one at a time, whatever -j says.
+.NOTPARALLEL:
+.PHONY: help demo test unix lint bench clean sources prerequisites-build \
+	prerequisites-test prerequisites-lint format
+
+help:
+	@echo 'make demo      build MicroPython with this module and show it at work'
+	@echo 'make unix      build MicroPython for this machine: build/unix/micropython'
+	@echo 'make test      every test (make test SECTIONS="rust binary": only these)'
+	@echo 'make lint      formatting, clippy and the rules of this project'
+	@echo 'make format    put the formatting right'
+	@echo 'make bench     time and memory of a connection, beside the stock module'
+	@echo 'make sources   only fetch the sources of MicroPython and Mbed TLS'
+	@echo 'make clean     remove everything that was built'
+	@echo
+	@echo 'With MICROPYTHON_DIR=/path or MBEDTLS_DIR=/path your own trees are used, never changed.'
+
+# tests/run.py, build.rs and tools/demo.py read them from the environment, where an empty one
+# would be taken for a directory.
+ifneq ($(MICROPYTHON_DIR),)
+override MICROPYTHON_DIR := $(abspath $(MICROPYTHON_DIR))
+export MICROPYTHON_DIR
+else
+unexport MICROPYTHON_DIR
+endif
+ifneq ($(MBEDTLS_DIR),)
+override MBEDTLS_DIR := $(abspath $(MBEDTLS_DIR))
+export MBEDTLS_DIR
+else
+unexport MBEDTLS_DIR
+endif
+
+# The released sources, except what the user's own trees replace.
+RELEASED_SOURCES := $(if $(MICROPYTHON_DIR),,micropython-1.26.1) \
+	$(if $(MBEDTLS_DIR),,mbedtls-3.6.6)
+UNIX_MICROPYTHON = $(or $(MICROPYTHON_DIR),build/src/micropython)
+UNIX_MBEDTLS = $(or $(MBEDTLS_DIR),build/src/mbedtls-3.6.6)
+
+sources:
+	@tools/sources.sh
+
+prerequisites-build:
+	@tools/prerequisites.sh build
+prerequisites-test:
+	@tools/prerequisites.sh build test
+prerequisites-lint:
+	@tools/prerequisites.sh build lint
+
+unix: prerequisites-build
+	@$(if $(strip $(RELEASED_SOURCES)),tools/sources.sh $(RELEASED_SOURCES))
+	@echo 'unix: building build/unix/micropython (about a minute the first time)'
+	@ports/unix/build.sh --micropython $(UNIX_MICROPYTHON) --mbedtls $(UNIX_MBEDTLS) \
+		--variant standard --out build/unix
+	@echo 'unix: built build/unix/micropython'
+
+demo: unix
+	@$(PYTHON) tools/demo.py
+
+test: prerequisites-test
+	@$(PYTHON) tests/run.py $(SECTIONS)
+
+bench: unix
+	@$(PYTHON) benches/bench.py
+
+C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
+
+# All of it, then the verdict: one complaint does not hide the others.
+lint: prerequisites-lint
+	@$(if $(strip $(RELEASED_SOURCES)),tools/sources.sh $(RELEASED_SOURCES))
+	@ok=true; \
+	step() { echo "lint: $$1"; shift; "$$@" || ok=false; }; \
+	step rustfmt cargo fmt --check; \
+	step clippy env MICROPYTHON_DIR=$(abspath $(UNIX_MICROPYTHON)) MBEDTLS_DIR=$(abspath $(UNIX_MBEDTLS)) \
+		cargo clippy --quiet --locked --all-targets -- -D warnings; \
+	step clang-format clang-format --dry-run -Werror $(C_FILES); \
+	step 'the rules of this project' $(PYTHON) tools/check_rules.py; \
+	step 'and the checker of the rules' $(PYTHON) tools/check_rules.py --self-test; \
+	$$ok
+
+format:
+	@cargo fmt
+	@clang-format -i $(C_FILES)
+
+# The unpacked sources are read-only, so is what lies below them.
+clean:
+	@[ ! -d build ] || chmod -R u+w build
+	rm -rf build target

@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+//! Makes the bindings, from the very headers, configuration and flags the C code of
+//! the firmware is compiled with, and turns what is compiled in into cfgs.
+//!
+//! Two ways in:
+//!
+//! - **Firmware.** The port's build system passes `MPSSL_CFLAGS` (all flags of its C
+//!   compiler, quoted for a shell), `MPSSL_CFLAGS_DIR` (what relative paths in them are
+//!   relative to) and `MPSSL_CC` (the compiler). Mbed TLS is the firmware's.
+//! - **Host**, for `cargo test`. The flags are those of the unix port's standard
+//!   variant; `MICROPYTHON_DIR` and `MBEDTLS_DIR` name the sources. Mbed TLS is compiled
+//!   here and takes its memory from `mpglue_calloc` and `mpglue_free`, which the test
+//!   defines. `MPSSL_HOST_CFLAGS` adds flags, `-fsanitize=address` for instance.
+//!
+//! Out come, in `OUT_DIR`: `mbedtls_sys.rs`, `micropython_sys.rs` and `mpssl_abi.h`
+//! (copied to `MPSSL_ABI_OUT`), with which `c_glue/abi_check.c` asserts that the C
+//! compiler lays the structures out alike.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::{env, fs};
+
+type Result<T> = std::result::Result<T, String>;
+
+/// Options the Rust code asks about, as `cfg(lower_case_name)`.
+const OPTIONS: &[&str] = &[
+    "MBEDTLS_DEBUG_C",
+    "MBEDTLS_ECP_RESTARTABLE",
+    "MBEDTLS_ERROR_C",
+    "MBEDTLS_HAVE_TIME",
+    "MBEDTLS_HAVE_TIME_DATE",
+    "MBEDTLS_PEM_PARSE_C",
+    "MBEDTLS_PKCS5_C",
+    "MBEDTLS_SSL_ALPN",
+    "MBEDTLS_SSL_ASYNC_PRIVATE",
+    "MBEDTLS_SSL_CACHE_C",
+    "MBEDTLS_SSL_CLI_C",
+    "MBEDTLS_SSL_CONTEXT_SERIALIZATION",
+    "MBEDTLS_SSL_COOKIE_C",
+    "MBEDTLS_SSL_DTLS_ANTI_REPLAY",
+    "MBEDTLS_SSL_DTLS_CLIENT_PORT_REUSE",
+    "MBEDTLS_SSL_DTLS_CONNECTION_ID",
+    "MBEDTLS_SSL_DTLS_HELLO_VERIFY",
+    "MBEDTLS_SSL_ENCRYPT_THEN_MAC",
+    "MBEDTLS_SSL_EXTENDED_MASTER_SECRET",
+    // Neither is in any configuration file: Mbed TLS's headers derive them.
+    "MBEDTLS_SSL_HANDSHAKE_WITH_CERT_ENABLED",
+    "MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED",
+    "MBEDTLS_SSL_KEEP_PEER_CERTIFICATE",
+    "MBEDTLS_SSL_MAX_FRAGMENT_LENGTH",
+    "MBEDTLS_SSL_PROTO_DTLS",
+    "MBEDTLS_SSL_PROTO_TLS1_2",
+    "MBEDTLS_SSL_PROTO_TLS1_3",
+    "MBEDTLS_SSL_RENEGOTIATION",
+    "MBEDTLS_SSL_SERVER_NAME_INDICATION",
+    "MBEDTLS_SSL_SESSION_TICKETS",
+    "MBEDTLS_SSL_SRV_C",
+    "MBEDTLS_SSL_TICKET_C",
+    "MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH",
+    "MBEDTLS_THREADING_C",
+    "MBEDTLS_USE_PSA_CRYPTO",
+    "MBEDTLS_X509_CRT_PARSE_C",
+    "MBEDTLS_X509_TRUSTED_CERTIFICATE_CALLBACK",
+];
+
+/// Structures Rust owns or looks into.
+const ABI_TYPES: &[&str] = &[
+    "mbedtls_ssl_context",
+    "mbedtls_ssl_config",
+    "mbedtls_ssl_session",
+    "mbedtls_x509_crt",
+    "mbedtls_pk_context",
+    "mbedtls_ctr_drbg_context",
+    "mbedtls_entropy_context",
+];
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let root = PathBuf::from(required("CARGO_MANIFEST_DIR")?);
+    let out = PathBuf::from(required("OUT_DIR")?);
+    rerun_if_changed(&root.join("build.rs"));
+
+    for name in ["MPSSL_CFLAGS", "MPSSL_CFLAGS_DIR", "MPSSL_CC", "MPSSL_ABI_OUT"] {
+        println!("cargo::rerun-if-env-changed={name}");
+    }
+    let input = match env::var("MPSSL_CFLAGS") {
+        Ok(cflags) => Input::firmware(&cflags)?,
+        Err(_) => Input::host(&root, &out)?,
+    };
+
+    let header = root.join("src/mbedtls/mbedtls.h");
+    let macros = input.macros(&header)?;
+    check_version(&macros)?;
+    for option in OPTIONS {
+        let cfg = option.to_lowercase();
+        println!("cargo::rustc-check-cfg=cfg({cfg})");
+        if macros.contains_key(*option) {
+            println!("cargo::rustc-cfg={cfg}");
+        }
+    }
+
+    let clang_args = input.clang_args(&macros)?;
+    let mbedtls_sys = bindgen()?
+        .header(utf8(&header)?)
+        .clang_args(&clang_args)
+        .clang_arg("-DMBEDTLS_ALLOW_PRIVATE_ACCESS")
+        .allowlist_item("(mbedtls|MBEDTLS)_.*")
+        .generate()
+        .map_err(|error| format!("bindgen cannot read Mbed TLS's headers: {error}"))?
+        .to_string();
+    write_if_changed(&out.join("mbedtls_sys.rs"), &mbedtls_sys)?;
+
+    let abi = abi_header(&mbedtls_sys)?;
+    write_if_changed(&out.join("mpssl_abi.h"), &abi)?;
+    if let Ok(path) = env::var("MPSSL_ABI_OUT") {
+        write_if_changed(Path::new(&path), &abi)?;
+    }
+
+    let contract = root.join("c_glue/mpssl.h");
+    let micropython_sys = bindgen()?
+        .header(utf8(&contract)?)
+        .clang_args(&clang_args)
+        .allowlist_item("(mpssl|mpglue|MPSSL|MPGLUE)_.*")
+        .generate()
+        .map_err(|error| format!("bindgen cannot read {}: {error}", contract.display()))?
+        .to_string();
+    write_if_changed(&out.join("micropython_sys.rs"), &micropython_sys)?;
+
+    input.compile_mbedtls(&out)
+}
+
+/// The settings both bindings share.
+fn bindgen() -> Result<bindgen::Builder> {
+    let msrv = bindgen::RustTarget::stable(85, 0).map_err(|error| error.to_string())?;
+    Ok(bindgen::Builder::default()
+        .rust_target(msrv)
+        .rust_edition(bindgen::RustEdition::Edition2024)
+        .use_core()
+        .ctypes_prefix("::core::ffi")
+        .default_enum_style(bindgen::EnumVariation::Consts)
+        .prepend_enum_name(false)
+        .derive_debug(false)
+        .generate_comments(false)
+        .merge_extern_blocks(true)
+        .layout_tests(true)
+        .formatter(bindgen::Formatter::Prettyplease)
+        .parse_callbacks(Box::new(bindgen::CargoCallbacks::new())))
+}
+
+// ---- Where the flags come from ----------------------------------------------
+
+/// How the C code is compiled.
+enum Input {
+    Firmware {
+        /// The compiler, with a wrapper or options in front or behind (`ccache gcc -m32`).
+        compiler: Option<Vec<String>>,
+        /// All flags, as the port passes them, to run in `dir`.
+        cflags: Vec<String>,
+        dir: PathBuf,
+    },
+    Host {
+        flags: Vec<String>,
+        micropython: PathBuf,
+        mbedtls: PathBuf,
+    },
+}
+
+impl Input {
+    fn firmware(cflags: &str) -> Result<Self> {
+        let dir = PathBuf::from(required("MPSSL_CFLAGS_DIR")?);
+        let compiler = match env::var("MPSSL_CC") {
+            Ok(words) => Some(shell_split("MPSSL_CC", &words)?),
+            Err(_) => None,
+        };
+        let cflags = shell_split("MPSSL_CFLAGS", cflags)?;
+        Ok(Input::Firmware { compiler, cflags, dir })
+    }
+
+    fn host(root: &Path, out: &Path) -> Result<Self> {
+        println!("cargo::rerun-if-env-changed=MPSSL_HOST_CFLAGS");
+        let tree = |variable: &str, default: &str, witness: &str| {
+            println!("cargo::rerun-if-env-changed={variable}");
+            let dir = env::var_os(variable).map_or_else(|| root.join(default), |dir| root.join(dir));
+            rerun_if_changed(&dir.join(witness));
+            if dir.join(witness).is_file() {
+                Ok(dir)
+            } else {
+                Err(format!(
+                    "no {witness} in {}\n\
+                     Tests compile the firmware's own sources: run `make sources` once,\n\
+                     or name a source tree in the environment as {variable}.",
+                    dir.display()
+                ))
+            }
+        };
+        let micropython = tree(
+            "MICROPYTHON_DIR",
+            "build/src/micropython-1.26.1",
+            "extmod/mbedtls/mbedtls_config_common.h",
+        )?;
+        let mbedtls = tree("MBEDTLS_DIR", "build/src/mbedtls-3.6.6", "include/mbedtls/ssl.h")?;
+
+        let allocator = out.join("mpssl_host_alloc.h");
+        write_if_changed(
+            &allocator,
+            "#include <stddef.h>\nvoid *mpglue_calloc(size_t, size_t);\nvoid mpglue_free(void *);\n",
+        )?;
+
+        let port = micropython.join("ports/unix");
+        let mut flags = Vec::new();
+        for dir in [&port, &micropython, &port.join("variants/standard"), &mbedtls.join("include")] {
+            flags.push(format!("-I{}", utf8(dir)?));
+        }
+        let config = root.join("c_glue/mbedtls_config.h");
+        flags.push(format!("-DMBEDTLS_CONFIG_FILE=\"{}\"", utf8(&config)?));
+        flags.push("-include".into());
+        flags.push(utf8(&allocator)?.into());
+        for flag in [
+            "-std=gnu99",
+            "-DUNIX",
+            "-DMICROPY_PY_SSL=1",
+            "-DMICROPY_SSL_MBEDTLS=1",
+            "-DMICROPY_PY_THREAD=1",
+            "-DMICROPY_PY_THREAD_GIL=0",
+            "-D_FILE_OFFSET_BITS=64",
+            "-D_TIME_BITS=64",
+            // Empty, as the configuration files define their options.
+            "-DMBEDTLS_PLATFORM_MEMORY=",
+            "-DMBEDTLS_PLATFORM_CALLOC_MACRO=mpglue_calloc",
+            "-DMBEDTLS_PLATFORM_FREE_MACRO=mpglue_free",
+        ] {
+            flags.push(flag.into());
+        }
+        Ok(Input::Host { flags, micropython, mbedtls })
+    }
+
+    /// The C compiler, ready to preprocess or to be asked questions.
+    fn compiler(&self) -> Result<Command> {
+        match self {
+            Input::Firmware { compiler: Some(words), cflags, dir } => {
+                let (program, rest) = words.split_first().ok_or("MPSSL_CC is empty")?;
+                let mut command = Command::new(program);
+                command.args(rest).args(cflags).current_dir(dir);
+                Ok(command)
+            }
+            Input::Firmware { compiler: None, cflags, dir } => {
+                let mut command = cc_compiler()?;
+                command.args(cflags).current_dir(dir);
+                Ok(command)
+            }
+            Input::Host { flags, .. } => {
+                let mut command = cc_compiler()?;
+                command.args(flags);
+                Ok(command)
+            }
+        }
+    }
+
+    /// Every macro defined at the end of `header`. A configuration file alone would not
+    /// do: Mbed TLS's headers derive options from options.
+    fn macros(&self, header: &Path) -> Result<HashMap<String, String>> {
+        let mut command = self.compiler()?;
+        command.args(["-dM", "-E", "-x", "c"]).arg(header);
+        let (stdout, _) = output(&mut command)?;
+        Ok(stdout
+            .lines()
+            .filter_map(|line| line.strip_prefix("#define "))
+            .map(|line| line.split_once(' ').unwrap_or((line, "")))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect())
+    }
+
+    /// What libclang needs to see the headers as the C compiler does.
+    fn clang_args(&self, macros: &HashMap<String, String>) -> Result<Vec<String>> {
+        let mut args = match self {
+            Input::Firmware { cflags, dir, .. } => layout_flags(cflags, dir)?,
+            Input::Host { flags, .. } => flags.clone(),
+        };
+        // GCC for bare-metal ARM packs enums by default, clang does not.
+        if macros.get("__ARM_SIZEOF_MINIMAL_ENUM").is_some_and(|size| size == "1") {
+            args.push("-fshort-enums".into());
+        }
+        if required("TARGET")? != required("HOST")? {
+            // The cross compiler knows where its C library's headers are.
+            for dir in self.system_headers()? {
+                args.push("-isystem".into());
+                args.push(dir);
+            }
+        }
+        Ok(args)
+    }
+
+    /// The C compiler's own list of header directories, less those of the compiler
+    /// itself, for which libclang has its own.
+    fn system_headers(&self) -> Result<Vec<String>> {
+        let mut command = self.compiler()?;
+        command.args(["-E", "-v", "-x", "c", "/dev/null"]);
+        let (_, stderr) = output(&mut command)?;
+        Ok(stderr
+            .lines()
+            .skip_while(|line| !line.starts_with("#include <...>"))
+            .skip(1)
+            .take_while(|line| line.starts_with(' '))
+            .map(str::trim)
+            .filter(|dir| !dir.contains("/gcc/") && !dir.contains("/clang/"))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// Host builds bring their own Mbed TLS; a firmware has one.
+    fn compile_mbedtls(&self, out: &Path) -> Result<()> {
+        let Input::Host { flags, micropython, mbedtls } = self else {
+            return Ok(());
+        };
+        // Nothing is linked, but clippy and rustdoc may run with all features.
+        if env::var_os("CARGO_FEATURE_FIRMWARE").is_some() {
+            return Ok(());
+        }
+        let extra = match env::var("MPSSL_HOST_CFLAGS") {
+            Ok(words) => shell_split("MPSSL_HOST_CFLAGS", &words)?,
+            Err(_) => Vec::new(),
+        };
+
+        let library = mbedtls.join("library");
+        let listing = fs::read_dir(&library).map_err(|error| format!("{}: {error}", library.display()))?;
+        let mut sources: Vec<PathBuf> = listing
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
+            // MicroPython has its own, shorter texts.
+            .filter(|path| path.file_name().is_some_and(|name| name != "error.c"))
+            .collect();
+        sources.sort();
+        sources.push(micropython.join("lib/mbedtls_errors/mp_mbedtls_errors.c"));
+        rerun_if_changed(&library);
+
+        let mut build = cc::Build::new();
+        for flag in flags.iter().chain(&extra) {
+            build.flag(flag);
+        }
+        build
+            .files(&sources)
+            .include(&library)
+            // Tests spend their time in here, whatever the profile.
+            .opt_level(2)
+            .warnings(false)
+            .out_dir(out)
+            .try_compile("mbedtls")
+            .map_err(|error| format!("Mbed TLS does not compile: {error}"))?;
+
+        if extra.iter().any(|flag| flag == "-fsanitize=address") {
+            link_address_sanitizer()?;
+        }
+        Ok(())
+    }
+}
+
+/// The compiler the `cc` crate finds for the target.
+fn cc_compiler() -> Result<Command> {
+    let tool = cc::Build::new()
+        .cargo_metadata(false)
+        .try_get_compiler()
+        .map_err(|error| format!("no C compiler: {error}"))?;
+    Ok(tool.to_command())
+}
+
+/// Links GCC's AddressSanitizer into the programs of this package. rustc passes
+/// -nodefaultlibs, so the compiler does not do it, and the shared runtime would have to
+/// come first of all libraries.
+fn link_address_sanitizer() -> Result<()> {
+    // With nightly's -Zsanitizer=address the runtime is rustc's.
+    if env::var("CARGO_CFG_SANITIZE").is_ok_and(|all| all.contains("address")) {
+        return Ok(());
+    }
+    let (path, _) = output(cc_compiler()?.arg("-print-file-name=libasan.a"))?;
+    let path = path.trim();
+    if !Path::new(path).is_absolute() {
+        return Err("the C compiler has no static AddressSanitizer (libasan.a)".into());
+    }
+    for argument in ["-Wl,--whole-archive", path, "-Wl,--no-whole-archive", "-Wl,--export-dynamic"] {
+        println!("cargo::rustc-link-arg={argument}");
+    }
+    for library in ["stdc++", "m", "dl", "rt", "pthread"] {
+        println!("cargo::rustc-link-arg=-l{library}");
+    }
+    Ok(())
+}
+
+/// Of a C compiler's flags those that can change what a header says, with paths made
+/// absolute. GCC has many that libclang refuses.
+fn layout_flags(cflags: &[String], dir: &Path) -> Result<Vec<String>> {
+    const PATHS: &[&str] = &["-I", "-isystem", "-iquote", "-idirafter", "-include", "-imacros"];
+    const NAMES: &[&str] = &["-D", "-U"];
+    const WHOLE: &[&str] =
+        &["-m32", "-m64", "-fshort-enums", "-fno-short-enums", "-funsigned-char", "-fsigned-char"];
+    const PREFIX: &[&str] = &["-std=", "-mabi=", "-fpack-struct"];
+
+    let mut kept = Vec::new();
+    let mut rest = cflags.iter();
+    while let Some(flag) = rest.next() {
+        let flag = flag.as_str();
+        let option = PATHS.iter().chain(NAMES).find(|option| flag.starts_with(**option));
+        if let Some(&option) = option {
+            // "-Ipath" and "-I path" mean the same.
+            let joined = flag.strip_prefix(option).unwrap_or_default();
+            let value = if joined.is_empty() {
+                rest.next().ok_or_else(|| format!("MPSSL_CFLAGS ends with {option}"))?
+            } else {
+                joined
+            };
+            kept.push(option.to_owned());
+            kept.push(if PATHS.contains(&option) { rebase(value, option, dir)? } else { value.to_owned() });
+        } else if WHOLE.contains(&flag) || PREFIX.iter().any(|prefix| flag.starts_with(prefix)) {
+            kept.push(flag.to_owned());
+        }
+    }
+    Ok(kept)
+}
+
+fn rebase(path: &str, option: &str, dir: &Path) -> Result<String> {
+    let absolute = dir.join(path);
+    // -include also searches the -I directories.
+    let searched = matches!(option, "-include" | "-imacros") && !absolute.exists();
+    Ok(if searched { path.to_owned() } else { utf8(&absolute)?.to_owned() })
+}
+
+// ---- What is made of them ---------------------------------------------------
+
+fn check_version(macros: &HashMap<String, String>) -> Result<()> {
+    let number = |name: &str| macros.get(name).and_then(|value| value.parse::<u32>().ok());
+    let version =
+        (number("MBEDTLS_VERSION_MAJOR"), number("MBEDTLS_VERSION_MINOR"), number("MBEDTLS_VERSION_PATCH"));
+    let (Some(major), Some(minor), Some(patch)) = version else {
+        return Err("the Mbed TLS headers give no version: Mbed TLS 3.6 is required".into());
+    };
+    if (major, minor) != (3, 6) {
+        return Err(format!("Mbed TLS 3.6 is required, this firmware has {major}.{minor}.{patch}"));
+    }
+    if patch < 6 {
+        println!(
+            "cargo::warning=Mbed TLS {major}.{minor}.{patch} has known vulnerabilities \
+             (CVE-2026-25834, CVE-2026-25835, CVE-2026-34872 to CVE-2026-34876): update to 3.6.6"
+        );
+    }
+    Ok(())
+}
+
+/// The sizes and offsets in the assertions bindgen wrote, as a C header.
+fn abi_header(bindings: &str) -> Result<String> {
+    let mut header = String::from(
+        "// Made by build.rs: how the Rust side sees Mbed TLS's structures.\n\
+         #ifndef MPSSL_ABI_H\n#define MPSSL_ABI_H\n\n",
+    );
+    let mut offsets = String::new();
+    for name in ABI_TYPES {
+        let (_, size) = assertions(bindings, "Size of ")
+            .find(|(subject, _)| subject == name)
+            .ok_or_else(|| format!("bindgen's output has no size of {name}"))?;
+        writeln!(header, "#define MPSSL_ABI_SIZEOF_{name} {size}").map_err(|error| error.to_string())?;
+        for (subject, offset) in assertions(bindings, "Offset of field: ") {
+            let Some((of, field)) = subject.split_once("::") else { continue };
+            // Anonymous members have a name in Rust only.
+            if of == *name && !field.starts_with("__bindgen") {
+                // Rust's keywords have an underscore appended.
+                let field = match field {
+                    "type_" => "type",
+                    other => other,
+                };
+                write!(offsets, " \\\n    X({name}, {field}, {offset})")
+                    .map_err(|error| error.to_string())?;
+            }
+        }
+    }
+    header.push_str("\n#define MPSSL_ABI_OFFSETS(X)");
+    header.push_str(&offsets);
+    header.push_str("\n\n#endif // MPSSL_ABI_H\n");
+    Ok(header)
+}
+
+/// Bindgen's layout assertions that begin with `kind`: what they are about, and the
+/// number. They read `["Size of T"][size_of::<T>() - 8usize]`, in one line or more.
+fn assertions<'a>(bindings: &'a str, kind: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    bindings
+        .split(&format!("\"{kind}"))
+        .skip(1)
+        .filter_map(|text| assertion(text))
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+fn assertion(text: &str) -> Option<(&str, &str)> {
+    let (subject, rest) = text.split_once('"')?;
+    let (expression, _) = rest.split_once("usize")?;
+    let (_, number) = expression.rsplit_once("- ")?;
+    Some((subject, number))
+}
+
+// ---- Small things -----------------------------------------------------------
+
+fn required(variable: &str) -> Result<String> {
+    env::var(variable).map_err(|_| format!("{variable} is not set"))
+}
+
+fn utf8(path: &Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| format!("not UTF-8: {}", path.display()))
+}
+
+fn rerun_if_changed(path: &Path) {
+    println!("cargo::rerun-if-changed={}", path.display());
+}
+
+fn shell_split(variable: &str, words: &str) -> Result<Vec<String>> {
+    shlex::split(words).ok_or_else(|| format!("{variable} is not quoted as for a shell: {words}"))
+}
+
+fn output(command: &mut Command) -> Result<(String, String)> {
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        return Err(format!("{command:?}: {}\n{stderr}", output.status));
+    }
+    Ok((String::from_utf8_lossy(&output.stdout).into_owned(), stderr))
+}
+
+/// An unchanged file keeps its time, so nothing that depends on it is made again.
+fn write_if_changed(path: &Path, text: &str) -> Result<()> {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    }
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// The Rust core reads and writes Mbed TLS's structures as libclang laid them out.
+// Here the firmware's own compiler must agree, or the build stops. (rustc asserts
+// the same numbers on its side, in the bindings bindgen makes.)
+
+#define MBEDTLS_ALLOW_PRIVATE_ACCESS
+
+#include <stddef.h>
+
+#include "mbedtls/ctr_drbg.h"
+#include "mbedtls/entropy.h"
+#include "mbedtls/pk.h"
+#include "mbedtls/ssl.h"
+#include "mbedtls/x509_crt.h"
+
+#include "mpssl_abi.h"
+
+#define SAME_SIZE(type) \
+    _Static_assert(sizeof(type) == MPSSL_ABI_SIZEOF_##type, \
+    "the size of " #type " differs between C and Rust: were both compiled with the same flags?");
+
+#define SAME_OFFSET(type, field, offset) \
+    _Static_assert(offsetof(type, field) == (offset), \
+    "the offset of " #type "." #field " differs between C and Rust: were both compiled with the same flags?");
+
+SAME_SIZE(mbedtls_ssl_context)
+SAME_SIZE(mbedtls_ssl_config)
+SAME_SIZE(mbedtls_ssl_session)
+SAME_SIZE(mbedtls_x509_crt)
+SAME_SIZE(mbedtls_pk_context)
+SAME_SIZE(mbedtls_ctr_drbg_context)
+SAME_SIZE(mbedtls_entropy_context)
+
+// Equal sizes can hide two options that cancel each other out.
+MPSSL_ABI_OFFSETS(SAME_OFFSET)

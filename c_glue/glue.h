@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// What the C files of the glue share: the two Python objects, and the guards
+// around every call into Rust.
+#ifndef MPSSL_GLUE_H
+#define MPSSL_GLUE_H
+
+#include "py/gc.h"
+#include "py/runtime.h"
+#include "py/stream.h"
+#include "py/mphal.h"
+#include "py/mperrno.h"
+
+#include "mpssl.h"
+
+#ifndef MP_NORETURN
+#define MP_NORETURN NORETURN // MicroPython 1.25
+#endif
+
+#if MICROPY_ASYNC_KBD_INTR
+#include <signal.h>
+typedef sigset_t mpssl_signals_t;
+#else
+typedef char mpssl_signals_t;
+#endif
+
+typedef struct _ssl_context_obj_t {
+    mp_obj_base_t base;
+    mpssl_context_t *tls; // NULL once freed
+    bool busy;
+    mp_obj_t verify_callback;
+} ssl_context_obj_t;
+
+typedef struct _ssl_socket_obj_t {
+    mp_obj_base_t base;
+    mpssl_socket_t *tls; // NULL once closed
+    mp_obj_t sock; // the transport; MP_OBJ_NULL once closed or unwrapped
+    ssl_context_obj_t *context;
+    mp_obj_t pending_exc; // raised in a call-out, not yet raised on; MP_OBJ_NULL: none
+    bool busy; // a call into Rust is under way
+    bool closing; // close() was called meanwhile: the outermost call frees
+    mpssl_signals_t signals; // what mpssl_leave restores
+} ssl_socket_obj_t;
+
+// Makes a call that may run out of memory; once more after a collection, which
+// may free what dead sockets and contexts hold.
+#define CALL_WITH_MEMORY(status, call) \
+    do { \
+        (status) = (call); \
+        if ((status).kind == MPSSL_NO_MEMORY) { \
+            gc_collect(); \
+            (status) = (call); \
+        } \
+    } while (0)
+
+extern const mp_obj_type_t mpssl_tls_context_type; // tls.SSLContext
+extern const mp_obj_type_t mpssl_ssl_context_type; // ssl.SSLContext
+extern const mp_obj_type_t mpssl_socket_type; // SSLSocket
+
+// ssl_context.c
+
+bool mpssl_is_context(mp_obj_t obj);
+mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int_t verify_mode);
+void mpssl_context_set_mode(ssl_context_obj_t *self, mp_int_t verify_mode);
+// cert, key: path, PEM or DER; key and password may be mp_const_none.
+void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert, mp_obj_t key, mp_obj_t password);
+// certs: path (when may_be_path), PEM or DER.
+void mpssl_context_load_anchors(ssl_context_obj_t *self, mp_obj_t certs, bool may_be_path);
+
+// ssl_socket.c
+
+mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool server_side,
+    bool do_handshake, mp_obj_t server_hostname, mp_obj_t client_id);
+
+// protect.c
+
+// Keeps exceptions that a port raises out of a signal handler away from Rust's
+// frames, from `off` to `on`.
+void mpssl_interrupts_off(mpssl_signals_t *saved);
+void mpssl_interrupts_on(const mpssl_signals_t *saved);
+// Claims an object by its `busy` flag for a call into Rust, with interrupts off.
+// False, and nothing done, if it is claimed already.
+bool mpssl_claim(bool *busy, mpssl_signals_t *saved);
+void mpssl_release(bool *busy, const mpssl_signals_t *saved);
+// Claims the socket. Returns 0, MP_EBADF (closed) or MP_EBUSY (in a call already).
+int mpssl_enter(ssl_socket_obj_t *self);
+// Ends what mpssl_enter began; frees the connection if it was closed meanwhile.
+// Returns false in that case.
+bool mpssl_leave(ssl_socket_obj_t *self);
+// Runs `fun` on the entered socket with exceptions caught: 0 or MPGLUE_RAISED.
+int mpssl_protect(ssl_socket_obj_t *self, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg);
+// The content of the file at `path`, a bytes object. Raises what open and read raise.
+mp_obj_t mpssl_read_file(mp_obj_t path);
+// Takes the pending exception out of the socket; MP_OBJ_NULL: none.
+mp_obj_t mpssl_take_pending(ssl_socket_obj_t *self);
+// Raises what the status says; never returns. self may be NULL.
+MP_NORETURN void mpssl_raise(ssl_socket_obj_t *self, mpssl_status_t status);
+
+#endif // MPSSL_GLUE_H

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// Mbed TLS configuration for firmware with this module: the port's own, then what
+// TLS and DTLS here need or run much faster with. c_glue/micropython.mk names this
+// file as MBEDTLS_CONFIG_FILE unless make is called with MPSSL_MBEDTLS_CONFIG=0.
+//
+// MPSSL_PORT_MBEDTLS_CONFIG_FILE   the port's or board's own file, when it is not
+//                                  "mbedtls/mbedtls_config_port.h"
+// MPSSL_EXTRA_MBEDTLS_CONFIG_FILE  has the last word: a board short of flash takes
+//                                  options away again there
+#ifndef MPSSL_MBEDTLS_CONFIG_H
+#define MPSSL_MBEDTLS_CONFIG_H
+
+// 1.25.0 does not include it from its own configuration; MICROPY_PY_THREAD is asked for below.
+#include "py/mpconfig.h"
+// A mimxrt driver header defines it, and so do Mbed TLS's sources.
+#undef ARRAY_SIZE
+
+#if defined(MPSSL_PORT_MBEDTLS_CONFIG_FILE)
+#include MPSSL_PORT_MBEDTLS_CONFIG_FILE
+#elif defined(__has_include) && __has_include("mbedtls/mbedtls_config_port.h")
+#include "mbedtls/mbedtls_config_port.h"
+#else
+#include "extmod/mbedtls/mbedtls_config_common.h"
+#endif
+
+// ---- Speed -----------------------------------------------------------------
+
+// Assembly for bignum multiplication and constant-time moves, where the CPU has any.
+#define MBEDTLS_HAVE_ASM
+// Reduction modulo the NIST primes without division: P-256 four to five times faster.
+#define MBEDTLS_ECP_NIST_OPTIM
+// The small SHA-256 saves about 1 KB of flash and costs a third of the speed.
+#undef MBEDTLS_SHA256_SMALLER
+// AES and GCM in hardware, asked of the CPU at run time. On x86-64 Mbed TLS uses
+// inline assembly and on i386 a target pragma, so no -maes is needed.
+#if defined(__x86_64__) || defined(__i386__)
+#define MBEDTLS_AESNI_C
+#endif
+
+// ---- Threads ---------------------------------------------------------------
+
+// Mbed TLS locks the objects connections share (random generator, ticket and cookie
+// keys, RSA blinding). Microcontroller ports have no pthread; there a context is
+// used by one thread at a time.
+#if MICROPY_PY_THREAD && (defined(__unix__) || defined(__APPLE__))
+#define MBEDTLS_THREADING_C
+#define MBEDTLS_THREADING_PTHREAD
+#endif
+
+// ---- Ciphers, curves and signatures ------------------------------------------
+
+#define MBEDTLS_CCM_C // CCM and CCM_8 suites: what CoAP and small devices speak
+#define MBEDTLS_CHACHA20_C
+#define MBEDTLS_POLY1305_C
+#define MBEDTLS_CHACHAPOLY_C // faster than AES on a CPU without AES hardware
+#define MBEDTLS_ECP_DP_CURVE25519_ENABLED
+#define MBEDTLS_PKCS1_V21 // RSA-PSS, needed by the next
+#define MBEDTLS_X509_RSASSA_PSS_SUPPORT
+
+// Broken or obsolete; asked for by old port files, most without effect in Mbed TLS 3.
+#undef MBEDTLS_SSL_PROTO_TLS1
+#undef MBEDTLS_SSL_PROTO_TLS1_1
+#undef MBEDTLS_DES_C
+#undef MBEDTLS_ARC4_C
+
+// ---- Key exchanges without certificates --------------------------------------
+
+#define MBEDTLS_KEY_EXCHANGE_PSK_ENABLED
+#define MBEDTLS_KEY_EXCHANGE_ECDHE_PSK_ENABLED
+#define MBEDTLS_KEY_EXCHANGE_DHE_PSK_ENABLED
+#define MBEDTLS_DHM_C // for DHE-PSK
+
+// ---- TLS ---------------------------------------------------------------------
+
+#define MBEDTLS_SSL_PROTO_TLS1_2
+// Tells the peer why, also for a bad record MAC.
+#define MBEDTLS_SSL_ALL_ALERT_MESSAGES
+#define MBEDTLS_SSL_EXTENDED_MASTER_SECRET // against the triple handshake attack
+#define MBEDTLS_SSL_ENCRYPT_THEN_MAC       // against padding oracles in the CBC suites
+#define MBEDTLS_SSL_ALPN
+#define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
+#define MBEDTLS_SSL_SESSION_TICKETS
+#define MBEDTLS_SSL_TICKET_C
+#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE // getpeercert() after the handshake
+
+// ---- DTLS --------------------------------------------------------------------
+
+#define MBEDTLS_SSL_PROTO_DTLS
+#define MBEDTLS_SSL_DTLS_ANTI_REPLAY
+#define MBEDTLS_SSL_COOKIE_C
+#define MBEDTLS_SSL_DTLS_HELLO_VERIFY // a forged source address must not make the server work
+#define MBEDTLS_SSL_DTLS_CLIENT_PORT_REUSE // a rebooted client comes back from the same port
+#define MBEDTLS_SSL_DTLS_CONNECTION_ID     // RFC 9146: the connection survives a NAT rebinding
+
+// ---- Keys and certificates -----------------------------------------------------
+
+#define MBEDTLS_BASE64_C // for PEM
+#define MBEDTLS_PEM_PARSE_C
+// Encrypted private keys: PBES2 with AES-CBC, and the older "DEK-Info" PEM.
+#define MBEDTLS_PKCS5_C
+#define MBEDTLS_CIPHER_C
+#define MBEDTLS_CIPHER_MODE_CBC
+#define MBEDTLS_CIPHER_PADDING_PKCS7
+
+#if defined(MPSSL_EXTRA_MBEDTLS_CONFIG_FILE)
+#include MPSSL_EXTRA_MBEDTLS_CONFIG_FILE
+#endif
+
+#endif // MPSSL_MBEDTLS_CONFIG_H

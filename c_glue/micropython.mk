@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# The module as a user C module: make USER_C_MODULES=<this project> in a port that
+# has MICROPY_PY_SSL=1 and MICROPY_SSL_MBEDTLS=1. Nothing in MicroPython's tree is
+# changed; hashlib and cryptolib go on using the same Mbed TLS.
+#
+# For the port's maintainer to set, on the command line or in mpconfigboard.mk:
+#   MPSSL_TARGET           Rust target triple of the firmware; empty: the host's
+#   MPSSL_CARGO            cargo, with a toolchain if need be ("cargo +esp")
+#   MPSSL_CARGO_ARGS       more arguments for cargo (-Zbuild-std=core …)
+#   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
+#   MBEDTLS_DIR            an Mbed TLS 3.6 tree other than lib/mbedtls
+
+ifneq ($(MICROPY_PY_SSL)$(MICROPY_SSL_MBEDTLS),11)
+$(error micropython-ssl needs MICROPY_PY_SSL=1 and MICROPY_SSL_MBEDTLS=1)
+endif
+
+MPSSL_CARGO ?= cargo
+MPSSL_CARGO_ARGS ?=
+MPSSL_TARGET ?=
+MPSSL_MBEDTLS_CONFIG ?= 1
+
+# realpath, because the directory may be reached through a link.
+MPSSL_ROOT := $(realpath $(USERMOD_DIR)/..)
+# Object files lie where MicroPython's rules put them, below the build directory.
+MPSSL_OBJ_DIR := $(BUILD)/$(patsubst $(USER_C_MODULES)/%,%,$(USERMOD_DIR))
+
+################################################################################
+# C: the glue
+
+# Scanned for qstrs and MP_REGISTER_*.
+SRC_USERMOD_C += $(addprefix $(USERMOD_DIR)/,\
+	modssl.c \
+	protect.c \
+	ssl_context.c \
+	ssl_socket.c \
+	)
+# Not scanned: its header is made by cargo, after the scan.
+SRC_USERMOD_LIB_C += $(USERMOD_DIR)/abi_check.c
+
+# The tree's own module is still scanned but compiles to nothing: modssl.c defines
+# what it registers. "private" keeps the flags from the generated headers.
+$(BUILD)/extmod/modtls_mbedtls.o: private CFLAGS += -UMICROPY_PY_SSL -DMICROPY_PY_SSL=0
+
+################################################################################
+# Mbed TLS: the firmware's own copy, configured for what the module offers
+
+ifneq ($(MBEDTLS_DIR),)
+# Out of the tree: extmod.mk prefixes object files with $(BUILD) and sources with
+# $(MBEDTLS_DIR), so the name stays relative and vpath tells where it is.
+# "override" because extmod.mk assigns the variable again.
+MPSSL_MBEDTLS_TREE := $(abspath $(MBEDTLS_DIR))
+override MBEDTLS_DIR := $(notdir $(MPSSL_MBEDTLS_TREE))
+vpath $(MBEDTLS_DIR)/%.c $(patsubst %/,%,$(dir $(MPSSL_MBEDTLS_TREE)))
+CFLAGS_USERMOD += -I$(MPSSL_MBEDTLS_TREE)/include
+endif
+
+ifeq ($(MPSSL_MBEDTLS_CONFIG),1)
+ifneq ($(MBEDTLS_CONFIG_FILE),)
+# A board has its own file: ours builds on it.
+CFLAGS_USERMOD += -DMPSSL_PORT_MBEDTLS_CONFIG_FILE=$(MBEDTLS_CONFIG_FILE)
+endif
+override MBEDTLS_CONFIG_FILE := \"$(MPSSL_ROOT)/c_glue/mbedtls_config.h\"
+
+# Beyond extmod.mk's list. Compiles to nothing where the options are off.
+SRC_THIRDPARTY_C += $(MBEDTLS_DIR)/library/threading.c
+endif
+
+################################################################################
+# Rust: the core
+
+# An absolute directory, as cargo and make run in different ones.
+MPSSL_BUILD := $(abspath $(BUILD))/rust
+MPSSL_LIB := $(MPSSL_BUILD)/$(if $(MPSSL_TARGET),$(MPSSL_TARGET)/)release/libmicropython_ssl.a
+MPSSL_ABI := $(MPSSL_BUILD)/include/mpssl_abi.h
+
+# build.rs gets the flags the C code is compiled with, all of them: layouts follow
+# from the configuration they name. They pass through the environment as they are
+# and are split there the way the shell splits them.
+$(MPSSL_LIB): private export MPSSL_CFLAGS = $(CFLAGS)
+$(MPSSL_LIB): private export MPSSL_CFLAGS_DIR = $(CURDIR)
+$(MPSSL_LIB): private export MPSSL_CC = $(CC)
+$(MPSSL_LIB): private export MPSSL_ABI_OUT = $(MPSSL_ABI)
+$(MPSSL_LIB): private export CARGO_TARGET_DIR = $(MPSSL_BUILD)
+
+# cargo knows best whether there is anything to do, and leaves the archive alone
+# where there is not. After the generated headers, which a port's configuration may
+# include.
+$(MPSSL_LIB): FORCE | $(HEADER_BUILD)/qstrdefs.generated.h
+	$(ECHO) "CARGO $@"
+	$(Q)+cd $(MPSSL_ROOT) && $(MPSSL_CARGO) rustc --lib --release --locked \
+		--crate-type staticlib --features firmware \
+		$(if $(MPSSL_TARGET),--target $(MPSSL_TARGET)) $(MPSSL_CARGO_ARGS)
+
+# Of the archive only the crate's own object is linked: fat LTO leaves exactly one. The
+# rest is rustc's compiler_builtins, which would shadow the port's libm and libgcc
+# (sqrt, fmod, division) for all of MicroPython. As an object file among MicroPython's
+# the order of libraries does not matter either, nor how the port links.
+MPSSL_OBJ := $(MPSSL_BUILD)/mpssl_core.o
+PY_O += $(MPSSL_OBJ)
+$(MPSSL_OBJ): $(MPSSL_LIB)
+	$(Q)set -- $$($(AR) t $< | grep '^micropython_ssl-') && test $$# -eq 1 && $(AR) p $< $$1 > $@
+
+# Compares the layouts Rust uses with the C compiler's. build.rs writes the header,
+# and only when it says something new.
+$(MPSSL_ABI): $(MPSSL_LIB) ;
+$(MPSSL_OBJ_DIR)/abi_check.o: $(MPSSL_ABI)
+$(MPSSL_OBJ_DIR)/abi_check.o: private CFLAGS += -I$(dir $(MPSSL_ABI))

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// The modules `tls` (upstream's native module) and `ssl` (upstream's Python
+// wrapper of it), the latter also under its old name `ussl`.
+
+#include "glue.h"
+
+#include "py/objstr.h"
+#include "mbedtls/ssl.h"
+#include "mbedtls/version.h"
+
+static const MP_DEFINE_STR_OBJ(mbedtls_version_obj, MBEDTLS_VERSION_STRING_FULL);
+
+// wrap_socket(sock, server_side=False, key=None, cert=None, cert_reqs=CERT_NONE,
+//     cadata=None, server_hostname=None, do_handshake=True), and CPython's names
+// keyfile, certfile, ca_certs, do_handshake_on_connect for the same.
+static mp_obj_t ssl_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum {
+        ARG_sock, ARG_server_side, ARG_key, ARG_cert, ARG_cert_reqs, ARG_cadata, ARG_server_hostname,
+        ARG_do_handshake, ARG_keyfile, ARG_certfile, ARG_ca_certs, ARG_do_handshake_on_connect, ARG_ssl_version,
+    };
+    static const mp_arg_t allowed_args[] = {
+        { MP_QSTR_sock, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_server_side, MP_ARG_BOOL, {.u_bool = false} },
+        { MP_QSTR_key, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_cert, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_cert_reqs, MP_ARG_INT, {.u_int = MBEDTLS_SSL_VERIFY_NONE} },
+        { MP_QSTR_cadata, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_server_hostname, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_do_handshake, MP_ARG_BOOL, {.u_bool = true} },
+        { MP_QSTR_keyfile, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_certfile, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_ca_certs, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_do_handshake_on_connect, MP_ARG_KW_ONLY | MP_ARG_BOOL, {.u_bool = true} },
+        { MP_QSTR_ssl_version, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
+    mp_arg_parse_all(n_args, pos_args, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
+
+    bool server_side = args[ARG_server_side].u_bool;
+    mp_obj_t key = args[args[ARG_key].u_obj == mp_const_none ? ARG_keyfile : ARG_key].u_obj;
+    mp_obj_t cert = args[args[ARG_cert].u_obj == mp_const_none ? ARG_certfile : ARG_cert].u_obj;
+
+    mp_obj_t context_in = mpssl_context_make(&mpssl_ssl_context_type, server_side, MBEDTLS_SSL_VERIFY_NONE);
+    ssl_context_obj_t *context = MP_OBJ_TO_PTR(context_in);
+    if (mp_obj_is_true(cert) || mp_obj_is_true(key)) {
+        mpssl_context_load_chain(context, cert, key, mp_const_none);
+    }
+    if (mp_obj_is_true(args[ARG_cadata].u_obj)) {
+        mpssl_context_load_anchors(context, args[ARG_cadata].u_obj, false);
+    }
+    if (mp_obj_is_true(args[ARG_ca_certs].u_obj)) {
+        mpssl_context_load_anchors(context, args[ARG_ca_certs].u_obj, true);
+    }
+    mpssl_context_set_mode(context, args[ARG_cert_reqs].u_int);
+    return mpssl_socket_make(context, args[ARG_sock].u_obj, server_side,
+        args[ARG_do_handshake].u_bool && args[ARG_do_handshake_on_connect].u_bool,
+        args[ARG_server_hostname].u_obj, mp_const_none);
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(ssl_wrap_socket_obj, 1, ssl_wrap_socket);
+
+#define COMMON_GLOBALS \
+    { MP_ROM_QSTR(MP_QSTR_MBEDTLS_VERSION), MP_ROM_PTR(&mbedtls_version_obj) }, \
+    { MP_ROM_QSTR(MP_QSTR_PROTOCOL_TLS_CLIENT), MP_ROM_INT(0) }, \
+    { MP_ROM_QSTR(MP_QSTR_PROTOCOL_TLS_SERVER), MP_ROM_INT(1) }, \
+    { MP_ROM_QSTR(MP_QSTR_CERT_NONE), MP_ROM_INT(MBEDTLS_SSL_VERIFY_NONE) }, \
+    { MP_ROM_QSTR(MP_QSTR_CERT_OPTIONAL), MP_ROM_INT(MBEDTLS_SSL_VERIFY_OPTIONAL) }, \
+    { MP_ROM_QSTR(MP_QSTR_CERT_REQUIRED), MP_ROM_INT(MBEDTLS_SSL_VERIFY_REQUIRED) }
+
+#if defined(MBEDTLS_SSL_PROTO_DTLS)
+#define DTLS_GLOBALS \
+    { MP_ROM_QSTR(MP_QSTR_PROTOCOL_DTLS_CLIENT), MP_ROM_INT(2) }, \
+    { MP_ROM_QSTR(MP_QSTR_PROTOCOL_DTLS_SERVER), MP_ROM_INT(3) },
+#else
+#define DTLS_GLOBALS
+#endif
+
+static const mp_rom_map_elem_t tls_globals_table[] = {
+    { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_tls) },
+    { MP_ROM_QSTR(MP_QSTR_SSLContext), MP_ROM_PTR(&mpssl_tls_context_type) },
+    DTLS_GLOBALS
+    COMMON_GLOBALS,
+};
+static MP_DEFINE_CONST_DICT(tls_globals, tls_globals_table);
+
+// Under the stock module's name: its registration in extmod, which is still
+// scanned, and this one are then the same.
+const mp_obj_module_t mp_module_tls = {
+    .base = { &mp_type_module },
+    .globals = (mp_obj_dict_t *)&tls_globals,
+};
+
+MP_REGISTER_MODULE(MP_QSTR_tls, mp_module_tls);
+
+static const mp_rom_map_elem_t ssl_globals_table[] = {
+    { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_ssl) },
+    { MP_ROM_QSTR(MP_QSTR_SSLContext), MP_ROM_PTR(&mpssl_ssl_context_type) },
+    { MP_ROM_QSTR(MP_QSTR_SSLSocket), MP_ROM_PTR(&mpssl_socket_type) },
+    { MP_ROM_QSTR(MP_QSTR_SSLError), MP_ROM_PTR(&mp_type_OSError) },
+    { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&ssl_wrap_socket_obj) },
+    DTLS_GLOBALS
+    COMMON_GLOBALS,
+};
+static MP_DEFINE_CONST_DICT(ssl_globals, ssl_globals_table);
+
+const mp_obj_module_t mpssl_module_ssl = {
+    .base = { &mp_type_module },
+    .globals = (mp_obj_dict_t *)&ssl_globals,
+};
+
+MP_REGISTER_MODULE(MP_QSTR_ssl, mpssl_module_ssl);
+MP_REGISTER_MODULE(MP_QSTR_ussl, mpssl_module_ssl);

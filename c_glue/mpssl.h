@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// The contract between the C glue (tables, arguments, raising, nlr_push) and
+// the Rust core. Plain C: bindgen reads it without MicroPython's headers, so
+// Rust cannot name a function that raises.
+//
+// mpssl_*  are implemented in Rust (src/ffi.rs) and called by C.
+// mpglue_* are implemented in C (c_glue/protect.c) and called by Rust; none of
+//          them ever raises through its caller.
+#ifndef MPSSL_H
+#define MPSSL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/******************************************************************************/
+// Status: what a call into Rust came to.
+
+enum {
+    MPSSL_OK = 0,
+    MPSSL_WANT_READ = 1, // the transport has nothing to read now: call again later
+    MPSSL_WANT_WRITE = 2, // the transport takes nothing now: call again later
+    MPSSL_RAISED = 3, // Python raised in a call-out: the exception is the owner's pending_exc
+    MPSSL_ERRNO = 4, // OSError(code)
+    MPSSL_TLS = 5, // OSError(code, text): an Mbed TLS error
+    MPSSL_NO_MEMORY = 6, // collect garbage, try once more, then OSError(ENOMEM)
+    MPSSL_VALUE = 7, // ValueError(text): an argument is not what it should be
+    MPSSL_VERIFY = 8, // ValueError(text): code holds the X.509 verify flags
+    MPSSL_CERT_MISSING = 9, // TypeError: the key is good, the certificate is not an object with bytes
+};
+
+typedef struct _mpssl_status_t {
+    int32_t kind; // MPSSL_*
+    int32_t code; // by kind: errno, Mbed TLS code, verify flags, which ValueError
+} mpssl_status_t;
+
+// errno values as MicroPython names them (py/mperrno.h; the POSIX numbers).
+enum {
+    MPSSL_EIO = 5,
+    MPSSL_EBADF = 9,
+    MPSSL_EBUSY = 16,
+    MPSSL_EINVAL = 22,
+    MPSSL_ENOTCONN = 107,
+    MPSSL_ETIMEDOUT = 110,
+};
+
+// Poll flags, as MP_STREAM_POLL_* (py/stream.h).
+enum {
+    MPSSL_POLL_RD = 0x0001,
+    MPSSL_POLL_WR = 0x0004,
+    MPSSL_POLL_NVAL = 0x0020,
+};
+
+// Writes the text of a TLS, VALUE or VERIFY status, without a terminating NUL.
+// Returns its length in bytes; 0 where there is none (a build without
+// MBEDTLS_ERROR_C has no text for TLS). 256 bytes hold any text.
+size_t mpssl_status_text(mpssl_status_t status, uint8_t *text, size_t size);
+
+/******************************************************************************/
+// A borrowed run of bytes. Data that may be PEM has a NUL at data[len].
+
+typedef struct _mpssl_bytes_t {
+    const uint8_t *data; // NULL: not given
+    size_t len;
+} mpssl_bytes_t;
+
+/******************************************************************************/
+// SSLContext: settings. A wrapped socket keeps the settings it was made with.
+
+typedef struct mpssl_context mpssl_context_t;
+
+// protocol: bit 0 server, bit 1 datagram (tls.PROTOCOL_*). verify_mode: 0, 1, 2
+// (tls.CERT_*). Writes *context only on MPSSL_OK.
+mpssl_status_t mpssl_context_new(int32_t protocol, int32_t verify_mode, mpssl_context_t **context);
+void mpssl_context_free(mpssl_context_t *context);
+
+bool mpssl_context_is_server(const mpssl_context_t *context);
+
+int32_t mpssl_context_verify_mode(const mpssl_context_t *context);
+mpssl_status_t mpssl_context_set_verify_mode(mpssl_context_t *context, int32_t verify_mode);
+
+// Replaces certificate chain and private key, PEM or DER. password.data may be
+// NULL. check_pair: the key must belong to a certificate not expired (off where a chip
+// holds the key). cert.data NULL: checks the key, answers MPSSL_CERT_MISSING.
+mpssl_status_t mpssl_context_load_cert_chain(mpssl_context_t *context, mpssl_bytes_t cert,
+    mpssl_bytes_t key, mpssl_bytes_t password, bool check_pair);
+
+// Adds trust anchors, PEM (any number) or DER (any number, concatenated).
+mpssl_status_t mpssl_context_load_verify_locations(mpssl_context_t *context, mpssl_bytes_t certs);
+
+// Replaces the cipher suites, in order of preference.
+mpssl_status_t mpssl_context_set_ciphers(mpssl_context_t *context, const mpssl_bytes_t *names, size_t n);
+// Name of the i-th enabled cipher suite, static; NULL behind the last.
+const char *mpssl_context_cipher(const mpssl_context_t *context, size_t i);
+
+/******************************************************************************/
+// SSLSocket: one TLS or DTLS connection. `owner` is handed back to mpglue_* for
+// the length of that call and not kept.
+
+typedef struct mpssl_socket mpssl_socket_t;
+
+// hostname, client_id: data NULL where not given. Writes *socket only on MPSSL_OK.
+mpssl_status_t mpssl_socket_new(mpssl_context_t *context, mpssl_bytes_t hostname,
+    mpssl_bytes_t client_id, mpssl_socket_t **socket);
+// Frees everything, sends nothing, calls nothing out: fit for a finaliser.
+void mpssl_socket_free(mpssl_socket_t *socket);
+
+mpssl_status_t mpssl_socket_handshake(mpssl_socket_t *socket, void *owner);
+// *done: bytes read; 0 is the end of the stream.
+mpssl_status_t mpssl_socket_read(mpssl_socket_t *socket, void *owner, uint8_t *buf, size_t len, size_t *done);
+// *done: bytes taken. After MPSSL_WANT_*, MPSSL_RAISED or MPSSL_ERRNO call again with the same bytes.
+mpssl_status_t mpssl_socket_write(mpssl_socket_t *socket, void *owner, const uint8_t *buf, size_t len, size_t *done);
+// Sends the close_notify alert, once, if the handshake is over and nothing failed.
+mpssl_status_t mpssl_socket_close_notify(mpssl_socket_t *socket, void *owner);
+// Sends close_notify and reads until the peer's.
+mpssl_status_t mpssl_socket_unwrap(mpssl_socket_t *socket, void *owner);
+
+// Which of `flags` are ready without asking the transport; *ask: what to ask it
+// (0: nothing, the answer is complete).
+uint32_t mpssl_socket_poll(const mpssl_socket_t *socket, uint32_t flags, uint32_t *ask);
+// The transport's answer to *ask, translated back to `flags`.
+uint32_t mpssl_socket_polled(const mpssl_socket_t *socket, uint32_t flags, uint32_t reply);
+
+size_t mpssl_socket_pending(const mpssl_socket_t *socket); // decrypted bytes not yet read
+bool mpssl_socket_close_notify_received(const mpssl_socket_t *socket);
+bool mpssl_socket_would_send(const mpssl_socket_t *socket); // close_notify is still to be sent
+const char *mpssl_socket_cipher(const mpssl_socket_t *socket); // NULL before the handshake is over
+const char *mpssl_socket_version(const mpssl_socket_t *socket); // NULL before the handshake is over
+// The peer's certificate as DER, borrowed; data NULL where there is none or the build keeps none.
+mpssl_bytes_t mpssl_socket_peer_cert(const mpssl_socket_t *socket);
+
+/******************************************************************************/
+// Call-outs: from Rust to C. None raises; each catches what Python raises.
+
+// Results below zero of the stream and verify call-outs.
+enum {
+    MPGLUE_WOULD_BLOCK = -1,
+    MPGLUE_RAISED = -2, // the exception is the owner's pending_exc
+    MPGLUE_ERRNO = -3, // *err holds the errno
+};
+
+// Reads up to len bytes from the transport; 0: end of stream. Does not raise.
+int32_t mpglue_stream_read(void *owner, uint8_t *buf, size_t len, int32_t *err);
+// Writes up to len bytes to the transport. Does not raise.
+int32_t mpglue_stream_write(void *owner, const uint8_t *buf, size_t len, int32_t *err);
+// Asks SSLContext.verify_callback about one certificate of the peer's chain
+// (depth 0: the peer's own). *verdict: 0 accepts. Returns 0 or MPGLUE_RAISED. Does not raise.
+int32_t mpglue_verify(void *owner, const uint8_t *der, size_t len, int32_t depth, int32_t *verdict);
+// The port's millisecond clock, wrapping. Does not raise.
+uint32_t mpglue_ticks_ms(void);
+// Zeroed memory from Mbed TLS's allocator, NULL where there is none. Does not raise.
+void *mpglue_calloc(size_t n, size_t size);
+// Gives it back; NULL is ignored. Does not raise.
+void mpglue_free(void *ptr);
+// Keep other threads, the interrupts and the finalisers they run out of a few
+// instructions. Do not raise.
+uintptr_t mpglue_atomic_begin(void);
+void mpglue_atomic_end(uintptr_t state);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif // MPSSL_H

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// Every nlr_push of the module, and every raise of what Rust reports. No Rust
+// or Mbed TLS frame ever lies between a push made here and its raise.
+
+#include <string.h>
+
+#include "glue.h"
+
+#include "py/builtin.h"
+#include "py/objstr.h"
+#include "mbedtls/platform.h"
+
+#ifndef MICROPY_BEGIN_ATOMIC_SECTION
+#define MICROPY_BEGIN_ATOMIC_SECTION() (0)
+#define MICROPY_END_ATOMIC_SECTION(state) (void)(state)
+#endif
+
+/******************************************************************************/
+// Claims.
+
+#if MICROPY_ASYNC_KBD_INTR
+// The port raises KeyboardInterrupt out of a signal handler, at any
+// instruction: it must not find Rust on the stack.
+void mpssl_interrupts_off(mpssl_signals_t *saved) {
+    sigset_t sigint;
+    sigemptyset(&sigint);
+    sigaddset(&sigint, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &sigint, saved);
+}
+
+void mpssl_interrupts_on(const mpssl_signals_t *saved) {
+    pthread_sigmask(SIG_SETMASK, saved, NULL);
+}
+#else
+void mpssl_interrupts_off(mpssl_signals_t *saved) {
+    *saved = 0; // other ports raise at points of their choice, none of them in Rust
+}
+
+void mpssl_interrupts_on(const mpssl_signals_t *saved) {
+    (void)saved;
+}
+#endif
+
+bool mpssl_claim(bool *busy, mpssl_signals_t *saved) {
+    mpssl_signals_t signals;
+    mpssl_interrupts_off(&signals);
+    uintptr_t state = mpglue_atomic_begin();
+    bool claimed = !*busy;
+    *busy = true;
+    mpglue_atomic_end(state);
+    if (!claimed) {
+        mpssl_interrupts_on(&signals);
+        return false;
+    }
+    *saved = signals;
+    return true;
+}
+
+void mpssl_release(bool *busy, const mpssl_signals_t *saved) {
+    // Another thread may claim, and overwrite what `saved` points to, at once.
+    mpssl_signals_t signals = *saved;
+    *busy = false;
+    mpssl_interrupts_on(&signals);
+}
+
+int mpssl_enter(ssl_socket_obj_t *self) {
+    if (!mpssl_claim(&self->busy, &self->signals)) {
+        return MP_EBUSY;
+    }
+    if (self->tls == NULL) {
+        mpssl_release(&self->busy, &self->signals);
+        return MP_EBADF;
+    }
+    return 0;
+}
+
+bool mpssl_leave(ssl_socket_obj_t *self) {
+    bool open = !self->closing;
+    if (!open) {
+        mpssl_socket_free(self->tls);
+        self->tls = NULL;
+    }
+    mpssl_release(&self->busy, &self->signals);
+    return open;
+}
+
+/******************************************************************************/
+// Catching.
+
+int mpssl_protect(ssl_socket_obj_t *self, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mpssl_interrupts_on(&self->signals);
+        fun(self, arg);
+        mpssl_interrupts_off(&self->signals);
+        nlr_pop();
+        return 0;
+    }
+    mpssl_interrupts_off(&self->signals);
+    // The first exception is the cause; one that follows from it is not kept.
+    if (self->pending_exc == MP_OBJ_NULL) {
+        self->pending_exc = MP_OBJ_FROM_PTR(nlr.ret_val);
+    }
+    return MPGLUE_RAISED;
+}
+
+typedef struct _transfer_t {
+    void *buf;
+    size_t len;
+    bool write;
+    mp_uint_t done; // MP_STREAM_ERROR: see err
+    int err;
+} transfer_t;
+
+static void transfer(ssl_socket_obj_t *self, void *arg) {
+    transfer_t *t = arg;
+    if (self->sock == MP_OBJ_NULL) {
+        // Closed or unwrapped by an earlier call-out of the same call.
+        t->done = MP_STREAM_ERROR;
+        t->err = MP_EBADF;
+        return;
+    }
+    const mp_stream_p_t *stream = mp_get_stream_raise(self->sock, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE);
+    t->done = t->write
+        ? stream->write(self->sock, t->buf, t->len, &t->err)
+        : stream->read(self->sock, t->buf, t->len, &t->err);
+}
+
+static int32_t stream_transfer(void *owner, transfer_t *t, int32_t *err) {
+    if (mpssl_protect(owner, transfer, t) != 0) {
+        return MPGLUE_RAISED;
+    }
+    if (t->done == MP_STREAM_ERROR) {
+        if (mp_is_nonblocking_error(t->err)) {
+            return MPGLUE_WOULD_BLOCK;
+        }
+        // A stream written in Python may report any number.
+        *err = t->err > 0 ? t->err : MP_EIO;
+        return MPGLUE_ERRNO;
+    }
+    if (t->done > t->len) {
+        // A stream that claims more than it was given would make the caller
+        // read or skip memory that is not the record's.
+        *err = MP_EIO;
+        return MPGLUE_ERRNO;
+    }
+    return (int32_t)t->done;
+}
+
+int32_t mpglue_stream_read(void *owner, uint8_t *buf, size_t len, int32_t *err) {
+    transfer_t t = { .buf = buf, .len = MIN(len, INT32_MAX), .write = false };
+    return stream_transfer(owner, &t, err);
+}
+
+int32_t mpglue_stream_write(void *owner, const uint8_t *buf, size_t len, int32_t *err) {
+    transfer_t t = { .buf = (void *)buf, .len = MIN(len, INT32_MAX), .write = true };
+    return stream_transfer(owner, &t, err);
+}
+
+typedef struct _verify_t {
+    mpssl_bytes_t der;
+    mp_int_t depth;
+    mp_int_t verdict;
+} verify_t;
+
+static void verify(ssl_socket_obj_t *self, void *arg) {
+    verify_t *v = arg;
+    // Python gets a copy: a view kept beyond the call must not reach into a
+    // certificate that is freed by then. (A memoryview, because upstream's is.)
+    mp_obj_t der = mp_obj_new_bytes(v->der.data, v->der.len);
+    mp_obj_t view = mp_obj_new_memoryview('B', v->der.len, (void *)((mp_obj_str_t *)MP_OBJ_TO_PTR(der))->data);
+    mp_obj_t verdict = mp_call_function_2(self->context->verify_callback, view, MP_OBJ_NEW_SMALL_INT(v->depth));
+    v->verdict = mp_obj_get_int(verdict);
+}
+
+int32_t mpglue_verify(void *owner, const uint8_t *der, size_t len, int32_t depth, int32_t *verdict) {
+    ssl_socket_obj_t *self = owner;
+    *verdict = 0;
+    if (self->context->verify_callback == mp_const_none) {
+        return 0;
+    }
+    verify_t v = { .der = { der, len }, .depth = depth, .verdict = 0 };
+    if (mpssl_protect(self, verify, &v) != 0) {
+        return MPGLUE_RAISED;
+    }
+    *verdict = (int32_t)v.verdict;
+    if (*verdict != v.verdict) {
+        *verdict = MPSSL_EINVAL; // out of range is no acceptance
+    }
+    return 0;
+}
+
+uint32_t mpglue_ticks_ms(void) {
+    return (uint32_t)mp_hal_ticks_ms();
+}
+
+void *mpglue_calloc(size_t n, size_t size) {
+    return mbedtls_calloc(n, size);
+}
+
+void mpglue_free(void *ptr) {
+    mbedtls_free(ptr);
+}
+
+uintptr_t mpglue_atomic_begin(void) {
+    return (uintptr_t)MICROPY_BEGIN_ATOMIC_SECTION();
+}
+
+void mpglue_atomic_end(uintptr_t state) {
+    (void)state; // some ports' macro ignores it
+    MICROPY_END_ATOMIC_SECTION(state);
+}
+
+mp_obj_t mpssl_read_file(mp_obj_t path) {
+    mp_obj_t args[2] = { path, MP_OBJ_NEW_QSTR(MP_QSTR_rb) };
+    mp_obj_t file = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_builtin_open_obj), 2, 0, args);
+    mp_obj_t read[2];
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mp_load_method(file, MP_QSTR_read, read);
+        mp_obj_t data = mp_call_method_n_kw(0, 0, read);
+        nlr_pop();
+        mp_stream_close(file);
+        return data;
+    }
+    mp_stream_close(file);
+    nlr_jump(nlr.ret_val);
+}
+
+/******************************************************************************/
+// Raising.
+
+mp_obj_t mpssl_take_pending(ssl_socket_obj_t *self) {
+    mp_obj_t exc = self->pending_exc;
+    self->pending_exc = MP_OBJ_NULL;
+    return exc;
+}
+
+// OSError(code, text); OSError(code) where there is no text, or no memory for it.
+static MP_NORETURN void raise_tls(mp_int_t code, const char *text, size_t len) {
+    mp_obj_str_t *str = len == 0 ? NULL : m_new_obj_maybe(mp_obj_str_t);
+    byte *data = str == NULL ? NULL : m_new_maybe(byte, len + 1);
+    if (data == NULL) {
+        mp_raise_OSError(code);
+    }
+    memcpy(data, text, len);
+    data[len] = 0;
+    str->base.type = &mp_type_str;
+    str->hash = qstr_compute_hash(data, len);
+    str->len = len;
+    str->data = data;
+    mp_obj_t args[2] = { MP_OBJ_NEW_SMALL_INT(code), MP_OBJ_FROM_PTR(str) };
+    nlr_raise(mp_obj_exception_make_new(&mp_type_OSError, 2, 0, args));
+}
+
+MP_NORETURN void mpssl_raise(ssl_socket_obj_t *self, mpssl_status_t status) {
+    // What Python raised outranks what TLS made of it.
+    mp_obj_t pending = self == NULL ? MP_OBJ_NULL : mpssl_take_pending(self);
+    if (pending != MP_OBJ_NULL) {
+        nlr_raise(pending);
+    }
+    char text[256];
+    size_t len = mpssl_status_text(status, (uint8_t *)text, sizeof(text) - 1);
+    text[len] = 0;
+    switch (status.kind) {
+        case MPSSL_WANT_READ:
+        case MPSSL_WANT_WRITE:
+            mp_raise_OSError(MP_EAGAIN);
+        case MPSSL_ERRNO:
+            mp_raise_OSError(status.code);
+        case MPSSL_NO_MEMORY:
+            mp_raise_OSError(MP_ENOMEM);
+        case MPSSL_VALUE:
+        case MPSSL_VERIFY:
+            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s"), text);
+        default:
+            raise_tls(status.code, text, len);
+    }
+}

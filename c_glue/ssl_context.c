@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// SSLContext: arguments and attributes. What a context is, is in src/context.rs.
+
+#include <string.h>
+
+#include "glue.h"
+
+#include "py/objstr.h"
+
+bool mpssl_is_context(mp_obj_t obj) {
+    return mp_obj_is_type(obj, &mpssl_tls_context_type) || mp_obj_is_type(obj, &mpssl_ssl_context_type);
+}
+
+/******************************************************************************/
+// Calls into Rust.
+
+static void claim(ssl_context_obj_t *self, mpssl_signals_t *signals) {
+    if (!mpssl_claim(&self->busy, signals)) {
+        mp_raise_OSError(MP_EBUSY);
+    }
+    if (self->tls == NULL) {
+        mpssl_release(&self->busy, signals);
+        mp_raise_OSError(MP_EBADF); // freed by __del__
+    }
+}
+
+static void finish(ssl_context_obj_t *self, mpssl_signals_t *signals, mpssl_status_t status) {
+    mpssl_release(&self->busy, signals);
+    if (status.kind != MPSSL_OK) {
+        mpssl_raise(NULL, status);
+    }
+}
+
+/******************************************************************************/
+// Certificates and keys as Python gives them.
+
+static bool is_pem(mpssl_bytes_t bytes) {
+    return strstr((const char *)bytes.data, "-----BEGIN ") != NULL;
+}
+
+// The bytes of a str, bytes or other buffer, with a NUL behind them; TypeError
+// for anything else. *obj keeps them alive.
+static mpssl_bytes_t get_bytes(mp_obj_t *obj) {
+    mp_buffer_info_t buf;
+    if (!mp_obj_is_str_or_bytes(*obj) && mp_get_buffer(*obj, &buf, MP_BUFFER_READ)) {
+        *obj = mp_obj_new_bytes(buf.buf, buf.len);
+    }
+    size_t len;
+    const char *data = mp_obj_str_get_data(*obj, &len);
+    return (mpssl_bytes_t) { (const uint8_t *)data, len };
+}
+
+// As get_bytes; a str without PEM in it names a file.
+static mpssl_bytes_t get_content(mp_obj_t *obj, bool may_be_path) {
+    mpssl_bytes_t bytes = get_bytes(obj);
+    if (may_be_path && mp_obj_is_str(*obj) && !is_pem(bytes)) {
+        *obj = mpssl_read_file(*obj);
+        bytes = get_bytes(obj);
+    }
+    return bytes;
+}
+
+static bool takes_paths(const ssl_context_obj_t *self) {
+    return self->base.type == &mpssl_ssl_context_type;
+}
+
+void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_t key_in, mp_obj_t password_in) {
+    if (key_in == mp_const_none) {
+        key_in = cert_in; // both in one PEM, as in CPython
+    }
+    mpssl_bytes_t key = get_content(&key_in, takes_paths(self));
+    // Without a certificate the key is looked at first, as upstream does.
+    mpssl_bytes_t cert = { NULL, 0 };
+    if (cert_in != mp_const_none) {
+        cert = get_content(&cert_in, takes_paths(self));
+    }
+    mpssl_bytes_t password = { NULL, 0 };
+    if (mp_obj_is_callable(password_in)) {
+        password_in = mp_call_function_0(password_in);
+    }
+    if (password_in != mp_const_none) {
+        password = get_bytes(&password_in);
+    }
+
+    mpssl_signals_t signals;
+    mpssl_status_t status;
+    claim(self, &signals);
+    CALL_WITH_MEMORY(status, mpssl_context_load_cert_chain(self->tls, cert, key, password, true));
+    if (status.kind == MPSSL_CERT_MISSING) {
+        mpssl_release(&self->busy, &signals);
+        get_bytes(&cert_in); // raises the TypeError that names the type
+        return;
+    }
+    finish(self, &signals, status);
+}
+
+void mpssl_context_load_anchors(ssl_context_obj_t *self, mp_obj_t certs_in, bool may_be_path) {
+    mpssl_bytes_t certs = get_content(&certs_in, may_be_path);
+    mpssl_signals_t signals;
+    mpssl_status_t status;
+    claim(self, &signals);
+    CALL_WITH_MEMORY(status, mpssl_context_load_verify_locations(self->tls, certs));
+    finish(self, &signals, status);
+}
+
+/******************************************************************************/
+// The type.
+
+mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int_t verify_mode) {
+    ssl_context_obj_t *self = mp_obj_malloc_with_finaliser(ssl_context_obj_t, type);
+    self->tls = NULL;
+    self->busy = false;
+    self->verify_callback = mp_const_none;
+
+    mpssl_context_t *tls = NULL;
+    mpssl_signals_t signals;
+    mpssl_status_t status;
+    mpssl_interrupts_off(&signals);
+    CALL_WITH_MEMORY(status, mpssl_context_new(protocol, verify_mode, &tls));
+    self->tls = tls;
+    mpssl_interrupts_on(&signals);
+    if (status.kind != MPSSL_OK) {
+        mpssl_raise(NULL, status);
+    }
+    return MP_OBJ_FROM_PTR(self);
+}
+
+// SSLContext(protocol, /)
+static mp_obj_t context_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
+    mp_arg_check_num(n_args, n_kw, 1, 1, false);
+    mp_int_t protocol = mp_obj_get_int(args[0]);
+    // tls.SSLContext verifies servers by default, ssl.SSLContext does not: upstream's defaults.
+    bool verify = type == &mpssl_tls_context_type && (protocol & 1) == 0;
+    return mpssl_context_make(type, protocol, verify ? 2 : 0);
+}
+
+void mpssl_context_set_mode(ssl_context_obj_t *self, mp_int_t verify_mode) {
+    mpssl_signals_t signals;
+    claim(self, &signals);
+    finish(self, &signals, mpssl_context_set_verify_mode(self->tls, verify_mode));
+}
+
+static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
+    ssl_context_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    if (dest[0] == MP_OBJ_NULL) {
+        // Load.
+        if (attr == MP_QSTR_verify_mode) {
+            mpssl_signals_t signals;
+            claim(self, &signals);
+            int32_t mode = mpssl_context_verify_mode(self->tls);
+            mpssl_release(&self->busy, &signals);
+            dest[0] = MP_OBJ_NEW_SMALL_INT(mode);
+        } else if (attr == MP_QSTR_verify_callback) {
+            dest[0] = self->verify_callback;
+        } else if (attr == MP_QSTR__context && takes_paths(self)) {
+            dest[0] = self_in; // upstream's ssl.SSLContext wraps a tls.SSLContext of this name
+        } else {
+            dest[1] = MP_OBJ_SENTINEL; // go on in the locals dict
+        }
+    } else if (dest[1] != MP_OBJ_NULL) {
+        // Store.
+        if (attr == MP_QSTR_verify_mode) {
+            mpssl_context_set_mode(self, mp_obj_get_int(dest[1]));
+            dest[0] = MP_OBJ_NULL;
+        } else if (attr == MP_QSTR_verify_callback) {
+            self->verify_callback = dest[1];
+            dest[0] = MP_OBJ_NULL;
+        }
+    }
+}
+
+// SSLContext.__del__(): frees TLS state only; sockets in use keep what they need of it.
+static mp_obj_t context_del(mp_obj_t self_in) {
+    ssl_context_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    mpssl_signals_t signals;
+    if (mpssl_claim(&self->busy, &signals)) {
+        mpssl_context_free(self->tls);
+        self->tls = NULL;
+        mpssl_release(&self->busy, &signals);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(context_del_obj, context_del);
+
+// SSLContext.get_ciphers() -> list of str: what is enabled.
+static mp_obj_t context_get_ciphers(mp_obj_t self_in) {
+    ssl_context_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    mp_obj_t list = mp_obj_new_list(0, NULL);
+    for (size_t i = 0;; ++i) {
+        mpssl_signals_t signals;
+        claim(self, &signals);
+        const char *name = mpssl_context_cipher(self->tls, i);
+        mpssl_release(&self->busy, &signals);
+        if (name == NULL) {
+            return list;
+        }
+        mp_obj_list_append(list, mp_obj_new_str_from_cstr(name));
+    }
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(context_get_ciphers_obj, context_get_ciphers);
+
+// SSLContext.set_ciphers(list or tuple of str)
+static mp_obj_t context_set_ciphers(mp_obj_t self_in, mp_obj_t ciphers_in) {
+    ssl_context_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    size_t n;
+    mp_obj_t *ciphers;
+    mp_obj_get_array(ciphers_in, &n, &ciphers);
+    mpssl_bytes_t *names = m_new(mpssl_bytes_t, n);
+    for (size_t i = 0; i < n; ++i) {
+        names[i].data = (const uint8_t *)mp_obj_str_get_data(ciphers[i], &names[i].len);
+    }
+    mpssl_signals_t signals;
+    mpssl_status_t status;
+    claim(self, &signals);
+    CALL_WITH_MEMORY(status, mpssl_context_set_ciphers(self->tls, names, n));
+    m_del(mpssl_bytes_t, names, n);
+    finish(self, &signals, status);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(context_set_ciphers_obj, context_set_ciphers);
+
+// SSLContext.load_cert_chain(certfile, keyfile=None, password=None)
+static mp_obj_t context_load_cert_chain(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_certfile, ARG_keyfile, ARG_password };
+    static const mp_arg_t allowed_args[] = {
+        { MP_QSTR_certfile, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_keyfile, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_password, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
+    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
+    mpssl_context_load_chain(MP_OBJ_TO_PTR(pos_args[0]), args[ARG_certfile].u_obj,
+        args[ARG_keyfile].u_obj, args[ARG_password].u_obj);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(context_load_cert_chain_obj, 1, context_load_cert_chain);
+
+// SSLContext.load_verify_locations(cafile=None, cadata=None)
+static mp_obj_t context_load_verify_locations(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_cafile, ARG_cadata };
+    static const mp_arg_t allowed_args[] = {
+        { MP_QSTR_cafile, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_cadata, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
+    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
+    ssl_context_obj_t *self = MP_OBJ_TO_PTR(pos_args[0]);
+    mp_obj_t cafile = args[ARG_cafile].u_obj;
+    mp_obj_t cadata = args[ARG_cadata].u_obj;
+    if (cafile == mp_const_none && cadata == mp_const_none) {
+        mp_raise_TypeError(MP_ERROR_TEXT("cafile and cadata omitted"));
+    }
+    if (cafile != mp_const_none) {
+        // The first positional argument of upstream's tls.SSLContext is data.
+        bool may_be_path = takes_paths(self) || n_args < 2;
+        mpssl_context_load_anchors(self, cafile, may_be_path);
+    }
+    if (cadata != mp_const_none) {
+        mpssl_context_load_anchors(self, cadata, false);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(context_load_verify_locations_obj, 1, context_load_verify_locations);
+
+// SSLContext.wrap_socket(sock, server_side=False, do_handshake_on_connect=True,
+//     server_hostname=None, client_id=None)
+static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_sock, ARG_server_side, ARG_do_handshake_on_connect, ARG_server_hostname, ARG_client_id };
+    static const mp_arg_t allowed_args[] = {
+        { MP_QSTR_sock, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_server_side, MP_ARG_BOOL, {.u_bool = false} },
+        { MP_QSTR_do_handshake_on_connect, MP_ARG_BOOL, {.u_bool = true} },
+        { MP_QSTR_server_hostname, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_client_id, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
+    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
+    return mpssl_socket_make(MP_OBJ_TO_PTR(pos_args[0]), args[ARG_sock].u_obj, args[ARG_server_side].u_bool,
+        args[ARG_do_handshake_on_connect].u_bool, args[ARG_server_hostname].u_obj, args[ARG_client_id].u_obj);
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(context_wrap_socket_obj, 1, context_wrap_socket);
+
+static const mp_rom_map_elem_t context_locals_dict_table[] = {
+    { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&context_del_obj) },
+    { MP_ROM_QSTR(MP_QSTR_get_ciphers), MP_ROM_PTR(&context_get_ciphers_obj) },
+    { MP_ROM_QSTR(MP_QSTR_set_ciphers), MP_ROM_PTR(&context_set_ciphers_obj) },
+    { MP_ROM_QSTR(MP_QSTR_load_cert_chain), MP_ROM_PTR(&context_load_cert_chain_obj) },
+    { MP_ROM_QSTR(MP_QSTR_load_verify_locations), MP_ROM_PTR(&context_load_verify_locations_obj) },
+    { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&context_wrap_socket_obj) },
+};
+static MP_DEFINE_CONST_DICT(context_locals_dict, context_locals_dict_table);
+
+MP_DEFINE_CONST_OBJ_TYPE(
+    mpssl_tls_context_type,
+    MP_QSTR_SSLContext,
+    MP_TYPE_FLAG_NONE,
+    make_new, context_make_new,
+    attr, context_attr,
+    locals_dict, &context_locals_dict
+    );
+
+MP_DEFINE_CONST_OBJ_TYPE(
+    mpssl_ssl_context_type,
+    MP_QSTR_SSLContext,
+    MP_TYPE_FLAG_NONE,
+    make_new, context_make_new,
+    attr, context_attr,
+    locals_dict, &context_locals_dict
+    );

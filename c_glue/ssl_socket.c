@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// SSLSocket: arguments, the stream protocol, closing. What a connection is, is
+// in src/socket.rs.
+
+#include "glue.h"
+
+#include "py/objstr.h"
+#include "mbedtls/ssl.h"
+
+static const mpssl_status_t closed_meanwhile = { MPSSL_ERRNO, MP_EBADF };
+
+/******************************************************************************/
+// Calls into Rust.
+
+static void enter(ssl_socket_obj_t *self) {
+    int err = mpssl_enter(self);
+    if (err != 0) {
+        mp_raise_OSError(err);
+    }
+}
+
+// Leaves, and raises unless the call came to MPSSL_OK on a socket still open.
+static void leave(ssl_socket_obj_t *self, mpssl_status_t status) {
+    bool open = mpssl_leave(self);
+    if (status.kind == MPSSL_OK && !open) {
+        status = closed_meanwhile;
+    }
+    if (status.kind != MPSSL_OK) {
+        mpssl_raise(self, status);
+    }
+}
+
+// Ends a stream operation: its result, or *errcode for what streams report by
+// number, or an exception.
+static mp_uint_t leave_stream(ssl_socket_obj_t *self, mpssl_status_t status, mp_uint_t done, int *errcode) {
+    bool open = mpssl_leave(self);
+    if (!open && status.kind != MPSSL_RAISED) {
+        status = closed_meanwhile;
+    }
+    switch (status.kind) {
+        case MPSSL_OK:
+            return done;
+        case MPSSL_WANT_READ:
+        case MPSSL_WANT_WRITE:
+            *errcode = MP_EAGAIN;
+            return MP_STREAM_ERROR;
+        case MPSSL_ERRNO:
+            *errcode = status.code;
+            return MP_STREAM_ERROR;
+        default:
+            mpssl_raise(self, status);
+    }
+}
+
+static void wait_for_event(ssl_socket_obj_t *self, void *arg) {
+    (void)self;
+    (void)arg;
+    mp_event_wait_ms(1);
+}
+
+// Handshakes until it is over or failed, waiting for a transport that blocks.
+static mpssl_status_t handshake_to_end(ssl_socket_obj_t *self) {
+    for (;;) {
+        mpssl_status_t status = mpssl_socket_handshake(self->tls, self);
+        if (status.kind != MPSSL_WANT_READ && status.kind != MPSSL_WANT_WRITE) {
+            return status;
+        }
+        if (mpssl_protect(self, wait_for_event, NULL) != 0) {
+            return (mpssl_status_t) { MPSSL_RAISED, 0 };
+        }
+    }
+}
+
+/******************************************************************************/
+// Construction.
+
+// Frees TLS state only: no Python, no I/O, no other object. Fit for the collector.
+static mp_obj_t socket_del(mp_obj_t self_in) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    self->sock = MP_OBJ_NULL;
+    self->closing = true;
+    if (mpssl_enter(self) == 0) {
+        mpssl_leave(self);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(socket_del_obj, socket_del);
+
+mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool server_side,
+    bool do_handshake, mp_obj_t server_hostname, mp_obj_t client_id) {
+    mp_get_stream_raise(sock, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
+    mpssl_bytes_t hostname = { NULL, 0 };
+    if (server_hostname != mp_const_none) {
+        hostname.data = (const uint8_t *)mp_obj_str_get_data(server_hostname, &hostname.len);
+    }
+    // Anything that is no buffer is refused below, as upstream does, with an OSError.
+    mpssl_bytes_t id = { NULL, 0 };
+    mp_buffer_info_t buf;
+    if (mp_get_buffer(client_id, &buf, MP_BUFFER_READ)) {
+        id = (mpssl_bytes_t) { buf.buf, buf.len };
+    }
+
+    ssl_socket_obj_t *self = mp_obj_malloc_with_finaliser(ssl_socket_obj_t, &mpssl_socket_type);
+    self->tls = NULL;
+    self->sock = sock;
+    self->context = context;
+    self->pending_exc = MP_OBJ_NULL;
+    self->busy = false;
+    self->closing = false;
+
+    mpssl_signals_t signals;
+    if (!mpssl_claim(&context->busy, &signals)) {
+        mp_raise_OSError(MP_EBUSY);
+    }
+    if (context->tls == NULL || (server_side && !mpssl_context_is_server(context->tls))) {
+        bool freed = context->tls == NULL;
+        mpssl_release(&context->busy, &signals);
+        if (freed) {
+            mp_raise_OSError(MP_EBADF);
+        }
+        mp_raise_ValueError(MP_ERROR_TEXT("server_side needs a server protocol"));
+    }
+    mpssl_socket_t *tls = NULL;
+    mpssl_status_t status;
+    CALL_WITH_MEMORY(status, mpssl_socket_new(context->tls, hostname, id, &tls));
+    self->tls = tls;
+    mpssl_release(&context->busy, &signals);
+    if (status.kind != MPSSL_OK) {
+        mpssl_raise(NULL, status);
+    }
+
+    if (do_handshake) {
+        enter(self);
+        status = handshake_to_end(self);
+        if (status.kind != MPSSL_OK) {
+            // No object will reach Python: free now, leave the transport to its owner.
+            self->sock = MP_OBJ_NULL;
+            self->closing = true;
+        }
+        leave(self, status);
+    }
+    return MP_OBJ_FROM_PTR(self);
+}
+
+/******************************************************************************/
+// The stream protocol.
+
+static mp_uint_t socket_read(mp_obj_t self_in, void *buf, mp_uint_t size, int *errcode) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    *errcode = mpssl_enter(self);
+    if (*errcode != 0) {
+        return MP_STREAM_ERROR;
+    }
+    size_t done = 0;
+    mpssl_status_t status = mpssl_socket_read(self->tls, self, buf, size, &done);
+    return leave_stream(self, status, done, errcode);
+}
+
+static mp_uint_t socket_write(mp_obj_t self_in, const void *buf, mp_uint_t size, int *errcode) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    *errcode = mpssl_enter(self);
+    if (*errcode != 0) {
+        return MP_STREAM_ERROR;
+    }
+    size_t done = 0;
+    mpssl_status_t status = mpssl_socket_write(self->tls, self, buf, size, &done);
+    return leave_stream(self, status, done, errcode);
+}
+
+typedef struct _ioctl_t {
+    mp_uint_t request;
+    uintptr_t arg;
+    mp_uint_t result; // MP_STREAM_ERROR: see err
+    int err;
+} ioctl_t;
+
+static void transport_ioctl(ssl_socket_obj_t *self, void *arg) {
+    ioctl_t *i = arg;
+    const mp_stream_p_t *stream = mp_get_stream_raise(self->sock, MP_STREAM_OP_IOCTL);
+    i->result = stream->ioctl(self->sock, i->request, i->arg, &i->err);
+}
+
+static mp_uint_t socket_poll(ssl_socket_obj_t *self, uintptr_t flags, int *errcode) {
+    int err = mpssl_enter(self);
+    if (err == MP_EBADF) {
+        return MP_STREAM_POLL_NVAL;
+    }
+    if (err != 0) {
+        *errcode = err;
+        return MP_STREAM_ERROR;
+    }
+    uint32_t ask = 0;
+    uint32_t ready = mpssl_socket_poll(self->tls, flags, &ask);
+    mpssl_status_t status = { MPSSL_OK, 0 };
+    if (ask != 0) {
+        ioctl_t poll = { .request = MP_STREAM_POLL, .arg = ask };
+        if (mpssl_protect(self, transport_ioctl, &poll) != 0) {
+            status.kind = MPSSL_RAISED;
+        } else if (poll.result == MP_STREAM_ERROR) {
+            status = (mpssl_status_t) { MPSSL_ERRNO, poll.err };
+        } else {
+            ready |= mpssl_socket_polled(self->tls, flags, poll.result);
+        }
+    }
+    return leave_stream(self, status, ready, errcode);
+}
+
+// Sends close_notify unless the transport would make us wait: it is a courtesy
+// to the peer, not worth blocking for.
+static void send_close_notify(ssl_socket_obj_t *self) {
+    if (!mpssl_socket_would_send(self->tls)) {
+        return;
+    }
+    ioctl_t poll = { .request = MP_STREAM_POLL, .arg = MP_STREAM_POLL_WR };
+    if (mpssl_protect(self, transport_ioctl, &poll) != 0) {
+        return;
+    }
+    // A stream that cannot be polled is written to.
+    if (poll.result == MP_STREAM_ERROR || poll.result == MP_STREAM_POLL_WR) {
+        mpssl_socket_close_notify(self->tls, self);
+    }
+}
+
+static mp_uint_t socket_close(ssl_socket_obj_t *self, int *errcode) {
+    if (self->sock == MP_OBJ_NULL) {
+        return 0;
+    }
+    ioctl_t close = { .request = MP_STREAM_CLOSE };
+    self->closing = true;
+    if (mpssl_enter(self) != 0) {
+        // Called from within a call on this very socket, which frees it when it
+        // ends. (There is no other reason: a socket with a transport has tls.)
+        mp_obj_t sock = self->sock;
+        self->sock = MP_OBJ_NULL;
+        return mp_get_stream(sock)->ioctl(sock, MP_STREAM_CLOSE, 0, errcode);
+    }
+    send_close_notify(self);
+    // The peer may be gone: that is no news to who closes. Other exceptions are kept.
+    if (self->pending_exc != MP_OBJ_NULL
+        && mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(self->pending_exc)), MP_OBJ_FROM_PTR(&mp_type_OSError))) {
+        self->pending_exc = MP_OBJ_NULL;
+    }
+    if (self->sock != MP_OBJ_NULL) {
+        mpssl_protect(self, transport_ioctl, &close);
+        self->sock = MP_OBJ_NULL;
+    }
+    mpssl_leave(self);
+    mp_obj_t exc = mpssl_take_pending(self);
+    if (exc != MP_OBJ_NULL) {
+        nlr_raise(exc);
+    }
+    *errcode = close.err;
+    return close.result;
+}
+
+static mp_uint_t socket_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t arg, int *errcode) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    if (request == MP_STREAM_CLOSE) {
+        return socket_close(self, errcode);
+    }
+    if (request == MP_STREAM_POLL) {
+        return socket_poll(self, arg, errcode);
+    }
+    *errcode = MP_EINVAL;
+    return MP_STREAM_ERROR;
+}
+
+static const mp_stream_p_t socket_stream_p = {
+    .read = socket_read,
+    .write = socket_write,
+    .ioctl = socket_ioctl,
+};
+
+/******************************************************************************/
+// Methods.
+
+// Calls a method of the transport.
+static mp_obj_t call_transport(mp_obj_t self_in, qstr method, mp_obj_t arg) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    if (self->sock == MP_OBJ_NULL) {
+        mp_raise_OSError(MP_EBADF);
+    }
+    mp_obj_t dest[3];
+    mp_load_method(self->sock, method, dest);
+    dest[2] = arg;
+    return mp_call_method_n_kw(1, 0, dest);
+}
+
+static mp_obj_t socket_setblocking(mp_obj_t self_in, mp_obj_t flag) {
+    return call_transport(self_in, MP_QSTR_setblocking, flag);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(socket_setblocking_obj, socket_setblocking);
+
+static mp_obj_t socket_settimeout(mp_obj_t self_in, mp_obj_t timeout) {
+    return call_transport(self_in, MP_QSTR_settimeout, timeout);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(socket_settimeout_obj, socket_settimeout);
+
+// do_handshake(): OSError(EAGAIN) where the transport does not block.
+static mp_obj_t socket_do_handshake(mp_obj_t self_in) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    enter(self);
+    leave(self, mpssl_socket_handshake(self->tls, self));
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(socket_do_handshake_obj, socket_do_handshake);
+
+// unwrap(): ends TLS in both directions and returns the transport, open.
+static mp_obj_t socket_unwrap(mp_obj_t self_in) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    enter(self);
+    mpssl_status_t status = mpssl_socket_unwrap(self->tls, self);
+    if (status.kind != MPSSL_OK || self->closing) {
+        leave(self, status);
+    }
+    mp_obj_t sock = self->sock;
+    self->sock = MP_OBJ_NULL;
+    self->closing = true;
+    mpssl_leave(self);
+    return sock;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(socket_unwrap_obj, socket_unwrap);
+
+// cipher() -> (name, protocol version), None before the handshake is over.
+static mp_obj_t socket_cipher(mp_obj_t self_in) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    enter(self);
+    const char *name = mpssl_socket_cipher(self->tls);
+    const char *version = mpssl_socket_version(self->tls);
+    mpssl_leave(self);
+    if (name == NULL || version == NULL) {
+        return mp_const_none;
+    }
+    mp_obj_t tuple[2] = { mp_obj_new_str_from_cstr(name), mp_obj_new_str_from_cstr(version) };
+    return mp_obj_new_tuple(2, tuple);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(socket_cipher_obj, socket_cipher);
+
+// version() -> 'TLSv1.2', None before the handshake is over.
+static mp_obj_t socket_version(mp_obj_t self_in) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    enter(self);
+    const char *version = mpssl_socket_version(self->tls);
+    mpssl_leave(self);
+    return version == NULL ? mp_const_none : mp_obj_new_str_from_cstr(version);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(socket_version_obj, socket_version);
+
+// pending() -> bytes decrypted and not yet read.
+static mp_obj_t socket_pending(mp_obj_t self_in) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    enter(self);
+    size_t pending = mpssl_socket_pending(self->tls);
+    mpssl_leave(self);
+    return mp_obj_new_int_from_uint(pending);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(socket_pending_obj, socket_pending);
+
+#if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
+static void copy_peer_cert(ssl_socket_obj_t *self, void *arg) {
+    mpssl_bytes_t der = mpssl_socket_peer_cert(self->tls);
+    *(mp_obj_t *)arg = der.data == NULL ? mp_const_none : mp_obj_new_bytes(der.data, der.len);
+}
+
+// getpeercert(binary_form=False) -> the peer's certificate as DER, None without one.
+static mp_obj_t socket_getpeercert(size_t n_args, const mp_obj_t *args) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(args[0]);
+    if (n_args < 2 || !mp_obj_is_true(args[1])) {
+        mp_raise_NotImplementedError(NULL);
+    }
+    enter(self);
+    mp_obj_t cert = mp_const_none;
+    mpssl_status_t status = { MPSSL_OK, 0 };
+    if (mpssl_protect(self, copy_peer_cert, &cert) != 0) {
+        status.kind = MPSSL_RAISED;
+    }
+    leave(self, status);
+    return cert;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_getpeercert_obj, 1, 2, socket_getpeercert);
+#endif
+
+static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
+    if (dest[0] != MP_OBJ_NULL) {
+        return; // nothing can be stored
+    }
+    if (attr == MP_QSTR_close_notify_received) {
+        // True once the peer has closed with an alert: an end of stream without
+        // it may be an attacker's cut.
+        ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+        enter(self);
+        bool received = mpssl_socket_close_notify_received(self->tls);
+        mpssl_leave(self);
+        dest[0] = mp_obj_new_bool(received);
+    } else {
+        dest[1] = MP_OBJ_SENTINEL; // go on in the locals dict
+    }
+}
+
+static const mp_rom_map_elem_t socket_locals_dict_table[] = {
+    { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&mp_stream_read_obj) },
+    { MP_ROM_QSTR(MP_QSTR_readinto), MP_ROM_PTR(&mp_stream_readinto_obj) },
+    { MP_ROM_QSTR(MP_QSTR_readline), MP_ROM_PTR(&mp_stream_unbuffered_readline_obj) },
+    { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&mp_stream_write_obj) },
+    { MP_ROM_QSTR(MP_QSTR_recv), MP_ROM_PTR(&mp_stream_read1_obj) },
+    { MP_ROM_QSTR(MP_QSTR_recv_into), MP_ROM_PTR(&mp_stream_readinto_obj) },
+    { MP_ROM_QSTR(MP_QSTR_send), MP_ROM_PTR(&mp_stream_write1_obj) },
+    { MP_ROM_QSTR(MP_QSTR_sendall), MP_ROM_PTR(&mp_stream_write_obj) },
+    { MP_ROM_QSTR(MP_QSTR_setblocking), MP_ROM_PTR(&socket_setblocking_obj) },
+    { MP_ROM_QSTR(MP_QSTR_settimeout), MP_ROM_PTR(&socket_settimeout_obj) },
+    { MP_ROM_QSTR(MP_QSTR_do_handshake), MP_ROM_PTR(&socket_do_handshake_obj) },
+    { MP_ROM_QSTR(MP_QSTR_unwrap), MP_ROM_PTR(&socket_unwrap_obj) },
+    { MP_ROM_QSTR(MP_QSTR_cipher), MP_ROM_PTR(&socket_cipher_obj) },
+    { MP_ROM_QSTR(MP_QSTR_version), MP_ROM_PTR(&socket_version_obj) },
+    { MP_ROM_QSTR(MP_QSTR_pending), MP_ROM_PTR(&socket_pending_obj) },
+    #if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
+    { MP_ROM_QSTR(MP_QSTR_getpeercert), MP_ROM_PTR(&socket_getpeercert_obj) },
+    #endif
+    { MP_ROM_QSTR(MP_QSTR_close), MP_ROM_PTR(&mp_stream_close_obj) },
+    { MP_ROM_QSTR(MP_QSTR___enter__), MP_ROM_PTR(&mp_identity_obj) },
+    { MP_ROM_QSTR(MP_QSTR___exit__), MP_ROM_PTR(&mp_stream___exit___obj) },
+    { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&socket_del_obj) },
+    #if MICROPY_UNIX_COVERAGE
+    { MP_ROM_QSTR(MP_QSTR_ioctl), MP_ROM_PTR(&mp_stream_ioctl_obj) },
+    #endif
+};
+static MP_DEFINE_CONST_DICT(socket_locals_dict, socket_locals_dict_table);
+
+MP_DEFINE_CONST_OBJ_TYPE(
+    mpssl_socket_type,
+    MP_QSTR_SSLSocket,
+    MP_TYPE_FLAG_NONE,
+    attr, socket_attr,
+    protocol, &socket_stream_p,
+    locals_dict, &socket_locals_dict
+    );

@@ -1,0 +1,148 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# Builds MicroPython's unix port with this module, or with the tree's own tls.
+# The MicroPython and Mbed TLS trees are only read.
+
+set -eu
+
+usage() {
+    cat <<'TEXT'
+usage: ports/unix/build.sh --micropython DIR --out DIR [options] [make arguments]
+
+  --micropython DIR   MicroPython source tree
+  --out DIR           build directory; the result is DIR/micropython, not stripped
+  --mbedtls DIR       Mbed TLS 3.6 source tree (default: the tree's own lib/mbedtls)
+  --variant NAME      standard (default) or coverage
+  --stock             the tree's own tls at its own configuration, for comparison
+  --asan              with AddressSanitizer
+  --modules DIR       additional directory of user C modules
+TEXT
+}
+
+die() {
+    echo "build.sh: $*" >&2
+    exit 1
+}
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+micropython= mbedtls= variant=standard out= stock= asan= modules=
+cflags_extra= ldflags_extra=
+
+# What is left in "$@" after the loop goes to make.
+n=$#
+while [ "$n" -gt 0 ]; do
+    arg=$1
+    shift
+    n=$((n - 1))
+    case $arg in
+    --micropython | --mbedtls | --variant | --out | --modules)
+        [ "$n" -gt 0 ] || die "$arg needs a value"
+        case $arg in
+        --micropython) micropython=$1 ;;
+        --mbedtls) mbedtls=$1 ;;
+        --variant) variant=$1 ;;
+        --out) out=$1 ;;
+        --modules) modules=$1 ;;
+        esac
+        shift
+        n=$((n - 1))
+        ;;
+    --stock) stock=1 ;;
+    --asan) asan=1 ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    # Joined with what --asan adds: make takes the last one only.
+    CFLAGS_EXTRA=*) cflags_extra="$cflags_extra ${arg#*=}" ;;
+    LDFLAGS_EXTRA=*) ldflags_extra="$ldflags_extra ${arg#*=}" ;;
+    *) set -- "$@" "$arg" ;;
+    esac
+done
+
+[ -n "$micropython" ] && [ -n "$out" ] || {
+    usage >&2
+    exit 2
+}
+[ -f "$micropython/ports/unix/Makefile" ] || die "no MicroPython tree at '$micropython'"
+[ -d "$micropython/ports/unix/variants/$variant" ] || die "no variant '$variant' in this tree"
+micropython=$(CDPATH='' cd -- "$micropython" && pwd)
+
+if [ -n "$mbedtls" ]; then
+    [ -f "$mbedtls/include/mbedtls/ssl.h" ] || die "no Mbed TLS tree at '$mbedtls'"
+    mbedtls=$(CDPATH='' cd -- "$mbedtls" && pwd)
+else
+    [ -f "$micropython/lib/mbedtls/include/mbedtls/ssl.h" ] ||
+        die "the tree's lib/mbedtls is empty: name an Mbed TLS 3.6 with --mbedtls"
+fi
+
+if [ -n "$asan" ]; then
+    # The conservative collector must find every local on the real stack.
+    flags="-fsanitize=address --param asan-use-after-return=0"
+    cflags_extra="$cflags_extra $flags -DMP_ASAN=1"
+    ldflags_extra="$ldflags_extra $flags"
+fi
+
+jobs=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+
+# One mpy-cross for each MicroPython version, whichever build comes first makes it.
+version=$(awk '/^#define MICROPY_VERSION_(MAJOR|MINOR|MICRO)/ { v = v s $3; s = "." } END { print v }' \
+    "$micropython/py/mpconfig.h" | tr -d '()')
+cross="$root/build/mpy-cross-$version"
+mkdir -p "$cross"
+(
+    flock 9
+    make -C "$micropython/mpy-cross" -j"$jobs" BUILD="$cross" >"$cross/make.log" 2>&1 || {
+        cat "$cross/make.log" >&2
+        die "mpy-cross does not build"
+    }
+) 9>"$cross/.lock"
+
+mkdir -p "$out"
+out=$(CDPATH='' cd -- "$out" && pwd)
+
+# Objects made with other flags must not be linked. Only a directory that holds our
+# stamp is emptied: it can contain nothing but an earlier build.
+stamp="$out/.build-args"
+args=$(printf '%s\n' "$micropython" "$mbedtls" "$variant" "$stock" "$modules" \
+    "$cflags_extra" "$ldflags_extra" "$@")
+if [ -f "$stamp" ] && [ "$args" != "$(cat "$stamp")" ]; then
+    echo "build.sh: other arguments than last time, building from scratch"
+    rm -rf "$out"
+    mkdir -p "$out"
+fi
+printf '%s\n' "$args" >"$stamp"
+
+# USER_C_MODULES names one directory: several are gathered as links in one.
+user_modules=
+if [ -z "$stock" ]; then
+    user_modules=$root
+elif [ -n "$mbedtls" ]; then
+    user_modules=$root/ports/unix/stock
+fi
+if [ -n "$modules" ]; then
+    modules=$(CDPATH='' cd -- "$modules" && pwd)
+    links="$out/user_modules"
+    rm -rf "$links"
+    mkdir -p "$links"
+    for mk in ${user_modules:+"$user_modules"/*/micropython.mk} "$modules"/*/micropython.mk; do
+        ln -s "$(dirname "$mk")" "$links/"
+    done
+    user_modules=$links
+fi
+
+set -- "USER_C_MODULES=$user_modules" "$@"
+[ -z "$mbedtls" ] || set -- "MBEDTLS_DIR=$mbedtls" "$@"
+[ -z "$cflags_extra" ] || set -- "CFLAGS_EXTRA=$cflags_extra" "$@"
+[ -z "$ldflags_extra" ] || set -- "LDFLAGS_EXTRA=$ldflags_extra" "$@"
+# What a release tarball or the machine lacks is left out; neither concerns TLS.
+[ -f "$micropython/lib/berkeley-db-1.xx/include/db.h" ] || set -- MICROPY_PY_BTREE=0 "$@"
+pkg-config --exists libffi 2>/dev/null || set -- MICROPY_PY_FFI=0 "$@"
+
+make -C "$micropython/ports/unix" -j"$jobs" \
+    BUILD="$out" VARIANT="$variant" STRIP= \
+    MICROPY_MPYCROSS="$cross/mpy-cross" \
+    MPY_LIB_DIR="$root/ports/unix/mpy_lib" \
+    FROZEN_MANIFEST="$root/ports/unix/manifest.py" \
+    "$@"

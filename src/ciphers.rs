@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Cipher suites by name. Mbed TLS spells the IANA names with hyphens, as
+//! upstream's `get_ciphers` does; IANA's own underscores are understood too.
+
+use core::ffi::c_int;
+
+use crate::error::{Error, Result};
+use crate::mbedtls::{self, sys};
+use crate::mem::{Array, Shared};
+
+/// Cipher suites in order of preference.
+pub struct Ciphers {
+    /// IANA numbers, with the 0 at the end that Mbed TLS wants.
+    ids: Array<c_int>,
+}
+
+/// The suite that `name` names.
+fn id(name: &[u8]) -> Option<c_int> {
+    mbedtls::ciphers().iter().copied().find(|&id| {
+        mbedtls::cipher_name(id).is_some_and(|known| {
+            let known = known.to_bytes();
+            known.len() == name.len()
+                && known
+                    .iter()
+                    .zip(name)
+                    .all(|(known, given)| known == given || (*known == b'-' && *given == b'_'))
+        })
+    })
+}
+
+impl Ciphers {
+    /// The suites named by `names`, of which there are `n`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tls`] with `MBEDTLS_ERR_SSL_BAD_CONFIG` for an unknown name or
+    /// none at all; [`Error::NoMemory`].
+    pub fn new<'a>(n: usize, names: impl Iterator<Item = &'a [u8]>) -> Result<Shared<Self>> {
+        const BAD_CONFIG: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_CONFIG);
+        if n == 0 {
+            return Err(BAD_CONFIG);
+        }
+        let mut ids = Array::new(n.checked_add(1).ok_or(Error::NoMemory)?, 0)?;
+        for (to, name) in ids.iter_mut().zip(names.take(n)) {
+            *to = id(name).ok_or(BAD_CONFIG)?;
+        }
+        Shared::new(|| Self { ids }, |_| Ok(()))
+    }
+
+    /// The numbers, and a 0 behind them.
+    #[must_use]
+    pub fn terminated(&self) -> &[c_int] {
+        &self.ids
+    }
+}

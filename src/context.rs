@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `SSLContext`: the settings of connections.
+//!
+//! A connection points into its configuration for as long as it lives, so a
+//! configuration never changes: changing a setting lets go of it, and the next
+//! connection gets a new one from the parts. Connections made before keep theirs.
+
+use core::ffi::CStr;
+
+use crate::ciphers::Ciphers;
+use crate::credentials::Credentials;
+use crate::error::{Error, Invalid, Result};
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
+use crate::mbedtls::Cookies;
+use crate::mbedtls::{self, Config, Endpoint, Rng, Transport};
+use crate::mem::{Box, Shared};
+use crate::trust::Anchors;
+
+/// An `SSLContext`'s settings.
+pub struct Context {
+    /// Bit 0: server; bit 1: datagram.
+    protocol: i32,
+    /// 0 none, 1 optional, 2 required.
+    verify_mode: i32,
+    rng: Shared<Rng>,
+    credentials: Option<Shared<Credentials>>,
+    anchors: Option<Shared<Anchors>>,
+    ciphers: Option<Shared<Ciphers>>,
+    #[cfg(mbedtls_ssl_dtls_hello_verify)]
+    cookies: Option<Shared<Cookies>>,
+    /// What these settings make; `None` since the last change.
+    config: Option<Shared<Config>>,
+}
+
+fn valid_verify_mode(mode: i32) -> Result<i32> {
+    match mode {
+        0..=2 => Ok(mode),
+        _ => Err(Error::Value(Invalid::VerifyMode)),
+    }
+}
+
+impl Context {
+    /// A context for `protocol` (`PROTOCOL_*`: bit 0 server, bit 1 datagram).
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` for an unknown protocol or mode; [`Error::NoMemory`];
+    /// [`Error::Tls`] if the port's entropy source fails.
+    pub fn new(protocol: i32, verify_mode: i32) -> Result<Box<Self>> {
+        let protocols = if cfg!(mbedtls_ssl_proto_dtls) { 0..4 } else { 0..2 };
+        if !protocols.contains(&protocol) {
+            return Err(Error::Value(Invalid::Protocol));
+        }
+        let verify_mode = valid_verify_mode(verify_mode)?;
+        let rng = Rng::new()?;
+        #[cfg(mbedtls_ssl_dtls_hello_verify)]
+        let cookies = if protocol == 3 { Some(Cookies::new(&rng)?) } else { None };
+        Box::new(|| Self {
+            protocol,
+            verify_mode,
+            rng,
+            credentials: None,
+            anchors: None,
+            ciphers: None,
+            #[cfg(mbedtls_ssl_dtls_hello_verify)]
+            cookies,
+            config: None,
+        })
+    }
+
+    /// Which side its connections are.
+    #[must_use]
+    pub fn endpoint(&self) -> Endpoint {
+        if self.protocol & 1 == 0 { Endpoint::Client } else { Endpoint::Server }
+    }
+
+    /// What carries its connections' records.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        if self.protocol & 2 == 0 { Transport::Stream } else { Transport::Datagram }
+    }
+
+    /// `SSLContext.verify_mode`.
+    #[must_use]
+    pub fn verify_mode(&self) -> i32 {
+        self.verify_mode
+    }
+
+    /// Sets `SSLContext.verify_mode`.
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` for anything but 0, 1, 2.
+    pub fn set_verify_mode(&mut self, mode: i32) -> Result<()> {
+        self.verify_mode = valid_verify_mode(mode)?;
+        self.config = None;
+        Ok(())
+    }
+
+    /// Replaces certificate chain and key; see [`Credentials::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Credentials::new`]; the old ones stay then.
+    pub fn load_cert_chain(
+        &mut self,
+        cert: Option<&[u8]>,
+        key: &[u8],
+        password: Option<&[u8]>,
+        check_pair: bool,
+    ) -> Result<()> {
+        let credentials = Credentials::new(cert, key, password, check_pair, &self.rng)?;
+        self.credentials = Some(credentials);
+        self.config = None;
+        Ok(())
+    }
+
+    /// Adds trust anchors; see [`Anchors::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Anchors::new`]; nothing is added then.
+    pub fn load_verify_locations(&mut self, data: &[u8]) -> Result<()> {
+        let anchors = Anchors::new(self.anchors.as_deref(), data)?;
+        self.anchors = Some(anchors);
+        self.config = None;
+        Ok(())
+    }
+
+    /// Replaces the cipher suites; see [`Ciphers::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Ciphers::new`]; the old ones stay then.
+    pub fn set_ciphers<'a>(&mut self, n: usize, names: impl Iterator<Item = &'a [u8]>) -> Result<()> {
+        self.ciphers = Some(Ciphers::new(n, names)?);
+        self.config = None;
+        Ok(())
+    }
+
+    /// Name of the `i`-th enabled cipher suite.
+    #[must_use]
+    pub fn cipher(&self, i: usize) -> Option<&'static CStr> {
+        let ids = self.ciphers.as_deref().map_or(mbedtls::ciphers(), Ciphers::terminated);
+        ids.get(i).copied().and_then(mbedtls::cipher_name)
+    }
+
+    /// The configuration that the settings make, for one more connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    pub fn config(&mut self) -> Result<Shared<Config>> {
+        if let Some(config) = &self.config {
+            return Ok(config.clone());
+        }
+        let empty = || Config::new(self.rng.clone());
+        let config = Shared::new(empty, |config| {
+            config.set_defaults(self.endpoint(), self.transport())?;
+            config.set_verify_mode(self.verify_mode);
+            if let Some(credentials) = &self.credentials {
+                config.set_credentials(credentials)?;
+            }
+            if let Some(anchors) = &self.anchors {
+                config.set_anchors(anchors);
+            }
+            if let Some(ciphers) = &self.ciphers {
+                config.set_ciphers(ciphers);
+            }
+            #[cfg(mbedtls_ssl_dtls_hello_verify)]
+            if let Some(cookies) = &self.cookies {
+                config.set_cookies(cookies);
+            }
+            Ok(())
+        })?;
+        self.config = Some(config.clone());
+        Ok(config)
+    }
+}

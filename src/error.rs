@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every failure, and what Python sees of it.
+//!
+//! | variant | Python |
+//! |---|---|
+//! | [`Error::WantRead`], [`Error::WantWrite`] | `None`, or `OSError(EAGAIN)` |
+//! | [`Error::Raised`] | the exception a call-out raised, itself |
+//! | [`Error::Errno`] | `OSError(errno)` |
+//! | [`Error::Tls`] | `OSError(code, 'MBEDTLS_ERR_…')` |
+//! | [`Error::NoMemory`] | `OSError(ENOMEM)`, after a collection and a second try |
+//! | [`Error::Value`] | `ValueError(text)` |
+//! | [`Error::Verify`] | `ValueError(text)`: what is wrong with the peer's certificate |
+//! | [`Error::CertMissing`] | `TypeError` naming the type given |
+
+use core::ffi::c_int;
+
+use crate::ffi::{MPSSL_EINVAL, MPSSL_ETIMEDOUT};
+use crate::mbedtls::sys;
+
+/// What an operation can fail with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The transport has nothing to read now.
+    WantRead,
+    /// The transport takes nothing now.
+    WantWrite,
+    /// Python raised in a call-out.
+    Raised,
+    /// An errno, positive.
+    Errno(i32),
+    /// Mbed TLS's code, or the number a verify callback refused with.
+    Tls(c_int),
+    /// An allocation failed.
+    NoMemory,
+    /// An argument is not what it should be.
+    Value(Invalid),
+    /// The peer's certificate was refused for these `MBEDTLS_X509_BADCERT_*` reasons.
+    Verify(u32),
+    /// The key is good and no certificate was given with it.
+    CertMissing,
+}
+
+/// The core's result.
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// Arguments that raise `ValueError`, numbered as they cross to C.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Invalid {
+    /// Not a private key, or not with this password.
+    Key,
+    /// Not a certificate.
+    Cert,
+    /// The private key does not belong to the certificate.
+    KeyMismatch,
+    /// `CERT_REQUIRED` on a client without `server_hostname`.
+    NoHostname,
+    /// `server_hostname` with a NUL in it.
+    Hostname,
+    /// Not one of `PROTOCOL_*`.
+    Protocol,
+    /// Not one of `CERT_*`.
+    VerifyMode,
+}
+
+impl Invalid {
+    /// All of them, at the index of their number.
+    pub const ALL: [Self; 7] = [
+        Self::Key,
+        Self::Cert,
+        Self::KeyMismatch,
+        Self::NoHostname,
+        Self::Hostname,
+        Self::Protocol,
+        Self::VerifyMode,
+    ];
+
+    /// The `ValueError`'s text.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Key => "invalid key",
+            Self::Cert => "invalid cert",
+            Self::KeyMismatch => "key does not match cert",
+            Self::NoHostname => "CERT_REQUIRED requires server_hostname",
+            Self::Hostname => "invalid server_hostname",
+            Self::Protocol => "invalid protocol",
+            Self::VerifyMode => "invalid verify_mode",
+        }
+    }
+}
+
+/// A code is the sum of a module's high-level part and, below it, the part of
+/// the module that it called (mbedtls/error.h).
+fn parts(code: c_int) -> (c_int, c_int) {
+    let positive = code.wrapping_neg();
+    let low = positive & 0x7f;
+    ((positive & !0x7f).wrapping_neg(), low.wrapping_neg())
+}
+
+/// Whether either part of `code` says that memory ran out.
+fn is_alloc_failed(code: c_int) -> bool {
+    let (high, low) = parts(code);
+    matches!(low, sys::MBEDTLS_ERR_MPI_ALLOC_FAILED | sys::MBEDTLS_ERR_ASN1_ALLOC_FAILED)
+        || matches!(
+            high,
+            sys::MBEDTLS_ERR_SSL_ALLOC_FAILED
+                | sys::MBEDTLS_ERR_X509_ALLOC_FAILED
+                | sys::MBEDTLS_ERR_PK_ALLOC_FAILED
+                | sys::MBEDTLS_ERR_ECP_ALLOC_FAILED
+                | sys::MBEDTLS_ERR_MD_ALLOC_FAILED
+                | sys::MBEDTLS_ERR_CIPHER_ALLOC_FAILED
+                | sys::MBEDTLS_ERR_DHM_ALLOC_FAILED
+                | sys::MBEDTLS_ERR_PEM_ALLOC_FAILED
+        )
+}
+
+impl Error {
+    /// What an Mbed TLS return value below zero means. Total: a code it does not
+    /// know is [`Error::Tls`].
+    #[must_use]
+    pub fn from_mbedtls(code: c_int) -> Self {
+        match code {
+            sys::MBEDTLS_ERR_SSL_WANT_READ => Self::WantRead,
+            sys::MBEDTLS_ERR_SSL_WANT_WRITE => Self::WantWrite,
+            // DTLS: the handshake's last retransmission was not answered.
+            sys::MBEDTLS_ERR_SSL_TIMEOUT => Self::Errno(MPSSL_ETIMEDOUT.cast_signed()),
+            _ if is_alloc_failed(code) => Self::NoMemory,
+            _ => Self::Tls(code),
+        }
+    }
+
+    /// What a verify callback's number means: as upstream reads it, a small
+    /// negative number is an errno.
+    #[must_use]
+    pub fn from_verdict(verdict: i32) -> Self {
+        match verdict {
+            -255..0 => Self::Errno(verdict.wrapping_neg()),
+            i32::MIN => Self::Errno(MPSSL_EINVAL.cast_signed()),
+            _ => Self::Tls(verdict),
+        }
+    }
+
+    /// The text Python sees, written to `text`; its length. 0 where there is none.
+    pub fn text(self, text: &mut [u8]) -> usize {
+        match self {
+            Self::Tls(code) => crate::mbedtls::error_text(code, text),
+            Self::Verify(flags) => crate::mbedtls::verify_text(flags, text),
+            Self::Value(invalid) => {
+                let from = invalid.text().as_bytes();
+                let len = from.len().min(text.len());
+                for (to, from) in text.iter_mut().zip(from) {
+                    *to = *from;
+                }
+                len
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// Turns an Mbed TLS return value of 0 into `Ok`.
+pub(crate) fn check(code: c_int) -> Result<()> {
+    if code == 0 { Ok(()) } else { Err(Error::from_mbedtls(code)) }
+}

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The border: what C calls, and what the core calls out to through C.
+//!
+//! The contract is `c_glue/mpssl.h`; each export is documented there. C has
+//! claimed the objects it passes: no export is entered twice with the same one.
+
+use core::ffi::{CStr, c_char, c_void};
+
+use crate::context::Context;
+use crate::error::{Error, Invalid, Result};
+use crate::io::{Clock, Interruption, Transport, Verifier};
+use crate::mbedtls::Endpoint;
+use crate::mem::Box;
+use crate::socket::Socket;
+
+/// The bindings, generated at build time from `c_glue/mpssl.h`.
+#[allow(missing_docs, non_camel_case_types, unused, clippy::all)]
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+mod sys {
+    include!(concat!(env!("OUT_DIR"), "/micropython_sys.rs"));
+}
+
+pub(crate) use sys::{
+    MPSSL_EBADF, MPSSL_EINVAL, MPSSL_EIO, MPSSL_ENOTCONN, MPSSL_ETIMEDOUT, MPSSL_POLL_NVAL, MPSSL_POLL_RD,
+    MPSSL_POLL_WR, mpglue_atomic_begin, mpglue_atomic_end, mpglue_calloc, mpglue_free,
+};
+use sys::{mpssl_bytes_t, mpssl_status_t};
+
+/******************************************************************************/
+// Results.
+
+impl From<Error> for mpssl_status_t {
+    fn from(error: Error) -> Self {
+        let (kind, code) = match error {
+            Error::WantRead => (sys::MPSSL_WANT_READ, 0),
+            Error::WantWrite => (sys::MPSSL_WANT_WRITE, 0),
+            Error::Raised => (sys::MPSSL_RAISED, 0),
+            Error::Errno(errno) => (sys::MPSSL_ERRNO, errno),
+            Error::Tls(code) => (sys::MPSSL_TLS, code),
+            Error::NoMemory => (sys::MPSSL_NO_MEMORY, 0),
+            Error::Value(invalid) => (sys::MPSSL_VALUE, invalid as i32),
+            Error::Verify(flags) => (sys::MPSSL_VERIFY, flags.cast_signed()),
+            Error::CertMissing => (sys::MPSSL_CERT_MISSING, 0),
+        };
+        Self { kind: kind.cast_signed(), code }
+    }
+}
+
+/// The error that a status stands for; `None` for `MPSSL_OK` and what is none.
+fn error(status: mpssl_status_t) -> Option<Error> {
+    Some(match status.kind.cast_unsigned() {
+        sys::MPSSL_WANT_READ => Error::WantRead,
+        sys::MPSSL_WANT_WRITE => Error::WantWrite,
+        sys::MPSSL_RAISED => Error::Raised,
+        sys::MPSSL_ERRNO => Error::Errno(status.code),
+        sys::MPSSL_TLS => Error::Tls(status.code),
+        sys::MPSSL_NO_MEMORY => Error::NoMemory,
+        sys::MPSSL_VALUE => Error::Value(*Invalid::ALL.get(usize::try_from(status.code).ok()?)?),
+        sys::MPSSL_VERIFY => Error::Verify(status.code.cast_unsigned()),
+        sys::MPSSL_CERT_MISSING => Error::CertMissing,
+        _ => return None,
+    })
+}
+
+fn status(result: Result<()>) -> mpssl_status_t {
+    match result {
+        Ok(()) => mpssl_status_t { kind: sys::MPSSL_OK.cast_signed(), code: 0 },
+        Err(error) => error.into(),
+    }
+}
+
+/// Writes a result to `*out` if it is one.
+///
+/// # Safety
+///
+/// `out` is valid for a write.
+unsafe fn output<T>(result: Result<T>, out: *mut T) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    status(result.map(|value| unsafe { out.write(value) }))
+}
+
+/// # Safety
+///
+/// As `mpssl.h` says of [`mpssl_bytes_t`]; the bytes live as long as `'a`. With
+/// `nul`, the slice includes the NUL behind the bytes.
+unsafe fn bytes<'a>(bytes: mpssl_bytes_t, nul: bool) -> Option<&'a [u8]> {
+    if bytes.data.is_null() {
+        return None;
+    }
+    let len = bytes.len.saturating_add(usize::from(nul));
+    // SAFETY: by this function's contract.
+    Some(unsafe { core::slice::from_raw_parts(bytes.data, len) })
+}
+
+fn c_str(text: Option<&'static CStr>) -> *const c_char {
+    text.map_or(core::ptr::null(), CStr::as_ptr)
+}
+
+/// Writes the text of a status; see `mpssl.h`.
+///
+/// # Safety
+///
+/// `text` is valid for `size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_status_text(status: mpssl_status_t, text: *mut u8, size: usize) -> usize {
+    // SAFETY: by this function's contract.
+    let text = unsafe { core::slice::from_raw_parts_mut(text, size) };
+    text.fill(0);
+    error(status).map_or(0, |error| error.text(text))
+}
+
+/******************************************************************************/
+// The host, through C.
+
+/// The Python object that a call is made for, opaque here. What C's call-outs
+/// raise stays in C, with that object.
+struct Owner(*mut c_void);
+
+fn transferred(n: i32, errno: i32) -> core::result::Result<usize, Interruption> {
+    match n {
+        sys::MPGLUE_WOULD_BLOCK => Err(Interruption::WouldBlock),
+        sys::MPGLUE_RAISED => Err(Interruption::Raised),
+        _ => usize::try_from(n).map_err(|_| Interruption::Errno(errno)),
+    }
+}
+
+impl Transport for Owner {
+    fn recv(&mut self, buf: &mut [u8]) -> core::result::Result<usize, Interruption> {
+        let mut errno = MPSSL_EIO.cast_signed();
+        // SAFETY: the slice is valid, C reads no more than it holds; does not raise.
+        let n = unsafe { sys::mpglue_stream_read(self.0, buf.as_mut_ptr(), buf.len(), &raw mut errno) };
+        transferred(n, errno)
+    }
+
+    fn send(&mut self, buf: &[u8]) -> core::result::Result<usize, Interruption> {
+        let mut errno = MPSSL_EIO.cast_signed();
+        // SAFETY: the slice is valid; does not raise.
+        let n = unsafe { sys::mpglue_stream_write(self.0, buf.as_ptr(), buf.len(), &raw mut errno) };
+        transferred(n, errno)
+    }
+}
+
+impl Clock for Owner {
+    fn ticks_ms(&self) -> u32 {
+        // SAFETY: does not raise.
+        unsafe { sys::mpglue_ticks_ms() }
+    }
+}
+
+impl Verifier for Owner {
+    fn verify(&mut self, der: &[u8], depth: i32) -> core::result::Result<i32, Interruption> {
+        let mut verdict = 0;
+        // SAFETY: the slice is valid, C copies it; does not raise.
+        match unsafe { sys::mpglue_verify(self.0, der.as_ptr(), der.len(), depth, &raw mut verdict) } {
+            0 => Ok(verdict),
+            _ => Err(Interruption::Raised),
+        }
+    }
+}
+
+/******************************************************************************/
+// SSLContext.
+
+/// Makes a context; see `mpssl.h`.
+///
+/// # Safety
+///
+/// `out` is valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_context_new(
+    protocol: i32,
+    verify_mode: i32,
+    out: *mut *mut Context,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    unsafe { output(Context::new(protocol, verify_mode).map(Box::into_raw), out) }
+}
+
+/// Frees a context; see `mpssl.h`.
+///
+/// # Safety
+///
+/// `context` is NULL or comes from `mpssl_context_new`, and is not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_context_free(context: *mut Context) {
+    // SAFETY: by this function's contract.
+    drop(unsafe { Box::from_raw(context) });
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_is_server(context: &Context) -> bool {
+    context.endpoint() == Endpoint::Server
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_verify_mode(context: &Context) -> i32 {
+    context.verify_mode()
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_set_verify_mode(context: &mut Context, verify_mode: i32) -> mpssl_status_t {
+    status(context.set_verify_mode(verify_mode))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `cert`, `key` and `password` are valid; a NUL follows each of the first two.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_context_load_cert_chain(
+    context: &mut Context,
+    cert: mpssl_bytes_t,
+    key: mpssl_bytes_t,
+    password: mpssl_bytes_t,
+    check_pair: bool,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    let (cert, key, password) = unsafe { (bytes(cert, true), bytes(key, true), bytes(password, false)) };
+    status(context.load_cert_chain(cert, key.unwrap_or_default(), password, check_pair))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `certs` is valid and a NUL follows it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_context_load_verify_locations(
+    context: &mut Context,
+    certs: mpssl_bytes_t,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    let certs = unsafe { bytes(certs, true) };
+    status(context.load_verify_locations(certs.unwrap_or_default()))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `names` points to `n` valid names.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_context_set_ciphers(
+    context: &mut Context,
+    names: *const mpssl_bytes_t,
+    n: usize,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract; where there are none, `names` may be NULL.
+    let names = if n == 0 { &[] } else { unsafe { core::slice::from_raw_parts(names, n) } };
+    // SAFETY: by this function's contract.
+    let names = names.iter().map(|name| unsafe { bytes(*name, false) }.unwrap_or_default());
+    status(context.set_ciphers(n, names))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_cipher(context: &Context, i: usize) -> *const c_char {
+    c_str(context.cipher(i))
+}
+
+/******************************************************************************/
+// SSLSocket.
+
+/// Makes a connection; see `mpssl.h`.
+///
+/// # Safety
+///
+/// `hostname` (followed by a NUL) and `client_id` are valid; `out` is valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_socket_new(
+    context: &mut Context,
+    hostname: mpssl_bytes_t,
+    client_id: mpssl_bytes_t,
+    out: *mut *mut Socket,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let (hostname, client_id) = (bytes(hostname, true), bytes(client_id, false));
+        output(Socket::new(context, hostname, client_id).map(Box::into_raw), out)
+    }
+}
+
+/// Frees a connection; see `mpssl.h`.
+///
+/// # Safety
+///
+/// `socket` is NULL or comes from `mpssl_socket_new`, and is not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_socket_free(socket: *mut Socket) {
+    // SAFETY: by this function's contract.
+    drop(unsafe { Box::from_raw(socket) });
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_handshake(socket: &mut Socket, owner: *mut c_void) -> mpssl_status_t {
+    status(socket.handshake(&mut Owner(owner)))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `buf` is valid for `len` initialised bytes, `done` for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_socket_read(
+    socket: &mut Socket,
+    owner: *mut c_void,
+    buf: *mut u8,
+    len: usize,
+    done: *mut usize,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let buf = core::slice::from_raw_parts_mut(buf, len);
+        output(socket.read(&mut Owner(owner), buf), done)
+    }
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `buf` is valid for `len` bytes, `done` for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_socket_write(
+    socket: &mut Socket,
+    owner: *mut c_void,
+    buf: *const u8,
+    len: usize,
+    done: *mut usize,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let buf = core::slice::from_raw_parts(buf, len);
+        output(socket.write(&mut Owner(owner), buf), done)
+    }
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_close_notify(socket: &mut Socket, owner: *mut c_void) -> mpssl_status_t {
+    status(socket.close_notify(&mut Owner(owner)))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_unwrap(socket: &mut Socket, owner: *mut c_void) -> mpssl_status_t {
+    status(socket.unwrap(&mut Owner(owner)))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_poll(socket: &Socket, flags: u32, ask: &mut u32) -> u32 {
+    let (ready, asked) = socket.poll(flags);
+    *ask = asked;
+    ready
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_polled(socket: &Socket, flags: u32, reply: u32) -> u32 {
+    socket.polled(flags, reply)
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_pending(socket: &Socket) -> usize {
+    socket.pending()
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_close_notify_received(socket: &Socket) -> bool {
+    socket.close_notify_received()
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_would_send(socket: &Socket) -> bool {
+    socket.would_send()
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_cipher(socket: &Socket) -> *const c_char {
+    c_str(socket.cipher())
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_version(socket: &Socket) -> *const c_char {
+    c_str(socket.version())
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_peer_cert(socket: &Socket) -> mpssl_bytes_t {
+    match socket.peer_cert() {
+        Some(der) => mpssl_bytes_t { data: der.as_ptr(), len: der.len() },
+        None => mpssl_bytes_t { data: core::ptr::null(), len: 0 },
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the core asks of the world around it.
+
+/// Why a call-out did not do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interruption {
+    /// The transport has, or takes, nothing now.
+    WouldBlock,
+    /// Python raised; the exception waits in C, with the socket.
+    Raised,
+    /// The transport failed with this errno. It may work again (a timeout).
+    Errno(i32),
+}
+
+/// The stream or datagram socket under a connection.
+pub trait Transport {
+    /// Reads up to `buf.len()` bytes, or one datagram; `Ok(0)` is the end of a stream.
+    ///
+    /// # Errors
+    ///
+    /// See [`Interruption`]. Nothing was read.
+    fn recv(&mut self, buf: &mut [u8]) -> Result<usize, Interruption>;
+
+    /// Writes up to `buf.len()` bytes, or one datagram.
+    ///
+    /// # Errors
+    ///
+    /// See [`Interruption`]. Nothing was written.
+    fn send(&mut self, buf: &[u8]) -> Result<usize, Interruption>;
+}
+
+/// A millisecond clock that may wrap around at 2^32.
+pub trait Clock {
+    /// Milliseconds since any fixed moment.
+    fn ticks_ms(&self) -> u32;
+}
+
+/// `SSLContext.verify_callback`.
+pub trait Verifier {
+    /// Judges one certificate (DER) of the peer's chain, `depth` 0 being the
+    /// peer's own: 0 accepts what Mbed TLS found of it, any other number
+    /// refuses and becomes the `OSError`'s.
+    ///
+    /// # Errors
+    ///
+    /// [`Interruption::Raised`] if the callback raised.
+    fn verify(&mut self, der: &[u8], depth: i32) -> Result<i32, Interruption>;
+}
+
+/// All of it: what one call on a socket may call out to.
+pub trait Host: Transport + Clock + Verifier {}
+
+impl<T: Transport + Clock + Verifier> Host for T {}

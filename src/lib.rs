@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The `ssl` module of MicroPython firmware: the part that is not Python's.
+//!
+//! # The house, from the top
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | `c_glue/` | C: module tables, arguments, raising; every `nlr_push` |
+//! | `c_glue/mpssl.h` | the contract between the two languages |
+//! | [`ffi`] | the exports C calls; [`io`]'s traits over C's call-outs |
+//! | [`context`] | `SSLContext`: settings, frozen for the sockets made with them |
+//! | [`socket`] | `SSLSocket`: handshake, read, write, poll, close as one state machine |
+//! | [`dtls`] | what only datagrams need: the retransmission timer, cookies |
+//! | [`credentials`] | certificate chain and private key |
+//! | [`trust`] | trust anchors |
+//! | [`ciphers`] | cipher suite names |
+//! | [`io`] | what the core asks of the world: transport, clock, verifier |
+//! | [`error`] | every failure, and what Python sees of it |
+//! | [`mbedtls`] | typed owners of Mbed TLS objects |
+//! | [`mem`] | fallible boxes on Mbed TLS's allocator |
+//!
+//! Only [`ffi`], [`mbedtls`] and [`mem`] contain `unsafe`. Nothing panics: every
+//! allocation can fail and says so, every arithmetic that could overflow is
+//! checked, and no slice is indexed.
+//!
+//! # Names
+//!
+//! | Python | RFC 5246 / 6347 | Mbed TLS |
+//! |---|---|---|
+//! | `SSLContext` | – | `mbedtls_ssl_config` |
+//! | `SSLSocket` | connection | `mbedtls_ssl_context` |
+//! | `wrap_socket`, `do_handshake` | handshake | `mbedtls_ssl_handshake` |
+//! | `load_cert_chain` | Certificate, private key | `mbedtls_ssl_conf_own_cert` |
+//! | `load_verify_locations` | trust anchor (RFC 5280) | `mbedtls_ssl_conf_ca_chain` |
+//! | `verify_mode` | – | `mbedtls_ssl_conf_authmode` |
+//! | `set_ciphers` | cipher suite | `mbedtls_ssl_conf_ciphersuites` |
+//! | `close`, `unwrap` | close_notify alert | `mbedtls_ssl_close_notify` |
+//! | `client_id` | cookie (RFC 6347 4.2.1) | `mbedtls_ssl_set_client_transport_id` |
+#![no_std]
+
+pub mod ciphers;
+pub mod context;
+pub mod credentials;
+pub mod dtls;
+pub mod error;
+pub mod io;
+pub mod socket;
+pub mod trust;
+
+#[allow(unsafe_code)]
+pub mod ffi;
+#[allow(unsafe_code)]
+pub mod mbedtls;
+#[allow(unsafe_code)]
+pub mod mem;
+
+/// The firmware has no unwinder and must not contain `core::panicking`: this
+/// handler is reachable from nothing, and `tests/run.py binary` checks that the
+/// linker found it so.
+#[cfg(feature = "firmware")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

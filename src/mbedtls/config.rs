@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The configuration of connections. Mbed TLS keeps pointers from it to its
+//! parts and from each connection to it: it owns the former, never moves, and
+//! does not change once shared.
+
+use core::cell::UnsafeCell;
+use core::ffi::c_int;
+
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
+use super::Cookies;
+use super::{Rng, sys};
+use crate::ciphers::Ciphers;
+use crate::credentials::Credentials;
+use crate::error::{Result, check};
+use crate::mem::Shared;
+use crate::trust::Anchors;
+
+/// Which side of the handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Sends the ClientHello.
+    Client,
+    /// Answers it.
+    Server,
+}
+
+/// What carries the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TLS over a byte stream.
+    Stream,
+    /// DTLS over datagrams.
+    Datagram,
+}
+
+/// Key exchange groups in order of preference, by their IANA numbers: secp256r1
+/// first, for which Mbed TLS has its fastest arithmetic, then x25519, secp384r1,
+/// secp521r1 and the Brainpool curves.
+const GROUPS: [u16; 7] = [23, 29, 24, 25, 26, 27, 28];
+
+/// An `mbedtls_ssl_config` and all it points to.
+pub struct Config {
+    conf: UnsafeCell<sys::mbedtls_ssl_config>,
+    /// Those of [`GROUPS`] that are compiled in, and a 0 behind them.
+    groups: [u16; GROUPS.len() + 1],
+    rng: Shared<Rng>,
+    credentials: Option<Shared<Credentials>>,
+    anchors: Option<Shared<Anchors>>,
+    ciphers: Option<Shared<Ciphers>>,
+    #[cfg(mbedtls_ssl_dtls_hello_verify)]
+    cookies: Option<Shared<Cookies>>,
+}
+
+impl Config {
+    /// An empty configuration, to be completed where it will stay.
+    #[must_use]
+    pub fn new(rng: Shared<Rng>) -> Self {
+        Self {
+            // SAFETY: zeroed is what mbedtls_ssl_config_init makes of it.
+            conf: unsafe { UnsafeCell::new(core::mem::zeroed()) },
+            groups: [0; GROUPS.len() + 1],
+            rng,
+            credentials: None,
+            anchors: None,
+            ciphers: None,
+            #[cfg(mbedtls_ssl_dtls_hello_verify)]
+            cookies: None,
+        }
+    }
+
+    /// Mbed TLS's defaults for this kind of connection.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`].
+    pub fn set_defaults(&mut self, endpoint: Endpoint, transport: Transport) -> Result<()> {
+        let endpoint = match endpoint {
+            Endpoint::Client => sys::MBEDTLS_SSL_IS_CLIENT,
+            Endpoint::Server => sys::MBEDTLS_SSL_IS_SERVER,
+        };
+        let transport = match transport {
+            Transport::Stream => sys::MBEDTLS_SSL_TRANSPORT_STREAM,
+            Transport::Datagram => sys::MBEDTLS_SSL_TRANSPORT_DATAGRAM,
+        };
+        let conf = self.conf.get();
+        // SAFETY: the object is where it stays, its groups with it; the generator
+        // lives as long as the configuration, which keeps it. None raises.
+        unsafe {
+            sys::mbedtls_ssl_config_init(conf);
+            check(sys::mbedtls_ssl_config_defaults(
+                conf,
+                endpoint as c_int,
+                transport as c_int,
+                sys::MBEDTLS_SSL_PRESET_DEFAULT as c_int,
+            ))?;
+            sys::mbedtls_ssl_conf_rng(conf, self.rng.function(), self.rng.state());
+            for (to, group) in self.groups.iter_mut().zip(
+                GROUPS.into_iter().filter(|&group| !sys::mbedtls_ecp_curve_info_from_tls_id(group).is_null()),
+            ) {
+                *to = group;
+            }
+            sys::mbedtls_ssl_conf_groups(conf, self.groups.as_ptr());
+            // No session is resumed yet: a ticket would only cost memory.
+            #[cfg(mbedtls_ssl_session_tickets)]
+            sys::mbedtls_ssl_conf_session_tickets(conf, sys::MBEDTLS_SSL_SESSION_TICKETS_DISABLED as c_int);
+        }
+        Ok(())
+    }
+
+    /// Whether the peer must show a certificate: 0 none, 1 optional, 2 required.
+    pub fn set_verify_mode(&mut self, mode: i32) {
+        // SAFETY: sets a field; does not raise.
+        unsafe { sys::mbedtls_ssl_conf_authmode(self.conf.get(), mode) };
+    }
+
+    /// The certificate chain and key to show to the peer.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`].
+    pub fn set_credentials(&mut self, credentials: &Shared<Credentials>) -> Result<()> {
+        // SAFETY: chain and key live as long as the configuration, which keeps
+        // them; does not raise.
+        check(unsafe {
+            sys::mbedtls_ssl_conf_own_cert(
+                self.conf.get(),
+                credentials.chain().as_ptr(),
+                credentials.key().as_ptr(),
+            )
+        })?;
+        self.credentials = Some(credentials.clone());
+        Ok(())
+    }
+
+    /// The trust anchors that the peer's certificate must lead to.
+    pub fn set_anchors(&mut self, anchors: &Shared<Anchors>) {
+        // SAFETY: the chain lives as long as the configuration, which keeps it;
+        // does not raise.
+        unsafe {
+            sys::mbedtls_ssl_conf_ca_chain(self.conf.get(), anchors.chain().as_ptr(), core::ptr::null_mut());
+        }
+        self.anchors = Some(anchors.clone());
+    }
+
+    /// The cipher suites to offer or accept, in order.
+    pub fn set_ciphers(&mut self, ciphers: &Shared<Ciphers>) {
+        // SAFETY: the list ends with 0 and lives as long as the configuration,
+        // which keeps it; does not raise.
+        unsafe { sys::mbedtls_ssl_conf_ciphersuites(self.conf.get(), ciphers.terminated().as_ptr()) };
+        self.ciphers = Some(ciphers.clone());
+    }
+
+    /// Hello Verify with these cookies.
+    #[cfg(mbedtls_ssl_dtls_hello_verify)]
+    pub fn set_cookies(&mut self, cookies: &Shared<Cookies>) {
+        // SAFETY: the cookies live as long as the configuration, which keeps
+        // them; does not raise.
+        unsafe {
+            sys::mbedtls_ssl_conf_dtls_cookies(
+                self.conf.get(),
+                Some(sys::mbedtls_ssl_cookie_write),
+                Some(sys::mbedtls_ssl_cookie_check),
+                cookies.as_ptr().cast(),
+            );
+        }
+        self.cookies = Some(cookies.clone());
+    }
+
+    pub(super) fn as_ptr(&self) -> *const sys::mbedtls_ssl_config {
+        self.conf.get()
+    }
+}
+
+impl Drop for Config {
+    fn drop(&mut self) {
+        // SAFETY: the object is initialised or zeroed; its parts are dropped
+        // after it; does not raise.
+        unsafe { sys::mbedtls_ssl_config_free(self.conf.get()) };
+    }
+}

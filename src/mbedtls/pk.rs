@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A private key.
+
+use core::cell::UnsafeCell;
+
+use super::{Chain, Rng, sys};
+use crate::error::{Error, Invalid, Result};
+
+/// A private key, EC or RSA.
+pub struct PrivateKey(UnsafeCell<sys::mbedtls_pk_context>);
+
+/// Failures of a key are all the same to the user, but for want of memory.
+fn checked(ret: core::ffi::c_int, otherwise: Invalid) -> Result<()> {
+    match ret {
+        0 => Ok(()),
+        _ => match Error::from_mbedtls(ret) {
+            Error::NoMemory => Err(Error::NoMemory),
+            _ => Err(Error::Value(otherwise)),
+        },
+    }
+}
+
+impl PrivateKey {
+    /// An empty key.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "made in place, by its owners")]
+    pub fn new() -> Self {
+        // SAFETY: zeroed is what Mbed TLS's init function makes of it.
+        Self(unsafe { UnsafeCell::new(core::mem::zeroed()) })
+    }
+
+    /// Reads a key into this empty one: PEM or DER; SEC1, PKCS#1 or PKCS#8.
+    /// `data` ends with a NUL that is not part of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid::Key`] if it is none or the password does not open it; [`Error::NoMemory`].
+    pub fn parse(&mut self, data: &[u8], password: Option<&[u8]>, rng: &Rng) -> Result<()> {
+        let data = match data.split_last() {
+            // PEM is parsed with its NUL, DER without.
+            Some((_, der)) if !super::crt::is_pem(data) => der,
+            _ => data,
+        };
+        let (pwd, pwd_len) = password.map_or((core::ptr::null(), 0), |pwd| (pwd.as_ptr(), pwd.len()));
+        // SAFETY: both slices are valid for their lengths; does not raise.
+        let ret = unsafe {
+            sys::mbedtls_pk_parse_key(
+                self.0.get(),
+                data.as_ptr(),
+                data.len(),
+                pwd,
+                pwd_len,
+                rng.function(),
+                rng.state(),
+            )
+        };
+        checked(ret, Invalid::Key)
+    }
+
+    /// Checks that this key belongs to the first certificate of the chain.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid::KeyMismatch`]; [`Error::NoMemory`].
+    pub fn check_pair(&self, chain: &Chain, rng: &Rng) -> Result<()> {
+        // SAFETY: both keys are set up; does not raise.
+        let ret = unsafe {
+            let public = &raw const (*chain.as_ptr()).pk;
+            sys::mbedtls_pk_check_pair(public, self.0.get(), rng.function(), rng.state())
+        };
+        checked(ret, Invalid::KeyMismatch)
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut sys::mbedtls_pk_context {
+        self.0.get()
+    }
+}
+
+impl Drop for PrivateKey {
+    fn drop(&mut self) {
+        // SAFETY: the object is initialised or zeroed; free wipes the key; does not raise.
+        unsafe { sys::mbedtls_pk_free(self.0.get()) };
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The random generator of a context: CTR_DRBG over the port's entropy.
+
+use core::cell::UnsafeCell;
+use core::ffi::{c_int, c_void};
+
+use super::sys;
+use crate::error::{Result, check};
+use crate::mem::Shared;
+
+/// A seeded CTR_DRBG (NIST SP 800-90A). Its lock against other threads is Mbed
+/// TLS's (`MBEDTLS_THREADING_C`).
+pub struct Rng {
+    entropy: UnsafeCell<sys::mbedtls_entropy_context>,
+    drbg: UnsafeCell<sys::mbedtls_ctr_drbg_context>,
+}
+
+/// The generator as Mbed TLS takes it: a function and its state.
+pub(super) type Function = unsafe extern "C" fn(*mut c_void, *mut u8, usize) -> c_int;
+
+impl Rng {
+    /// A generator seeded from the port's entropy.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`]; [`crate::error::Error::Tls`] if the entropy source fails.
+    pub fn new() -> Result<Shared<Self>> {
+        let empty = || Self {
+            // SAFETY: zeroed memory is fit for the init function and for free.
+            entropy: unsafe { UnsafeCell::new(core::mem::zeroed()) },
+            // SAFETY: as above.
+            drbg: unsafe { UnsafeCell::new(core::mem::zeroed()) },
+        };
+        Shared::new(empty, |rng| {
+            // SAFETY: both objects are where they stay, and initialised before
+            // use; the seed function keeps the pointer to the entropy, which is
+            // freed after the generator. None raises.
+            check(unsafe {
+                sys::mbedtls_entropy_init(rng.entropy.get());
+                sys::mbedtls_ctr_drbg_init(rng.drbg.get());
+                let custom = b"micropython-ssl";
+                sys::mbedtls_ctr_drbg_seed(
+                    rng.drbg.get(),
+                    Some(sys::mbedtls_entropy_func),
+                    rng.entropy.get().cast(),
+                    custom.as_ptr(),
+                    custom.len(),
+                )
+            })
+        })
+    }
+
+    /// Random bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::Tls`] if a due reseeding fails.
+    pub fn fill(&self, bytes: &mut [u8]) -> Result<()> {
+        // SAFETY: the generator is seeded; the slice is valid; does not raise.
+        check(unsafe { sys::mbedtls_ctr_drbg_random(self.state(), bytes.as_mut_ptr(), bytes.len()) })
+    }
+
+    pub(super) fn state(&self) -> *mut c_void {
+        self.drbg.get().cast()
+    }
+
+    #[allow(clippy::unused_self, reason = "belongs with state()")]
+    pub(super) fn function(&self) -> Option<Function> {
+        Some(sys::mbedtls_ctr_drbg_random)
+    }
+}
+
+impl Drop for Rng {
+    fn drop(&mut self) {
+        // SAFETY: the objects are initialised or zeroed; does not raise.
+        unsafe {
+            sys::mbedtls_ctr_drbg_free(self.drbg.get());
+            sys::mbedtls_entropy_free(self.entropy.get());
+        }
+    }
+}

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A connection's Mbed TLS state, and Mbed TLS's way back to the host.
+
+use core::cell::{Cell, UnsafeCell};
+use core::ffi::{CStr, c_char, c_int, c_void};
+
+use super::{Config, Transport, static_str, sys};
+use crate::dtls::{Passed, Timer};
+use crate::error::{Result, check};
+use crate::io::{Host, Interruption};
+use crate::mem::Shared;
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
+use crate::{ffi::mpglue_free, mem::Array};
+
+/// An `mbedtls_ssl_context`, its configuration and its timer. It does not move
+/// once set up.
+pub struct Ssl {
+    ctx: UnsafeCell<sys::mbedtls_ssl_context>,
+    timer: CallTimer,
+    datagram: bool,
+    /// The peer's certificate as DER, once the handshake is over.
+    #[cfg(mbedtls_ssl_keep_peer_certificate)]
+    peer_cert: Option<Array<u8>>,
+    config: Shared<Config>,
+}
+
+/// The retransmission timer as Mbed TLS's callbacks see it: it reads the clock
+/// of the call that is under way.
+struct CallTimer {
+    timer: Cell<Timer>,
+    /// NULL between calls.
+    call: Cell<*const Call<'static>>,
+}
+
+/// What one call on a connection may call out to, and what came of it. It lives
+/// for that call, on the stack.
+pub struct Call<'host> {
+    host: &'host mut dyn Host,
+    datagram: bool,
+    /// The transport raised: it is not asked again in this call.
+    transport_raised: bool,
+    outcome: Outcome,
+}
+
+/// What a call came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// Mbed TLS's return value.
+    pub ret: c_int,
+    /// Why the transport or the verifier did not do its work, if so.
+    pub interruption: Option<Interruption>,
+    /// The number that the verifier refused with; 0: it did not.
+    pub verdict: i32,
+    /// Whether the transport said that its stream has ended.
+    pub end_of_stream: bool,
+}
+
+impl Call<'_> {
+    fn transported(&mut self, result: core::result::Result<usize, Interruption>, want: c_int) -> c_int {
+        match result {
+            Ok(n) => c_int::try_from(n).unwrap_or(c_int::MAX),
+            Err(why) => {
+                self.transport_raised = why == Interruption::Raised;
+                self.interrupted(why);
+                // Whatever stopped the transport, the connection is not to
+                // blame: it goes on where it stopped when called again.
+                want
+            }
+        }
+    }
+
+    /// Keeps the first exception; anything else is overtaken by what comes later.
+    fn interrupted(&mut self, why: Interruption) {
+        if self.outcome.interruption != Some(Interruption::Raised) {
+            self.outcome.interruption = Some(why);
+        }
+    }
+}
+
+/// This is called from: `mbedtls_ssl_read`, `_write`, `_handshake`, `_close_notify`
+/// → `mbedtls_ssl_fetch_input`.
+unsafe extern "C" fn recv(ctx: *mut c_void, buf: *mut u8, len: usize) -> c_int {
+    // SAFETY: ctx is the Call that `Ssl::call` installed for as long as it runs.
+    let call = unsafe { &mut *ctx.cast::<Call<'_>>() };
+    if call.transport_raised {
+        return sys::MBEDTLS_ERR_SSL_WANT_READ;
+    }
+    // SAFETY: Mbed TLS gives its own input buffer, initialised, `len` bytes long.
+    let buf = unsafe { core::slice::from_raw_parts_mut(buf, len) };
+    let result = match call.host.recv(buf) {
+        // An empty datagram ends nothing, and is no record.
+        Ok(0) if call.datagram => Err(Interruption::WouldBlock),
+        Ok(0) => {
+            call.outcome.end_of_stream = true;
+            Ok(0)
+        }
+        result => result,
+    };
+    call.transported(result, sys::MBEDTLS_ERR_SSL_WANT_READ)
+}
+
+/// This is called from: the same → `mbedtls_ssl_flush_output`.
+unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usize) -> c_int {
+    // SAFETY: as in `recv`.
+    let call = unsafe { &mut *ctx.cast::<Call<'_>>() };
+    if call.transport_raised {
+        return sys::MBEDTLS_ERR_SSL_WANT_WRITE;
+    }
+    // SAFETY: Mbed TLS gives its own output buffer, initialised, `len` bytes long.
+    let buf = unsafe { core::slice::from_raw_parts(buf, len) };
+    let result = match call.host.send(buf) {
+        // Mbed TLS would take nothing written for everything written.
+        Ok(0) => Err(Interruption::WouldBlock),
+        result => result,
+    };
+    call.transported(result, sys::MBEDTLS_ERR_SSL_WANT_WRITE)
+}
+
+/// This is called from: `mbedtls_ssl_handshake` → `mbedtls_ssl_parse_certificate`
+/// → `mbedtls_x509_crt_verify_restartable`.
+unsafe extern "C" fn verify(
+    ctx: *mut c_void,
+    cert: *mut sys::mbedtls_x509_crt,
+    depth: c_int,
+    _flags: *mut u32,
+) -> c_int {
+    // SAFETY: as in `recv`.
+    let call = unsafe { &mut *ctx.cast::<Call<'_>>() };
+    // SAFETY: Mbed TLS gives a parsed certificate that lives longer than this call.
+    let der = unsafe { super::crt::der(&*cert) };
+    match call.host.verify(der, depth) {
+        Ok(0) => return 0,
+        Ok(verdict) => call.outcome.verdict = verdict,
+        Err(why) => call.interrupted(why),
+    }
+    sys::MBEDTLS_ERR_X509_FATAL_ERROR
+}
+
+impl CallTimer {
+    fn now(&self) -> Option<u32> {
+        // SAFETY: not NULL only while `Ssl::call` runs, which owns the Call; the
+        // clock needs no exclusive access to the host.
+        unsafe { self.call.get().as_ref() }.map(|call| call.host.ticks_ms())
+    }
+}
+
+/// This is called from: `mbedtls_ssl_handshake` and `_read` → `mbedtls_ssl_set_timer`.
+unsafe extern "C" fn set_timer(ctx: *mut c_void, intermediate: u32, last: u32) {
+    // SAFETY: ctx is the timer beside the connection it was installed in.
+    let timer = unsafe { &*ctx.cast::<CallTimer>() };
+    // Outside of a call (setup) only cancelling happens.
+    timer.timer.set(timer.now().map_or_else(Timer::default, |now| Timer::started(now, intermediate, last)));
+}
+
+/// This is called from: `mbedtls_ssl_handshake` and `_read` → `mbedtls_ssl_check_timer`.
+unsafe extern "C" fn get_timer(ctx: *mut c_void) -> c_int {
+    // SAFETY: as in `set_timer`.
+    let timer = unsafe { &*ctx.cast::<CallTimer>() };
+    let passed = timer.now().map_or(Passed::Cancelled, |now| timer.timer.get().passed(now));
+    match passed {
+        Passed::Cancelled => -1,
+        Passed::Nothing => 0,
+        Passed::Intermediate => 1,
+        Passed::Last => 2,
+    }
+}
+
+impl Ssl {
+    /// A connection to be, still to be [set up](Self::setup) where it will stay.
+    #[must_use]
+    pub fn new(config: Shared<Config>) -> Self {
+        Self {
+            // SAFETY: zeroed is what mbedtls_ssl_init makes of it.
+            ctx: unsafe { UnsafeCell::new(core::mem::zeroed()) },
+            timer: CallTimer { timer: Cell::new(Timer::default()), call: Cell::new(core::ptr::null()) },
+            datagram: false,
+            #[cfg(mbedtls_ssl_keep_peer_certificate)]
+            peer_cert: None,
+            config,
+        }
+    }
+
+    /// Makes the record buffers and the handshake's state.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`].
+    pub fn setup(&mut self, transport: Transport) -> Result<()> {
+        self.datagram = transport == Transport::Datagram;
+        let ctx = self.ctx.get();
+        // SAFETY: the configuration lives as long as the connection, which keeps
+        // it; the timer is beside it. None raises.
+        unsafe {
+            sys::mbedtls_ssl_init(ctx);
+            check(sys::mbedtls_ssl_setup(ctx, self.config.as_ptr()))?;
+            sys::mbedtls_ssl_set_timer_cb(
+                ctx,
+                (&raw const self.timer).cast_mut().cast(),
+                Some(set_timer),
+                Some(get_timer),
+            );
+        }
+        Ok(())
+    }
+
+    /// The name to ask for (SNI) and to find in the server's certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`]; [`crate::error::Error::Tls`] for a name that is too long.
+    pub fn set_hostname(&mut self, hostname: &CStr) -> Result<()> {
+        // SAFETY: Mbed TLS copies the string; does not raise.
+        check(unsafe { sys::mbedtls_ssl_set_hostname(self.ctx.get(), hostname.as_ptr().cast::<c_char>()) })
+    }
+
+    /// Who the client is, for its cookie.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`].
+    #[cfg(mbedtls_ssl_dtls_hello_verify)]
+    pub fn set_client_id(&mut self, id: &[u8]) -> Result<()> {
+        // SAFETY: Mbed TLS copies the bytes; does not raise.
+        check(unsafe { sys::mbedtls_ssl_set_client_transport_id(self.ctx.get(), id.as_ptr(), id.len()) })
+    }
+
+    /// Runs one Mbed TLS function with the host in reach.
+    fn call(
+        &mut self,
+        host: &mut dyn Host,
+        run: impl FnOnce(*mut sys::mbedtls_ssl_context) -> c_int,
+    ) -> Outcome {
+        let mut call = Call {
+            host,
+            datagram: self.datagram,
+            transport_raised: false,
+            outcome: Outcome { ret: 0, interruption: None, verdict: 0, end_of_stream: false },
+        };
+        let ctx = self.ctx.get();
+        let handle = &raw mut call;
+        // SAFETY: the callbacks' pointer is valid until it is taken back below,
+        // and they alone use it until then. None raises.
+        unsafe {
+            sys::mbedtls_ssl_set_bio(ctx, handle.cast(), Some(send), Some(recv), None);
+            sys::mbedtls_ssl_set_verify(ctx, Some(verify), handle.cast());
+        }
+        self.timer.call.set(handle.cast::<Call<'static>>());
+        let ret = run(ctx);
+        self.timer.call.set(core::ptr::null());
+        // SAFETY: takes back what was installed above.
+        unsafe {
+            sys::mbedtls_ssl_set_bio(ctx, core::ptr::null_mut(), None, None, None);
+            sys::mbedtls_ssl_set_verify(ctx, None, core::ptr::null_mut());
+        }
+        Outcome { ret, ..call.outcome }
+    }
+
+    /// `mbedtls_ssl_handshake`: as much of it as the transport allows.
+    pub fn handshake(&mut self, host: &mut dyn Host) -> Outcome {
+        // SAFETY: the connection is set up; does not raise.
+        self.call(host, |ctx| unsafe { sys::mbedtls_ssl_handshake(ctx) })
+    }
+
+    /// `mbedtls_ssl_read`.
+    pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Outcome {
+        // SAFETY: the connection is set up, the slice valid; does not raise.
+        self.call(host, |ctx| unsafe { sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()) })
+    }
+
+    /// `mbedtls_ssl_write`.
+    pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Outcome {
+        // SAFETY: the connection is set up, the slice valid; does not raise.
+        self.call(host, |ctx| unsafe { sys::mbedtls_ssl_write(ctx, buf.as_ptr(), buf.len()) })
+    }
+
+    /// `mbedtls_ssl_close_notify`.
+    pub fn close_notify(&mut self, host: &mut dyn Host) -> Outcome {
+        // SAFETY: the connection is set up; does not raise.
+        self.call(host, |ctx| unsafe { sys::mbedtls_ssl_close_notify(ctx) })
+    }
+
+    /// Sends a fatal alert (RFC 5246 7.2.2) where Mbed TLS has sent none.
+    pub fn fatal_alert(&mut self, host: &mut dyn Host, description: u32) -> Outcome {
+        let (level, description) = (sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8, description as u8);
+        // SAFETY: the connection is set up; does not raise.
+        self.call(host, |ctx| unsafe { sys::mbedtls_ssl_send_alert_message(ctx, level, description) })
+    }
+
+    /// Whether the handshake is over.
+    #[must_use]
+    pub fn is_handshake_over(&self) -> bool {
+        // SAFETY: reads a field of the connection that this owns.
+        unsafe { (*self.ctx.get()).state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int }
+    }
+
+    /// Lets go of what only the handshake needed: of the peer's parsed chain, several
+    /// times as large as what is ever asked for, its first certificate's DER stays.
+    /// Without memory for the copy, the chain does.
+    pub fn release_handshake(&mut self) {
+        #[cfg(mbedtls_ssl_keep_peer_certificate)]
+        // SAFETY: Mbed TLS 3.6 owns the session's chain through this one pointer, and
+        // without renegotiation reads it only for mbedtls_ssl_get_peer_cert, which
+        // answers NULL then. The chain is its own allocation, free of other references.
+        unsafe {
+            let Some(session) = (*self.ctx.get()).session.as_mut() else { return };
+            let Some(cert) = session.peer_cert.as_ref() else { return };
+            let der = super::crt::der(cert);
+            let Ok(mut copy) = Array::new(der.len(), 0) else { return };
+            copy.copy_from_slice(der);
+            self.peer_cert = Some(copy);
+            sys::mbedtls_x509_crt_free(session.peer_cert);
+            mpglue_free(session.peer_cert.cast());
+            session.peer_cert = core::ptr::null_mut();
+        }
+    }
+
+    /// Whether a record is written and not yet sent whole.
+    #[must_use]
+    pub fn is_record_in_flight(&self) -> bool {
+        // SAFETY: reads a field of the connection that this owns.
+        unsafe { (*self.ctx.get()).out_left != 0 }
+    }
+
+    /// The most bytes one record may carry.
+    #[must_use]
+    pub fn max_out_payload(&self) -> usize {
+        // SAFETY: reads the connection; does not raise.
+        let max = unsafe { sys::mbedtls_ssl_get_max_out_record_payload(self.ctx.get()) };
+        usize::try_from(max).unwrap_or(0)
+    }
+
+    /// What was wrong with the peer's certificate (`MBEDTLS_X509_BADCERT_*`).
+    #[must_use]
+    pub fn verify_result(&self) -> u32 {
+        // SAFETY: reads the connection; does not raise.
+        unsafe { sys::mbedtls_ssl_get_verify_result(self.ctx.get()) }
+    }
+
+    /// Bytes decrypted and not yet read.
+    #[must_use]
+    pub fn bytes_available(&self) -> usize {
+        // SAFETY: reads the connection; does not raise.
+        unsafe { sys::mbedtls_ssl_get_bytes_avail(self.ctx.get()) }
+    }
+
+    /// Whether the connection holds input it has not yet looked at.
+    #[must_use]
+    pub fn has_pending(&self) -> bool {
+        // SAFETY: reads the connection; does not raise.
+        unsafe { sys::mbedtls_ssl_check_pending(self.ctx.get()) != 0 }
+    }
+
+    /// The name of the cipher suite agreed on.
+    #[must_use]
+    pub fn cipher(&self) -> Option<&'static CStr> {
+        // SAFETY: returns NULL or a static string; does not raise.
+        unsafe { static_str(sys::mbedtls_ssl_get_ciphersuite(self.ctx.get())) }
+    }
+
+    /// The protocol version agreed on.
+    #[must_use]
+    pub fn version(&self) -> Option<&'static CStr> {
+        // SAFETY: returns a static string; does not raise.
+        unsafe { static_str(sys::mbedtls_ssl_get_version(self.ctx.get())) }
+    }
+
+    /// The peer's certificate as DER, if it showed one and the build keeps it.
+    #[must_use]
+    pub fn peer_cert(&self) -> Option<&[u8]> {
+        #[cfg(mbedtls_ssl_keep_peer_certificate)]
+        {
+            self.peer_cert.as_deref().or_else(|| {
+                // SAFETY: NULL, or a parsed certificate that lives with the session.
+                unsafe {
+                    sys::mbedtls_ssl_get_peer_cert(self.ctx.get()).as_ref().map(|cert| super::crt::der(cert))
+                }
+            })
+        }
+        #[cfg(not(mbedtls_ssl_keep_peer_certificate))]
+        None
+    }
+}
+
+impl Drop for Ssl {
+    fn drop(&mut self) {
+        // SAFETY: the object is initialised or zeroed; the configuration is
+        // dropped after it; does not raise, and calls nothing out.
+        unsafe { sys::mbedtls_ssl_free(self.ctx.get()) };
+    }
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Boxes on the firmware's allocator. Every allocation can fail; none panics.
+//!
+//! Values are made in place: Mbed TLS's objects are large for a microcontroller's
+//! stack and must not move once set up.
+
+use core::cell::Cell;
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+
+use crate::error::{Error, Result};
+use crate::ffi::{mpglue_atomic_begin, mpglue_atomic_end, mpglue_calloc, mpglue_free};
+
+/// Memory for `n` values of `T`, zeroed.
+fn allocate<T>(n: usize) -> Result<NonNull<T>> {
+    // SAFETY: mpglue_calloc checks the product for overflow and returns NULL or
+    // zeroed memory aligned for any object; it does not raise.
+    let memory = unsafe { mpglue_calloc(n, size_of::<T>().max(1)) };
+    NonNull::new(memory.cast()).ok_or(Error::NoMemory)
+}
+
+/// One value, owned.
+pub struct Box<T> {
+    memory: NonNull<T>,
+    owns: PhantomData<T>,
+}
+
+impl<T> Box<T> {
+    /// The value that `make` makes, made in the box where the compiler can.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`]; `make` is not called then.
+    pub fn new(make: impl FnOnce() -> T) -> Result<Self> {
+        let memory = allocate(1)?;
+        // SAFETY: the memory is fresh and fit for a T.
+        unsafe { memory.write(make()) };
+        Ok(Self { memory, owns: PhantomData })
+    }
+
+    /// Gives the value away; [`Box::from_raw`] takes it back.
+    #[must_use]
+    pub fn into_raw(self) -> *mut T {
+        let value = self.memory.as_ptr();
+        core::mem::forget(self);
+        value
+    }
+
+    /// Takes back what [`Box::into_raw`] gave; `None` for NULL.
+    ///
+    /// # Safety
+    ///
+    /// `value` is NULL or comes from `into_raw`, once.
+    #[must_use]
+    pub unsafe fn from_raw(value: *mut T) -> Option<Self> {
+        NonNull::new(value).map(|memory| Self { memory, owns: PhantomData })
+    }
+}
+
+impl<T> Deref for Box<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        // SAFETY: the box owns an initialised value.
+        unsafe { self.memory.as_ref() }
+    }
+}
+
+impl<T> DerefMut for Box<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the box owns an initialised value, borrowed mutably here.
+        unsafe { self.memory.as_mut() }
+    }
+}
+
+impl<T> Drop for Box<T> {
+    fn drop(&mut self) {
+        // SAFETY: the value is initialised and never used again; its memory came
+        // from mpglue_calloc.
+        unsafe {
+            self.memory.as_ptr().drop_in_place();
+            mpglue_free(self.memory.as_ptr().cast());
+        }
+    }
+}
+
+/// A fixed number of plain values, owned.
+pub struct Array<T: Copy> {
+    first: NonNull<T>,
+    len: usize,
+    owns: PhantomData<T>,
+}
+
+impl<T: Copy> Array<T> {
+    /// `len` copies of `value`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    pub fn new(len: usize, value: T) -> Result<Self> {
+        let first: NonNull<T> = allocate(len.max(1))?;
+        for i in 0..len {
+            // SAFETY: `first` starts memory for at least `len` values.
+            unsafe { first.add(i).write(value) };
+        }
+        Ok(Self { first, len, owns: PhantomData })
+    }
+}
+
+impl<T: Copy> Deref for Array<T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        // SAFETY: `first` starts `len` initialised values that the array owns.
+        unsafe { core::slice::from_raw_parts(self.first.as_ptr(), self.len) }
+    }
+}
+
+impl<T: Copy> DerefMut for Array<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: `first` starts `len` initialised values, borrowed mutably here.
+        unsafe { core::slice::from_raw_parts_mut(self.first.as_ptr(), self.len) }
+    }
+}
+
+impl<T: Copy> Drop for Array<T> {
+    fn drop(&mut self) {
+        // SAFETY: the memory came from mpglue_calloc; Copy values need no drop.
+        unsafe { mpglue_free(self.first.as_ptr().cast()) };
+    }
+}
+
+struct Counted<T> {
+    owners: Cell<usize>,
+    value: T,
+}
+
+/// One value with several owners: what a socket keeps of its context, however
+/// the collector orders their finalisers.
+///
+/// The count is kept with other threads and interrupts shut out, because small
+/// cores have no atomic addition.
+pub struct Shared<T> {
+    counted: NonNull<Counted<T>>,
+    owns: PhantomData<Counted<T>>,
+}
+
+impl<T> Shared<T> {
+    /// The value that `make` makes and `init` completes, where it will stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`], or what `init` fails with; the value is dropped then.
+    pub fn new(make: impl FnOnce() -> T, init: impl FnOnce(&mut T) -> Result<()>) -> Result<Self> {
+        let mut counted = Box::new(|| Counted { owners: Cell::new(1), value: make() })?;
+        init(&mut counted.value)?;
+        // SAFETY: into_raw is never NULL; the box's ownership passes to this handle.
+        let counted = unsafe { NonNull::new_unchecked(counted.into_raw()) };
+        Ok(Self { counted, owns: PhantomData })
+    }
+
+    fn count(&self, change: impl FnOnce(usize) -> usize) -> usize {
+        // SAFETY: neither call raises; the end takes the state of the begin.
+        let state = unsafe { mpglue_atomic_begin() };
+        // SAFETY: the value lives while this handle does.
+        let owners = unsafe { &self.counted.as_ref().owners };
+        let left = change(owners.get());
+        owners.set(left);
+        // SAFETY: as above.
+        unsafe { mpglue_atomic_end(state) };
+        left
+    }
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        self.count(|owners| owners.saturating_add(1));
+        Self { counted: self.counted, owns: PhantomData }
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        // SAFETY: the value lives while this handle does, and is never borrowed
+        // mutably once shared.
+        unsafe { &self.counted.as_ref().value }
+    }
+}
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        if self.count(|owners| owners.saturating_sub(1)) == 0 {
+            // SAFETY: the last owner takes the value back as the box it was.
+            drop(unsafe { Box::from_raw(self.counted.as_ptr()) });
+        }
+    }
+}

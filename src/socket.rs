@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `SSLSocket`: one connection, as one explicit state machine.
+//!
+//! ```text
+//!  Handshaking ──▶ Open ──▶ CloseNotify   the peer closed with an alert
+//!       │            │ └──▶ Cut           the stream ended without one
+//!       └────────────┴────▶ Failed        a fatal error; reported once
+//! ```
+//!
+//! A call that the transport interrupts (it would block, timed out, or raised)
+//! leaves the state as it was: the next call goes on where this one stopped.
+
+use core::ffi::CStr;
+
+use crate::context::Context;
+use crate::error::{Error, Invalid, Result};
+use crate::ffi::{
+    MPSSL_EBADF, MPSSL_EINVAL, MPSSL_ENOTCONN, MPSSL_POLL_NVAL as NVAL, MPSSL_POLL_RD as RD,
+    MPSSL_POLL_WR as WR,
+};
+use crate::io::{Host, Interruption};
+use crate::mbedtls::{Endpoint, Outcome, Ssl, sys};
+use crate::mem::Box;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Handshaking,
+    Open,
+    CloseNotify,
+    Cut,
+    Failed,
+}
+
+/// What a call is about, for the direction it may come to wait for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Read,
+    Write,
+    Other,
+}
+
+/// A connection.
+pub struct Socket {
+    ssl: Ssl,
+    state: State,
+    /// What the last call waits for where that is not what it is about (a read
+    /// that has to write a handshake message first): `RD`, `WR` or 0.
+    waits_for: u32,
+    /// Bytes of the caller's that are in the record half sent.
+    in_flight: usize,
+    close_notify_sent: bool,
+}
+
+const CLOSED: Error = Error::Errno(MPSSL_EBADF.cast_signed());
+
+impl Socket {
+    /// A connection with `context`'s settings. `hostname`, for a client: what the
+    /// server's certificate must name; required under `CERT_REQUIRED`. It ends
+    /// with a NUL that is not part of it. `client_id`, for a DTLS server: what
+    /// the cookie is bound to; required.
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` for a missing or impossible host name; [`Error::Tls`] with
+    /// `MBEDTLS_ERR_SSL_BAD_INPUT_DATA` for a missing client id; [`Error::NoMemory`].
+    pub fn new(
+        context: &mut Context,
+        hostname: Option<&[u8]>,
+        client_id: Option<&[u8]>,
+    ) -> Result<Box<Self>> {
+        let hostname = match hostname {
+            Some(name) => Some(CStr::from_bytes_with_nul(name).map_err(|_| Error::Value(Invalid::Hostname))?),
+            None if context.endpoint() == Endpoint::Client && context.verify_mode() == 2 => {
+                return Err(Error::Value(Invalid::NoHostname));
+            }
+            None => None,
+        };
+        let config = context.config()?;
+        let mut socket = Box::new(|| Self {
+            ssl: Ssl::new(config),
+            state: State::Handshaking,
+            waits_for: 0,
+            in_flight: 0,
+            close_notify_sent: false,
+        })?;
+        socket.ssl.setup(context.transport())?;
+        if let Some(hostname) = hostname {
+            socket.ssl.set_hostname(hostname)?;
+        }
+        #[cfg(mbedtls_ssl_dtls_hello_verify)]
+        if context.endpoint() == Endpoint::Server
+            && context.transport() == crate::mbedtls::Transport::Datagram
+        {
+            let id = client_id.ok_or(Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA))?;
+            socket.ssl.set_client_id(id)?;
+        }
+        #[cfg(not(mbedtls_ssl_dtls_hello_verify))]
+        let _ = client_id;
+        Ok(socket)
+    }
+
+    /// What a call came to: bytes done, or `None` for progress without any, after
+    /// which the same call is to be made again.
+    fn judge(
+        &mut self,
+        host: &mut dyn Host,
+        outcome: Outcome,
+        operation: Operation,
+    ) -> Result<Option<usize>> {
+        self.waits_for = 0;
+        if self.state == State::Handshaking && self.ssl.is_handshake_over() {
+            self.state = State::Open;
+            self.ssl.release_handshake();
+        }
+        match outcome.ret {
+            0 if operation == Operation::Read => {
+                if outcome.end_of_stream {
+                    self.state = State::Cut;
+                    return Ok(Some(0));
+                }
+                // An empty record is not the end.
+                Ok(None)
+            }
+            0.. => Ok(usize::try_from(outcome.ret).ok()),
+            want @ (sys::MBEDTLS_ERR_SSL_WANT_READ | sys::MBEDTLS_ERR_SSL_WANT_WRITE) => {
+                match outcome.interruption {
+                    Some(Interruption::Raised) => Err(Error::Raised),
+                    Some(Interruption::Errno(errno)) => Err(Error::Errno(errno)),
+                    Some(Interruption::WouldBlock) => {
+                        self.waits_for = match (operation, want) {
+                            (Operation::Read, sys::MBEDTLS_ERR_SSL_WANT_WRITE) => WR,
+                            (Operation::Write, sys::MBEDTLS_ERR_SSL_WANT_READ) => RD,
+                            _ => 0,
+                        };
+                        Err(Error::from_mbedtls(want))
+                    }
+                    // Mbed TLS handled a record that is nobody's business.
+                    None => Ok(None),
+                }
+            }
+            sys::MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY if self.state != State::Handshaking => {
+                self.state = State::CloseNotify;
+                Ok(Some(0))
+            }
+            // DTLS (RFC 6347 4.2.8): the client began anew from the same port.
+            sys::MBEDTLS_ERR_SSL_CLIENT_RECONNECT => {
+                self.state = State::Handshaking;
+                Ok(None)
+            }
+            sys::MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET => Ok(None),
+            code => Err(self.fail(host, outcome, code)),
+        }
+    }
+
+    /// Ends the connection for an error, and tells the peer where Mbed TLS has not.
+    fn fail(&mut self, host: &mut dyn Host, outcome: Outcome, code: i32) -> Error {
+        self.state = State::Failed;
+        if outcome.interruption == Some(Interruption::Raised) {
+            return Error::Raised;
+        }
+        if outcome.verdict != 0 {
+            return Error::from_verdict(outcome.verdict);
+        }
+        let error = match Error::from_mbedtls(code) {
+            Error::Tls(sys::MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) => match self.ssl.verify_result() {
+                0 => Error::Tls(code),
+                flags => Error::Verify(flags),
+            },
+            error => error,
+        };
+        let alert = match error {
+            Error::Tls(sys::MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE) => {
+                sys::MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE
+            }
+            Error::NoMemory => sys::MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR,
+            _ => return error,
+        };
+        // Nothing to do about an alert that does not get out, but for an exception.
+        match self.ssl.fatal_alert(host, alert).interruption {
+            Some(Interruption::Raised) => Error::Raised,
+            _ => error,
+        }
+    }
+
+    fn usable(&self) -> Result<()> {
+        if self.state == State::Failed { Err(CLOSED) } else { Ok(()) }
+    }
+
+    /// Handshakes as far as the transport allows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WantRead`], [`Error::WantWrite`]: call again. Fatal errors once,
+    /// then `EBADF`.
+    pub fn handshake(&mut self, host: &mut dyn Host) -> Result<()> {
+        self.usable()?;
+        while self.state == State::Handshaking {
+            let outcome = self.ssl.handshake(host);
+            self.judge(host, outcome, Operation::Other)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what one record still has, at most `buf.len()` bytes; 0 is the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::handshake`].
+    pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Result<usize> {
+        self.usable()?;
+        loop {
+            if matches!(self.state, State::CloseNotify | State::Cut) || buf.is_empty() {
+                return Ok(0);
+            }
+            let outcome = self.ssl.read(host, buf);
+            if let Some(done) = self.judge(host, outcome, Operation::Read)? {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// Sends the rest of a record that is half sent.
+    fn flush(&mut self, host: &mut dyn Host) -> Result<()> {
+        while self.ssl.is_record_in_flight() {
+            // With a record in flight, Mbed TLS sends its rest and looks at nothing else.
+            let outcome = self.ssl.write(host, &[]);
+            self.judge(host, outcome, Operation::Write)?;
+        }
+        Ok(())
+    }
+
+    /// Writes one record of at most `buf.len()` bytes; returns how many it took.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::handshake`]. After any that is not fatal, call again with the
+    /// same bytes: they may be in a record half sent. `EINVAL` for fewer bytes
+    /// than that.
+    pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Result<usize> {
+        self.usable()?;
+        let buf = match self.in_flight {
+            0 => {
+                if self.state != State::Handshaking {
+                    self.flush(host)?; // an alert, say
+                }
+                buf
+            }
+            n => buf.get(..n).ok_or(Error::Errno(MPSSL_EINVAL.cast_signed()))?,
+        };
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let outcome = self.ssl.write(host, buf);
+            let result = self.judge(host, outcome, Operation::Write);
+            self.in_flight = match result {
+                Err(_) if self.ssl.is_handshake_over() && self.ssl.is_record_in_flight() => {
+                    buf.len().min(self.ssl.max_out_payload())
+                }
+                _ => 0,
+            };
+            if let Some(done) = result? {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// Whether [`Socket::close_notify`] has something to send.
+    #[must_use]
+    pub fn would_send(&self) -> bool {
+        matches!(self.state, State::Open | State::CloseNotify) && !self.close_notify_sent
+    }
+
+    /// Sends close_notify (RFC 5246 7.2.1), once, on a connection that is open.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::handshake`].
+    pub fn close_notify(&mut self, host: &mut dyn Host) -> Result<()> {
+        if matches!(self.state, State::Handshaking | State::Failed) {
+            return Ok(());
+        }
+        self.flush(host)?;
+        self.in_flight = 0;
+        if self.close_notify_sent {
+            return Ok(());
+        }
+        let outcome = self.ssl.close_notify(host);
+        // Written, if not yet sent whole: flushed when called again.
+        self.close_notify_sent = true;
+        self.judge(host, outcome, Operation::Write)?;
+        self.flush(host)
+    }
+
+    /// Ends TLS in both directions: sends close_notify and reads until the peer's,
+    /// or the end of the stream. Data still coming is dropped.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTCONN` before the handshake is over, else as [`Socket::handshake`].
+    pub fn unwrap(&mut self, host: &mut dyn Host) -> Result<()> {
+        self.usable()?;
+        if self.state == State::Handshaking {
+            return Err(Error::Errno(MPSSL_ENOTCONN.cast_signed()));
+        }
+        self.close_notify(host)?;
+        let mut dropped = [0; 64];
+        while self.read(host, &mut dropped)? > 0 {}
+        Ok(())
+    }
+
+    /// Which of the poll `flags` are ready whatever the transport says, and what
+    /// to ask it; nothing (0) if that is the whole answer.
+    #[must_use]
+    pub fn poll(&self, flags: u32) -> (u32, u32) {
+        let ask = match flags & (RD | WR) {
+            0 => flags,
+            both if self.waits_for != 0 => (flags & !both) | self.waits_for,
+            _ => flags,
+        };
+        match self.state {
+            State::Failed => (NVAL, 0),
+            _ if ask & RD == 0 || !self.has_input() => (0, ask),
+            _ if ask == RD => (RD, 0),
+            _ => (RD, ask),
+        }
+    }
+
+    /// Whether a read would not wait for the transport.
+    fn has_input(&self) -> bool {
+        matches!(self.state, State::CloseNotify | State::Cut) || self.ssl.has_pending()
+    }
+
+    /// The transport's reply in terms of the `flags` that were asked for: where it
+    /// is ready for what the handshake waits for, the caller is to call again.
+    #[must_use]
+    pub fn polled(&self, flags: u32, reply: u32) -> u32 {
+        if reply & self.waits_for == 0 { reply } else { reply | flags & (RD | WR) }
+    }
+
+    /// Bytes decrypted and not yet read.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.ssl.bytes_available()
+    }
+
+    /// Whether the peer has closed with an alert.
+    #[must_use]
+    pub fn close_notify_received(&self) -> bool {
+        self.state == State::CloseNotify
+    }
+
+    /// The cipher suite, once the handshake is over.
+    #[must_use]
+    pub fn cipher(&self) -> Option<&'static CStr> {
+        if self.ssl.is_handshake_over() { self.ssl.cipher() } else { None }
+    }
+
+    /// The protocol version, once the handshake is over.
+    #[must_use]
+    pub fn version(&self) -> Option<&'static CStr> {
+        if self.ssl.is_handshake_over() { self.ssl.version() } else { None }
+    }
+
+    /// The peer's certificate as DER, if it showed one and the build keeps it.
+    #[must_use]
+    pub fn peer_cert(&self) -> Option<&[u8]> {
+        self.ssl.peer_cert()
+    }
+}

@@ -1,0 +1,30 @@
+"""Serves count= connections, one after the other: reads a line, answers it with "echo:" before it."""
+
+import socket
+
+from options import context, options
+
+given = options()
+ctx = context(given, server=True)
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind(socket.getaddrinfo("127.0.0.1", int(given["port"]))[0][-1])
+listener.listen(5)
+print("READY")
+for _ in range(int(given.get("count", 1))):
+    connection, _ = listener.accept()
+    connection.settimeout(10)
+    connection.setsockopt(6, 1, 1)  # TCP_NODELAY
+    try:
+        connection = ctx.wrap_socket(connection, server_side=True)
+        print("CIPHER", *connection.cipher())
+        line = connection.readline()
+        print("LINE", line)
+        connection.write(b"echo:" + line)
+        if "until_eof" in given:
+            print("EOF", connection.read())
+            print("AGAIN", connection.read(1))
+    except (OSError, ValueError) as error:
+        print("ERROR", repr(error))
+    connection.close()
+    print("CLOSED")

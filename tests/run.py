@@ -1,0 +1,420 @@
+#!/usr/bin/env python3
+"""Runs every test of this project, or only the named sections.
+
+    tests/run.py [--list] [SECTION...]
+
+Builds what a section needs (into build/, once) and runs the sections one after another. At the
+end: a table, each skip with its reason, and as the very last line
+`N passed, N failed, N skipped`. The exit status is 1 when a test failed or a section ran none.
+
+MICROPYTHON_DIR and MBEDTLS_DIR name trees to test with instead of the released ones that
+tools/sources.sh brings.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import harness
+import upstream
+from harness import BUILD, ROOT, Result
+
+VARIANTS = ("standard", "coverage")
+RELEASES = ("1.26.1", "1.25.0")  # newest first
+
+
+class Unavailable(Exception):
+    """A section cannot run on this machine; the message says why. Counts as one skip."""
+
+
+class BuildFailed(Exception):
+    """The firmware that a section needs does not build; the message has the end of the log."""
+
+
+# What is tested
+
+
+def trees():
+    """MicroPython version -> source tree."""
+    own = os.environ.get("MICROPYTHON_DIR")
+    if own:
+        return {harness.micropython_version(own): Path(own).resolve()}
+    found = {}
+    for version in RELEASES:
+        tree = BUILD / "src" / f"micropython-{version}"
+        if tree.is_dir():
+            found[version] = tree
+    return found
+
+
+def mbedtls_dir():
+    return Path(os.environ.get("MBEDTLS_DIR") or BUILD / "src" / "mbedtls-3.6.6").resolve()
+
+
+def tree_of(version):
+    try:
+        return trees()[version]
+    except KeyError:
+        raise Unavailable(f"MicroPython {version} is not in the package mirror") from None
+
+
+_built = {}
+
+
+def build(version, variant, *options):
+    """The MicroPython binary with our module; built once in a run."""
+    key = (version, variant, options)
+    if key not in _built:
+        tree = tree_of(version)
+        name = "-".join(["unix", version, variant, *(o.strip("-") for o in options)])
+        # What `make unix` makes is this one.
+        out = BUILD / ("unix" if name == f"unix-{default_version()}-standard" else name)
+        print(f"    building {out.relative_to(ROOT)} (MicroPython {version} {variant})", flush=True)
+        command = [ROOT / "ports/unix/build.sh", "--micropython", tree, "--mbedtls", mbedtls_dir()]
+        command += ["--variant", variant, "--out", out, *options]
+        status, output = harness.run(command, 900, on_line=harness.Progress("build").line)
+        if status == 0:
+            _built[key] = out / "micropython"
+        else:
+            log = BUILD / f"{name}.log"
+            log.parent.mkdir(exist_ok=True)
+            log.write_text(output)
+            tail = "\n".join(output.splitlines()[-25:])
+            _built[key] = BuildFailed(f"{name} does not build (log: {log.relative_to(ROOT)})\n{tail}")
+    if isinstance(_built[key], BuildFailed):
+        raise _built[key]
+    return _built[key]
+
+
+def default_version():
+    return next(iter(trees()))
+
+
+# Sections. Each yields Results; a test is one Result.
+
+
+def child(name, command, timeout, env=None):
+    """A runner of its own: `skip NAME: reason` and `FAIL NAME: reason` lines, counts at the end."""
+    if not Path(command[1]).exists():
+        return
+    status, output = harness.run(command, timeout, ROOT, env, harness.Progress(name).line)
+    lines = output.rstrip().splitlines()
+    match = harness.COUNTS.match(lines[-1]) if lines else None
+    if not match:
+        ended = "ran out of time" if status is None else f"ended with status {status}"
+        yield Result(name, "fail", f"{ended}, without counts", "\n".join(lines[-40:]))
+        return
+    passed, failed, skipped = (int(n) for n in match.groups())
+    named = {"FAIL": [], "skip": []}
+    for line in lines:
+        said = re.match(r"(FAIL|skip)\s+([^:]+)(?::\s*(.*))?$", line)
+        if said:
+            named[said[1]].append((said[2], said[3] or ""))
+    for i in range(passed):
+        yield Result(f"{name} {i + 1}", "pass")
+    for outcome, word, number in (("fail", "FAIL", failed), ("skip", "skip", skipped)):
+        for i in range(number):
+            what, why = named[word][i] if i < len(named[word]) else (name, "")
+            yield Result(what, outcome, why)
+    if failed or status != 0:
+        details = "\n".join(lines[-60:])
+        if not failed:
+            yield Result(name, "fail", f"ended with status {status} though nothing failed", details)
+        else:
+            yield Result(f"{name} (its last lines)", "note", "", details)
+
+
+def rust():
+    """cargo test: the core over in-memory links, with the very Mbed TLS the firmware uses."""
+    env = {
+        "MICROPYTHON_DIR": tree_of(default_version()),
+        "MBEDTLS_DIR": mbedtls_dir(),
+        "CARGO_TERM_COLOR": "never",
+    }
+    status, output = harness.run(
+        ["cargo", "test", "--no-fail-fast"], 1500, ROOT, env, harness.Progress("cargo").line
+    )
+    target = ""
+    for line in output.splitlines():
+        running = re.match(r"\s*(?:Running|Doc-tests) (.*?)(?: \(|$)", line)
+        if running:
+            target = running[1]
+        test = re.match(r"test (.+?) \.\.\. (ok|FAILED|ignored)(?:, (.*))?$", line)
+        if test:
+            outcome = {"ok": "pass", "FAILED": "fail", "ignored": "skip"}[test[2]]
+            yield Result(f"{target} {test[1]}", outcome, test[3] or "")
+    # A line torn by a test's own output must not lose a failure.
+    if status != 0:
+        ended = "ran out of time" if status is None else f"ended with status {status}"
+        yield Result("cargo test", "fail", ended, "\n".join(output.splitlines()[-60:]))
+
+
+def upstream_section(version, variant):
+    def section():
+        """MicroPython's own TLS tests, unmodified."""
+        binary = build(version, variant)
+        for _, results in upstream.run_suites(
+            tree_of(version), binary, variant, ("extmod", "multi_net")
+        ):
+            yield from results
+
+    return section
+
+
+def each_build():
+    """(version, variant, binary) for every combination that is tested."""
+    for version in trees():
+        for variant in VARIANTS:
+            yield version, variant, build(version, variant)
+
+
+def net_hosted():
+    """Upstream's tests that talk to a public host, which is a local server here."""
+    for version, variant, binary in each_build():
+        suites = upstream.run_suites(tree_of(version), binary, variant, ("net_hosted",))
+        for _, results in suites:
+            yield from results
+
+
+def own_tests(version, variant, binary, label="", single_only=False, env=None, slower=1):
+    """tests/micropython with MicroPython's own runners."""
+    folder = ROOT / "tests" / "micropython"
+    work = BUILD / "upstream" / f"micropython{label}-{version}-{variant}"
+    runner = harness.UpstreamTests(tree_of(version), work)
+    runner.prepare()
+    options = {"env": env, "on_line": harness.Progress("micropython").line}
+    results = []
+    singles = sorted(folder.glob("*.py"))
+    if singles:
+        network = harness.private_network()
+        results += runner.run_single(binary, singles, 900 * slower, prefix=network, **options)
+    pairs = [] if single_only else sorted((folder / "multi_net").glob("*.py"))
+    if pairs:
+        results += runner.run_multi(binary, pairs, 900 * slower, **options)
+    for r in results:
+        path = Path(r.name)
+        if r.outcome == "skip":
+            # A test that can skip says when, in a comment that begins with "skip:".
+            said = re.search(r"^# *skip: *(.+)$", path.read_text(), re.M | re.I)
+            r.reason = said[1] if said else r.reason
+        r.name = f"{version} {variant} {path.relative_to(ROOT)}"
+    return results
+
+
+def micropython():
+    """Our tests in MicroPython's style."""
+    for version, variant, binary in each_build():
+        yield from own_tests(version, variant, binary)
+
+
+def consumers():
+    """Programs and libraries that use the module, and real peers."""
+    env = {"MICROPYTHON": build(default_version(), "standard")}
+    yield from child("consumers", [sys.executable, ROOT / "tests/consumers/run.py"], 900, env)
+
+
+def torture():
+    """The Nth allocation fails, the Nth callback raises, collects, closes, re-enters."""
+    yield from child("torture", [sys.executable, ROOT / "tests/torture/run.py"], 900)
+
+
+# Two faults that no correct checker overlooks: what proves that one is really at work.
+DELIBERATE = {
+    "overflow": """
+import ffi, uctypes
+block = ffi.open(None).func("P", "malloc", "L")(8)
+print(uctypes.bytearray_at(block, 9)[8])
+""",
+    "leak": """
+import ffi
+malloc = ffi.open(None).func("P", "malloc", "L")
+for i in range(100):
+    malloc(1000 + i)
+""",
+}
+
+
+def deliberate(command, fault, signs, env=None):
+    """Runs a script with a fault; what was printed must contain `signs`."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / f"{fault}.py"
+        script.write_text(DELIBERATE[fault])
+        status, output = harness.run([*command, script], 60, env=env)
+    caught = status != 0 and re.search(signs, output)
+    return Result(f"a deliberate {fault} is noticed", "pass" if caught else "fail", "", output[-3000:])
+
+
+def asan():
+    """Upstream's and our tests under AddressSanitizer and LeakSanitizer."""
+    version = default_version()
+    binary = build(version, "coverage", "--asan")
+    _, symbols = harness.run(["nm", binary], 60)
+    has_asan = "__asan_init" in symbols
+    yield Result("the binary has AddressSanitizer", "pass" if has_asan else "fail")
+    env = {"ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1"}
+    yield deliberate([binary], "overflow", "AddressSanitizer: heap-buffer-overflow", env)
+    leak = deliberate([binary], "leak", r"LeakSanitizer: detected memory leaks", env)
+    if leak.outcome == "fail" and "LeakSanitizer has encountered a fatal error" in leak.details:
+        # It traces the process, which some containers forbid.
+        leak.outcome, leak.reason = "skip", "LeakSanitizer cannot run in this container"
+        env["ASAN_OPTIONS"] = "detect_leaks=0:halt_on_error=1"
+    yield leak
+    env["MICROPY_TEST_TIMEOUT"] = "120"
+    for _, results in upstream.run_suites(
+        tree_of(version), binary, "coverage", ("extmod", "multi_net"), label="asan", env=env, slower=2
+    ):
+        yield from results
+    yield from own_tests(version, "coverage", binary, "-asan", env=env, slower=2)
+
+
+def valgrind():
+    """Upstream's extmod tests and pairs, and our single tests, under memcheck."""
+    version = default_version()
+    # The coverage variant runs all finalisers at exit: what is left then is lost.
+    binary = build(version, "coverage")
+    folder = BUILD / "valgrind"
+    folder.mkdir(exist_ok=True)
+    for log in folder.glob("*.log"):
+        log.unlink()
+    checker = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full"]
+    checker += ["--errors-for-leak-kinds=definite", f"--suppressions={ROOT}/tests/valgrind.supp"]
+    yield deliberate([*checker, binary], "overflow", "Invalid read of size 1")
+    yield deliberate([*checker, binary], "leak", "definitely lost")
+    # Memcheck's reports go to files, the program's output to its reader.
+    wrapper = folder / "micropython"
+    words = " ".join(f"'{word}'" for word in [*checker, f"--log-file={folder}/%p.log", binary])
+    wrapper.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+    wrapper.chmod(0o755)
+    env = {"MICROPY_TEST_TIMEOUT": "300"}
+    results = []
+    for _, some in upstream.run_suites(
+        tree_of(version), wrapper, "coverage", ("extmod", "multi_net"), label="valgrind", env=env, slower=3
+    ):
+        results += some
+    results += own_tests(version, "coverage", wrapper, "-valgrind", single_only=True, env=env, slower=3)
+    yield from results
+    # Whatever a runner made of it, a report is a failure.
+    reports = [log.read_text(errors="replace") for log in sorted(folder.glob("*.log"))]
+    reports = [text for text in reports if re.search(r"==\d+== \S", text)]
+    yield Result("no report from valgrind", "fail" if reports else "pass", "", "\n".join(reports)[:8000])
+
+
+# What the Rust archive may ask of the rest of the firmware.
+ARCHIVE_MAY_USE = re.compile(
+    r"^(mpglue_\w+|mbedtls_\w+|psa_\w+|mem(cpy|move|set|cmp)|bcmp|strlen|_GLOBAL_OFFSET_TABLE_)$"
+)
+PANICS = re.compile(r"core::panicking|4core9panicking|rust_begin_unwind|\bpanic_(fmt|impl|bounds_check)")
+
+
+def binary():
+    """What is, and is not, in the linked programs and in the Rust archive."""
+    for version, variant, program in each_build():
+        name = f"{version} {variant}"
+        _, symbols = harness.run(["nm", "-C", program], 60)
+        has_module = re.search(r" [Tt] mpssl_socket_read$", symbols, re.M)
+        yield Result(f"{name}: the module is linked in", "pass" if has_module else "fail")
+        panics = [line for line in symbols.splitlines() if PANICS.search(line)]
+        details = "\n".join(panics)
+        yield Result(f"{name}: nothing that panics", "fail" if panics else "pass", "", details)
+        archives = sorted(program.parent.glob("rust/**/release/libmicropython_ssl.a"))
+        if len(archives) != 1:
+            yield Result(f"{name}: the Rust archive", "fail", f"found {len(archives)} archives")
+            continue
+        _, symbols = harness.run(["nm", archives[0]], 60)
+        defined = set(re.findall(r"^[0-9a-f]+ [A-TV-Za-z] (\S+)$", symbols, re.M))
+        wanted = set(re.findall(r"^ +[Uwv] (\S+)$", symbols, re.M)) - defined
+        extra = sorted(s for s in wanted if not ARCHIVE_MAY_USE.match(s))
+        outcome = "fail" if extra else "pass"
+        yield Result(f"{name}: the Rust archive needs only what it may", outcome, "", "\n".join(extra))
+
+
+SECTIONS = {"rust": rust}
+for _version in trees() if os.environ.get("MICROPYTHON_DIR") else RELEASES:
+    for _variant in VARIANTS:
+        SECTIONS[f"upstream-{_version}-{_variant}"] = upstream_section(_version, _variant)
+SECTIONS.update(
+    net_hosted=net_hosted,
+    micropython=micropython,
+    consumers=consumers,
+    torture=torture,
+    asan=asan,
+    valgrind=valgrind,
+    binary=binary,
+)
+
+
+def run_section(name):
+    """A list of Result, whatever happens."""
+    results = []
+    try:
+        for result in SECTIONS[name]():
+            results.append(result)
+    except Unavailable as reason:
+        return [Result(name, "skip", str(reason))]
+    except BuildFailed as reason:
+        first, _, rest = str(reason).partition("\n")
+        results.append(Result(name, "fail", first, rest))
+    if not any(r.outcome in ("pass", "fail") for r in results):
+        results.append(Result(name, "fail", "the section ran no test"))
+    return results
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sections", nargs="*", metavar="SECTION")
+    parser.add_argument("--list", action="store_true", help="name the sections")
+    args = parser.parse_args()
+    if args.list:
+        print("\n".join(SECTIONS))
+        return 0
+    unknown = [name for name in args.sections if name not in SECTIONS]
+    if unknown:
+        parser.error(f"no section {unknown[0]} (there are: {', '.join(SECTIONS)})")
+
+    if not (os.environ.get("MICROPYTHON_DIR") and os.environ.get("MBEDTLS_DIR")):
+        if subprocess.run([ROOT / "tools/sources.sh"]).returncode != 0:
+            return 1
+    # Sockets that a test leaves behind and Python's caches stay out of the source tree.
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+    rows = []
+    skips = []
+    totals = [0, 0, 0]
+    for name in args.sections or SECTIONS:
+        print(f"== {name}", flush=True)
+        start = time.monotonic()
+        results = run_section(name)
+        seconds = time.monotonic() - start
+        for r in results:
+            if r.outcome == "fail":
+                print(f"FAIL  {r.name}" + (f": {r.reason}" if r.reason else ""))
+        for r in results:
+            if r.outcome in ("fail", "note") and r.details:
+                print(f"--- {r.name}\n{r.details.rstrip()}")
+        numbers = harness.count(results)
+        print(f"   {name}: {harness.counts_line(*numbers)} in {seconds:.0f} s", flush=True)
+        rows.append((name, numbers, seconds))
+        skips += [(name, r) for r in results if r.outcome == "skip"]
+        totals = [a + b for a, b in zip(totals, numbers)]
+
+    print(f"\n{'section':<28}  passed  failed  skipped  seconds")
+    for name, numbers, seconds in rows:
+        print(f"{name:<28}" + "".join(f"{n:>8}" for n in numbers) + f"{seconds:>10.0f}")
+    if skips:
+        print("\nskipped:")
+        for name, r in skips:
+            print(f"  {name}: {r.name}: {r.reason or 'no reason given'}")
+    print()
+    print(harness.counts_line(*totals), flush=True)
+    return 1 if totals[1] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1038 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# Torture, the part that runs in MicroPython: one cell of the table scenario x injection.
+#
+#   micropython torture.py PKI_DIR list
+#   micropython torture.py PKI_DIR run SCENARIO INJECTION FIRST
+#
+# A run is: set up, let the injection happen at its Nth point while the scenario acts,
+# judge what came out, let the connection go on or close it, connect anew, and look for
+# what was not freed. N = 1, 2, 3... until every point of an undisturbed run had its turn.
+# A scenario is a line in SCENARIOS, an injection a line in INJECTIONS.
+#
+# Lines printed for run.py: "points P", "@N" before run N, "!text" for each complaint
+# about it, "ok N" after a run whose injection happened, "seen E" (how many runs ended in
+# an error), "skip why" and, always last, "end".
+
+import faultinject as fi
+import gc
+import io
+import os
+import select
+import sys
+import tls
+
+try:
+    import ssl
+except ImportError:  # stock: a Python file that is not frozen in
+    ssl = None
+
+EIO, EBADF, EAGAIN, ENOMEM, EBUSY, EINVAL, EPIPE, ETIMEDOUT = 5, 9, 11, 12, 16, 22, 32, 110
+STREAM_POLL, STREAM_CLOSE, POLL_RD, POLL_WR = 3, 4, 1, 4
+
+HOST = "micropython.local"
+PING = b"ping"
+PONG = b"pong"
+DATA = bytes(range(48, 112)) + b"\n"
+BIG = DATA * 160  # three records of the stock configuration's 4096 bytes
+ROUNDS = 300  # calls of a would-block operation before it counts as stuck
+
+PKI = {}
+
+
+def load_pki(path):
+    for name in ("ca", "server", "server_key", "client", "client_key", "other", "other_key", "stranger"):
+        for ext in ("der", "pem"):
+            with open("%s/%s.%s" % (path, name, ext), "rb") as f:
+                PKI[name if ext == "der" else name + "_pem"] = f.read()
+
+
+# ---------------------------------------------------------------------------------------
+# The link: two ends in memory, and the peer that lives behind the far one.
+
+
+class Stuck(Exception):
+    """The subject polls on although nothing can arrive any more."""
+
+
+class End(io.IOBase):
+    """One end of the link; non-blocking."""
+
+    def __init__(self, rx, tx):
+        self.rx = rx
+        self.tx = tx
+        self.other = None
+        self.closed = False
+
+    def readinto(self, buf):
+        if self.closed:
+            return -EBADF
+        n = min(len(buf), len(self.rx))
+        if n == 0:
+            return 0 if self.other.closed else None
+        buf[:n] = self.rx[:n]
+        self.rx[:] = self.rx[n:]
+        return n
+
+    def write(self, buf):
+        if self.closed:
+            return -EBADF
+        if self.other.closed:
+            return -EPIPE
+        self.tx.extend(buf)
+        return len(buf)
+
+    def ioctl(self, request, arg):
+        if request == STREAM_CLOSE:
+            self.closed = True
+            return 0
+        if request == STREAM_POLL:
+            return arg & (POLL_WR | (POLL_RD if self.rx or self.other.closed else 0))
+        return -EINVAL
+
+    def setblocking(self, flag):
+        if self.closed:
+            raise OSError(EBADF)
+
+    def settimeout(self, seconds):
+        self.setblocking(True)
+
+
+class Wire(End):
+    """The subject's end: every call-out passes the injection."""
+
+    def __init__(self, run, rx, tx):
+        End.__init__(self, rx, tx)
+        self.run = run
+        self.idle = 0
+        self.full = False
+
+    # hold() comes first: allocations of the test itself are not the subject's.
+
+    def readinto(self, buf):
+        fi.hold()
+        try:
+            value = self.run.call_out("read", buf)
+            return self.do_read(buf) if value is GO_ON else value
+        finally:
+            fi.release()
+
+    def write(self, buf):
+        fi.hold()
+        try:
+            value = self.run.call_out("write", buf)
+            return self.do_write(buf) if value is GO_ON else value
+        finally:
+            fi.release()
+
+    def ioctl(self, request, arg):
+        fi.hold()
+        try:
+            value = self.run.call_out("ioctl", b"")
+            return self.do_ioctl(request, arg) if value is GO_ON else value
+        finally:
+            fi.release()
+
+    def do_read(self, buf):
+        n = End.readinto(self, buf)
+        if n is not None:
+            self.idle = 0
+            return n
+        self.idle += 1
+        if self.idle > ROUNDS:
+            raise Stuck()
+        self.run.peer.pump()
+        if not self.run.scenario.blocking:
+            return None
+        n = End.readinto(self, buf)
+        return -ETIMEDOUT if n is None else n
+
+    def do_write(self, buf):
+        if self.run.scenario.blocking:
+            return End.write(self, buf)
+        # A full socket: every other write finds no room, and room is short.
+        self.full = not self.full
+        return None if self.full else End.write(self, memoryview(buf)[:600])
+
+    def do_ioctl(self, request, arg):
+        if request == STREAM_POLL and not self.rx:
+            self.run.peer.pump()
+        return End.ioctl(self, request, arg)
+
+
+class Peer:
+    """An undisturbed TLS peer; moves only when pumped."""
+
+    def __init__(self, context, end, **options):
+        self.end = end
+        self.inbox = b""
+        self.outbox = b""
+        self.error = None
+        self.buf = bytearray(512)
+        self.sock = context.wrap_socket(end, do_handshake_on_connect=False, **options)
+
+    def pump(self):
+        if self.error:
+            return
+        try:
+            n = self.sock.write(self.outbox) if self.outbox else None
+            if n:
+                self.outbox = self.outbox[n:]
+            n = True
+            while n:
+                n = self.sock.readinto(self.buf)
+                if n:
+                    self.inbox += self.buf[:n]
+        except (OSError, ValueError) as e:
+            self.error = e
+
+
+# ---------------------------------------------------------------------------------------
+# One run.
+
+current = None  # the run whose verify_callback is called
+contexts = []  # the subject's and the peer's, kept from run to run
+
+
+def on_verify(cert, depth):
+    fi.hold()
+    try:
+        if current.scenario.keep:
+            current.kept.append(cert)
+        value = current.call_out("verify", cert)
+        return 0 if value is GO_ON else value
+    finally:
+        fi.release()
+
+
+def make_contexts(scenario):
+    if contexts or scenario.start == BARE:
+        return
+    client = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    client.verify_mode = tls.CERT_REQUIRED if scenario.verify else tls.CERT_NONE
+    client.load_verify_locations(PKI["stranger" if scenario.fails else "ca"])
+    server = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(PKI["server"], PKI["server_key"])
+    if scenario.mutual:
+        client.load_cert_chain(PKI["client"], PKI["client_key"])
+        server.load_verify_locations(PKI["ca"])
+        server.verify_mode = tls.CERT_REQUIRED
+    subject, peer = (server, client) if scenario.server else (client, server)
+    if scenario.callback:
+        subject.verify_callback = on_verify
+    contexts.extend((subject, peer))
+
+
+class Run:
+    def __init__(self, scenario, injection, nth):
+        self.scenario = scenario
+        self.injection = injection
+        self.nth = nth  # 0: only count
+        self.complaints = []
+        self.sub = None  # the SSL socket under test
+        self.ctx, self.peer_ctx = contexts if scenario.start >= CONTEXT else (None, None)
+        self.wire = None
+        self.peer = None
+        self.kept = []  # certificates lent to verify_callback
+        self.calls = None  # call-outs since begin(); None: not counting
+        self.points = 0
+        self.fired = None  # where the injection happened: "alloc", "read", "write", ...
+        self.injected = None  # the exception it raised
+        self.value = None  # what it returned instead
+        self.error = None  # the first exception that came out of the act
+        self.result = None
+        self.done = False
+
+    def complain(self, text, *args):
+        self.complaints.append(text % args if args else text)
+
+    # Setting up.
+
+    def connect(self):
+        """Makes link and peer."""
+        a, b = bytearray(), bytearray()
+        self.wire = Wire(self, a, b)
+        far = End(b, a)
+        self.wire.other, far.other = far, self.wire
+        self.peer = Peer(self.peer_ctx, far, **self.options(not self.scenario.server))
+
+    def options(self, server_side):
+        return {"server_side": True} if server_side else {"server_hostname": HOST}
+
+    def wrap(self, do_handshake):
+        self.sub = self.ctx.wrap_socket(
+            self.wire, do_handshake_on_connect=do_handshake, **self.options(self.scenario.server)
+        )
+
+    def until(self, operation):
+        """Repeats a non-blocking operation until it is done."""
+        for _ in range(ROUNDS):
+            result = operation()
+            if result is not None:
+                return result
+            self.peer.pump()
+        raise Stuck()
+
+    def echo(self):
+        """The connection carries data both ways."""
+        self.until(lambda: self.sub.write(PING))
+        self.peer.pump()
+        if not self.peer.inbox.endswith(PING):
+            return "the peer got %r, error %r" % (self.peer.inbox[-8:], self.peer.error)
+        self.peer.outbox += PONG
+        got = self.until(lambda: self.sub.read(len(PONG)))
+        return None if got == PONG else "read %r for %r" % (got, PONG)
+
+    # The injection.
+
+    def begin(self):
+        self.calls = 0
+        if self.injection.alloc:
+            kind, on = self.injection.alloc
+            fi.arm(kind, self.nth, on)
+
+    def end(self):
+        if self.calls is None:
+            return
+        if self.injection.alloc:
+            self.points = fi.disarm()
+            if fi.fired():
+                self.fired = "alloc"
+        else:
+            self.points = self.calls
+        self.calls = None
+
+    def call_out(self, where, buf):
+        """What the call-out returns; GO_ON: what it would anyway."""
+        if self.calls is None:
+            return GO_ON
+        self.calls += 1
+        if self.calls != self.nth or self.injection.alloc:
+            return GO_ON
+        self.fired = where
+        value = self.injection.act(self, buf)
+        if value is not GO_ON:
+            self.value = value
+        return value
+
+    # Acting and judging.
+
+    def act(self):
+        self.begin()
+        for _ in range(ROUNDS):
+            try:
+                self.result = self.scenario.act(self)
+            except BaseException as e:
+                self.end()
+                if self.over(e):
+                    break
+            else:
+                if self.result is not None:
+                    self.done = True
+                    break
+                if self.sub is None and self.scenario.start >= WRAPPED:
+                    break  # the injection dropped it
+        else:
+            if self.error is None:
+                self.complain("never done")
+        self.end()
+        if self.fired and self.error is None:
+            self.judge(None)
+        if self.must_go_on() and not self.done:
+            self.complain("did not go on after %r at %s", self.error, self.fired)
+
+    def over(self, e):
+        """An exception came out. False: call again, the connection may go on."""
+        if self.scenario.fails and matches(e, self.scenario.fails):
+            self.done = True
+            return True
+        if self.error is None:
+            self.error = e
+            if self.fired:
+                self.judge(e)
+            else:
+                self.complain("without injection: %r", e)
+            # Dropped, or never returned by wrap_socket: the connection is lost.
+            return self.sub is None and (self.scenario.handshake or self.scenario.start >= WRAPPED)
+        # After the first error: it goes on, or every call says EBADF. Only a
+        # connection that was up may have another reason to fail again.
+        once = self.scenario.start != UP or is_os_error(self.error, EBADF)
+        if not is_os_error(e, EBADF) and (self.must_go_on() or once):
+            self.complain("%r, then %r", self.error, e)
+        return True
+
+    def judge(self, e):
+        text = self.injection.judge(self, e)
+        if text:
+            self.complain("at %s: %s", self.fired, text)
+
+    def must_go_on(self):
+        """Only the stream raised, or memory was short where no connection was under way."""
+        if self.scenario.fails or not self.fired:
+            return False
+        if self.fired == "alloc":
+            return self.scenario.start != UP and not self.scenario.handshake
+        if self.fired == "verify" or (self.sub is None and self.scenario.handshake):
+            return False
+        return self.injection.goes_on
+
+    # Finishing.
+
+    def finish(self):
+        # Data that was read before memory ran out is lost.
+        lost = self.error and self.fired == "alloc" and self.scenario.start == UP
+        if self.done and self.sub is not None and not self.injection.lies and not lost:
+            text = self.scenario.check(self) if self.scenario.check else None
+            if text:
+                self.complain(text)
+        if self.sub is not None:
+            for _ in range(2):  # twice: idempotent
+                self.sub.close()
+            if self.wire is not None and not self.wire.closed:
+                self.complain("close() left the transport open")
+        if self.peer is not None:
+            self.peer.sock.close()
+
+
+def one_run(scenario, injection, nth):
+    """Returns the run; its contexts stay only if they are good for another."""
+    global current
+    run = current = Run(scenario, injection, nth)
+    try:
+        prepare(run)
+        if not run.complaints:
+            run.act()
+            run.finish()
+        if scenario.start in (CONTEXT, WRAPPED) and not scenario.fails:
+            # Where the act starts on a connection, that of the next run is the proof.
+            next_connection(run)
+            check_kept(run)
+    except Exception as e:
+        run.end()
+        run.complain("unexpected %r", e)
+    current = None
+    if scenario.fresh or injection.spoils or run.complaints:
+        contexts.clear()
+    return run
+
+
+def prepare(run):
+    scenario = run.scenario
+    if scenario.start == BARE:
+        return
+    run.connect()
+    if scenario.start >= WRAPPED:
+        run.wrap(False)
+    if scenario.start == UP:
+        text = run.echo()
+        if text:
+            run.complain("connecting after the previous run: %s", text)
+        run.peer.inbox = b""
+    if scenario.setup:
+        scenario.setup(run)
+
+
+def next_connection(run):
+    global current
+    make_contexts(run.scenario)
+    again = current = Run(run.scenario, NONE, 0)
+    again.connect()
+    again.wrap(False)
+    text = again.echo()
+    if text:
+        run.complain("the next connection: %s", text)
+    again.sub.close()
+    again.peer.sock.close()
+
+
+def check_kept(run):
+    """A certificate kept from verify_callback is a copy or empty, never freed memory."""
+    for cert in run.kept:
+        if bytes(cert) not in (b"", PKI["ca"], PKI["server"], PKI["client"]):
+            run.complain("a kept certificate changed: %r", bytes(cert)[:16])
+
+
+# ---------------------------------------------------------------------------------------
+# Verdicts: what may come out. A judge returns a complaint or None; e is None when the act
+# ended without an exception.
+
+
+def is_os_error(e, errno):
+    return isinstance(e, OSError) and e.errno == errno
+
+
+def matches(e, text):
+    return isinstance(e, ValueError) and text in str(e)
+
+
+def answers(errno, method, *args):
+    """None if the call raises OSError(errno), else what it did."""
+    try:
+        result = method(*args)
+    except OSError as e:
+        return None if e.errno == errno else repr(e)
+    return "returned %r" % (result,)
+
+
+VALUE_ERRORS = ("invalid key", "invalid cert", "CERT_REQUIRED requires server_hostname")
+VERIFY_ERRORS = ("The certificate", "The CRL", "The CA", "The peer", "Other reason", "Unknown reason")
+
+
+def documented(e, short=False):
+    """short: the heap is exhausted, texts may be missing."""
+    if isinstance(e, OSError):
+        code = e.args[0] if e.args else 0
+        if code > 0 or short:
+            return True
+        return len(e.args) == 2 and e.args[1].startswith("MBEDTLS_ERR_")
+    if isinstance(e, ValueError):
+        text = str(e).strip()
+        return short or text in VALUE_ERRORS or text.startswith(VERIFY_ERRORS)
+    return False
+
+
+def undisturbed(run, e):
+    return e and "%r came out" % (e,)
+
+
+def itself(run, e):
+    if e is run.injected:
+        return None
+    if e is None and run.scenario.closes and isinstance(run.injected, OSError):
+        return None  # close() does not mind a peer that is gone
+    return "%r raised, %r came out" % (run.injected, e)
+
+
+def no_memory(run, e):
+    if e is None or isinstance(e, MemoryError) or is_os_error(e, ENOMEM):
+        return None
+    # Some of Mbed TLS's handshake code reports a failed allocation as something else.
+    if run.scenario.handshake and documented(e, short=run.injection.alloc[0] == fi.GC):
+        return None
+    return "out of memory: %r" % (e,)
+
+
+def closed(run, e):
+    if run.scenario.closes or run.fired == "ioctl":
+        return undisturbed(run, e)
+    return None if is_os_error(e, EBADF) else "socket closed: %r came out" % (e,)
+
+
+def transport_error(run, e):
+    """The transport said so by an errno: once it is asked."""
+    return None if e is None or isinstance(e, OSError) and documented(e) else "%r came out" % (e,)
+
+
+def refused(run, e):
+    """What the call-out returned is out of range."""
+    if run.fired == "verify":
+        if run.value == 0:
+            return undisturbed(run, e)
+        return None if documented(e) else "verify_callback returned %r: %r" % (run.value, e)
+    if e is None and (run.scenario.closes or run.fired == "ioctl"):
+        return None
+    return None if isinstance(e, OSError) and documented(e) else "%r returned: %r" % (run.value, e)
+
+
+def nothing_done(run, e):
+    """0 bytes, or not now: end of file where it is read, nothing lost where it is written."""
+    if run.fired == "verify":
+        return refused(run, e)
+    return transport_error(run, e)
+
+
+def type_error(run, e):
+    return None if isinstance(e, TypeError) else "%r returned: %r" % (run.value, e)
+
+
+# ---------------------------------------------------------------------------------------
+# Injections.
+
+GO_ON = object()  # the call-out goes on as if nothing had happened
+
+
+class Injection:
+    def __init__(self, name, act, judge, alloc=None, goes_on=False, lies=False, spoils=False):
+        self.name = name
+        self.act = act
+        self.judge = judge
+        self.alloc = alloc  # (kind, whether all later allocations fail too)
+        self.goes_on = goes_on  # the same connection goes on to completion
+        self.lies = lies  # the data is not what the scenario expects
+        self.spoils = spoils  # the contexts are not used again
+
+
+def do_raise(make):
+    def act(run, buf):
+        run.injected = make()
+        raise run.injected
+
+    return act
+
+
+def give(value):
+    return lambda run, buf: value
+
+
+def litter():
+    """Overwrites what a collection freed."""
+    gc.collect()
+    for size in (16, 48, 112, 240, 1008):
+        for _ in range(20):
+            bytearray(b"\xa5" * size)
+
+
+def collect(run, buf):
+    litter()
+    return GO_ON
+
+
+def close_socket(run, buf):
+    if run.sub is None:
+        run.fired = None  # wrap_socket has not returned it yet
+    else:
+        try:
+            run.sub.close()
+        except Exception as e:
+            run.complain("nested close() raised %r", e)
+    return GO_ON
+
+
+def close_transport(run, buf):
+    run.wire.closed = True
+    return GO_ON
+
+
+def cut(run, buf):
+    run.peer.end.closed = True
+    return GO_ON
+
+
+def reenter(method, *args):
+    def act(run, buf):
+        if run.sub is None:
+            run.fired = None
+            return GO_ON
+        text = answers(EBUSY, getattr(run.sub, method), *args)
+        # close() has taken effect already when it says goodbye.
+        if text and not (run.scenario.closes and answers(EBADF, getattr(run.sub, method), *args) is None):
+            run.complain("nested %s: %s", method, text)
+        return GO_ON
+
+    return act
+
+
+def drop(run, buf):
+    run.sub = run.ctx = run.wire = None
+    contexts.clear()
+    litter()
+    return GO_ON
+
+
+def replace(run, buf):
+    for change in (
+        lambda: run.ctx.load_cert_chain(PKI["other"], PKI["other_key"]),
+        lambda: run.ctx.load_verify_locations(PKI["ca"]),
+        lambda: run.ctx.set_ciphers(["TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384"]),
+    ):
+        try:
+            change()
+        except Exception as e:
+            if not documented(e):
+                run.complain("replacing raised %r", e)
+    litter()
+    return GO_ON
+
+
+NONE = Injection("none", None, undisturbed)
+
+INJECTIONS = [
+    NONE,
+    Injection("one mbed alloc", None, no_memory, alloc=(fi.MBED, False)),
+    Injection("all mbed allocs", None, no_memory, alloc=(fi.MBED, True)),
+    Injection("one gc alloc", None, no_memory, alloc=(fi.GC, False)),
+    Injection("all gc allocs", None, no_memory, alloc=(fi.GC, True)),
+    Injection("ValueError", do_raise(lambda: ValueError("injected")), itself, goes_on=True),
+    Injection("KeyboardInterrupt", do_raise(KeyboardInterrupt), itself, goes_on=True),
+    Injection("OSError", do_raise(lambda: OSError(EIO)), itself, goes_on=True),
+    Injection("gc.collect", collect, undisturbed, goes_on=True),
+    Injection("close socket", close_socket, closed),
+    Injection("close transport", close_transport, transport_error, lies=True),
+    Injection("peer cut", cut, transport_error, lies=True),
+    Injection("re-enter read", reenter("read", 1), undisturbed, goes_on=True),
+    Injection("re-enter write", reenter("write", b"x"), undisturbed, goes_on=True),
+    Injection("drop references", drop, undisturbed),
+    Injection("replace credentials", replace, undisturbed, goes_on=True, spoils=True),
+    Injection("return str", give("1"), type_error, goes_on=True),
+    Injection("return float", give(1.0), type_error, goes_on=True),
+    Injection("return -EAGAIN", give(-EAGAIN), nothing_done),
+    Injection("return 0", give(0), nothing_done, lies=True),
+    Injection("return -EIO", give(-EIO), refused),
+    Injection("return -0x7880", give(-0x7880), refused),
+    Injection("return -2**40", give(-(1 << 40)), refused),
+    Injection("return too many", lambda run, buf: len(buf) + 1, refused),
+    Injection("return 2**31", give(1 << 31), refused),
+    Injection("return 2**32", give(1 << 32), refused),
+]
+
+# ---------------------------------------------------------------------------------------
+# Scenarios. An act returns None for "call again", anything else when it is done; its check
+# returns a complaint or None.
+
+BARE, CONTEXT, WRAPPED, UP = range(4)  # where the act starts
+
+
+class Scenario:
+    def __init__(
+        self, name, start, act, check=None, setup=None, server=False, blocking=False, verify=False, mutual=False,
+        callback=False, keep=False, handshake=False, closes=False, fresh=False, fails=None, needs=None,
+    ):
+        self.name = name
+        self.start = start
+        self.act = act
+        self.check = check
+        self.setup = setup
+        self.server = server  # the subject is the server
+        self.blocking = blocking
+        self.verify = verify
+        self.mutual = mutual
+        self.callback = callback
+        self.keep = keep  # verify_callback keeps the certificates
+        self.handshake = handshake  # the act does a handshake
+        self.closes = closes
+        self.fresh = fresh  # contexts are made for each run
+        self.fails = fails  # the text of the ValueError the act ends with
+        self.needs = needs  # a method that stock does not have
+
+
+def connect(run):
+    run.wrap(True)
+    return True
+
+
+def shake_by_write(run):
+    return run.sub.write(PING)
+
+
+shake_buf = bytearray(len(PING))  # read() could lose data to a MemoryError
+
+
+def shake_by_read(run):
+    return run.sub.readinto(shake_buf)
+
+
+def peer_sends(data):
+    def setup(run):
+        run.peer.outbox += data
+
+    return setup
+
+
+def echoes(run):
+    return run.echo()
+
+
+def gives(value):
+    def check(run):
+        return None if run.result == value else "result %r" % (run.result,)
+
+    return check
+
+
+def reads(run):
+    run.result = bytes(run.result)
+    return gives(DATA)(run) or run.echo()
+
+
+def readinto(run):
+    buf = bytearray(len(DATA))
+    n = run.sub.readinto(buf)
+    return n and buf[:n]
+
+
+def arrives(data):
+    def check(run):
+        run.peer.pump()
+        # After an error the application cannot know how much of it went.
+        if run.peer.inbox != data and not (run.error and data is BIG):
+            return "the peer got %d bytes: %r" % (len(run.peer.inbox), run.peer.inbox[:16])
+        return run.echo()
+
+    return check
+
+
+def poll(run):
+    poller = select.poll()
+    poller.register(run.sub, select.POLLIN | select.POLLOUT)
+    return poller.poll(0)
+
+
+def polled(run):
+    # What the transport answers to a poll is what poll says, sense or nonsense.
+    if run.value is not None:
+        return None
+    return None if run.result and run.result[0][1] & select.POLLOUT else "poll gave %r" % (run.result,)
+
+
+def load_chain(suffix):
+    def act(run):
+        # Twice: the second replaces the first.
+        run.ctx.load_cert_chain(PKI["other" + suffix], PKI["other_key" + suffix])
+        run.ctx.load_cert_chain(PKI["server" + suffix], PKI["server_key" + suffix])
+        return True
+
+    return act
+
+
+def load_anchors(run):
+    run.ctx.load_verify_locations(PKI["ca"])
+    return True
+
+
+def set_ciphers(run):
+    run.ctx.set_ciphers(run.ctx.get_ciphers())
+    return True
+
+
+def wrap(run):
+    run.wrap(False)
+    return True
+
+
+def legacy_wrap(run):
+    run.sub = ssl.wrap_socket(run.wire, server_hostname=HOST, do_handshake=True)
+    return True
+
+
+def do_handshake(run):
+    run.sub.do_handshake()
+    return True
+
+
+def close(run):
+    run.sub.close()
+    return True
+
+
+def says_goodbye(run):
+    # After an error on the way it may not have been sent.
+    run.peer.pump()
+    if run.fired is None and run.peer.error is None and run.peer.sock.read(1) != b"":
+        return "the peer saw no end of stream"
+
+
+def unwrap(run):
+    run.sub.unwrap()
+    return True
+
+
+def closed_methods(run):
+    for method, args in (
+        ("read", (1,)),
+        ("readinto", (bytearray(1),)),
+        ("readline", ()),
+        ("write", (b"x",)),
+        ("setblocking", (True,)),
+        ("cipher", ()),
+    ):
+        text = answers(EBADF, getattr(run.sub, method), *args)
+        if text:
+            return "%s after close: %s" % (method, text)
+    return True
+
+
+def dead(run):
+    text = answers(EBADF, run.sub.read, 1)
+    return text and "read after the failed handshake: " + text
+
+
+UNTRUSTED = "not correctly signed by the trusted CA"
+
+SCENARIOS = [
+    Scenario("new client context", BARE, lambda run: tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)),
+    Scenario("new server context", BARE, lambda run: tls.SSLContext(tls.PROTOCOL_TLS_SERVER)),
+    Scenario("load_cert_chain DER", CONTEXT, load_chain(""), server=True, fresh=True),
+    Scenario("load_cert_chain PEM", CONTEXT, load_chain("_pem"), server=True, fresh=True, needs="unwrap"),
+    Scenario("load_verify_locations", CONTEXT, load_anchors, verify=True, fresh=True),
+    Scenario("set_ciphers", CONTEXT, set_ciphers, fresh=True),
+    Scenario("wrap_socket deferred", CONTEXT, wrap, check=echoes, verify=True),
+    Scenario("client connect blocking", CONTEXT, connect, echoes, blocking=True, handshake=True),
+    Scenario("client connect verified", CONTEXT, connect, echoes, verify=True, handshake=True),
+    Scenario("client connect callback", CONTEXT, connect, echoes, verify=True, callback=True, blocking=True, handshake=True),
+    Scenario("client connect untrusted", CONTEXT, connect, verify=True, handshake=True, fails=UNTRUSTED),
+    Scenario("client connect legacy", CONTEXT, legacy_wrap, echoes, handshake=True, needs="unwrap"),
+    Scenario("client deferred", WRAPPED, shake_by_write, echoes, handshake=True),
+    Scenario("client deferred verified", WRAPPED, shake_by_write, echoes, verify=True, blocking=True, handshake=True),
+    Scenario("client deferred callback", WRAPPED, shake_by_write, echoes, verify=True, callback=True, handshake=True),
+    Scenario("client deferred mutual", WRAPPED, shake_by_write, echoes, verify=True, mutual=True, handshake=True),
+    Scenario("client deferred untrusted", WRAPPED, shake_by_write, dead, verify=True, handshake=True, fails=UNTRUSTED),
+    Scenario("client do_handshake", WRAPPED, do_handshake, echoes, blocking=True, handshake=True, needs="do_handshake"),
+    Scenario("server connect blocking", CONTEXT, connect, echoes, server=True, blocking=True, handshake=True),
+    Scenario("server connect mutual", CONTEXT, connect, echoes, server=True, mutual=True, callback=True, handshake=True),
+    Scenario("server deferred", WRAPPED, shake_by_read, echoes, setup=peer_sends(PING), server=True, handshake=True),
+    Scenario("server deferred mutual", WRAPPED, shake_by_read, echoes, setup=peer_sends(PING), server=True, mutual=True, blocking=True, handshake=True),
+    Scenario("kept certificate", WRAPPED, shake_by_write, echoes, verify=True, callback=True, keep=True, blocking=True, handshake=True),
+    Scenario("read", UP, lambda run: run.sub.read(len(DATA)), reads, setup=peer_sends(DATA)),
+    Scenario("read blocking", UP, lambda run: run.sub.read(len(DATA)), reads, setup=peer_sends(DATA), blocking=True),
+    Scenario("readinto", UP, readinto, reads, setup=peer_sends(DATA), server=True),
+    Scenario("readline", UP, lambda run: run.sub.readline(), reads, setup=peer_sends(DATA), blocking=True),
+    Scenario("write", UP, lambda run: run.sub.write(DATA), arrives(DATA)),
+    Scenario("write blocking", UP, lambda run: run.sub.write(DATA), arrives(DATA), server=True, blocking=True),
+    Scenario("write big", UP, lambda run: run.sub.write(BIG), arrives(BIG), blocking=True),
+    Scenario("poll", UP, poll, polled),
+    Scenario("getpeercert", UP, lambda run: run.sub.getpeercert(True), lambda run: gives(PKI["server"])(run), verify=True, needs="getpeercert"),
+    Scenario("cipher", UP, lambda run: run.sub.cipher(), echoes),
+    Scenario("cipher before handshake", WRAPPED, lambda run: (run.sub.cipher(),), gives((None,))),
+    Scenario("close", UP, close, says_goodbye, closes=True),
+    Scenario("close blocking", UP, close, says_goodbye, server=True, blocking=True, closes=True),
+    Scenario("close before handshake", WRAPPED, close, closes=True),
+    Scenario("unwrap", UP, unwrap, blocking=True, closes=True, needs="unwrap"),
+    Scenario("methods after close", UP, closed_methods, gives(True), setup=close),
+]
+
+# ---------------------------------------------------------------------------------------
+# Self-check: a harness that cannot fail proves nothing. Each of these must be complained
+# about.
+
+leaked = []
+
+
+def swallow(run):
+    try:
+        run.wire.readinto(bytearray(1))
+    except Exception:
+        pass
+    return True
+
+
+def disguise(run):
+    try:
+        run.wire.readinto(bytearray(1))
+    except ValueError:
+        raise ValueError("injected")
+    return True
+
+
+def leak(run):
+    run.wire.readinto(bytearray(1))
+    leaked.append(run.ctx.wrap_socket(run.wire, do_handshake_on_connect=False, server_hostname=HOST))
+    return True
+
+
+def crash(run):
+    run.wire.readinto(bytearray(1))
+    return os.system("kill -SEGV $PPID")
+
+
+def hang(run):
+    run.wire.readinto(bytearray(1))
+    while True:
+        pass
+
+
+SELFCHECKS = [
+    Scenario("selfcheck swallowed", CONTEXT, swallow),
+    Scenario("selfcheck disguised", CONTEXT, disguise),
+    Scenario("selfcheck leak", CONTEXT, leak),
+    Scenario("selfcheck crash", CONTEXT, crash),
+    Scenario("selfcheck hang", CONTEXT, hang),
+]
+
+# ---------------------------------------------------------------------------------------
+# One cell.
+
+
+def settle(expected=None):
+    """Collects garbage; returns what is still allocated."""
+    for _ in range(4):
+        fi.scrub()
+        gc.collect()
+        live = fi.live()
+        if live == expected:
+            break
+    return live
+
+
+def schedule(points, first):
+    """Every N up to 200, every 41st up to 2000, then every 1009th."""
+    n = 1
+    while n <= points:
+        if n >= first:
+            yield n
+        n += 1 if n < 200 else 41 if n < 2000 else 1009
+
+
+def lacks(scenario):
+    """The method of SSLSocket that the scenario needs and this module does not have."""
+    if scenario.needs is None:
+        return None
+    run = Run(scenario, NONE, 0)
+    run.connect()
+    run.wrap(False)
+    missing = None if hasattr(run.sub, scenario.needs) else scenario.needs
+    run.sub.close()
+    run.peer.sock.close()
+    return missing
+
+
+def cell(scenario, injection, first):
+    fi.track()
+    make_contexts(scenario)
+    missing = lacks(scenario)
+    if missing:
+        print("skip no", missing)
+        return
+    for _ in range(2):  # the first fills what Mbed TLS and Python keep for good
+        make_contexts(scenario)
+        run = one_run(scenario, injection, 0)
+    points = run.points
+    for text in run.complaints:
+        print("!undisturbed:", text)
+    run = None
+    contexts.clear()
+    without_contexts = settle()
+    print("points", points)
+
+    seen = 0
+    before = None
+    for n in (1,) if injection is NONE else schedule(points, first):
+        print("@%d" % n)
+        if not contexts:
+            make_contexts(scenario)
+            before = settle()
+        run = one_run(scenario, injection, 0 if injection is NONE else n)
+        complaints, error, fired = run.complaints, run.error is not None, run.fired
+        run = None
+        expected = before if contexts else without_contexts
+        live = settle(expected)
+        if live[0] > expected[0]:
+            complaints.append("%d blocks (%d bytes) not freed" % (live[0] - expected[0], live[1] - expected[1]))
+        if complaints:
+            contexts.clear()
+            live = settle()
+        if contexts:
+            before = live
+        else:
+            without_contexts = live
+        for text in complaints:
+            print("!" + text)
+        if fired or injection is NONE or complaints:
+            print("ok", n)
+            seen += error
+    print("seen", seen)
+
+
+def main(pki, command, *args):
+    load_pki(pki)
+    if command == "list":
+        for table in (SCENARIOS, INJECTIONS, SELFCHECKS):
+            print(",".join(entry.name for entry in table))
+    else:
+        scenario, injection, first = args
+        scenario = [s for s in SCENARIOS + SELFCHECKS if s.name == scenario][0]
+        injection = [i for i in INJECTIONS if i.name == injection][0]
+        cell(scenario, injection, int(first))
+    print("end")
+
+
+main(*sys.argv[1:])

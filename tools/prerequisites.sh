@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# Names what this machine lacks, with the Debian package that has it, and installs it when it
+# can (root or password-less sudo, and apt-get). Otherwise prints the line to run and exits 1.
+#
+# usage: tools/prerequisites.sh [--check] [GROUP...]
+#        GROUP: build (the default), test, lint
+#        --check: only say what is missing
+
+set -euo pipefail
+
+# group | what is looked for | Debian package | why
+#   program NAME      on PATH or in an sbin directory
+#   pkg NAME          known to pkg-config
+#   libclang          a libclang that bindgen can load
+#   file PATTERN      a file
+needs() {
+    cat <<'TABLE'
+build|program gcc|gcc|compiles MicroPython and Mbed TLS
+build|program make|make|
+build|program pkg-config|pkg-config|finds libffi
+build|program python3|python3|generates MicroPython's headers
+build|program flock|util-linux|one build at a time in a directory
+build|program xz|xz-utils|unpacks the source tarballs
+build|program bzip2|bzip2|unpacks the source tarballs
+build|pkg libffi|libffi-dev|MicroPython's ffi module
+build|libclang|libclang-dev|bindgen reads C headers with it
+test|program openssl|openssl|peers, and the certificates of the tests
+test|program curl|curl|a peer
+test|program mosquitto|mosquitto|a peer
+test|program gnutls-cli|gnutls-bin|a peer
+test|program coap-client-openssl|libcoap3-bin|a peer
+test|program valgrind|valgrind|
+test|program nm|binutils|looks into the linked firmware
+test|program ip|iproute2|brings up a test's own network
+test|program unshare|util-linux|gives a test its own network
+lint|program clang-format|clang-format|
+TABLE
+}
+
+has_libclang() {
+    [ -n "${LIBCLANG_PATH:-}" ] && compgen -G "$LIBCLANG_PATH/libclang*.so*" >/dev/null && return
+    ldconfig -p 2>/dev/null | grep -q 'libclang[-.0-9]*\.so' && return
+    compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null ||
+        compgen -G '/usr/lib/*-linux-gnu/libclang*.so*' >/dev/null
+}
+
+is_there() { # kind name
+    case $1 in
+    program) PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin command -v "$2" >/dev/null ;;
+    pkg) pkg-config --exists "$2" 2>/dev/null ;;
+    libclang) has_libclang ;;
+    file) compgen -G "$2" >/dev/null ;;
+    esac
+}
+
+check_only=
+groups=()
+for arg in "$@"; do
+    case $arg in
+    --check) check_only=1 ;;
+    build | test | lint) groups+=("$arg") ;;
+    *)
+        echo "usage: tools/prerequisites.sh [--check] [build] [test] [lint]" >&2
+        exit 2
+        ;;
+    esac
+done
+[ ${#groups[@]} -gt 0 ] || groups=(build)
+
+# Prints the packages to install, one a line; names each missing thing on stderr.
+missing_packages() {
+    local group kind_and_name package why wanted
+    while IFS='|' read -r group kind_and_name package why; do
+        for wanted in "${groups[@]}"; do
+            [ "$group" = "$wanted" ] || continue
+            # shellcheck disable=SC2086 # kind and name are two words
+            is_there $kind_and_name && continue
+            echo "missing: ${kind_and_name#program } (Debian package $package)${why:+: $why}" >&2
+            echo "$package"
+        done
+    done < <(needs) | sort -u
+}
+
+# Rust comes from rustup or the distribution, whichever the user has: it is named, not installed.
+failed=
+if ! command -v cargo >/dev/null; then
+    echo "missing: cargo (Rust 1.85 or newer: https://rustup.rs, or Debian's rustup package)" >&2
+    failed=1
+fi
+case " ${groups[*]} " in
+*" lint "*)
+    for component in fmt clippy; do
+        cargo "$component" --version >/dev/null 2>&1 && continue
+        echo "missing: cargo $component (rustup component add rustfmt clippy)" >&2
+        failed=1
+    done
+    ;;
+esac
+
+mapfile -t packages < <(missing_packages)
+if [ ${#packages[@]} -gt 0 ]; then
+    as_root=
+    if [ "$(id -u)" != 0 ]; then
+        as_root=$(command -v sudo || true)
+        [ -n "$as_root" ] && sudo -n true 2>/dev/null || as_root=none
+    fi
+    if [ -n "$check_only" ] || [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
+        echo "install: sudo apt-get install -y --no-install-recommends ${packages[*]}" >&2
+        exit 1
+    fi
+    echo "prerequisites: installing ${packages[*]}"
+    # Another apt may be at work; its lock is waited for. A private archive directory keeps its
+    # clean-up from deleting what this one downloads.
+    archives=$(mktemp -d)
+    trap 'rm -rf "$archives"' EXIT
+    chmod 755 "$archives"
+    mkdir "$archives/partial"
+    apt=($as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300
+        -o Dir::Cache::archives="$archives")
+    "${apt[@]}" update || echo "prerequisites: apt-get update failed, trying with the lists there are" >&2
+    "${apt[@]}" install -y --no-install-recommends "${packages[@]}" >"$archives/log" 2>&1 || {
+        cat "$archives/log" >&2
+        exit 1
+    }
+    mapfile -t packages < <(missing_packages)
+    if [ ${#packages[@]} -gt 0 ]; then
+        echo "prerequisites: still missing after installing" >&2
+        exit 1
+    fi
+fi
+[ -z "$failed" ] || exit 1
+echo "prerequisites: ${groups[*]}: all here"

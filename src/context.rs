@@ -9,9 +9,8 @@ use core::ffi::CStr;
 
 use crate::ciphers::Ciphers;
 use crate::credentials::Credentials;
+use crate::dtls::{self, Cookies};
 use crate::error::{Error, Invalid, Result};
-#[cfg(mbedtls_ssl_dtls_hello_verify)]
-use crate::mbedtls::Cookies;
 use crate::mbedtls::{self, Config, Endpoint, Rng, Transport};
 use crate::mem::{Box, Shared};
 use crate::trust::Anchors;
@@ -28,6 +27,7 @@ pub struct Context {
     ciphers: Option<Shared<Ciphers>>,
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
     cookies: Option<Shared<Cookies>>,
+    dtls: dtls::Settings,
     /// What these settings make; `None` since the last change.
     config: Option<Shared<Config>>,
 }
@@ -64,6 +64,7 @@ impl Context {
             ciphers: None,
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
             cookies,
+            dtls: dtls::Settings::DEFAULT,
             config: None,
         })
     }
@@ -95,6 +96,56 @@ impl Context {
         self.verify_mode = valid_verify_mode(mode)?;
         self.config = None;
         Ok(())
+    }
+
+    /// The settings that only datagrams have.
+    #[must_use]
+    pub fn dtls(&self) -> dtls::Settings {
+        self.dtls
+    }
+
+    /// Replaces them.
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` for delays that are 0 or in the wrong order, a Connection ID
+    /// longer than Mbed TLS is built for, or an MTU too small for a handshake.
+    pub fn set_dtls(&mut self, settings: dtls::Settings) -> Result<()> {
+        let (initial, maximum) = settings.timeout;
+        if initial == 0 || maximum < initial {
+            return Err(Error::Value(Invalid::Timeout));
+        }
+        if settings.mtu != 0 && settings.mtu < 256 {
+            return Err(Error::Value(Invalid::Mtu));
+        }
+        if settings.cid.is_some_and(|len| usize::from(len) > mbedtls::CID_MAX) {
+            return Err(Error::Value(Invalid::ConnectionId));
+        }
+        self.dtls = settings;
+        self.config = None;
+        Ok(())
+    }
+
+    /// The cookies of a DTLS server; `None` for any other context.
+    #[must_use]
+    pub fn cookies(&self) -> Option<&Cookies> {
+        #[cfg(mbedtls_ssl_dtls_hello_verify)]
+        return self.cookies.as_deref();
+        #[cfg(not(mbedtls_ssl_dtls_hello_verify))]
+        None
+    }
+
+    /// A random Connection ID of the configured length, and how long that is;
+    /// `None` if none is offered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tls`] from the generator.
+    pub fn connection_id(&self) -> Result<Option<([u8; mbedtls::CID_MAX], usize)>> {
+        let Some(len) = self.dtls.cid.map(usize::from) else { return Ok(None) };
+        let mut cid = [0; mbedtls::CID_MAX];
+        self.rng.fill(cid.get_mut(..len).unwrap_or_default())?;
+        Ok(Some((cid, len)))
     }
 
     /// Replaces certificate chain and key; see [`Credentials::new`].
@@ -166,6 +217,10 @@ impl Context {
             }
             if let Some(ciphers) = &self.ciphers {
                 config.set_ciphers(ciphers);
+            }
+            #[cfg(mbedtls_ssl_proto_dtls)]
+            if self.transport() == Transport::Datagram {
+                config.set_dtls(self.dtls)?;
             }
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
             if let Some(cookies) = &self.cookies {

@@ -61,11 +61,17 @@ pub enum Invalid {
     Protocol,
     /// Not one of `CERT_*`.
     VerifyMode,
+    /// `dtls_timeout` without a first delay, or with a shorter longest one.
+    Timeout,
+    /// `dtls_mtu` too small for a handshake.
+    Mtu,
+    /// `dtls_cid` longer than Mbed TLS is built for.
+    ConnectionId,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -73,6 +79,9 @@ impl Invalid {
         Self::Hostname,
         Self::Protocol,
         Self::VerifyMode,
+        Self::Timeout,
+        Self::Mtu,
+        Self::ConnectionId,
     ];
 
     /// The `ValueError`'s text.
@@ -86,6 +95,9 @@ impl Invalid {
             Self::Hostname => "invalid server_hostname",
             Self::Protocol => "invalid protocol",
             Self::VerifyMode => "invalid verify_mode",
+            Self::Timeout => "invalid dtls_timeout",
+            Self::Mtu => "invalid dtls_mtu",
+            Self::ConnectionId => "invalid dtls_cid",
         }
     }
 }

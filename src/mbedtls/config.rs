@@ -6,11 +6,10 @@
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
 
-#[cfg(mbedtls_ssl_dtls_hello_verify)]
-use super::Cookies;
 use super::{Rng, sys};
 use crate::ciphers::Ciphers;
 use crate::credentials::Credentials;
+use crate::dtls;
 use crate::error::{Result, check};
 use crate::mem::Shared;
 use crate::trust::Anchors;
@@ -48,7 +47,7 @@ pub struct Config {
     anchors: Option<Shared<Anchors>>,
     ciphers: Option<Shared<Ciphers>>,
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
-    cookies: Option<Shared<Cookies>>,
+    cookies: Option<Shared<dtls::Cookies>>,
 }
 
 impl Config {
@@ -150,17 +149,43 @@ impl Config {
         self.ciphers = Some(ciphers.clone());
     }
 
+    /// What only datagrams have.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::Tls`] for a Connection ID that is too long.
+    #[cfg(mbedtls_ssl_proto_dtls)]
+    pub fn set_dtls(&mut self, settings: dtls::Settings) -> Result<()> {
+        let conf = self.conf.get();
+        let (initial, maximum) = settings.timeout;
+        // SAFETY: sets fields; does not raise.
+        unsafe {
+            sys::mbedtls_ssl_conf_handshake_timeout(conf, initial, maximum);
+            // Bad records are dropped and counted, however many.
+            sys::mbedtls_ssl_conf_dtls_badmac_limit(conf, core::ffi::c_uint::MAX);
+            #[cfg(mbedtls_ssl_dtls_connection_id)]
+            if let Some(len) = settings.cid {
+                check(sys::mbedtls_ssl_conf_cid(
+                    conf,
+                    usize::from(len),
+                    sys::MBEDTLS_SSL_UNEXPECTED_CID_IGNORE as c_int,
+                ))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Hello Verify with these cookies.
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
-    pub fn set_cookies(&mut self, cookies: &Shared<Cookies>) {
+    pub fn set_cookies(&mut self, cookies: &Shared<dtls::Cookies>) {
         // SAFETY: the cookies live as long as the configuration, which keeps
         // them; does not raise.
         unsafe {
             sys::mbedtls_ssl_conf_dtls_cookies(
                 self.conf.get(),
-                Some(sys::mbedtls_ssl_cookie_write),
-                Some(sys::mbedtls_ssl_cookie_check),
-                cookies.as_ptr().cast(),
+                Some(super::cookie::write),
+                Some(super::cookie::check_cookie),
+                (&raw const **cookies).cast_mut().cast(),
             );
         }
         self.cookies = Some(cookies.clone());

@@ -7,7 +7,6 @@
 //! keep their object in an `UnsafeCell`.
 
 mod config;
-#[cfg(mbedtls_ssl_dtls_hello_verify)]
 mod cookie;
 mod crt;
 mod pk;
@@ -15,8 +14,7 @@ mod rng;
 mod ssl;
 
 pub use config::{Config, Endpoint, Transport};
-#[cfg(mbedtls_ssl_dtls_hello_verify)]
-pub use cookie::Cookies;
+pub use cookie::{constant_time_eq, hmac};
 pub use crt::Chain;
 pub use pk::PrivateKey;
 pub use rng::Rng;

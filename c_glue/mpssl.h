@@ -43,6 +43,7 @@ typedef struct _mpssl_status_t {
 enum {
     MPSSL_EIO = 5,
     MPSSL_EBADF = 9,
+    MPSSL_ENOMEM = 12,
     MPSSL_EBUSY = 16,
     MPSSL_EINVAL = 22,
     MPSSL_ENOTCONN = 107,
@@ -104,9 +105,10 @@ const char *mpssl_context_cipher(const mpssl_context_t *context, size_t i);
 
 typedef struct mpssl_socket mpssl_socket_t;
 
-// hostname, client_id: data NULL where not given. Writes *socket only on MPSSL_OK.
+// hostname, client_id: data NULL where not given. host_signs: ask mpglue_sign for
+// signatures. Writes *socket only on MPSSL_OK.
 mpssl_status_t mpssl_socket_new(mpssl_context_t *context, mpssl_bytes_t hostname,
-    mpssl_bytes_t client_id, mpssl_socket_t **socket);
+    mpssl_bytes_t client_id, bool host_signs, mpssl_socket_t **socket);
 // Frees everything, sends nothing, calls nothing out: fit for a finaliser.
 void mpssl_socket_free(mpssl_socket_t *socket);
 
@@ -151,6 +153,11 @@ int32_t mpglue_stream_write(void *owner, const uint8_t *buf, size_t len, int32_t
 // Asks SSLContext.verify_callback about one certificate of the peer's chain
 // (depth 0: the peer's own). *verdict: 0 accepts. Returns 0 or MPGLUE_RAISED. Does not raise.
 int32_t mpglue_verify(void *owner, const uint8_t *der, size_t len, int32_t depth, int32_t *verdict);
+// Asks SSLContext.ecdsa_sign_callback to sign a hash with the key that `key` (a
+// private scalar, big-endian) stands for. Writes a DER signature of at most `size`
+// bytes and returns its length; 0: sign with the key itself; or MPGLUE_RAISED. Does
+// not raise.
+int32_t mpglue_sign(void *owner, mpssl_bytes_t key, mpssl_bytes_t hash, uint8_t *sig, size_t size);
 // The port's millisecond clock, wrapping. Does not raise.
 uint32_t mpglue_ticks_ms(void);
 // Zeroed memory from Mbed TLS's allocator, NULL where there is none. Does not raise.

@@ -8,7 +8,7 @@ use core::ffi::{CStr, c_char, c_void};
 
 use crate::context::Context;
 use crate::error::{Error, Invalid, Result};
-use crate::io::{Clock, Interruption, Transport, Verifier};
+use crate::io::{Clock, Interruption, Signer, Transport, Verifier};
 use crate::mbedtls::Endpoint;
 use crate::mem::Box;
 use crate::socket::Socket;
@@ -21,8 +21,8 @@ mod sys {
 }
 
 pub(crate) use sys::{
-    MPSSL_EBADF, MPSSL_EINVAL, MPSSL_EIO, MPSSL_ENOTCONN, MPSSL_ETIMEDOUT, MPSSL_POLL_NVAL, MPSSL_POLL_RD,
-    MPSSL_POLL_WR, mpglue_atomic_begin, mpglue_atomic_end, mpglue_calloc, mpglue_free,
+    MPSSL_EBADF, MPSSL_EINVAL, MPSSL_EIO, MPSSL_ENOMEM, MPSSL_ENOTCONN, MPSSL_ETIMEDOUT, MPSSL_POLL_NVAL,
+    MPSSL_POLL_RD, MPSSL_POLL_WR, mpglue_atomic_begin, mpglue_atomic_end, mpglue_calloc, mpglue_free,
 };
 use sys::{mpssl_bytes_t, mpssl_status_t};
 
@@ -144,6 +144,32 @@ impl Clock for Owner {
     fn ticks_ms(&self) -> u32 {
         // SAFETY: does not raise.
         unsafe { sys::mpglue_ticks_ms() }
+    }
+}
+
+impl Signer for Owner {
+    fn sign(
+        &mut self,
+        key: &[u8],
+        hash: &[u8],
+        signature: &mut [u8],
+    ) -> core::result::Result<Option<usize>, Interruption> {
+        // SAFETY: the slices are valid, C copies the first two and writes no more
+        // than the third holds; does not raise.
+        let len = unsafe {
+            sys::mpglue_sign(
+                self.0,
+                mpssl_bytes_t { data: key.as_ptr(), len: key.len() },
+                mpssl_bytes_t { data: hash.as_ptr(), len: hash.len() },
+                signature.as_mut_ptr(),
+                signature.len(),
+            )
+        };
+        match usize::try_from(len) {
+            Ok(0) => Ok(None),
+            Ok(len) => Ok(Some(len)),
+            Err(_) => Err(Interruption::Raised),
+        }
     }
 }
 
@@ -275,12 +301,13 @@ pub unsafe extern "C" fn mpssl_socket_new(
     context: &mut Context,
     hostname: mpssl_bytes_t,
     client_id: mpssl_bytes_t,
+    host_signs: bool,
     out: *mut *mut Socket,
 ) -> mpssl_status_t {
     // SAFETY: by this function's contract.
     unsafe {
         let (hostname, client_id) = (bytes(hostname, true), bytes(client_id, false));
-        output(Socket::new(context, hostname, client_id).map(Box::into_raw), out)
+        output(Socket::new(context, hostname, client_id, host_signs).map(Box::into_raw), out)
     }
 }
 

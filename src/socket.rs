@@ -15,7 +15,7 @@ use core::ffi::CStr;
 use crate::context::Context;
 use crate::error::{Error, Invalid, Result};
 use crate::ffi::{
-    MPSSL_EBADF, MPSSL_EINVAL, MPSSL_ENOTCONN, MPSSL_POLL_NVAL as NVAL, MPSSL_POLL_RD as RD,
+    MPSSL_EBADF, MPSSL_EINVAL, MPSSL_ENOMEM, MPSSL_ENOTCONN, MPSSL_POLL_NVAL as NVAL, MPSSL_POLL_RD as RD,
     MPSSL_POLL_WR as WR,
 };
 use crate::io::{Host, Interruption};
@@ -57,7 +57,7 @@ impl Socket {
     /// A connection with `context`'s settings. `hostname`, for a client: what the
     /// server's certificate must name; required under `CERT_REQUIRED`. It ends
     /// with a NUL that is not part of it. `client_id`, for a DTLS server: what
-    /// the cookie is bound to; required.
+    /// the cookie is bound to; required. `host_signs`: see [`crate::io::Signer`].
     ///
     /// # Errors
     ///
@@ -67,6 +67,7 @@ impl Socket {
         context: &mut Context,
         hostname: Option<&[u8]>,
         client_id: Option<&[u8]>,
+        host_signs: bool,
     ) -> Result<Box<Self>> {
         let hostname = match hostname {
             Some(name) => Some(CStr::from_bytes_with_nul(name).map_err(|_| Error::Value(Invalid::Hostname))?),
@@ -75,7 +76,7 @@ impl Socket {
             }
             None => None,
         };
-        let config = context.config()?;
+        let config = context.config(host_signs)?;
         let mut socket = Box::new(|| Self {
             ssl: Ssl::new(config),
             state: State::Handshaking,
@@ -126,6 +127,7 @@ impl Socket {
                 match outcome.interruption {
                     Some(Interruption::Raised) => Err(Error::Raised),
                     Some(Interruption::Errno(errno)) => Err(Error::Errno(errno)),
+                    Some(Interruption::NoMemory) => Err(Error::NoMemory),
                     Some(Interruption::WouldBlock) => {
                         self.waits_for = match (operation, want) {
                             (Operation::Read, sys::MBEDTLS_ERR_SSL_WANT_WRITE) => WR,
@@ -178,6 +180,8 @@ impl Socket {
         // Nothing to do about an alert that does not get out, but for an exception.
         match self.ssl.fatal_alert(host, alert).interruption {
             Some(Interruption::Raised) => Error::Raised,
+            // Too late for another try.
+            _ if error == Error::NoMemory => Error::Errno(MPSSL_ENOMEM.cast_signed()),
             _ => error,
         }
     }

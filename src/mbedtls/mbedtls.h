@@ -32,6 +32,9 @@
 #include "mbedtls/platform_util.h"
 #include "mbedtls/threading.h"
 
+// Internal: the table of functions of a key.
+#include "../library/pk_wrap.h"
+
 // For their error codes.
 #include "mbedtls/ccm.h"
 #include "mbedtls/chacha20.h"

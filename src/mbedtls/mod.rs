@@ -11,7 +11,9 @@ mod config;
 mod cookie;
 mod crt;
 mod pk;
+mod records;
 mod rng;
+mod signer;
 mod ssl;
 
 pub use config::{Config, Endpoint, Transport};

@@ -4,6 +4,7 @@
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{CStr, c_char, c_int, c_void};
 
+use super::records::{ALERT, Output};
 use super::{Config, Transport, static_str, sys};
 use crate::dtls::{Passed, Timer};
 use crate::error::{Result, check};
@@ -15,9 +16,10 @@ use crate::{ffi::mpglue_free, mem::Array};
 /// An `mbedtls_ssl_context`, its configuration and its timer. It does not move
 /// once set up.
 pub struct Ssl {
-    ctx: UnsafeCell<sys::mbedtls_ssl_context>,
+    pub(super) ctx: UnsafeCell<sys::mbedtls_ssl_context>,
     timer: CallTimer,
-    datagram: bool,
+    pub(super) datagram: bool,
+    pub(super) output: Output,
     /// The peer's certificate as DER, once the handshake is over.
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     peer_cert: Option<Array<u8>>,
@@ -67,6 +69,20 @@ impl Call<'_> {
                 want
             }
         }
+    }
+
+    /// A signature by the host's key, DER; `None`: by the key in memory.
+    pub(super) fn sign(
+        &mut self,
+        key: &[u8],
+        hash: &[u8],
+        signature: &mut [u8],
+    ) -> core::result::Result<Option<usize>, Interruption> {
+        let result = self.host.sign(key, hash, signature);
+        if let Err(why) = result {
+            self.interrupted(why);
+        }
+        result
     }
 
     /// Keeps the first exception; anything else is overtaken by what comes later.
@@ -174,6 +190,7 @@ impl Ssl {
             ctx: unsafe { UnsafeCell::new(core::mem::zeroed()) },
             timer: CallTimer { timer: Cell::new(Timer::default()), call: Cell::new(core::ptr::null()) },
             datagram: false,
+            output: Output::Whole,
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             peer_cert: None,
             config,
@@ -224,18 +241,21 @@ impl Ssl {
         check(unsafe { sys::mbedtls_ssl_set_client_transport_id(self.ctx.get(), id.as_ptr(), id.len()) })
     }
 
-    /// Runs one Mbed TLS function with the host in reach.
+    /// Runs one Mbed TLS function with the host in reach and room for a record of
+    /// up to `payload` bytes, of which it is told how many there are.
     fn call(
         &mut self,
         host: &mut dyn Host,
-        run: impl FnOnce(*mut sys::mbedtls_ssl_context) -> c_int,
+        payload: usize,
+        run: impl FnOnce(*mut sys::mbedtls_ssl_context, usize) -> c_int,
     ) -> Outcome {
-        let mut call = Call {
-            host,
-            datagram: self.datagram,
-            transport_raised: false,
-            outcome: Outcome { ret: 0, interruption: None, verdict: 0, end_of_stream: false },
+        let mut outcome = Outcome { ret: 0, interruption: None, verdict: 0, end_of_stream: false };
+        let Ok(payload) = self.take_output(payload) else {
+            outcome.ret = sys::MBEDTLS_ERR_SSL_WANT_WRITE;
+            outcome.interruption = Some(Interruption::NoMemory);
+            return outcome;
         };
+        let mut call = Call { host, datagram: self.datagram, transport_raised: false, outcome };
         let ctx = self.ctx.get();
         let handle = &raw mut call;
         // SAFETY: the callbacks' pointer is valid until it is taken back below,
@@ -245,45 +265,52 @@ impl Ssl {
             sys::mbedtls_ssl_set_verify(ctx, Some(verify), handle.cast());
         }
         self.timer.call.set(handle.cast::<Call<'static>>());
-        let ret = run(ctx);
+        self.config.set_call(handle.cast::<Call<'static>>());
+        let ret = run(ctx, payload);
         self.timer.call.set(core::ptr::null());
+        self.config.set_call(core::ptr::null_mut());
         // SAFETY: takes back what was installed above.
         unsafe {
             sys::mbedtls_ssl_set_bio(ctx, core::ptr::null_mut(), None, None, None);
             sys::mbedtls_ssl_set_verify(ctx, None, core::ptr::null_mut());
         }
-        Outcome { ret, ..call.outcome }
+        let outcome = Outcome { ret, ..call.outcome };
+        self.park_output();
+        outcome
     }
 
     /// `mbedtls_ssl_handshake`: as much of it as the transport allows.
     pub fn handshake(&mut self, host: &mut dyn Host) -> Outcome {
         // SAFETY: the connection is set up; does not raise.
-        self.call(host, |ctx| unsafe { sys::mbedtls_ssl_handshake(ctx) })
+        self.call(host, 0, |ctx, _| unsafe { sys::mbedtls_ssl_handshake(ctx) })
     }
 
     /// `mbedtls_ssl_read`.
     pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Outcome {
         // SAFETY: the connection is set up, the slice valid; does not raise.
-        self.call(host, |ctx| unsafe { sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()) })
+        self.call(host, ALERT, |ctx, _| unsafe { sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()) })
     }
 
     /// `mbedtls_ssl_write`.
     pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Outcome {
-        // SAFETY: the connection is set up, the slice valid; does not raise.
-        self.call(host, |ctx| unsafe { sys::mbedtls_ssl_write(ctx, buf.as_ptr(), buf.len()) })
+        // SAFETY: the connection is set up, the slice valid, `room` no longer than
+        // it; does not raise.
+        self.call(host, buf.len(), |ctx, room| unsafe { sys::mbedtls_ssl_write(ctx, buf.as_ptr(), room) })
     }
 
     /// `mbedtls_ssl_close_notify`.
     pub fn close_notify(&mut self, host: &mut dyn Host) -> Outcome {
         // SAFETY: the connection is set up; does not raise.
-        self.call(host, |ctx| unsafe { sys::mbedtls_ssl_close_notify(ctx) })
+        self.call(host, ALERT, |ctx, _| unsafe { sys::mbedtls_ssl_close_notify(ctx) })
     }
 
     /// Sends a fatal alert (RFC 5246 7.2.2) where Mbed TLS has sent none.
     pub fn fatal_alert(&mut self, host: &mut dyn Host, description: u32) -> Outcome {
         let (level, description) = (sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8, description as u8);
         // SAFETY: the connection is set up; does not raise.
-        self.call(host, |ctx| unsafe { sys::mbedtls_ssl_send_alert_message(ctx, level, description) })
+        self.call(host, ALERT, |ctx, _| unsafe {
+            sys::mbedtls_ssl_send_alert_message(ctx, level, description)
+        })
     }
 
     /// Whether the handshake is over.
@@ -383,6 +410,9 @@ impl Ssl {
 
 impl Drop for Ssl {
     fn drop(&mut self) {
+        if self.output != Output::Whole {
+            self.drop_output();
+        }
         // SAFETY: the object is initialised or zeroed; the configuration is
         // dropped after it; does not raise, and calls nothing out.
         unsafe { sys::mbedtls_ssl_free(self.ctx.get()) };

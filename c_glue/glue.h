@@ -17,25 +17,23 @@
 #define MP_NORETURN NORETURN // MicroPython 1.25
 #endif
 
-#if MICROPY_ASYNC_KBD_INTR
-#include <signal.h>
-typedef sigset_t mpssl_signals_t;
-#else
-typedef char mpssl_signals_t;
-#endif
+// Whether asynchronous exceptions were kept out already.
+typedef bool mpssl_signals_t;
 
 typedef struct _ssl_context_obj_t {
     mp_obj_base_t base;
     mpssl_context_t *tls; // NULL once freed
     bool busy;
     mp_obj_t verify_callback;
+    mp_obj_t ecdsa_sign_callback;
 } ssl_context_obj_t;
 
 typedef struct _ssl_socket_obj_t {
     mp_obj_base_t base;
     mpssl_socket_t *tls; // NULL once closed
     mp_obj_t sock; // the transport; MP_OBJ_NULL once closed or unwrapped
-    ssl_context_obj_t *context;
+    mp_obj_t verify_callback; // the context's when the socket was made
+    mp_obj_t ecdsa_sign_callback; // likewise
     mp_obj_t pending_exc; // raised in a call-out, not yet raised on; MP_OBJ_NULL: none
     bool busy; // a call into Rust is under way
     bool closing; // close() was called meanwhile: the outermost call frees
@@ -56,6 +54,14 @@ typedef struct _ssl_socket_obj_t {
 extern const mp_obj_type_t mpssl_tls_context_type; // tls.SSLContext
 extern const mp_obj_type_t mpssl_ssl_context_type; // ssl.SSLContext
 extern const mp_obj_type_t mpssl_socket_type; // SSLSocket
+extern const mp_obj_type_t mpssl_want_read_type; // ssl.SSLWantReadError
+extern const mp_obj_type_t mpssl_want_write_type; // ssl.SSLWantWriteError
+
+// CPython's numbers, the first argument of the two exceptions above.
+enum {
+    MPSSL_SSL_ERROR_WANT_READ = 2,
+    MPSSL_SSL_ERROR_WANT_WRITE = 3,
+};
 
 // ssl_context.c
 

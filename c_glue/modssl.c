@@ -92,11 +92,37 @@ const mp_obj_module_t mp_module_tls = {
 
 MP_REGISTER_MODULE(MP_QSTR_tls, mp_module_tls);
 
+// What do_handshake() and unwrap() raise on a transport that does not block, as
+// CPython's do.
+MP_DEFINE_CONST_OBJ_TYPE(
+    mpssl_want_read_type,
+    MP_QSTR_SSLWantReadError,
+    MP_TYPE_FLAG_NONE,
+    make_new, mp_obj_exception_make_new,
+    print, mp_obj_exception_print,
+    attr, mp_obj_exception_attr,
+    parent, &mp_type_OSError
+    );
+
+MP_DEFINE_CONST_OBJ_TYPE(
+    mpssl_want_write_type,
+    MP_QSTR_SSLWantWriteError,
+    MP_TYPE_FLAG_NONE,
+    make_new, mp_obj_exception_make_new,
+    print, mp_obj_exception_print,
+    attr, mp_obj_exception_attr,
+    parent, &mp_type_OSError
+    );
+
 static const mp_rom_map_elem_t ssl_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_ssl) },
     { MP_ROM_QSTR(MP_QSTR_SSLContext), MP_ROM_PTR(&mpssl_ssl_context_type) },
     { MP_ROM_QSTR(MP_QSTR_SSLSocket), MP_ROM_PTR(&mpssl_socket_type) },
     { MP_ROM_QSTR(MP_QSTR_SSLError), MP_ROM_PTR(&mp_type_OSError) },
+    { MP_ROM_QSTR(MP_QSTR_SSLWantReadError), MP_ROM_PTR(&mpssl_want_read_type) },
+    { MP_ROM_QSTR(MP_QSTR_SSLWantWriteError), MP_ROM_PTR(&mpssl_want_write_type) },
+    { MP_ROM_QSTR(MP_QSTR_SSL_ERROR_WANT_READ), MP_ROM_INT(MPSSL_SSL_ERROR_WANT_READ) },
+    { MP_ROM_QSTR(MP_QSTR_SSL_ERROR_WANT_WRITE), MP_ROM_INT(MPSSL_SSL_ERROR_WANT_WRITE) },
     { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&ssl_wrap_socket_obj) },
     DTLS_GLOBALS
     COMMON_GLOBALS,

@@ -43,8 +43,10 @@ typedef struct _mpssl_status_t {
 enum {
     MPSSL_EIO = 5,
     MPSSL_EBADF = 9,
+    MPSSL_ENOMEM = 12,
     MPSSL_EBUSY = 16,
     MPSSL_EINVAL = 22,
+    MPSSL_EMSGSIZE = 90,
     MPSSL_ENOTCONN = 107,
     MPSSL_ETIMEDOUT = 110,
 };
@@ -98,15 +100,48 @@ mpssl_status_t mpssl_context_set_ciphers(mpssl_context_t *context, const mpssl_b
 // Name of the i-th enabled cipher suite, static; NULL behind the last.
 const char *mpssl_context_cipher(const mpssl_context_t *context, size_t i);
 
+// Settings of DTLS connections. ValueError for what cannot be.
+typedef struct _mpssl_dtls_t {
+    uint32_t initial_ms; // the first retransmission's delay
+    uint32_t maximum_ms; // the longest one
+    uint16_t mtu; // largest datagram of a handshake, bytes; 0: no limit of ours
+    int16_t cid; // length of the Connection ID for the peer to use; -1: not offered
+    bool cid_required;
+} mpssl_dtls_t;
+
+mpssl_dtls_t mpssl_context_dtls(const mpssl_context_t *context);
+mpssl_status_t mpssl_context_set_dtls(mpssl_context_t *context, mpssl_dtls_t dtls);
+
+/******************************************************************************/
+// Datagrams that belong to no connection yet, on a socket that many clients call.
+
+enum {
+    MPSSL_DTLS_NOISE = 0, // to be dropped
+    MPSSL_DTLS_UNVERIFIED = 1, // a ClientHello without our cookie: send `reply`, forget it
+    MPSSL_DTLS_VERIFIED = 2, // a ClientHello with it: make a connection and give it the datagram
+};
+
+enum {
+    MPSSL_HELLO_VERIFY_LEN = 60, // bytes of a reply
+    MPSSL_CID_MAX = 32, // bytes of the longest Connection ID
+};
+
+// What a datagram from the address `id` is. Allocates nothing that outlives the call.
+int32_t mpssl_dtls_stranger(const mpssl_context_t *context, mpssl_bytes_t datagram, mpssl_bytes_t id,
+    uint8_t *reply);
+// The Connection ID, `len` bytes long, of a datagram that has one, borrowed; else data is NULL.
+mpssl_bytes_t mpssl_dtls_connection_id(mpssl_bytes_t datagram, size_t len);
+
 /******************************************************************************/
 // SSLSocket: one TLS or DTLS connection. `owner` is handed back to mpglue_* for
 // the length of that call and not kept.
 
 typedef struct mpssl_socket mpssl_socket_t;
 
-// hostname, client_id: data NULL where not given. Writes *socket only on MPSSL_OK.
+// hostname, client_id: data NULL where not given. host_signs: ask mpglue_sign for
+// signatures. Writes *socket only on MPSSL_OK.
 mpssl_status_t mpssl_socket_new(mpssl_context_t *context, mpssl_bytes_t hostname,
-    mpssl_bytes_t client_id, mpssl_socket_t **socket);
+    mpssl_bytes_t client_id, bool host_signs, mpssl_socket_t **socket);
 // Frees everything, sends nothing, calls nothing out: fit for a finaliser.
 void mpssl_socket_free(mpssl_socket_t *socket);
 
@@ -125,6 +160,14 @@ mpssl_status_t mpssl_socket_unwrap(mpssl_socket_t *socket, void *owner);
 uint32_t mpssl_socket_poll(const mpssl_socket_t *socket, uint32_t flags, uint32_t *ask);
 // The transport's answer to *ask, translated back to `flags`.
 uint32_t mpssl_socket_polled(const mpssl_socket_t *socket, uint32_t flags, uint32_t reply);
+
+bool mpssl_socket_is_datagram(const mpssl_socket_t *socket);
+bool mpssl_socket_is_handshaking(const mpssl_socket_t *socket);
+uint32_t mpssl_socket_bad_records(const mpssl_socket_t *socket); // dropped, unauthentic
+uint64_t mpssl_socket_newest_record(const mpssl_socket_t *socket); // highest authentic number
+mpssl_bytes_t mpssl_socket_own_cid(const mpssl_socket_t *socket); // len 0: none
+// Writes at most MPSSL_CID_MAX bytes, returns how many; -1: no Connection IDs agreed on.
+int32_t mpssl_socket_peer_cid(const mpssl_socket_t *socket, uint8_t *cid);
 
 size_t mpssl_socket_pending(const mpssl_socket_t *socket); // decrypted bytes not yet read
 bool mpssl_socket_close_notify_received(const mpssl_socket_t *socket);
@@ -151,6 +194,11 @@ int32_t mpglue_stream_write(void *owner, const uint8_t *buf, size_t len, int32_t
 // Asks SSLContext.verify_callback about one certificate of the peer's chain
 // (depth 0: the peer's own). *verdict: 0 accepts. Returns 0 or MPGLUE_RAISED. Does not raise.
 int32_t mpglue_verify(void *owner, const uint8_t *der, size_t len, int32_t depth, int32_t *verdict);
+// Asks SSLContext.ecdsa_sign_callback to sign a hash with the key that `key` (a
+// private scalar, big-endian) stands for. Writes a DER signature of at most `size`
+// bytes and returns its length; 0: sign with the key itself; or MPGLUE_RAISED. Does
+// not raise.
+int32_t mpglue_sign(void *owner, mpssl_bytes_t key, mpssl_bytes_t hash, uint8_t *sig, size_t size);
 // The port's millisecond clock, wrapping. Does not raise.
 uint32_t mpglue_ticks_ms(void);
 // Zeroed memory from Mbed TLS's allocator, NULL where there is none. Does not raise.

@@ -9,7 +9,11 @@
 
 #include "py/builtin.h"
 #include "py/objstr.h"
+#include "mbedtls/bignum.h"
 #include "mbedtls/platform.h"
+#if MICROPY_ASYNC_KBD_INTR
+#include <signal.h>
+#endif
 
 #ifndef MICROPY_BEGIN_ATOMIC_SECTION
 #define MICROPY_BEGIN_ATOMIC_SECTION() (0)
@@ -23,18 +27,24 @@
 // The port raises KeyboardInterrupt out of a signal handler, at any
 // instruction: it must not find Rust on the stack.
 void mpssl_interrupts_off(mpssl_signals_t *saved) {
-    sigset_t sigint;
+    sigset_t sigint, before;
     sigemptyset(&sigint);
     sigaddset(&sigint, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &sigint, saved);
+    pthread_sigmask(SIG_BLOCK, &sigint, &before);
+    *saved = sigismember(&before, SIGINT) == 1;
 }
 
 void mpssl_interrupts_on(const mpssl_signals_t *saved) {
-    pthread_sigmask(SIG_SETMASK, saved, NULL);
+    if (!*saved) {
+        sigset_t sigint;
+        sigemptyset(&sigint);
+        sigaddset(&sigint, SIGINT);
+        pthread_sigmask(SIG_UNBLOCK, &sigint, NULL);
+    }
 }
 #else
 void mpssl_interrupts_off(mpssl_signals_t *saved) {
-    *saved = 0; // other ports raise at points of their choice, none of them in Rust
+    *saved = true; // other ports raise at points of their choice, none of them in Rust
 }
 
 void mpssl_interrupts_on(const mpssl_signals_t *saved) {
@@ -170,14 +180,14 @@ static void verify(ssl_socket_obj_t *self, void *arg) {
     // certificate that is freed by then. (A memoryview, because upstream's is.)
     mp_obj_t der = mp_obj_new_bytes(v->der.data, v->der.len);
     mp_obj_t view = mp_obj_new_memoryview('B', v->der.len, (void *)((mp_obj_str_t *)MP_OBJ_TO_PTR(der))->data);
-    mp_obj_t verdict = mp_call_function_2(self->context->verify_callback, view, MP_OBJ_NEW_SMALL_INT(v->depth));
+    mp_obj_t verdict = mp_call_function_2(self->verify_callback, view, MP_OBJ_NEW_SMALL_INT(v->depth));
     v->verdict = mp_obj_get_int(verdict);
 }
 
 int32_t mpglue_verify(void *owner, const uint8_t *der, size_t len, int32_t depth, int32_t *verdict) {
     ssl_socket_obj_t *self = owner;
     *verdict = 0;
-    if (self->context->verify_callback == mp_const_none) {
+    if (self->verify_callback == mp_const_none) {
         return 0;
     }
     verify_t v = { .der = { der, len }, .depth = depth, .verdict = 0 };
@@ -186,10 +196,61 @@ int32_t mpglue_verify(void *owner, const uint8_t *der, size_t len, int32_t depth
     }
     *verdict = (int32_t)v.verdict;
     if (*verdict != v.verdict) {
-        *verdict = MPSSL_EINVAL; // out of range is no acceptance
+        *verdict = -MPSSL_EINVAL; // out of range is no acceptance
     }
     return 0;
 }
+
+typedef struct _sign_t {
+    mpssl_bytes_t key;
+    mpssl_bytes_t hash;
+    uint8_t *sig;
+    size_t size;
+    size_t len;
+} sign_t;
+
+static void sign(ssl_socket_obj_t *self, void *arg) {
+    sign_t *s = arg;
+    mp_obj_t key = mp_obj_new_bytearray(s->key.len, s->key.data);
+    mp_obj_t hash = mp_obj_new_bytearray(s->hash.len, s->hash.data);
+    mp_obj_t sig = mp_call_function_2(self->ecdsa_sign_callback, key, hash);
+    // The key does not stay in Python's heap longer than Python keeps it on purpose.
+    mp_buffer_info_t buf;
+    mp_get_buffer_raise(key, &buf, MP_BUFFER_WRITE);
+    memset(buf.buf, 0, buf.len);
+    if (sig == mp_const_none) {
+        return;
+    }
+    mp_get_buffer_raise(sig, &buf, MP_BUFFER_READ);
+    if (buf.len == 0 || buf.len > s->size) {
+        mp_raise_ValueError(MP_ERROR_TEXT("invalid signature"));
+    }
+    memcpy(s->sig, buf.buf, buf.len);
+    s->len = buf.len;
+}
+
+int32_t mpglue_sign(void *owner, mpssl_bytes_t key, mpssl_bytes_t hash, uint8_t *sig, size_t size) {
+    ssl_socket_obj_t *self = owner;
+    if (self->ecdsa_sign_callback == mp_const_none) {
+        return 0;
+    }
+    sign_t s = { .key = key, .hash = hash, .sig = sig, .size = size, .len = 0 };
+    if (mpssl_protect(self, sign, &s) != 0) {
+        return MPGLUE_RAISED;
+    }
+    return (int32_t)s.len;
+}
+
+#if MICROPY_PY_SSL_ECDSA_SIGN_ALT
+// Such a build wraps Mbed TLS's function with one that asks here first. A signature
+// by callback never comes this way: see src/mbedtls/signer.rs.
+int micropy_mbedtls_ecdsa_sign_alt(const mbedtls_mpi *d, const unsigned char *hash, size_t hlen,
+    unsigned char *sig, size_t sig_size, size_t *slen);
+int micropy_mbedtls_ecdsa_sign_alt(const mbedtls_mpi *d, const unsigned char *hash, size_t hlen,
+    unsigned char *sig, size_t sig_size, size_t *slen) {
+    return MBEDTLS_ERR_PLATFORM_FEATURE_UNSUPPORTED;
+}
+#endif
 
 uint32_t mpglue_ticks_ms(void) {
     return (uint32_t)mp_hal_ticks_ms();
@@ -254,6 +315,11 @@ static MP_NORETURN void raise_tls(mp_int_t code, const char *text, size_t len) {
     nlr_raise(mp_obj_exception_make_new(&mp_type_OSError, 2, 0, args));
 }
 
+static MP_NORETURN void raise_number(const mp_obj_type_t *type, mp_int_t number) {
+    mp_obj_t arg = MP_OBJ_NEW_SMALL_INT(number);
+    nlr_raise(mp_obj_exception_make_new(type, 1, 0, &arg));
+}
+
 MP_NORETURN void mpssl_raise(ssl_socket_obj_t *self, mpssl_status_t status) {
     // What Python raised outranks what TLS made of it.
     mp_obj_t pending = self == NULL ? MP_OBJ_NULL : mpssl_take_pending(self);
@@ -265,8 +331,9 @@ MP_NORETURN void mpssl_raise(ssl_socket_obj_t *self, mpssl_status_t status) {
     text[len] = 0;
     switch (status.kind) {
         case MPSSL_WANT_READ:
+            raise_number(&mpssl_want_read_type, MPSSL_SSL_ERROR_WANT_READ);
         case MPSSL_WANT_WRITE:
-            mp_raise_OSError(MP_EAGAIN);
+            raise_number(&mpssl_want_write_type, MPSSL_SSL_ERROR_WANT_WRITE);
         case MPSSL_ERRNO:
             mp_raise_OSError(status.code);
         case MPSSL_NO_MEMORY:

@@ -86,7 +86,8 @@ void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_
     mpssl_signals_t signals;
     mpssl_status_t status;
     claim(self, &signals);
-    CALL_WITH_MEMORY(status, mpssl_context_load_cert_chain(self->tls, cert, key, password, true));
+    CALL_WITH_MEMORY(status, mpssl_context_load_cert_chain(self->tls, cert, key, password,
+        self->ecdsa_sign_callback == mp_const_none));
     if (status.kind == MPSSL_CERT_MISSING) {
         mpssl_release(&self->busy, &signals);
         get_bytes(&cert_in); // raises the TypeError that names the type
@@ -107,17 +108,23 @@ void mpssl_context_load_anchors(ssl_context_obj_t *self, mp_obj_t certs_in, bool
 /******************************************************************************/
 // The type.
 
+// A protocol or mode for Rust: a number out of range must not become a valid one.
+static int32_t to_int32(mp_int_t n) {
+    return n == (int32_t)n ? (int32_t)n : -1;
+}
+
 mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int_t verify_mode) {
     ssl_context_obj_t *self = mp_obj_malloc_with_finaliser(ssl_context_obj_t, type);
     self->tls = NULL;
     self->busy = false;
     self->verify_callback = mp_const_none;
+    self->ecdsa_sign_callback = mp_const_none;
 
     mpssl_context_t *tls = NULL;
     mpssl_signals_t signals;
     mpssl_status_t status;
     mpssl_interrupts_off(&signals);
-    CALL_WITH_MEMORY(status, mpssl_context_new(protocol, verify_mode, &tls));
+    CALL_WITH_MEMORY(status, mpssl_context_new(to_int32(protocol), verify_mode, &tls));
     self->tls = tls;
     mpssl_interrupts_on(&signals);
     if (status.kind != MPSSL_OK) {
@@ -138,7 +145,7 @@ static mp_obj_t context_make_new(const mp_obj_type_t *type, size_t n_args, size_
 void mpssl_context_set_mode(ssl_context_obj_t *self, mp_int_t verify_mode) {
     mpssl_signals_t signals;
     claim(self, &signals);
-    finish(self, &signals, mpssl_context_set_verify_mode(self->tls, verify_mode));
+    finish(self, &signals, mpssl_context_set_verify_mode(self->tls, to_int32(verify_mode)));
 }
 
 static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
@@ -153,6 +160,8 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             dest[0] = MP_OBJ_NEW_SMALL_INT(mode);
         } else if (attr == MP_QSTR_verify_callback) {
             dest[0] = self->verify_callback;
+        } else if (attr == MP_QSTR_ecdsa_sign_callback) {
+            dest[0] = self->ecdsa_sign_callback;
         } else if (attr == MP_QSTR__context && takes_paths(self)) {
             dest[0] = self_in; // upstream's ssl.SSLContext wraps a tls.SSLContext of this name
         } else {
@@ -165,6 +174,9 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             dest[0] = MP_OBJ_NULL;
         } else if (attr == MP_QSTR_verify_callback) {
             self->verify_callback = dest[1];
+            dest[0] = MP_OBJ_NULL;
+        } else if (attr == MP_QSTR_ecdsa_sign_callback) {
+            self->ecdsa_sign_callback = dest[1];
             dest[0] = MP_OBJ_NULL;
         }
     }

@@ -104,7 +104,8 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     ssl_socket_obj_t *self = mp_obj_malloc_with_finaliser(ssl_socket_obj_t, &mpssl_socket_type);
     self->tls = NULL;
     self->sock = sock;
-    self->context = context;
+    self->verify_callback = context->verify_callback;
+    self->ecdsa_sign_callback = context->ecdsa_sign_callback;
     self->pending_exc = MP_OBJ_NULL;
     self->busy = false;
     self->closing = false;
@@ -123,7 +124,8 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     }
     mpssl_socket_t *tls = NULL;
     mpssl_status_t status;
-    CALL_WITH_MEMORY(status, mpssl_socket_new(context->tls, hostname, id, &tls));
+    CALL_WITH_MEMORY(status, mpssl_socket_new(context->tls, hostname, id,
+        self->ecdsa_sign_callback != mp_const_none, &tls));
     self->tls = tls;
     mpssl_release(&context->busy, &signals);
     if (status.kind != MPSSL_OK) {
@@ -153,7 +155,8 @@ static mp_uint_t socket_read(mp_obj_t self_in, void *buf, mp_uint_t size, int *e
         return MP_STREAM_ERROR;
     }
     size_t done = 0;
-    mpssl_status_t status = mpssl_socket_read(self->tls, self, buf, size, &done);
+    mpssl_status_t status;
+    CALL_WITH_MEMORY(status, mpssl_socket_read(self->tls, self, buf, size, &done));
     return leave_stream(self, status, done, errcode);
 }
 
@@ -164,11 +167,13 @@ static mp_uint_t socket_write(mp_obj_t self_in, const void *buf, mp_uint_t size,
         return MP_STREAM_ERROR;
     }
     size_t done = 0;
-    mpssl_status_t status = mpssl_socket_write(self->tls, self, buf, size, &done);
+    mpssl_status_t status;
+    CALL_WITH_MEMORY(status, mpssl_socket_write(self->tls, self, buf, size, &done));
     return leave_stream(self, status, done, errcode);
 }
 
 typedef struct _ioctl_t {
+    mp_obj_t sock;
     mp_uint_t request;
     uintptr_t arg;
     mp_uint_t result; // MP_STREAM_ERROR: see err
@@ -177,8 +182,9 @@ typedef struct _ioctl_t {
 
 static void transport_ioctl(ssl_socket_obj_t *self, void *arg) {
     ioctl_t *i = arg;
-    const mp_stream_p_t *stream = mp_get_stream_raise(self->sock, MP_STREAM_OP_IOCTL);
-    i->result = stream->ioctl(self->sock, i->request, i->arg, &i->err);
+    (void)self;
+    const mp_stream_p_t *stream = mp_get_stream_raise(i->sock, MP_STREAM_OP_IOCTL);
+    i->result = stream->ioctl(i->sock, i->request, i->arg, &i->err);
 }
 
 static mp_uint_t socket_poll(ssl_socket_obj_t *self, uintptr_t flags, int *errcode) {
@@ -194,7 +200,7 @@ static mp_uint_t socket_poll(ssl_socket_obj_t *self, uintptr_t flags, int *errco
     uint32_t ready = mpssl_socket_poll(self->tls, flags, &ask);
     mpssl_status_t status = { MPSSL_OK, 0 };
     if (ask != 0) {
-        ioctl_t poll = { .request = MP_STREAM_POLL, .arg = ask };
+        ioctl_t poll = { .sock = self->sock, .request = MP_STREAM_POLL, .arg = ask };
         if (mpssl_protect(self, transport_ioctl, &poll) != 0) {
             status.kind = MPSSL_RAISED;
         } else if (poll.result == MP_STREAM_ERROR) {
@@ -212,7 +218,7 @@ static void send_close_notify(ssl_socket_obj_t *self) {
     if (!mpssl_socket_would_send(self->tls)) {
         return;
     }
-    ioctl_t poll = { .request = MP_STREAM_POLL, .arg = MP_STREAM_POLL_WR };
+    ioctl_t poll = { .sock = self->sock, .request = MP_STREAM_POLL, .arg = MP_STREAM_POLL_WR };
     if (mpssl_protect(self, transport_ioctl, &poll) != 0) {
         return;
     }
@@ -241,9 +247,10 @@ static mp_uint_t socket_close(ssl_socket_obj_t *self, int *errcode) {
         && mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(self->pending_exc)), MP_OBJ_FROM_PTR(&mp_type_OSError))) {
         self->pending_exc = MP_OBJ_NULL;
     }
-    if (self->sock != MP_OBJ_NULL) {
+    close.sock = self->sock;
+    self->sock = MP_OBJ_NULL; // a close() within this one finds nothing to do
+    if (close.sock != MP_OBJ_NULL) {
         mpssl_protect(self, transport_ioctl, &close);
-        self->sock = MP_OBJ_NULL;
     }
     mpssl_leave(self);
     mp_obj_t exc = mpssl_take_pending(self);
@@ -297,7 +304,7 @@ static mp_obj_t socket_settimeout(mp_obj_t self_in, mp_obj_t timeout) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(socket_settimeout_obj, socket_settimeout);
 
-// do_handshake(): OSError(EAGAIN) where the transport does not block.
+// do_handshake(): SSLWantReadError or SSLWantWriteError where the transport does not block.
 static mp_obj_t socket_do_handshake(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     enter(self);
@@ -310,7 +317,8 @@ static MP_DEFINE_CONST_FUN_OBJ_1(socket_do_handshake_obj, socket_do_handshake);
 static mp_obj_t socket_unwrap(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     enter(self);
-    mpssl_status_t status = mpssl_socket_unwrap(self->tls, self);
+    mpssl_status_t status;
+    CALL_WITH_MEMORY(status, mpssl_socket_unwrap(self->tls, self));
     if (status.kind != MPSSL_OK || self->closing) {
         leave(self, status);
     }
@@ -321,6 +329,13 @@ static mp_obj_t socket_unwrap(mp_obj_t self_in) {
     return sock;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_unwrap_obj, socket_unwrap);
+
+// makefile(*args) -> the socket itself, which is a stream; as MicroPython's sockets do.
+static mp_obj_t socket_makefile(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    return args[0];
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_makefile_obj, 1, 3, socket_makefile);
 
 // cipher() -> (name, protocol version), None before the handshake is over.
 static mp_obj_t socket_cipher(mp_obj_t self_in) {
@@ -410,6 +425,7 @@ static const mp_rom_map_elem_t socket_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR_setblocking), MP_ROM_PTR(&socket_setblocking_obj) },
     { MP_ROM_QSTR(MP_QSTR_settimeout), MP_ROM_PTR(&socket_settimeout_obj) },
     { MP_ROM_QSTR(MP_QSTR_do_handshake), MP_ROM_PTR(&socket_do_handshake_obj) },
+    { MP_ROM_QSTR(MP_QSTR_makefile), MP_ROM_PTR(&socket_makefile_obj) },
     { MP_ROM_QSTR(MP_QSTR_unwrap), MP_ROM_PTR(&socket_unwrap_obj) },
     { MP_ROM_QSTR(MP_QSTR_cipher), MP_ROM_PTR(&socket_cipher_obj) },
     { MP_ROM_QSTR(MP_QSTR_version), MP_ROM_PTR(&socket_version_obj) },

@@ -193,24 +193,31 @@ impl Context {
     #[must_use]
     pub fn cipher(&self, i: usize) -> Option<&'static CStr> {
         let ids = self.ciphers.as_deref().map_or(mbedtls::ciphers(), Ciphers::terminated);
-        ids.get(i).copied().and_then(mbedtls::cipher_name)
+        // Mbed TLS has a name, "unknown", for the 0 at the end as well.
+        ids.get(i).copied().filter(|&id| id != 0).and_then(mbedtls::cipher_name)
     }
 
     /// The configuration that the settings make, for one more connection.
+    /// `host_signs`: its signatures are the host's.
     ///
     /// # Errors
     ///
     /// [`Error::NoMemory`].
-    pub fn config(&mut self) -> Result<Shared<Config>> {
-        if let Some(config) = &self.config {
-            return Ok(config.clone());
+    pub fn config(&mut self, host_signs: bool) -> Result<Shared<Config>> {
+        match &self.config {
+            Some(config) if !host_signs => return Ok(config.clone()),
+            _ => {}
         }
         let empty = || Config::new(self.rng.clone());
         let config = Shared::new(empty, |config| {
             config.set_defaults(self.endpoint(), self.transport())?;
             config.set_verify_mode(self.verify_mode);
             if let Some(credentials) = &self.credentials {
-                config.set_credentials(credentials)?;
+                if host_signs {
+                    config.set_signing_credentials(credentials)?;
+                } else {
+                    config.set_credentials(credentials)?;
+                }
             }
             if let Some(anchors) = &self.anchors {
                 config.set_anchors(anchors);
@@ -228,7 +235,9 @@ impl Context {
             }
             Ok(())
         })?;
-        self.config = Some(config.clone());
+        if !host_signs {
+            self.config = Some(config.clone());
+        }
         Ok(config)
     }
 }

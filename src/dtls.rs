@@ -178,8 +178,9 @@ impl Cookies {
         let now = ticks_ms();
         let Ok(secrets) = self.secrets(now) else { return false };
         let made_with = |secret| {
-            Self::mac(secret, time, id)
-                .is_ok_and(|mac| mbedtls::constant_time_eq(mac.first_chunk::<28>().map_or(&[], |mac| mac), tag))
+            Self::mac(secret, time, id).is_ok_and(|mac| {
+                mbedtls::constant_time_eq(mac.first_chunk::<28>().map_or(&[], |mac| mac), tag)
+            })
         };
         now.wrapping_sub(u32::from_be_bytes(time)) <= COOKIE_LIFE_MS
             && (made_with(&secrets.current) || made_with(&secrets.previous))

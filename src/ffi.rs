@@ -7,9 +7,10 @@
 use core::ffi::{CStr, c_char, c_void};
 
 use crate::context::Context;
+use crate::dtls::{self, Stranger};
 use crate::error::{Error, Invalid, Result};
-use crate::io::{Clock, Interruption, Transport, Verifier};
-use crate::mbedtls::Endpoint;
+use crate::io::{Clock, Interruption, Signer, Transport, Verifier};
+use crate::mbedtls::{self, Endpoint};
 use crate::mem::Box;
 use crate::socket::Socket;
 
@@ -21,10 +22,27 @@ mod sys {
 }
 
 pub(crate) use sys::{
-    MPSSL_EBADF, MPSSL_EINVAL, MPSSL_EIO, MPSSL_ENOTCONN, MPSSL_ETIMEDOUT, MPSSL_POLL_NVAL, MPSSL_POLL_RD,
-    MPSSL_POLL_WR, mpglue_atomic_begin, mpglue_atomic_end, mpglue_calloc, mpglue_free,
+    MPSSL_EBADF, MPSSL_EINVAL, MPSSL_EIO, MPSSL_EMSGSIZE, MPSSL_ENOMEM, MPSSL_ENOTCONN, MPSSL_ETIMEDOUT,
+    MPSSL_POLL_NVAL, MPSSL_POLL_RD, MPSSL_POLL_WR, mpglue_calloc, mpglue_free,
 };
-use sys::{mpssl_bytes_t, mpssl_status_t};
+use sys::{mpglue_atomic_begin, mpglue_atomic_end};
+use sys::{mpssl_bytes_t, mpssl_dtls_t, mpssl_status_t};
+
+/// Runs a few instructions with other threads and the interrupts shut out.
+pub(crate) fn atomically<T>(run: impl FnOnce() -> T) -> T {
+    // SAFETY: neither call raises; the end takes the state of the begin.
+    let state = unsafe { mpglue_atomic_begin() };
+    let value = run();
+    // SAFETY: as above.
+    unsafe { mpglue_atomic_end(state) };
+    value
+}
+
+/// The port's millisecond clock, for what happens outside of a socket's call.
+pub(crate) fn ticks_ms() -> u32 {
+    // SAFETY: does not raise.
+    unsafe { sys::mpglue_ticks_ms() }
+}
 
 /******************************************************************************/
 // Results.
@@ -142,8 +160,33 @@ impl Transport for Owner {
 
 impl Clock for Owner {
     fn ticks_ms(&self) -> u32 {
-        // SAFETY: does not raise.
-        unsafe { sys::mpglue_ticks_ms() }
+        ticks_ms()
+    }
+}
+
+impl Signer for Owner {
+    fn sign(
+        &mut self,
+        key: &[u8],
+        hash: &[u8],
+        signature: &mut [u8],
+    ) -> core::result::Result<Option<usize>, Interruption> {
+        // SAFETY: the slices are valid, C copies the first two and writes no more
+        // than the third holds; does not raise.
+        let len = unsafe {
+            sys::mpglue_sign(
+                self.0,
+                mpssl_bytes_t { data: key.as_ptr(), len: key.len() },
+                mpssl_bytes_t { data: hash.as_ptr(), len: hash.len() },
+                signature.as_mut_ptr(),
+                signature.len(),
+            )
+        };
+        match usize::try_from(len) {
+            Ok(0) => Ok(None),
+            Ok(len) => Ok(Some(len)),
+            Err(_) => Err(Interruption::Raised),
+        }
     }
 }
 
@@ -262,6 +305,79 @@ pub extern "C" fn mpssl_context_cipher(context: &Context, i: usize) -> *const c_
     c_str(context.cipher(i))
 }
 
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_dtls(context: &Context) -> mpssl_dtls_t {
+    let settings = context.dtls();
+    mpssl_dtls_t {
+        initial_ms: settings.timeout.0,
+        maximum_ms: settings.timeout.1,
+        mtu: settings.mtu,
+        cid: settings.cid.map_or(-1, i16::from),
+        cid_required: settings.cid_required,
+    }
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_set_dtls(context: &mut Context, dtls: mpssl_dtls_t) -> mpssl_status_t {
+    status(context.set_dtls(dtls::Settings {
+        timeout: (dtls.initial_ms, dtls.maximum_ms),
+        mtu: dtls.mtu,
+        cid: u8::try_from(dtls.cid).ok(),
+        cid_required: dtls.cid_required,
+    }))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `datagram` and `id` are valid; `reply` is valid for `MPSSL_HELLO_VERIFY_LEN` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_dtls_stranger(
+    context: &Context,
+    datagram: mpssl_bytes_t,
+    id: mpssl_bytes_t,
+    reply: *mut u8,
+) -> i32 {
+    // SAFETY: by this function's contract.
+    let (datagram, id) = unsafe { (bytes(datagram, false), bytes(id, false)) };
+    let (Some(cookies), Some(datagram), Some(id)) = (context.cookies(), datagram, id) else {
+        return sys::MPSSL_DTLS_NOISE.cast_signed();
+    };
+    let what = match dtls::stranger(cookies, datagram, id) {
+        Ok(Stranger::Verified) => sys::MPSSL_DTLS_VERIFIED,
+        Ok(Stranger::Unverified(request)) => {
+            // SAFETY: by this function's contract.
+            unsafe { core::ptr::copy_nonoverlapping(request.as_ptr(), reply, request.len()) };
+            sys::MPSSL_DTLS_UNVERIFIED
+        }
+        // Without memory for an answer the client will ask again.
+        Ok(Stranger::Noise) | Err(_) => sys::MPSSL_DTLS_NOISE,
+    };
+    what.cast_signed()
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `datagram` is valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_dtls_connection_id(datagram: mpssl_bytes_t, len: usize) -> mpssl_bytes_t {
+    // SAFETY: by this function's contract.
+    let cid = unsafe { bytes(datagram, false) }.and_then(|datagram| dtls::connection_id(datagram, len));
+    cid.map_or(mpssl_bytes_t { data: core::ptr::null(), len: 0 }, |cid| mpssl_bytes_t {
+        data: cid.as_ptr(),
+        len: cid.len(),
+    })
+}
+
+// C's arrays hold what is written to them here.
+const _: () = assert!(dtls::HELLO_VERIFY_LEN == sys::MPSSL_HELLO_VERIFY_LEN as usize);
+const _: () = assert!(mbedtls::CID_MAX <= sys::MPSSL_CID_MAX as usize);
+
 /******************************************************************************/
 // SSLSocket.
 
@@ -275,12 +391,13 @@ pub unsafe extern "C" fn mpssl_socket_new(
     context: &mut Context,
     hostname: mpssl_bytes_t,
     client_id: mpssl_bytes_t,
+    host_signs: bool,
     out: *mut *mut Socket,
 ) -> mpssl_status_t {
     // SAFETY: by this function's contract.
     unsafe {
         let (hostname, client_id) = (bytes(hostname, true), bytes(client_id, false));
-        output(Socket::new(context, hostname, client_id).map(Box::into_raw), out)
+        output(Socket::new(context, hostname, client_id, host_signs).map(Box::into_raw), out)
     }
 }
 
@@ -355,8 +472,53 @@ pub extern "C" fn mpssl_socket_unwrap(socket: &mut Socket, owner: *mut c_void) -
 
 /// See `mpssl.h`.
 #[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_is_datagram(socket: &Socket) -> bool {
+    socket.is_datagram()
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_is_handshaking(socket: &Socket) -> bool {
+    socket.is_handshaking()
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_bad_records(socket: &Socket) -> u32 {
+    socket.bad_records()
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_newest_record(socket: &Socket) -> u64 {
+    socket.newest_record()
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_own_cid(socket: &Socket) -> mpssl_bytes_t {
+    let cid = socket.own_cid();
+    mpssl_bytes_t { data: cid.as_ptr(), len: cid.len() }
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `cid` is valid for `MPSSL_CID_MAX` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_socket_peer_cid(socket: &Socket, cid: *mut u8) -> i32 {
+    let mut buf = [0; mbedtls::CID_MAX];
+    let Some(len) = socket.peer_cid(&mut buf) else { return -1 };
+    // SAFETY: by this function's contract; MPSSL_CID_MAX is no less than CID_MAX.
+    unsafe { core::ptr::copy_nonoverlapping(buf.as_ptr(), cid, len) };
+    i32::try_from(len).unwrap_or(-1)
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_poll(socket: &Socket, flags: u32, ask: &mut u32) -> u32 {
-    let (ready, asked) = socket.poll(flags);
+    let (ready, asked) = socket.poll(flags, ticks_ms());
     *ask = asked;
     ready
 }

@@ -10,6 +10,8 @@ pub enum Interruption {
     Raised,
     /// The transport failed with this errno. It may work again (a timeout).
     Errno(i32),
+    /// There was no memory for a record; the transport was not called.
+    NoMemory,
 }
 
 /// The stream or datagram socket under a connection.
@@ -47,7 +49,19 @@ pub trait Verifier {
     fn verify(&mut self, der: &[u8], depth: i32) -> Result<i32, Interruption>;
 }
 
-/// All of it: what one call on a socket may call out to.
-pub trait Host: Transport + Clock + Verifier {}
+/// `SSLContext.ecdsa_sign_callback`.
+pub trait Signer {
+    /// Signs `hash` with the key that `key` (a private scalar, or what stands for
+    /// one in a chip) names, as DER (RFC 3279 2.2.3), into `signature`: its length,
+    /// or `None` to have it signed with the key in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Interruption::Raised`] if the callback raised.
+    fn sign(&mut self, key: &[u8], hash: &[u8], signature: &mut [u8]) -> Result<Option<usize>, Interruption>;
+}
 
-impl<T: Transport + Clock + Verifier> Host for T {}
+/// All of it: what one call on a socket may call out to.
+pub trait Host: Transport + Clock + Verifier + Signer {}
+
+impl<T: Transport + Clock + Verifier + Signer> Host for T {}

@@ -10,7 +10,7 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
 use crate::error::{Error, Result};
-use crate::ffi::{mpglue_atomic_begin, mpglue_atomic_end, mpglue_calloc, mpglue_free};
+use crate::ffi::{atomically, mpglue_calloc, mpglue_free};
 
 /// Memory for `n` values of `T`, zeroed.
 fn allocate<T>(n: usize) -> Result<NonNull<T>> {
@@ -159,15 +159,12 @@ impl<T> Shared<T> {
     }
 
     fn count(&self, change: impl FnOnce(usize) -> usize) -> usize {
-        // SAFETY: neither call raises; the end takes the state of the begin.
-        let state = unsafe { mpglue_atomic_begin() };
         // SAFETY: the value lives while this handle does.
         let owners = unsafe { &self.counted.as_ref().owners };
-        let left = change(owners.get());
-        owners.set(left);
-        // SAFETY: as above.
-        unsafe { mpglue_atomic_end(state) };
-        left
+        atomically(|| {
+            owners.set(change(owners.get()));
+            owners.get()
+        })
     }
 }
 

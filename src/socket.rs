@@ -15,11 +15,11 @@ use core::ffi::CStr;
 use crate::context::Context;
 use crate::error::{Error, Invalid, Result};
 use crate::ffi::{
-    MPSSL_EBADF, MPSSL_EINVAL, MPSSL_ENOTCONN, MPSSL_POLL_NVAL as NVAL, MPSSL_POLL_RD as RD,
-    MPSSL_POLL_WR as WR,
+    MPSSL_EBADF, MPSSL_EINVAL, MPSSL_EMSGSIZE, MPSSL_ENOMEM, MPSSL_ENOTCONN, MPSSL_POLL_NVAL as NVAL,
+    MPSSL_POLL_RD as RD, MPSSL_POLL_WR as WR,
 };
 use crate::io::{Host, Interruption};
-use crate::mbedtls::{Endpoint, Outcome, Ssl, sys};
+use crate::mbedtls::{self, Endpoint, Outcome, Ssl, Transport, sys};
 use crate::mem::Box;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,7 @@ pub struct Socket {
     /// Bytes of the caller's that are in the record half sent.
     in_flight: usize,
     close_notify_sent: bool,
+    cid_required: bool,
 }
 
 const CLOSED: Error = Error::Errno(MPSSL_EBADF.cast_signed());
@@ -57,7 +58,7 @@ impl Socket {
     /// A connection with `context`'s settings. `hostname`, for a client: what the
     /// server's certificate must name; required under `CERT_REQUIRED`. It ends
     /// with a NUL that is not part of it. `client_id`, for a DTLS server: what
-    /// the cookie is bound to; required.
+    /// the cookie is bound to; required. `host_signs`: see [`crate::io::Signer`].
     ///
     /// # Errors
     ///
@@ -67,6 +68,7 @@ impl Socket {
         context: &mut Context,
         hostname: Option<&[u8]>,
         client_id: Option<&[u8]>,
+        host_signs: bool,
     ) -> Result<Box<Self>> {
         let hostname = match hostname {
             Some(name) => Some(CStr::from_bytes_with_nul(name).map_err(|_| Error::Value(Invalid::Hostname))?),
@@ -75,22 +77,32 @@ impl Socket {
             }
             None => None,
         };
-        let config = context.config()?;
+        let config = context.config(host_signs)?;
         let mut socket = Box::new(|| Self {
             ssl: Ssl::new(config),
             state: State::Handshaking,
             waits_for: 0,
             in_flight: 0,
             close_notify_sent: false,
+            cid_required: false,
         })?;
         socket.ssl.setup(context.transport())?;
         if let Some(hostname) = hostname {
             socket.ssl.set_hostname(hostname)?;
         }
+        #[cfg(mbedtls_ssl_proto_dtls)]
+        if context.transport() == Transport::Datagram {
+            socket.cid_required = context.dtls().cid_required;
+            if context.dtls().mtu != 0 {
+                socket.ssl.set_mtu(context.dtls().mtu);
+            }
+            #[cfg(mbedtls_ssl_dtls_connection_id)]
+            if let Some((cid, len)) = context.connection_id()? {
+                socket.ssl.set_cid(cid.get(..len).unwrap_or_default())?;
+            }
+        }
         #[cfg(mbedtls_ssl_dtls_hello_verify)]
-        if context.endpoint() == Endpoint::Server
-            && context.transport() == crate::mbedtls::Transport::Datagram
-        {
+        if context.endpoint() == Endpoint::Server && context.transport() == Transport::Datagram {
             let id = client_id.ok_or(Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA))?;
             socket.ssl.set_client_id(id)?;
         }
@@ -111,6 +123,9 @@ impl Socket {
         if self.state == State::Handshaking && self.ssl.is_handshake_over() {
             self.state = State::Open;
             self.ssl.release_handshake();
+            if self.cid_required && self.ssl.peer_cid(&mut [0; mbedtls::CID_MAX]).is_none() {
+                return Err(self.fail(host, outcome, sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE));
+            }
         }
         match outcome.ret {
             0 if operation == Operation::Read => {
@@ -126,6 +141,7 @@ impl Socket {
                 match outcome.interruption {
                     Some(Interruption::Raised) => Err(Error::Raised),
                     Some(Interruption::Errno(errno)) => Err(Error::Errno(errno)),
+                    Some(Interruption::NoMemory) => Err(Error::NoMemory),
                     Some(Interruption::WouldBlock) => {
                         self.waits_for = match (operation, want) {
                             (Operation::Read, sys::MBEDTLS_ERR_SSL_WANT_WRITE) => WR,
@@ -169,15 +185,17 @@ impl Socket {
             error => error,
         };
         let alert = match error {
-            Error::Tls(sys::MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE) => {
-                sys::MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE
-            }
+            Error::Tls(
+                sys::MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE | sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE,
+            ) => sys::MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE,
             Error::NoMemory => sys::MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR,
             _ => return error,
         };
         // Nothing to do about an alert that does not get out, but for an exception.
         match self.ssl.fatal_alert(host, alert).interruption {
             Some(Interruption::Raised) => Error::Raised,
+            // Too late for another try.
+            _ if error == Error::NoMemory => Error::Errno(MPSSL_ENOMEM.cast_signed()),
             _ => error,
         }
     }
@@ -235,9 +253,16 @@ impl Socket {
     ///
     /// As [`Socket::handshake`]. After any that is not fatal, call again with the
     /// same bytes: they may be in a record half sent. `EINVAL` for fewer bytes
-    /// than that.
+    /// than that. `EMSGSIZE` for more than a datagram's record may carry.
     pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Result<usize> {
         self.usable()?;
+        if self.is_datagram() {
+            self.handshake(host)?;
+            // One write is one record: nothing is cut.
+            if buf.len() > self.ssl.max_out_payload() {
+                return Err(Error::Errno(MPSSL_EMSGSIZE.cast_signed()));
+            }
+        }
         let buf = match self.in_flight {
             0 => {
                 if self.state != State::Handshaking {
@@ -310,9 +335,14 @@ impl Socket {
     }
 
     /// Which of the poll `flags` are ready whatever the transport says, and what
-    /// to ask it; nothing (0) if that is the whole answer.
+    /// to ask it; nothing (0) if that is the whole answer. `now`: milliseconds, of
+    /// the clock that the timer runs on.
     #[must_use]
-    pub fn poll(&self, flags: u32) -> (u32, u32) {
+    pub fn poll(&self, flags: u32, now: u32) -> (u32, u32) {
+        if self.is_handshaking() && self.ssl.retransmission_in(now) == Some(0) {
+            // Called again, the handshake sends its last flight once more.
+            return (flags & (RD | WR), 0);
+        }
         let ask = match flags & (RD | WR) {
             0 => flags,
             both if self.waits_for != 0 => (flags & !both) | self.waits_for,
@@ -336,6 +366,43 @@ impl Socket {
     #[must_use]
     pub fn polled(&self, flags: u32, reply: u32) -> u32 {
         if reply & self.waits_for == 0 { reply } else { reply | flags & (RD | WR) }
+    }
+
+    /// Whether datagrams carry the records.
+    #[must_use]
+    pub fn is_datagram(&self) -> bool {
+        self.ssl.is_datagram()
+    }
+
+    /// Whether the handshake is still under way.
+    #[must_use]
+    pub fn is_handshaking(&self) -> bool {
+        self.state == State::Handshaking
+    }
+
+    /// Records of datagrams dropped because they did not authenticate.
+    #[must_use]
+    pub fn bad_records(&self) -> u32 {
+        self.ssl.bad_records()
+    }
+
+    /// The highest sequence number of a datagram's record that authenticated.
+    #[must_use]
+    pub fn newest_record(&self) -> u64 {
+        self.ssl.newest_record()
+    }
+
+    /// The Connection ID by which the peer calls this side; empty: none.
+    #[must_use]
+    pub fn own_cid(&self) -> &[u8] {
+        self.ssl.own_cid()
+    }
+
+    /// Writes the Connection ID by which this side calls the peer to `cid`; its
+    /// length, or `None` if Connection IDs were not agreed on.
+    #[must_use]
+    pub fn peer_cid(&self, cid: &mut [u8; mbedtls::CID_MAX]) -> Option<usize> {
+        if self.is_handshaking() { None } else { self.ssl.peer_cid(cid) }
     }
 
     /// Bytes decrypted and not yet read.

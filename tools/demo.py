@@ -60,7 +60,8 @@ class Output:
             try:
                 line = self.lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                raise DemoFailure(f"{what}: nothing within {STEP_TIMEOUT_S} s{self._said()}") from None
+                reason = f"{what}: nothing within {STEP_TIMEOUT_S} s{self._said()}"
+                raise DemoFailure(reason) from None
             if line is None:
                 raise DemoFailure(f"{what}: the process ended{self._said()}")
             self.seen.append(line)

@@ -6,12 +6,14 @@
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
 
+use super::signer::{Signer, random};
+use super::ssl::Call;
 use super::{Rng, sys};
 use crate::ciphers::Ciphers;
 use crate::credentials::Credentials;
 use crate::dtls;
 use crate::error::{Result, check};
-use crate::mem::Shared;
+use crate::mem::{Box, Shared};
 use crate::trust::Anchors;
 
 /// Which side of the handshake.
@@ -44,6 +46,8 @@ pub struct Config {
     groups: [u16; GROUPS.len() + 1],
     rng: Shared<Rng>,
     credentials: Option<Shared<Credentials>>,
+    /// Only where the host signs; the configuration is one connection's then.
+    signer: Option<Box<Signer>>,
     anchors: Option<Shared<Anchors>>,
     ciphers: Option<Shared<Ciphers>>,
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
@@ -60,6 +64,7 @@ impl Config {
             groups: [0; GROUPS.len() + 1],
             rng,
             credentials: None,
+            signer: None,
             anchors: None,
             ciphers: None,
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
@@ -129,6 +134,35 @@ impl Config {
         })?;
         self.credentials = Some(credentials.clone());
         Ok(())
+    }
+
+    /// As [`Self::set_credentials`], with signatures made by the host. This
+    /// configuration is then fit for one connection only.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`].
+    pub fn set_signing_credentials(&mut self, credentials: &Shared<Credentials>) -> Result<()> {
+        let Some(signer) = Signer::new(credentials.key(), &self.rng)? else {
+            return self.set_credentials(credentials);
+        };
+        let conf = self.conf.get();
+        // SAFETY: chain and key live as long as the configuration, which keeps the
+        // credentials and the signer; does not raise.
+        unsafe {
+            check(sys::mbedtls_ssl_conf_own_cert(conf, credentials.chain().as_ptr(), signer.key()))?;
+            sys::mbedtls_ssl_conf_rng(conf, Some(random), signer.state());
+        }
+        self.credentials = Some(credentials.clone());
+        self.signer = Some(signer);
+        Ok(())
+    }
+
+    /// Tells the signer which call is under way; NULL: none.
+    pub(super) fn set_call(&self, call: *mut Call<'static>) {
+        if let Some(signer) = &self.signer {
+            signer.set_call(call);
+        }
     }
 
     /// The trust anchors that the peer's certificate must lead to.

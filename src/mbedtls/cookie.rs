@@ -42,7 +42,8 @@ pub fn hmac(key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32]> {
 #[must_use]
 pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     // SAFETY: both slices are valid for the shorter length; does not raise.
-    a.len() == b.len() && unsafe { sys::mbedtls_ct_memcmp(a.as_ptr().cast(), b.as_ptr().cast(), a.len()) } == 0
+    a.len() == b.len()
+        && unsafe { sys::mbedtls_ct_memcmp(a.as_ptr().cast(), b.as_ptr().cast(), a.len()) } == 0
 }
 
 /// This is called from: `mbedtls_ssl_handshake` → `ssl_write_hello_verify_request`.

@@ -9,6 +9,9 @@ use crate::error::{Error, Invalid, Result};
 /// Certificates, linked; the first may be empty (no certificate yet).
 pub struct Chain(UnsafeCell<sys::mbedtls_x509_crt>);
 
+/// How a certificate begins in PEM.
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
 /// Whether Mbed TLS will read `data` as PEM.
 pub(super) fn is_pem(data: &[u8]) -> bool {
     data.windows(11).any(|window| window == b"-----BEGIN ")
@@ -32,10 +35,16 @@ impl Chain {
     /// [`Error::NoMemory`]. Some certificates may have been appended.
     pub fn append(&mut self, data: &[u8]) -> Result<()> {
         if is_pem(data) {
+            let before = self.ders().count();
             // SAFETY: PEM is parsed up to and with the NUL at its end.
-            return Self::parsed(unsafe {
-                sys::mbedtls_x509_crt_parse(self.0.get(), data.as_ptr(), data.len())
-            });
+            Self::parsed(unsafe { sys::mbedtls_x509_crt_parse(self.0.get(), data.as_ptr(), data.len()) })?;
+            // Mbed TLS passes over a last certificate that is cut short.
+            let begun = data.windows(BEGIN.len()).filter(|window| *window == BEGIN).count();
+            return if self.ders().count() == before.saturating_add(begun) {
+                Ok(())
+            } else {
+                Err(Error::Value(Invalid::Cert))
+            };
         }
         let (_, mut rest) = data.split_last().ok_or(Error::Value(Invalid::Cert))?;
         loop {

@@ -25,12 +25,16 @@
 #include "mbedtls/md.h"
 #include "mbedtls/rsa.h"
 
+#include "mbedtls/constant_time.h"
 #include "mbedtls/ctr_drbg.h"
 #include "mbedtls/entropy.h"
 
 #include "mbedtls/platform.h"
 #include "mbedtls/platform_util.h"
 #include "mbedtls/threading.h"
+
+// Internal: the table of functions of a key.
+#include "../library/pk_wrap.h"
 
 // For their error codes.
 #include "mbedtls/ccm.h"

@@ -10,7 +10,9 @@ mod config;
 mod cookie;
 mod crt;
 mod pk;
+mod records;
 mod rng;
+mod signer;
 mod ssl;
 
 pub use config::{Config, Endpoint, Transport};
@@ -97,6 +99,13 @@ pub fn ciphers() -> &'static [c_int] {
         core::slice::from_raw_parts(first, len)
     }
 }
+
+/// The longest Connection ID (RFC 9146) that Mbed TLS is built for, in bytes.
+#[cfg(mbedtls_ssl_dtls_connection_id)]
+pub const CID_MAX: usize = sys::MBEDTLS_SSL_CID_IN_LEN_MAX as usize;
+/// The longest Connection ID that Mbed TLS is built for: none.
+#[cfg(not(mbedtls_ssl_dtls_connection_id))]
+pub const CID_MAX: usize = 0;
 
 /// Overwrites secret bytes in a way the compiler keeps.
 pub fn zeroize(bytes: &mut [u8]) {

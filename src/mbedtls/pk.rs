@@ -71,6 +71,33 @@ impl PrivateKey {
         checked(ret, Invalid::KeyMismatch)
     }
 
+    /// Whether this is an EC key.
+    #[must_use]
+    pub fn is_ec(&self) -> bool {
+        // SAFETY: reads the key; does not raise.
+        unsafe { sys::mbedtls_pk_get_type(self.0.get()) == sys::MBEDTLS_PK_ECKEY }
+    }
+
+    /// Whether this is no key but the reference to one in a secure element, which
+    /// has a well-known pattern in the place of the private scalar (NXP AN12448).
+    #[must_use]
+    pub fn is_reference(&self) -> bool {
+        const PATTERN: [u8; 8] = [0xa5, 0xa6, 0xb5, 0xb6, 0xa5, 0xa6, 0xb5, 0xb6];
+        let mut scalar = [0; 66];
+        if !self.is_ec() {
+            return false;
+        }
+        // SAFETY: an EC key's context is a key pair; the array holds the largest
+        // scalar, which is written to its end. None raises.
+        let ret = unsafe {
+            let pair = (*self.0.get()).pk_ctx.cast::<sys::mbedtls_ecp_keypair>();
+            sys::mbedtls_mpi_write_binary(&raw const (*pair).d, scalar.as_mut_ptr(), scalar.len())
+        };
+        let found = ret == 0 && scalar.windows(PATTERN.len()).any(|window| window == PATTERN);
+        super::zeroize(&mut scalar);
+        found
+    }
+
     pub(super) fn as_ptr(&self) -> *mut sys::mbedtls_pk_context {
         self.0.get()
     }

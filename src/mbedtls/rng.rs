@@ -5,14 +5,33 @@ use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
 
 use super::sys;
-use crate::error::{Result, check};
+use crate::error::{Error, Result, check};
 use crate::mem::Shared;
 
 /// A seeded CTR_DRBG (NIST SP 800-90A). Its lock against other threads is Mbed
 /// TLS's (`MBEDTLS_THREADING_C`).
 pub struct Rng {
-    entropy: UnsafeCell<sys::mbedtls_entropy_context>,
+    entropy: UnsafeCell<Entropy>,
     drbg: UnsafeCell<sys::mbedtls_ctr_drbg_context>,
+}
+
+struct Entropy {
+    ctx: sys::mbedtls_entropy_context,
+    /// What the last gathering came to: the generator does not pass on why it failed.
+    ret: c_int,
+}
+
+/// This is called from: `mbedtls_ctr_drbg_seed` and, when a reseeding is due,
+/// `mbedtls_ctr_drbg_random`.
+unsafe extern "C" fn gather(entropy: *mut c_void, bytes: *mut u8, len: usize) -> c_int {
+    let entropy = entropy.cast::<Entropy>();
+    // SAFETY: `entropy` is the one beside the generator that asks, which nobody else
+    // uses meanwhile; the bytes are the generator's. Does not raise.
+    unsafe {
+        let ret = sys::mbedtls_entropy_func((&raw mut (*entropy).ctx).cast(), bytes, len);
+        (*entropy).ret = ret;
+        ret
+    }
 }
 
 /// The generator as Mbed TLS takes it: a function and its state.
@@ -35,18 +54,23 @@ impl Rng {
             // SAFETY: both objects are where they stay, and initialised before
             // use; the seed function keeps the pointer to the entropy, which is
             // freed after the generator. None raises.
-            check(unsafe {
-                sys::mbedtls_entropy_init(rng.entropy.get());
+            let (seeded, gathered) = unsafe {
+                sys::mbedtls_entropy_init(&raw mut (*rng.entropy.get()).ctx);
                 sys::mbedtls_ctr_drbg_init(rng.drbg.get());
                 let custom = b"micropython-ssl";
-                sys::mbedtls_ctr_drbg_seed(
+                let seeded = sys::mbedtls_ctr_drbg_seed(
                     rng.drbg.get(),
-                    Some(sys::mbedtls_entropy_func),
+                    Some(gather),
                     rng.entropy.get().cast(),
                     custom.as_ptr(),
                     custom.len(),
-                )
-            })
+                );
+                (seeded, (*rng.entropy.get()).ret)
+            };
+            match Error::from_mbedtls(gathered) {
+                Error::NoMemory => Err(Error::NoMemory),
+                _ => check(seeded),
+            }
         })
     }
 
@@ -75,7 +99,7 @@ impl Drop for Rng {
         // SAFETY: the objects are initialised or zeroed; does not raise.
         unsafe {
             sys::mbedtls_ctr_drbg_free(self.drbg.get());
-            sys::mbedtls_entropy_free(self.entropy.get());
+            sys::mbedtls_entropy_free(&raw mut (*self.entropy.get()).ctx);
         }
     }
 }

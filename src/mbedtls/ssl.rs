@@ -4,6 +4,7 @@
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{CStr, c_char, c_int, c_void};
 
+use super::records::{ALERT, Output};
 use super::{Config, Transport, static_str, sys};
 use crate::dtls::{Passed, Timer};
 use crate::error::{Result, check};
@@ -15,9 +16,10 @@ use crate::{ffi::mpglue_free, mem::Array};
 /// An `mbedtls_ssl_context`, its configuration and its timer. It does not move
 /// once set up.
 pub struct Ssl {
-    ctx: UnsafeCell<sys::mbedtls_ssl_context>,
+    pub(super) ctx: UnsafeCell<sys::mbedtls_ssl_context>,
     timer: CallTimer,
-    datagram: bool,
+    pub(super) datagram: bool,
+    pub(super) output: Output,
     /// The peer's certificate as DER, once the handshake is over.
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     peer_cert: Option<Array<u8>>,
@@ -67,6 +69,20 @@ impl Call<'_> {
                 want
             }
         }
+    }
+
+    /// A signature by the host's key, DER; `None`: by the key in memory.
+    pub(super) fn sign(
+        &mut self,
+        key: &[u8],
+        hash: &[u8],
+        signature: &mut [u8],
+    ) -> core::result::Result<Option<usize>, Interruption> {
+        let result = self.host.sign(key, hash, signature);
+        if let Err(why) = result {
+            self.interrupted(why);
+        }
+        result
     }
 
     /// Keeps the first exception; anything else is overtaken by what comes later.
@@ -174,6 +190,7 @@ impl Ssl {
             ctx: unsafe { UnsafeCell::new(core::mem::zeroed()) },
             timer: CallTimer { timer: Cell::new(Timer::default()), call: Cell::new(core::ptr::null()) },
             datagram: false,
+            output: Output::Whole,
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             peer_cert: None,
             config,
@@ -224,18 +241,107 @@ impl Ssl {
         check(unsafe { sys::mbedtls_ssl_set_client_transport_id(self.ctx.get(), id.as_ptr(), id.len()) })
     }
 
-    /// Runs one Mbed TLS function with the host in reach.
+    /// The largest datagram to send while the handshake lasts, in bytes.
+    #[cfg(mbedtls_ssl_proto_dtls)]
+    pub fn set_mtu(&mut self, mtu: u16) {
+        // SAFETY: sets a field; does not raise.
+        unsafe { sys::mbedtls_ssl_set_mtu(self.ctx.get(), mtu) };
+    }
+
+    /// Offers Connection IDs, and this one for the peer to call this side by.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::Tls`] for one of another length than configured.
+    #[cfg(mbedtls_ssl_dtls_connection_id)]
+    pub fn set_cid(&mut self, cid: &[u8]) -> Result<()> {
+        // SAFETY: Mbed TLS copies the bytes; does not raise.
+        check(unsafe {
+            sys::mbedtls_ssl_set_cid(
+                self.ctx.get(),
+                sys::MBEDTLS_SSL_CID_ENABLED as c_int,
+                cid.as_ptr(),
+                cid.len(),
+            )
+        })
+    }
+
+    /// The Connection ID by which the peer calls this side; empty if it does not.
+    #[must_use]
+    pub fn own_cid(&self) -> &[u8] {
+        #[cfg(mbedtls_ssl_dtls_connection_id)]
+        {
+            // SAFETY: reads fields of the connection that this owns.
+            let ctx = unsafe { &*self.ctx.get() };
+            ctx.own_cid.get(..usize::from(ctx.own_cid_len)).unwrap_or_default()
+        }
+        #[cfg(not(mbedtls_ssl_dtls_connection_id))]
+        &[]
+    }
+
+    /// Writes the Connection ID that the peer wants to be called by to `cid`, and
+    /// returns its length; `None` if Connection IDs were not agreed on.
+    #[must_use]
+    pub fn peer_cid(&self, cid: &mut [u8; super::CID_MAX]) -> Option<usize> {
+        #[cfg(mbedtls_ssl_dtls_connection_id)]
+        {
+            let (mut enabled, mut len) = (0, 0);
+            // SAFETY: the array holds the longest ID Mbed TLS is built for; does not raise.
+            let ret = unsafe {
+                sys::mbedtls_ssl_get_peer_cid(
+                    self.ctx.get(),
+                    &raw mut enabled,
+                    cid.as_mut_ptr(),
+                    &raw mut len,
+                )
+            };
+            (ret == 0 && enabled == sys::MBEDTLS_SSL_CID_ENABLED as c_int).then_some(len)
+        }
+        #[cfg(not(mbedtls_ssl_dtls_connection_id))]
+        {
+            let _ = cid;
+            None
+        }
+    }
+
+    /// Datagrams' records dropped because they did not authenticate.
+    #[must_use]
+    pub fn bad_records(&self) -> u32 {
+        // SAFETY: reads a field; of a stream it counts something else.
+        if self.datagram { unsafe { (*self.ctx.get()).badmac_seen_or_in_hsfraglen } } else { 0 }
+    }
+
+    /// The highest sequence number of a record that authenticated.
+    #[must_use]
+    pub fn newest_record(&self) -> u64 {
+        #[cfg(mbedtls_ssl_dtls_anti_replay)]
+        // SAFETY: reads a field.
+        return unsafe { (*self.ctx.get()).in_window_top };
+        #[cfg(not(mbedtls_ssl_dtls_anti_replay))]
+        0
+    }
+
+    /// Milliseconds from `now` until something is to be sent again.
+    #[must_use]
+    pub fn retransmission_in(&self, now: u32) -> Option<u32> {
+        self.timer.timer.get().left(now)
+    }
+
+    /// Runs one Mbed TLS function with the host in reach and room for a record of
+    /// up to `payload` bytes, of which it is told how many there are.
     fn call(
         &mut self,
         host: &mut dyn Host,
-        run: impl FnOnce(*mut sys::mbedtls_ssl_context) -> c_int,
+        payload: usize,
+        run: impl FnOnce(*mut sys::mbedtls_ssl_context, usize) -> c_int,
     ) -> Outcome {
-        let mut call = Call {
-            host,
-            datagram: self.datagram,
-            transport_raised: false,
-            outcome: Outcome { ret: 0, interruption: None, verdict: 0, end_of_stream: false },
+        let mut outcome = Outcome { ret: 0, interruption: None, verdict: 0, end_of_stream: false };
+        let Ok(payload) = self.take_output(payload) else {
+            outcome.ret = sys::MBEDTLS_ERR_SSL_WANT_WRITE;
+            outcome.interruption = Some(Interruption::NoMemory);
+            return outcome;
         };
+        let mut call = Call { host, datagram: self.datagram, transport_raised: false, outcome };
         let ctx = self.ctx.get();
         let handle = &raw mut call;
         // SAFETY: the callbacks' pointer is valid until it is taken back below,
@@ -245,45 +351,58 @@ impl Ssl {
             sys::mbedtls_ssl_set_verify(ctx, Some(verify), handle.cast());
         }
         self.timer.call.set(handle.cast::<Call<'static>>());
-        let ret = run(ctx);
+        self.config.set_call(handle.cast::<Call<'static>>());
+        let ret = run(ctx, payload);
         self.timer.call.set(core::ptr::null());
+        self.config.set_call(core::ptr::null_mut());
         // SAFETY: takes back what was installed above.
         unsafe {
             sys::mbedtls_ssl_set_bio(ctx, core::ptr::null_mut(), None, None, None);
             sys::mbedtls_ssl_set_verify(ctx, None, core::ptr::null_mut());
         }
-        Outcome { ret, ..call.outcome }
+        let outcome = Outcome { ret, ..call.outcome };
+        self.park_output();
+        outcome
     }
 
     /// `mbedtls_ssl_handshake`: as much of it as the transport allows.
     pub fn handshake(&mut self, host: &mut dyn Host) -> Outcome {
         // SAFETY: the connection is set up; does not raise.
-        self.call(host, |ctx| unsafe { sys::mbedtls_ssl_handshake(ctx) })
+        self.call(host, 0, |ctx, _| unsafe { sys::mbedtls_ssl_handshake(ctx) })
     }
 
     /// `mbedtls_ssl_read`.
     pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Outcome {
         // SAFETY: the connection is set up, the slice valid; does not raise.
-        self.call(host, |ctx| unsafe { sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()) })
+        self.call(host, ALERT, |ctx, _| unsafe { sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()) })
     }
 
     /// `mbedtls_ssl_write`.
     pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Outcome {
-        // SAFETY: the connection is set up, the slice valid; does not raise.
-        self.call(host, |ctx| unsafe { sys::mbedtls_ssl_write(ctx, buf.as_ptr(), buf.len()) })
+        // SAFETY: the connection is set up, the slice valid, `room` no longer than
+        // it; does not raise.
+        self.call(host, buf.len(), |ctx, room| unsafe { sys::mbedtls_ssl_write(ctx, buf.as_ptr(), room) })
     }
 
     /// `mbedtls_ssl_close_notify`.
     pub fn close_notify(&mut self, host: &mut dyn Host) -> Outcome {
         // SAFETY: the connection is set up; does not raise.
-        self.call(host, |ctx| unsafe { sys::mbedtls_ssl_close_notify(ctx) })
+        self.call(host, ALERT, |ctx, _| unsafe { sys::mbedtls_ssl_close_notify(ctx) })
     }
 
     /// Sends a fatal alert (RFC 5246 7.2.2) where Mbed TLS has sent none.
     pub fn fatal_alert(&mut self, host: &mut dyn Host, description: u32) -> Outcome {
         let (level, description) = (sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8, description as u8);
         // SAFETY: the connection is set up; does not raise.
-        self.call(host, |ctx| unsafe { sys::mbedtls_ssl_send_alert_message(ctx, level, description) })
+        self.call(host, ALERT, |ctx, _| unsafe {
+            sys::mbedtls_ssl_send_alert_message(ctx, level, description)
+        })
+    }
+
+    /// Whether datagrams carry the records.
+    #[must_use]
+    pub fn is_datagram(&self) -> bool {
+        self.datagram
     }
 
     /// Whether the handshake is over.
@@ -383,6 +502,9 @@ impl Ssl {
 
 impl Drop for Ssl {
     fn drop(&mut self) {
+        if self.output != Output::Whole {
+            self.drop_output();
+        }
         // SAFETY: the object is initialised or zeroed; the configuration is
         // dropped after it; does not raise, and calls nothing out.
         unsafe { sys::mbedtls_ssl_free(self.ctx.get()) };

@@ -63,15 +63,16 @@ class Libraries:
                 wheel.extractall(archives)
         for archive in sorted(downloads.glob("*.tar.gz")):
             with tarfile.open(archive) as sdist:
-                for member in sdist.getmembers():
-                    inside = not (Path(member.name).is_absolute() or ".." in Path(member.name).parts)
-                    if member.isfile() and inside:
-                        sdist.extract(member, archives)
+                for member in filter(tarfile.TarInfo.isfile, sdist.getmembers()):
+                    place = (archives / member.name).resolve()
+                    if archives in place.parents:
+                        place.parent.mkdir(parents=True, exist_ok=True)
+                        place.write_bytes(sdist.extractfile(member).read())
         for name, files in LAYOUT.items():
             for source, place in files:
                 if not (archives / source).exists():
-                    reason = "; ".join(f for f in failures if f) or f"{source} is not in its package"
-                    self.missing[name] = reason
+                    reasons = [failure for failure in failures if failure]
+                    self.missing[name] = "; ".join(reasons) or f"{source} is not in its package"
                 elif source.endswith("/"):
                     shutil.copytree(archives / source, self.root / name / place)
                 else:

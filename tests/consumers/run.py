@@ -215,8 +215,9 @@ def need_makefile(bench):
     probe += "s = c.wrap_socket(open('/dev/null', 'rb'), do_handshake_on_connect=False)\n"
     probe += "s.makefile"
     done = subprocess.run([str(bench.arguments.binary), "-c", probe], capture_output=True)
-    if done.returncode != 0:
+    if b"makefile" in done.stderr + done.stdout:
         raise Skip("this library needs SSLSocket.makefile(), which upstream does not have either")
+    check(done.returncode == 0, f"the look for makefile(): {done.stdout + done.stderr}")
 
 
 for library_ in MQTT_LIBRARIES:
@@ -506,8 +507,9 @@ def aio_server_openssl(bench):
     # One client that is not TLS at all, one that refuses the certificate, one that says nothing.
     with socket.create_connection(("127.0.0.1", port), WAIT_S) as plain:
         plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        plain.settimeout(WAIT_S)
-        plain.recv(100)
+        with contextlib.suppress(ConnectionResetError):  # it need not read all that is sent
+            while plain.recv(100):
+                pass
     with contextlib.suppress(ssl.SSLError), socket.create_connection(
         ("127.0.0.1", port), WAIT_S
     ) as raw:
@@ -609,6 +611,12 @@ def no_truncation(process):
     )
 
 
+def saw_alert(process, alert):
+    """OpenSSL received this fatal alert."""
+    received = re.findall(r"<<< .*Alert \[length 0002\], fatal (\w+)", process.output())
+    check(received == [alert], f"{process.name} saw {received} instead of the alert {alert!r}")
+
+
 for openssl_name_, mbedtls_name_, cert_ in SUITES:
 
     @case(f"openssl s_client -> server: {openssl_name_}, {cert_}")
@@ -695,11 +703,11 @@ def close_notify_to_server(bench):
 
 # What is wrong: (arguments of the client, the server's certificate, the alert OpenSSL must see)
 REFUSALS = {
-    "untrusted CA": ({"ca": "other_ca"}, "ec", "unknown ca"),
-    "expired": ({"ca": "ca"}, "expired", "certificate expired"),
-    "not yet valid": ({"ca": "ca"}, "notyet", "certificate unknown"),
-    "wrong host": ({"ca": "ca"}, "wronghost", "bad certificate"),
-    "self-signed": ({"ca": "ca"}, "selfsigned", "unknown ca"),
+    "untrusted CA": ({"ca": "other_ca"}, "ec", "unknown_ca"),
+    "expired": ({"ca": "ca"}, "expired", "certificate_expired"),
+    "not yet valid": ({"ca": "ca"}, "notyet", "certificate_unknown"),
+    "wrong host": ({"ca": "ca"}, "wronghost", "bad_certificate"),
+    "self-signed": ({"ca": "ca"}, "selfsigned", "unknown_ca"),
 }
 
 for what_, (given_, cert_, alert_) in REFUSALS.items():
@@ -710,7 +718,7 @@ for what_, (given_, cert_, alert_) in REFUSALS.items():
         client = bench.micropython("tls_client.py", port=port, ca=bench.cert(given["ca"]))
         finished(client, r"^ERROR ValueError")
         server.wait()
-        check(f"alert {alert}" in server.output(), f"s_server did not see {alert!r}")
+        saw_alert(server, alert)
 
 
 @case("alert at openssl s_client: no client certificate")
@@ -720,7 +728,7 @@ def alert_no_certificate(bench):
     client.wait()
     finished(server, r"^ERROR ")
     # RFC 5246, 7.4.6: "handshake failure" is the alert for it.
-    check("alert handshake failure" in client.output(), "s_client did not see 'handshake failure'")
+    saw_alert(client, "handshake_failure")
 
 
 @case("alert at openssl s_client: client certificate of another CA")
@@ -732,7 +740,7 @@ def alert_other_client(bench):
     )  # fmt: skip
     client.wait()
     finished(server, r"^ERROR ")
-    check("alert unknown ca" in client.output(), "s_client did not see 'unknown ca'")
+    saw_alert(client, "unknown_ca")
 
 
 @case("alert at openssl s_client: no suite in common")
@@ -741,7 +749,7 @@ def alert_no_suite(bench):
     client = bench.s_client(port, "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256")
     client.wait()
     finished(server, r"^ERROR OSError")
-    check("handshake failure" in client.output(), "s_client did not see 'handshake failure'")
+    saw_alert(client, "handshake_failure")
 
 
 @case("alert at openssl s_client: corrupted record")
@@ -754,7 +762,7 @@ def alert_bad_mac_server(bench):
     client.send(b"hello\n")
     finished(server, r"^ERROR OSError")
     client.wait()
-    check("alert bad record mac" in client.output(), "s_client did not see 'bad record mac'")
+    saw_alert(client, "bad_record_mac")
 
 
 @case("alert at openssl s_server: corrupted record")
@@ -765,7 +773,7 @@ def alert_bad_mac_client(bench):
     client = bench.micropython("tls_client.py", port=proxy.port, ca=bench.cert("ca"))
     finished(client, r"^ERROR OSError")
     server.wait()
-    check("alert bad record mac" in server.output(), "s_server did not see 'bad record mac'")
+    saw_alert(server, "bad_record_mac")
 
 
 # --- the runner ----------------------------------------------------------------------------------

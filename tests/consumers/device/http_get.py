@@ -1,4 +1,7 @@
-"""GET and POST over HTTPS with the library that library= names. Prints OK, or REFUSED and the error."""
+"""GET and POST over HTTPS with the library that library= names.
+
+Prints OK, or REFUSED and the error.
+"""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""Serves count= connections, one after the other: reads a line, answers it with "echo:" before it."""
+"""Serves count= connections in turn: reads a line, answers it with "echo:" before it."""
 
 import socket
 

@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+"""`make bench`: this module and upstream's stock module, side by side in one run.
+
+    bench.py [--ours MICROPYTHON] [--stock MICROPYTHON] [--quick] [--check]
+
+The two runs of each round follow each other directly, so that whatever else the machine does
+meets both. Needs a C compiler, and valgrind for the instruction counts. Prints a table and
+writes build/bench.json. With --check, the exit code is 1 if a target is missed.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+RUN_TIMEOUT_S = 300
+HEAP = "8M"  # of the garbage collector: the same for both, and never full
+
+# Which files of the linker map are this module's: what comes from the Rust archive (or from it
+# linked to one object), and the C beside it. For the stock module it is the file it replaces.
+OURS_FILES = re.compile(r"(libmicropython_ssl[^/]*\.a|/rust/[\w.]+\.o$|/c_glue/[\w.]+\.o$)")
+STOCK_FILES = re.compile(r"modtls_mbedtls\.o")
+
+
+class BenchError(Exception):
+    pass
+
+
+def run(command, environment=None):
+    try:
+        done = subprocess.run(
+            [str(word) for word in command],
+            capture_output=True,
+            text=True,
+            timeout=RUN_TIMEOUT_S,
+            env=dict(os.environ, **(environment or {})),
+        )
+    except subprocess.TimeoutExpired:
+        raise BenchError(f"not done in {RUN_TIMEOUT_S} s: {command}") from None
+    if done.returncode != 0:
+        raise BenchError(f"{command} failed:\n{done.stdout}{done.stderr}")
+    return done
+
+
+class Module:
+    """One of the two MicroPythons, and what was measured with it."""
+
+    def __init__(self, name, binary, certs, scratch):
+        self.name = name
+        self.binary = binary
+        self.certs = certs
+        self.scratch = scratch
+        self.samples = {}
+        self.figures = {}
+
+    def pair(self, *arguments, environment=None):
+        command = [self.binary, "-X", f"heapsize={HEAP}", HERE / "pair.py", self.certs, *arguments]
+        return json.loads(run(command, environment).stdout)
+
+    def sample(self, name, value):
+        self.samples.setdefault(name, []).append(value)
+
+    def instructions(self, verify, count):
+        """Exact number of instructions of a run with `count` handshakes."""
+        command = ["valgrind", "--tool=callgrind"]
+        command += [f"--callgrind-out-file={self.scratch / 'callgrind.out'}"]
+        command += [self.binary, "-X", f"heapsize={HEAP}", HERE / "pair.py", self.certs]
+        done = run([*command, "handshakes", verify, count])
+        return int(re.search(r"Collected : (\d+)", done.stderr)[1])
+
+
+def measure_speed(modules, rounds, handshakes, megabytes):
+    for _ in range(rounds):
+        for verify in ("none", "verified"):
+            for module in modules:
+                result = module.pair("handshakes", verify, handshakes)
+                module.sample(f"handshake_{verify}_us", result["min_us"])
+        for size in (4096, 16384):
+            for module in modules:
+                result = module.pair("throughput", size, megabytes)
+                module.sample(f"throughput_{size}_mb_per_s", result["megabytes_per_s"])
+    for module in modules:
+        for name, values in module.samples.items():
+            module.figures[name] = statistics.median(values)
+
+
+def measure_instructions(modules):
+    for module in modules:
+        for verify in ("none", "verified"):
+            # Two runs that differ in handshakes only: start-up drops out.
+            few, many = module.instructions(verify, 2), module.instructions(verify, 6)
+            module.figures[f"handshake_{verify}_instructions"] = (many - few) // 4
+
+
+def measure_memory(modules, scratch):
+    counter = scratch / "memcount.so"
+    compiler = os.environ.get("CC", "cc")
+    run([compiler, "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-fno-builtin"]
+        + ["-o", counter, HERE / "memcount.c"])  # fmt: skip
+    for module in modules:
+        result = module.pair("memory", environment={"LD_PRELOAD": str(counter)})
+        for end in ("client", "server"):
+            result[f"{end}_heap"] = result[f"{end}_gc"] + result[f"{end}_malloc"]
+        module.figures.update(result)
+
+
+def section_sizes(binary):
+    """`size`'s first column, and what it is made of."""
+    text = int(run(["size", binary]).stdout.splitlines()[1].split()[0])
+    return {"binary_text": text}
+
+
+def share_of_map(linker_map, files):
+    """Bytes of .text, .rodata and .eh_frame that come from the files, as the linker placed them."""
+    shares = {".text": 0, ".rodata": 0, ".eh_frame": 0, ".data": 0, ".bss": 0}
+    placed = linker_map.read_text(errors="replace").split("Linker script and memory map", 1)[-1]
+    # A long section name stands on a line of its own: join it with the next.
+    placed = re.sub(r"^( \.\S+)\n\s+", r"\1 ", placed, flags=re.MULTILINE)
+    line = re.compile(r"^ (\.[\w.$@-]+)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+) (\S.*)$", re.MULTILINE)
+    for section, address, size, file in line.findall(placed):
+        if int(address, 16) == 0 or not files.search(file):
+            continue
+        if section.startswith(".data.rel.ro"):
+            kind = ".rodata"  # constants that hold addresses; `size` counts them as data
+        else:
+            kind = next((k for k in shares if section == k or section.startswith(k + ".")), None)
+        if kind is not None:
+            shares[kind] += int(size, 16)
+    return shares
+
+
+def measure_size(modules, files):
+    for module in modules:
+        module.figures.update(section_sizes(module.binary))
+        linker_map = Path(f"{module.binary}.map")
+        if not linker_map.exists():
+            print(f"note: {linker_map} is missing, no share of text for {module.name}")
+            continue
+        shares = share_of_map(linker_map, files[module.name])
+        module.figures["share"] = shares
+        module.figures["share_text"] = shares[".text"] + shares[".rodata"] + shares[".eh_frame"]
+
+
+# (what, key, unit, kind of comparison, target). "faster": stock/ours must reach the target;
+# "higher": ours/stock must; "smaller": ours/stock must stay under it; "limit": ours must.
+ROWS = [
+    ("handshake pair, no verification", "handshake_none_us", "µs", "faster", 2.0),
+    ("handshake pair, verified", "handshake_verified_us", "µs", "faster", 2.0),
+    ("handshake pair, no verification", "handshake_none_instructions", "instr.", "faster", 2.0),
+    ("handshake pair, verified", "handshake_verified_instructions", "instr.", "faster", 2.0),
+    ("allocations of a verified pair", "allocations_per_verified_pair", "", "smaller", 0.1),
+    ("peak malloc of a verified pair", "peak_malloc_of_verified_pair", "bytes", "smaller", None),
+    ("heap of an idle client", "client_heap", "bytes", "smaller", 1.0),
+    ("heap of an idle server connection", "server_heap", "bytes", "smaller", 1.0),
+    ("AES-GCM, writes of 4 KB", "throughput_4096_mb_per_s", "MB/s", "higher", 2.0),
+    ("AES-GCM, writes of 16 KB", "throughput_16384_mb_per_s", "MB/s", "higher", 2.0),
+    ("text of the linked binary", "binary_text", "bytes", "smaller", None),
+    ("this module's own share of it", "share_text", "bytes", "limit", 40 * 1024),
+]
+
+
+def compare(stock, ours, comparison, target):
+    """(ratio to print, whether the target is met or None without one)"""
+    if comparison == "limit":
+        return None, ours < target
+    if comparison == "faster":
+        ratio = stock / ours
+        return ratio, ratio >= target
+    ratio = ours / stock
+    if target is None:
+        return ratio, None
+    return ratio, ratio >= target if comparison == "higher" else ratio <= target
+
+
+def number(value):
+    return f"{value:,.1f}" if isinstance(value, float) and value < 1000 else f"{value:,.0f}"
+
+
+def table(stock, ours):
+    """Prints the table; the rows for the JSON file, and how many targets are missed."""
+    rows, missed = [], 0
+    print(f"{'':36}{'stock':>15}{'ours':>15}  {'':8}{'ratio':<22}target")
+    for what, key, unit, comparison, target in ROWS:
+        if key not in stock.figures or key not in ours.figures:
+            print(f"{what:36}{'not measured':>15}")
+            continue
+        ratio, met = compare(stock.figures[key], ours.figures[key], comparison, target)
+        missed += met is False
+        shown = ""
+        if ratio is not None:
+            shown = f"{ratio:.2f} " + ("times as fast" if comparison != "smaller" else "of stock's")
+        wanted = ""
+        if met is not None:
+            sign = "<" if comparison == "limit" else "<=" if comparison == "smaller" else ">="
+            wanted = f"{sign} {target:,}: {'met' if met else 'MISSED'}"
+        print(
+            f"{what:36}{number(stock.figures[key]):>15}{number(ours.figures[key]):>15}"
+            f"  {unit:8}{shown:<22}{wanted}"
+        )
+        rows.append({"what": what, "key": key, "unit": unit, "ratio": ratio, "met": met})
+    return rows, missed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--ours", type=Path, default=ROOT / "build/unix/micropython")
+    parser.add_argument(
+        "--stock", type=Path, default=ROOT / "build/stock-1.26.1-standard/micropython"
+    )
+    parser.add_argument("--build", type=Path, default=ROOT / "build")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, no callgrind")
+    parser.add_argument("--check", action="store_true", help="fail if a target is missed")
+    arguments = parser.parse_args()
+    build = arguments.build.resolve()
+    scratch = build / "bench"
+    scratch.mkdir(parents=True, exist_ok=True)
+    try:
+        for binary, target in ((arguments.ours, "unix"), (arguments.stock, "stock")):
+            if not binary.exists():
+                raise BenchError(f"{binary} is missing: build it first (make {target})")
+        certs = build / "certs"
+        run([ROOT / "tests/certs/make_certs.sh", certs])
+        stock = Module("stock", arguments.stock.resolve(), certs, scratch)
+        ours = Module("ours", arguments.ours.resolve(), certs, scratch)
+        modules = [stock, ours]
+        print("speed: interleaved runs", flush=True)
+        rounds, handshakes, megabytes = (2, 10, 8) if arguments.quick else (7, 40, 32)
+        measure_speed(modules, rounds, handshakes, megabytes)
+        print("memory: counted allocations", flush=True)
+        measure_memory(modules, scratch)
+        measure_size(modules, {"stock": STOCK_FILES, "ours": OURS_FILES})
+        if arguments.quick:
+            pass
+        elif shutil.which("valgrind") is None:
+            print("note: valgrind is missing (Debian package: valgrind): no instruction counts")
+        else:
+            print("instructions: callgrind", flush=True)
+            measure_instructions(modules)
+    except BenchError as error:
+        print(f"bench FAILED: {error}", file=sys.stderr)
+        return 2
+    print()
+    rows, missed = table(stock, ours)
+    print(
+        "\nP-256, ECDHE-ECDSA-AES256-GCM, TLS 1.2, both ends in one process over memory. Times are"
+        f"\nmedians of {rounds} runs' best of {handshakes}. Heap is GC heap plus malloc'd blocks with"
+        "\ntheir headers. Text is the first column of `size`; the share is .text, .rodata and"
+        "\n.eh_frame of the Rust archive and the C glue in the linker map (stock: modtls_mbedtls.o)."
+    )
+    report = {
+        "machine": platform.machine(),
+        "stock": stock.figures,
+        "ours": ours.figures,
+        "samples": {module.name: module.samples for module in modules},
+        "rows": rows,
+    }
+    (build / "bench.json").write_text(json.dumps(report, indent=2) + "\n")
+    print(f"\nwritten: {build / 'bench.json'}")
+    return 1 if arguments.check and missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Cipher suites by name.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+mod common;
+
+use common::alloc::failing;
+use common::{Balance, text};
+use micropython_ssl::context::Context;
+use micropython_ssl::error::{Error, Result};
+use micropython_ssl::mbedtls::sys;
+
+const BAD_CONFIG: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_CONFIG);
+const GCM: &str = "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256";
+const CCM_8: &str = "TLS-ECDHE-ECDSA-WITH-AES-128-CCM-8";
+
+fn set(context: &mut Context, names: &[&str]) -> Result<()> {
+    context.set_ciphers(names.len(), names.iter().map(|name| name.as_bytes()))
+}
+
+/// `get_ciphers()`.
+fn get(context: &Context) -> Vec<&'static str> {
+    (0..).map_while(|i| context.cipher(i)).map(|name| name.to_str().unwrap()).collect()
+}
+
+#[test]
+fn every_suite_by_its_own_name() {
+    let _balance = Balance::start();
+    let mut context = Context::new(0, 0).unwrap();
+    let all = get(&context);
+    assert!(all.len() > 30 && all.contains(&GCM) && all.contains(&CCM_8), "{all:?}");
+    assert!(all.iter().all(|name| name.starts_with("TLS-")), "{all:?}");
+    for name in &all {
+        assert_eq!(set(&mut context, &[name]), Ok(()));
+        assert_eq!(get(&context), [*name]);
+        assert_eq!(set(&mut context, &[&name.replace('-', "_")]), Ok(()), "IANA's spelling");
+        assert_eq!(get(&context), [*name]);
+    }
+    // All at once, in another order than Mbed TLS's.
+    let reversed: Vec<_> = all.iter().rev().copied().collect();
+    assert_eq!(set(&mut context, &reversed), Ok(()));
+    assert_eq!(get(&context), reversed);
+    // A suite may come twice.
+    assert_eq!(set(&mut context, &[GCM, CCM_8, GCM]), Ok(()));
+    assert_eq!(get(&context), [GCM, CCM_8, GCM]);
+}
+
+#[test]
+fn what_is_no_name_changes_nothing() {
+    let _balance = Balance::start();
+    let mut context = Context::new(1, 0).unwrap();
+    set(&mut context, &[CCM_8]).unwrap();
+    let bad: [&[&str]; 12] = [
+        &[],
+        &[""],
+        &["BAR"],
+        &["-"],
+        &["TLS"],
+        &["unknown"], // what Mbed TLS calls a number it does not know
+        &[&GCM[1..]],
+        &[&GCM[..GCM.len() - 1]],
+        &["TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256\0"],
+        &["tls-ecdhe-ecdsa-with-aes-128-gcm-sha256"],
+        &[GCM, "BAR"],
+        &["BAR", GCM],
+    ];
+    for names in bad {
+        assert_eq!(set(&mut context, names), Err(BAD_CONFIG), "{names:?}");
+        assert_eq!(get(&context), [CCM_8], "after {names:?}");
+    }
+    assert_eq!(text(BAD_CONFIG), "MBEDTLS_ERR_SSL_BAD_CONFIG");
+}
+
+#[test]
+fn without_memory_the_old_ones_stay() {
+    let _balance = Balance::start();
+    let mut context = Context::new(0, 0).unwrap();
+    set(&mut context, &[CCM_8]).unwrap();
+    let live = common::alloc::live();
+    for n in 0.. {
+        let (result, failed) = failing(n, false, || set(&mut context, &[GCM]));
+        if !failed {
+            assert_eq!((result, get(&context)), (Ok(()), vec![GCM]));
+            assert_eq!(n, 2);
+            break;
+        }
+        assert_eq!((result, get(&context)), (Err(Error::NoMemory), vec![CCM_8]));
+        assert_eq!(common::alloc::live(), live);
+    }
+    assert_eq!(common::alloc::live(), live, "the new ones replace the old ones");
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! An allocator that counts what each thread has, and fails where it is told to.
+//!
+//! The test harness gives each test a thread, so tests do not see each other.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::cell::Cell;
+use std::ffi::c_void;
+
+/// What is allocated and not freed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Live {
+    pub blocks: usize,
+    pub bytes: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Plan {
+    Succeed,
+    /// Fails the allocation that this many go before, and those behind it if `on`.
+    Fail {
+        after: usize,
+        on: bool,
+    },
+}
+
+struct State {
+    live: Cell<Live>,
+    peak: Cell<usize>,
+    made: Cell<usize>,
+    failed: Cell<usize>,
+    plan: Cell<Plan>,
+}
+
+thread_local! {
+    static STATE: State = const {
+        State {
+            live: Cell::new(Live { blocks: 0, bytes: 0 }),
+            peak: Cell::new(0),
+            made: Cell::new(0),
+            failed: Cell::new(0),
+            plan: Cell::new(Plan::Succeed),
+        }
+    };
+}
+
+/// What this thread has now.
+pub fn live() -> Live {
+    STATE.with(|state| state.live.get())
+}
+
+/// How many allocations this thread has asked for, ever.
+pub fn made() -> usize {
+    STATE.with(|state| state.made.get())
+}
+
+/// The most bytes this thread had at once since the last call.
+pub fn take_peak() -> usize {
+    STATE.with(|state| state.peak.replace(state.live.get().bytes))
+}
+
+fn plan(plan: Plan) {
+    STATE.with(|state| {
+        state.plan.set(plan);
+        state.failed.set(0);
+    });
+}
+
+/// Runs `body` with its `n`th allocation failing (the first is 0), and if `on` all behind it.
+/// Also says whether it came to that.
+pub fn failing<T>(n: usize, on: bool, body: impl FnOnce() -> T) -> (T, bool) {
+    plan(Plan::Fail { after: n, on });
+    let result = body();
+    let failed = STATE.with(|state| state.failed.get());
+    plan(Plan::Succeed);
+    (result, failed > 0)
+}
+
+/// Asserts at its end that all that was allocated since its start is freed.
+pub struct Balance(Live);
+
+impl Balance {
+    pub fn start() -> Self {
+        Self(live())
+    }
+}
+
+impl Drop for Balance {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(live(), self.0, "allocations are left over");
+        }
+    }
+}
+
+/// In front of each block, so that a block freed twice or never allocated is noticed.
+#[repr(C, align(16))]
+struct Header {
+    bytes: usize,
+    seal: usize,
+}
+
+const HEADER: usize = size_of::<Header>();
+const SEAL: usize = 0x5ea1_ab1e;
+
+fn layout(bytes: usize) -> Option<Layout> {
+    Layout::from_size_align(bytes.checked_add(HEADER)?, align_of::<Header>()).ok()
+}
+
+impl State {
+    fn refuses(&self) -> bool {
+        match self.plan.get() {
+            Plan::Succeed => false,
+            Plan::Fail { after: 0, on } => {
+                self.failed.set(self.failed.get() + 1);
+                if !on {
+                    self.plan.set(Plan::Succeed);
+                }
+                true
+            }
+            Plan::Fail { after, on } => {
+                self.plan.set(Plan::Fail { after: after - 1, on });
+                false
+            }
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mpglue_calloc(n: usize, size: usize) -> *mut c_void {
+    STATE.with(|state| {
+        state.made.set(state.made.get() + 1);
+        let bytes = n.checked_mul(size);
+        let Some((bytes, layout)) = bytes.and_then(|bytes| Some((bytes, layout(bytes)?))) else {
+            return std::ptr::null_mut();
+        };
+        if state.refuses() {
+            return std::ptr::null_mut();
+        }
+        let live = state.live.get();
+        state.live.set(Live { blocks: live.blocks + 1, bytes: live.bytes + bytes });
+        state.peak.set(state.peak.get().max(live.bytes + bytes));
+        // SAFETY: the layout is at least a header long, and aligned for one.
+        unsafe {
+            let header = alloc_zeroed(layout).cast::<Header>();
+            assert!(!header.is_null(), "the machine is out of memory");
+            header.write(Header { bytes, seal: SEAL });
+            header.add(1).cast()
+        }
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mpglue_free(block: *mut c_void) {
+    if block.is_null() {
+        return;
+    }
+    // SAFETY: the block comes from mpglue_calloc, which the seal makes sure of as far as it can.
+    unsafe {
+        let header = block.cast::<Header>().sub(1);
+        assert_eq!((*header).seal, SEAL, "freed twice, or not from mpglue_calloc");
+        (*header).seal = 0;
+        let bytes = (*header).bytes;
+        STATE.with(|state| {
+            let live = state.live.get();
+            state.live.set(Live { blocks: live.blocks - 1, bytes: live.bytes - bytes });
+        });
+        dealloc(header.cast(), layout(bytes).expect("it was allocated with it"));
+    }
+}

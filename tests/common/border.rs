@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The rest of the call-outs of `c_glue/mpssl.h`. The owner handed through the border is a [`Port`].
+
+use std::cell::Cell;
+use std::ffi::c_void;
+
+use micropython_ssl::io::{Clock, Interruption, Transport, Verifier};
+
+use super::Port;
+
+const WOULD_BLOCK: i32 = -1;
+const RAISED: i32 = -2;
+const ERRNO: i32 = -3;
+
+/// Writes `*err` only with an errno, as the contract has it.
+unsafe fn answer(result: Result<usize, Interruption>, err: *mut i32) -> i32 {
+    match result {
+        Ok(n) => i32::try_from(n).expect("records are short"),
+        Err(Interruption::WouldBlock) => WOULD_BLOCK,
+        Err(Interruption::Raised) => RAISED,
+        Err(Interruption::Errno(errno)) => {
+            // SAFETY: by the contract, valid for a write.
+            unsafe { err.write(errno) };
+            ERRNO
+        }
+        Err(why) => panic!("{why:?} is not for a transport to say"),
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mpglue_stream_read(owner: *mut c_void, buf: *mut u8, len: usize, err: *mut i32) -> i32 {
+    // SAFETY: tests hand a Port through the border, and nobody else has it meanwhile; the
+    // buffer is valid by the contract.
+    unsafe {
+        let port = &mut *owner.cast::<Port>();
+        answer(port.recv(std::slice::from_raw_parts_mut(buf, len)), err)
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mpglue_stream_write(
+    owner: *mut c_void,
+    buf: *const u8,
+    len: usize,
+    err: *mut i32,
+) -> i32 {
+    // SAFETY: as in mpglue_stream_read.
+    unsafe {
+        let port = &mut *owner.cast::<Port>();
+        answer(port.send(std::slice::from_raw_parts(buf, len)), err)
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mpglue_verify(
+    owner: *mut c_void,
+    der: *const u8,
+    len: usize,
+    depth: i32,
+    verdict: *mut i32,
+) -> i32 {
+    // SAFETY: as in mpglue_stream_read.
+    unsafe {
+        let port = &mut *owner.cast::<Port>();
+        match port.verify(std::slice::from_raw_parts(der, len), depth) {
+            Ok(number) => {
+                verdict.write(number);
+                0
+            }
+            Err(_) => RAISED,
+        }
+    }
+}
+
+thread_local! {
+    static NOW: Cell<u32> = const { Cell::new(0) };
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Through the border there is no owner to ask for the time.
+pub fn set_ticks_ms(now: u32) {
+    NOW.set(now);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mpglue_ticks_ms() -> u32 {
+    NOW.get()
+}
+
+/// How many atomic sections this thread is in.
+pub fn atomic_depth() -> usize {
+    DEPTH.get()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mpglue_atomic_begin() -> usize {
+    DEPTH.set(DEPTH.get() + 1);
+    0xa70 + DEPTH.get()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mpglue_atomic_end(state: usize) {
+    assert_eq!(state, 0xa70 + DEPTH.get(), "an atomic section ends with the state it began with");
+    DEPTH.set(DEPTH.get() - 1);
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Two ends of a stream, or of a path for datagrams, in memory, with whatever can go wrong there.
+//!
+//! Nothing happens by itself: bytes move when an end is asked to read or write, and the clock
+//! moves when [`Link::advance`] is called. A run is therefore the same each time, but for the
+//! random numbers of TLS.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use micropython_ssl::error::Error;
+use micropython_ssl::io::{Clock, Interruption, Transport, Verifier};
+
+/// An end, and the wire that it sends on.
+pub const CLIENT: usize = 0;
+/// The other one.
+pub const SERVER: usize = 1;
+
+/// What becomes of a parcel: the bytes of one write to a stream, or a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Arrives,
+    Lost,
+    Twice,
+    /// So many milliseconds later than sent; others overtake it.
+    Late(u32),
+}
+
+/// Decides on a parcel, by its number on its wire from 0, and may change it.
+pub type Fault = Box<dyn FnMut(usize, &mut Vec<u8>) -> Fate>;
+
+struct Parcel {
+    due: u32,
+    bytes: Vec<u8>,
+}
+
+/// One direction.
+pub struct Wire {
+    under_way: VecDeque<Parcel>,
+    /// Each parcel as it was sent, before anything happened to it.
+    pub sent: Vec<Vec<u8>>,
+    pub fault: Option<Fault>,
+    /// A stream takes no more while so many bytes are under way.
+    pub capacity: usize,
+    /// A stream ends behind so many more bytes; what is sent beyond gets lost.
+    pub cut: Option<usize>,
+    closed: bool,
+}
+
+impl Wire {
+    fn new() -> Self {
+        Self {
+            under_way: VecDeque::new(),
+            sent: Vec::new(),
+            fault: None,
+            capacity: usize::MAX,
+            cut: None,
+            closed: false,
+        }
+    }
+
+    fn bytes_under_way(&self) -> usize {
+        self.under_way.iter().map(|parcel| parcel.bytes.len()).sum()
+    }
+
+    fn push(&mut self, now: u32, mut bytes: Vec<u8>) {
+        let number = self.sent.len();
+        self.sent.push(bytes.clone());
+        let fate = self.fault.as_mut().map_or(Fate::Arrives, |fault| fault(number, &mut bytes));
+        if let Some(left) = &mut self.cut {
+            bytes.truncate(*left);
+            *left -= bytes.len();
+            self.closed |= *left == 0;
+        }
+        let (delay, copies) = match fate {
+            Fate::Lost => return,
+            Fate::Arrives => (0, 1),
+            Fate::Twice => (0, 2),
+            Fate::Late(delay) => (delay, 1),
+        };
+        for _ in 0..copies {
+            self.under_way.push_back(Parcel { due: now.wrapping_add(delay), bytes: bytes.clone() });
+        }
+    }
+
+    /// The first parcel that has arrived by `now`.
+    fn arrived(&self, now: u32) -> Option<usize> {
+        self.under_way.iter().position(|parcel| now.wrapping_sub(parcel.due).cast_signed() >= 0)
+    }
+
+    /// All that was sent, in one piece.
+    pub fn transcript(&self) -> Vec<u8> {
+        self.sent.concat()
+    }
+}
+
+/// The link: two wires and a clock.
+pub struct Link {
+    pub datagram: bool,
+    clock: Cell<u32>,
+    wires: [RefCell<Wire>; 2],
+    /// Grows with all that happens.
+    activity: Cell<usize>,
+}
+
+impl Link {
+    /// A link and its two ends. The clock is about to wrap around: whoever compares times instead
+    /// of subtracting them is found out.
+    pub fn new(datagram: bool) -> (Rc<Self>, Port, Port) {
+        let link = Rc::new(Self {
+            datagram,
+            clock: Cell::new(u32::MAX - 500),
+            wires: [RefCell::new(Wire::new()), RefCell::new(Wire::new())],
+            activity: Cell::new(0),
+        });
+        let [client, server] = [CLIENT, SERVER].map(|side| Port::new(Rc::clone(&link), side));
+        (link, client, server)
+    }
+
+    /// The wire that `side` sends on.
+    pub fn wire(&self, side: usize) -> RefMut<'_, Wire> {
+        self.wires[side].borrow_mut()
+    }
+
+    /// Ends `side`'s stream behind what it has sent: TCP's FIN.
+    pub fn hang_up(&self, side: usize) {
+        self.wire(side).closed = true;
+    }
+
+    /// Puts bytes of nobody's on `side`'s wire.
+    pub fn inject(&self, side: usize, bytes: &[u8]) {
+        self.wire(side).under_way.push_back(Parcel { due: self.clock.get(), bytes: bytes.to_vec() });
+    }
+
+    pub fn now(&self) -> u32 {
+        self.clock.get()
+    }
+
+    pub fn advance(&self, ms: u32) {
+        self.clock.set(self.clock.get().wrapping_add(ms));
+    }
+
+    pub fn activity(&self) -> usize {
+        self.activity.get()
+    }
+
+    fn active(&self) {
+        self.activity.set(self.activity.get() + 1);
+    }
+}
+
+/// Says before each transport call, by its number from 0, whether it is made at all.
+pub type Gate = Box<dyn FnMut(usize) -> Result<(), Interruption>>;
+/// A verify callback.
+pub type Judge = Box<dyn FnMut(&[u8], i32) -> Result<i32, Interruption>>;
+
+/// One end of a link, and what an `SSLSocket`'s object has besides: all that a connection may
+/// call out to.
+pub struct Port {
+    pub link: Rc<Link>,
+    pub side: usize,
+    /// The most that one read, or one write, moves.
+    pub max_read: usize,
+    pub max_write: usize,
+    pub gate: Option<Gate>,
+    pub judge: Option<Judge>,
+    /// Transport calls so far.
+    pub calls: usize,
+    /// Depth and DER of each certificate that was shown to the verifier.
+    pub judged: Vec<(i32, Vec<u8>)>,
+    /// The gate has interrupted the call under way.
+    pub interrupted: bool,
+    /// The errors that calls came to for it, where [`run`](super::run) made them again.
+    pub reported: Vec<Error>,
+}
+
+impl Port {
+    fn new(link: Rc<Link>, side: usize) -> Self {
+        Self {
+            link,
+            side,
+            max_read: usize::MAX,
+            max_write: usize::MAX,
+            gate: None,
+            judge: None,
+            calls: 0,
+            judged: Vec::new(),
+            interrupted: false,
+            reported: Vec::new(),
+        }
+    }
+
+    /// Interrupts the `n`th transport call from now, once.
+    pub fn interrupt_at(&mut self, n: usize, why: Interruption) {
+        let at = self.calls + n;
+        self.gate = Some(Box::new(move |call| if call == at { Err(why) } else { Ok(()) }));
+    }
+
+    /// Takes nothing, or has nothing, until the gate is opened.
+    pub fn block(&mut self) {
+        self.gate = Some(Box::new(|_| Err(Interruption::WouldBlock)));
+    }
+
+    pub fn unblock(&mut self) {
+        self.gate = None;
+    }
+
+    fn enter(&mut self) -> Result<(), Interruption> {
+        let call = self.calls;
+        self.calls += 1;
+        if let Some(gate) = &mut self.gate {
+            gate(call).inspect_err(|_| {
+                self.interrupted = true;
+                self.link.active();
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Transport for Port {
+    fn recv(&mut self, buf: &mut [u8]) -> Result<usize, Interruption> {
+        self.enter()?;
+        let link = &self.link;
+        let mut wire = link.wire(1 - self.side);
+        let Some(first) = wire.arrived(link.now()) else {
+            return if wire.closed && !link.datagram { Ok(0) } else { Err(Interruption::WouldBlock) };
+        };
+        link.active();
+        if link.datagram {
+            // What does not fit is lost, as with recvfrom.
+            let bytes = wire.under_way.remove(first).expect("arrived").bytes;
+            let n = bytes.len().min(buf.len());
+            buf[..n].copy_from_slice(&bytes[..n]);
+            return Ok(n);
+        }
+        let room = buf.len().min(self.max_read);
+        let mut done = 0;
+        while done < room && !wire.under_way.is_empty() {
+            let bytes = &mut wire.under_way[0].bytes;
+            let n = bytes.len().min(room - done);
+            buf[done..done + n].copy_from_slice(&bytes[..n]);
+            bytes.drain(..n);
+            done += n;
+            if bytes.is_empty() {
+                wire.under_way.pop_front();
+            }
+        }
+        // All parcels may have been empty: cut off.
+        if done == 0 && !wire.closed { Err(Interruption::WouldBlock) } else { Ok(done) }
+    }
+
+    fn send(&mut self, buf: &[u8]) -> Result<usize, Interruption> {
+        self.enter()?;
+        let link = &self.link;
+        let mut wire = link.wire(self.side);
+        let n = if link.datagram {
+            buf.len()
+        } else {
+            let room = wire.capacity.saturating_sub(wire.bytes_under_way());
+            buf.len().min(self.max_write).min(room)
+        };
+        if n == 0 {
+            return Err(Interruption::WouldBlock);
+        }
+        link.active();
+        wire.push(link.now(), buf[..n].to_vec());
+        Ok(n)
+    }
+}
+
+impl Clock for Port {
+    fn ticks_ms(&self) -> u32 {
+        self.link.now()
+    }
+}
+
+impl Verifier for Port {
+    fn verify(&mut self, der: &[u8], depth: i32) -> Result<i32, Interruption> {
+        self.judged.push((depth, der.to_vec()));
+        self.judge.as_mut().map_or(Ok(0), |judge| judge(der, depth))
+    }
+}
+
+/// The TLS records in a transcript of a stream.
+pub fn records(mut transcript: &[u8]) -> Vec<&[u8]> {
+    let mut records = Vec::new();
+    while transcript.len() >= 5 {
+        let len = 5 + usize::from(u16::from_be_bytes([transcript[3], transcript[4]]));
+        let (record, rest) = transcript.split_at(len);
+        records.push(record);
+        transcript = rest;
+    }
+    assert!(transcript.is_empty(), "a record is not whole");
+    records
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the integration tests share, and the C side of the contract, which they stand in for.
+//!
+//! - [`alloc`]: the allocator behind `mpglue_calloc`, counting, and failing where told;
+//! - [`link`]: two ends of a stream or of a datagram path, on a clock that is only moved;
+//! - [`pair`]: a client and a server over such a link;
+//! - [`raw`]: a peer that sends what a [`Socket`](micropython_ssl::socket::Socket) never would;
+//! - [`pki`]: the test certificates.
+// Each test program uses its own part of this.
+#![allow(dead_code, unused_imports)]
+
+#[allow(unsafe_code)]
+pub mod alloc;
+#[allow(unsafe_code)]
+pub mod border;
+pub mod link;
+pub mod pair;
+pub mod pki;
+#[allow(unsafe_code)]
+pub mod raw;
+
+pub use alloc::Balance;
+pub use link::{CLIENT, Fate, Link, Port, SERVER, records};
+pub use pair::{End, Pair, Peer, Setup, run};
+
+use micropython_ssl::error::Error;
+use micropython_ssl::mbedtls::sys;
+
+/// `OSError(EBADF)`: what every call answers after the one that failed.
+pub const EBADF: Error = Error::Errno(9);
+/// `OSError(EINVAL)`.
+pub const EINVAL: Error = Error::Errno(22);
+/// The peer gave up and said so.
+pub const ALERTED: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE);
+/// The stream ended in the middle of the handshake.
+pub const CUT: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_CONN_EOF);
+
+/// `n` bytes that differ from their neighbours and from those 256 further on.
+pub fn pattern(n: usize) -> Vec<u8> {
+    (0..n).map(|i| (i.wrapping_mul(167) ^ (i >> 8)) as u8).collect()
+}
+
+/// The text Python sees of an error.
+pub fn text(error: Error) -> String {
+    let mut text = [0; 256];
+    let len = error.text(&mut text);
+    String::from_utf8(text[..len].to_vec()).expect("errors have texts in ASCII")
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A TLS server straight on Mbed TLS: it can be made to send any record, and tells which alert it got.
+
+use std::ffi::{c_int, c_void};
+
+use micropython_ssl::error::{Error, Result};
+use micropython_ssl::io::{Interruption, Transport};
+use micropython_ssl::mbedtls::sys;
+
+use super::link::Port;
+use super::{Peer, pki};
+
+unsafe extern "C" {
+    /// Internal to Mbed TLS: sends what is in `out_msg`.
+    fn mbedtls_ssl_write_record(ssl: *mut sys::mbedtls_ssl_context, force_flush: u8) -> c_int;
+}
+
+/// The objects, which point to each other, and the port that Mbed TLS's callbacks use.
+struct Inner {
+    entropy: sys::mbedtls_entropy_context,
+    drbg: sys::mbedtls_ctr_drbg_context,
+    cert: sys::mbedtls_x509_crt,
+    key: sys::mbedtls_pk_context,
+    conf: sys::mbedtls_ssl_config,
+    ssl: sys::mbedtls_ssl_context,
+}
+
+/// The server.
+pub struct Raw {
+    /// On the heap, and only touched through this pointer.
+    inner: *mut Inner,
+    port: Port,
+}
+
+impl Peer for Raw {
+    fn port(&mut self) -> &mut Port {
+        &mut self.port
+    }
+}
+
+fn returned(result: std::result::Result<usize, Interruption>, want: c_int) -> c_int {
+    result.map_or(want, |n| n as c_int)
+}
+
+unsafe extern "C" fn recv(port: *mut c_void, buf: *mut u8, len: usize) -> c_int {
+    // SAFETY: `Raw::call` lends its port, Mbed TLS its buffer.
+    let (port, buf) = unsafe { (&mut *port.cast::<Port>(), std::slice::from_raw_parts_mut(buf, len)) };
+    returned(port.recv(buf), sys::MBEDTLS_ERR_SSL_WANT_READ)
+}
+
+unsafe extern "C" fn send(port: *mut c_void, buf: *const u8, len: usize) -> c_int {
+    // SAFETY: as in `recv`.
+    let (port, buf) = unsafe { (&mut *port.cast::<Port>(), std::slice::from_raw_parts(buf, len)) };
+    returned(port.send(buf), sys::MBEDTLS_ERR_SSL_WANT_WRITE)
+}
+
+impl Raw {
+    /// A server with the P-256 certificate.
+    pub fn new(port: Port) -> Self {
+        let (cert, key) = (pki::cert("ec"), pki::key("ec"));
+        // SAFETY: every object is zeroed, then initialised where it stays, before it is used.
+        let inner = unsafe {
+            let inner = Box::into_raw(Box::new(std::mem::zeroed::<Inner>()));
+            let (drbg, ssl) = (&raw mut (*inner).drbg, &raw mut (*inner).ssl);
+            let (conf, crt, pk) = (&raw mut (*inner).conf, &raw mut (*inner).cert, &raw mut (*inner).key);
+            let entropy = &raw mut (*inner).entropy;
+            sys::mbedtls_entropy_init(entropy);
+            sys::mbedtls_ctr_drbg_init(drbg);
+            sys::mbedtls_ssl_config_init(conf);
+            sys::mbedtls_ssl_init(ssl);
+            sys::mbedtls_x509_crt_init(crt);
+            sys::mbedtls_pk_init(pk);
+            let random = Some(sys::mbedtls_ctr_drbg_random as unsafe extern "C" fn(_, _, _) -> _);
+            let gather = Some(sys::mbedtls_entropy_func as unsafe extern "C" fn(_, _, _) -> _);
+            let steps = [
+                sys::mbedtls_ctr_drbg_seed(drbg, gather, entropy.cast(), std::ptr::null(), 0),
+                sys::mbedtls_x509_crt_parse(crt, cert.as_ptr(), cert.len()),
+                sys::mbedtls_pk_parse_key(
+                    pk,
+                    key.as_ptr(),
+                    key.len(),
+                    std::ptr::null(),
+                    0,
+                    random,
+                    drbg.cast(),
+                ),
+                sys::mbedtls_ssl_config_defaults(
+                    conf,
+                    sys::MBEDTLS_SSL_IS_SERVER as c_int,
+                    sys::MBEDTLS_SSL_TRANSPORT_STREAM as c_int,
+                    sys::MBEDTLS_SSL_PRESET_DEFAULT as c_int,
+                ),
+                sys::mbedtls_ssl_conf_own_cert(conf, crt, pk),
+            ];
+            sys::mbedtls_ssl_conf_rng(conf, random, drbg.cast());
+            assert_eq!((steps, sys::mbedtls_ssl_setup(ssl, conf)), ([0; 5], 0));
+            inner
+        };
+        Self { inner, port }
+    }
+
+    fn call(&mut self, run: impl FnOnce(*mut sys::mbedtls_ssl_context) -> c_int) -> Result<usize> {
+        // SAFETY: the objects are set up; the port is lent for this call.
+        let ret = unsafe {
+            let ssl = &raw mut (*self.inner).ssl;
+            sys::mbedtls_ssl_set_bio(ssl, (&raw mut self.port).cast(), Some(send), Some(recv), None);
+            run(ssl)
+        };
+        usize::try_from(ret).map_err(|_| Error::from_mbedtls(ret))
+    }
+
+    pub fn handshake(&mut self) -> Result<()> {
+        // SAFETY: in `call`.
+        self.call(|ssl| unsafe { sys::mbedtls_ssl_handshake(ssl) }).map(drop)
+    }
+
+    pub fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
+        // SAFETY: in `call`; the slice is valid.
+        self.call(|ssl| unsafe { sys::mbedtls_ssl_read(ssl, buf.as_mut_ptr(), buf.len()) })
+    }
+
+    pub fn write(&mut self, buf: &[u8]) -> Result<usize> {
+        // SAFETY: in `call`; the slice is valid.
+        self.call(|ssl| unsafe { sys::mbedtls_ssl_write(ssl, buf.as_ptr(), buf.len()) })
+    }
+
+    /// Sends a record of any type and content, encrypted as the connection is by now.
+    pub fn send_record(&mut self, content_type: u8, content: &[u8]) -> Result<()> {
+        // SAFETY: in `call`; the output buffer holds records much longer than tests send.
+        self.call(|ssl| unsafe {
+            (*ssl).out_msgtype = c_int::from(content_type);
+            (*ssl).out_msglen = content.len();
+            std::slice::from_raw_parts_mut((*ssl).out_msg, content.len()).copy_from_slice(content);
+            mbedtls_ssl_write_record(ssl, 1)
+        })
+        .map(drop)
+    }
+
+    /// Level and description of the alert that came last, after a call that reported one.
+    pub fn alert(&self) -> [u8; 2] {
+        // SAFETY: the input buffer still holds the alert's two bytes.
+        unsafe {
+            let message = (*self.inner).ssl.in_msg;
+            [*message, *message.add(1)]
+        }
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // SAFETY: set up by `new`, not used any more, in the reverse order.
+        unsafe {
+            let inner = self.inner;
+            sys::mbedtls_ssl_free(&raw mut (*inner).ssl);
+            sys::mbedtls_ssl_config_free(&raw mut (*inner).conf);
+            sys::mbedtls_pk_free(&raw mut (*inner).key);
+            sys::mbedtls_x509_crt_free(&raw mut (*inner).cert);
+            sys::mbedtls_ctr_drbg_free(&raw mut (*inner).drbg);
+            sys::mbedtls_entropy_free(&raw mut (*inner).entropy);
+            drop(Box::from_raw(inner));
+        }
+    }
+}

@@ -36,6 +36,8 @@ typedef struct _ssl_socket_obj_t {
     mp_obj_t ecdsa_sign_callback; // likewise
     mp_obj_t pending_exc; // raised in a call-out, not yet raised on; MP_OBJ_NULL: none
     bool busy; // a call into Rust is under way
+    bool datagram;
+    bool poll_first; // this call must not sleep in the transport
     bool closing; // close() was called meanwhile: the outermost call frees
     mpssl_signals_t signals; // what mpssl_leave restores
 } ssl_socket_obj_t;
@@ -67,6 +69,7 @@ enum {
 
 bool mpssl_is_context(mp_obj_t obj);
 mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int_t verify_mode);
+bool mpssl_context_makes_listeners(ssl_context_obj_t *self); // a DTLS server's
 void mpssl_context_set_mode(ssl_context_obj_t *self, mp_int_t verify_mode);
 // cert, key: path, PEM or DER; key and password may be mp_const_none.
 void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert, mp_obj_t key, mp_obj_t password);
@@ -77,6 +80,20 @@ void mpssl_context_load_anchors(ssl_context_obj_t *self, mp_obj_t certs, bool ma
 
 mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool server_side,
     bool do_handshake, mp_obj_t server_hostname, mp_obj_t client_id);
+
+// The Connection ID by which the peer is to call the socket; MP_OBJ_NULL: none.
+mp_obj_t mpssl_socket_cid(mp_obj_t self_in);
+
+// dtls_listener.c
+
+MP_DECLARE_CONST_FUN_OBJ_KW(mpssl_context_listen_obj); // SSLContext.listen
+// Whether the transport is one client's share of a listener's socket.
+bool mpssl_is_peer(mp_obj_t sock);
+// A record of the datagram read last has authenticated: the client is where it
+// came from.
+void mpssl_peer_follow(mp_obj_t sock);
+// Whether a read of the listener's socket may wait.
+bool mpssl_peer_may_wait(mp_obj_t sock);
 
 // protect.c
 
@@ -95,6 +112,8 @@ int mpssl_enter(ssl_socket_obj_t *self);
 bool mpssl_leave(ssl_socket_obj_t *self);
 // Runs `fun` on the entered socket with exceptions caught: 0 or MPGLUE_RAISED.
 int mpssl_protect(ssl_socket_obj_t *self, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg);
+// Runs `fun` with exceptions caught: MP_OBJ_NULL, or what was raised.
+mp_obj_t mpssl_catch(void (*fun)(void *arg), void *arg);
 // The content of the file at `path`, a bytes object. Raises what open and read raise.
 mp_obj_t mpssl_read_file(mp_obj_t path);
 // Takes the pending exception out of the socket; MP_OBJ_NULL: none.

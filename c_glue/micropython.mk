@@ -30,6 +30,7 @@ MPSSL_OBJ_DIR := $(BUILD)/$(patsubst $(USER_C_MODULES)/%,%,$(USERMOD_DIR))
 
 # Scanned for qstrs and MP_REGISTER_*.
 SRC_USERMOD_C += $(addprefix $(USERMOD_DIR)/,\
+	dtls_listener.c \
 	modssl.c \
 	protect.c \
 	ssl_context.c \

@@ -109,6 +109,7 @@ typedef struct _mpssl_dtls_t {
     bool cid_required;
 } mpssl_dtls_t;
 
+bool mpssl_context_has_cookies(const mpssl_context_t *context); // a DTLS server's
 mpssl_dtls_t mpssl_context_dtls(const mpssl_context_t *context);
 mpssl_status_t mpssl_context_set_dtls(mpssl_context_t *context, mpssl_dtls_t dtls);
 

@@ -115,6 +115,16 @@ int mpssl_protect(ssl_socket_obj_t *self, void (*fun)(ssl_socket_obj_t *self, vo
     return MPGLUE_RAISED;
 }
 
+mp_obj_t mpssl_catch(void (*fun)(void *arg), void *arg) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        fun(arg);
+        nlr_pop();
+        return MP_OBJ_NULL;
+    }
+    return MP_OBJ_FROM_PTR(nlr.ret_val);
+}
+
 typedef struct _transfer_t {
     void *buf;
     size_t len;
@@ -132,6 +142,17 @@ static void transfer(ssl_socket_obj_t *self, void *arg) {
         return;
     }
     const mp_stream_p_t *stream = mp_get_stream_raise(self->sock, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE);
+    if (self->poll_first && !t->write) {
+        // A blocking read would sleep through the time to send the last flight
+        // again: the caller waits, and looks at the clock.
+        int err;
+        mp_uint_t ready = stream->ioctl(self->sock, MP_STREAM_POLL, MP_STREAM_POLL_RD, &err);
+        if (ready == 0) {
+            t->done = MP_STREAM_ERROR;
+            t->err = MP_EAGAIN;
+            return;
+        }
+    }
     t->done = t->write
         ? stream->write(self->sock, t->buf, t->len, &t->err)
         : stream->read(self->sock, t->buf, t->len, &t->err);

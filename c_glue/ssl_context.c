@@ -7,6 +7,7 @@
 #include "glue.h"
 
 #include "py/objstr.h"
+#include "mbedtls/ssl.h"
 
 bool mpssl_is_context(mp_obj_t obj) {
     return mp_obj_is_type(obj, &mpssl_tls_context_type) || mp_obj_is_type(obj, &mpssl_ssl_context_type);
@@ -148,6 +149,74 @@ void mpssl_context_set_mode(ssl_context_obj_t *self, mp_int_t verify_mode) {
     finish(self, &signals, mpssl_context_set_verify_mode(self->tls, to_int32(verify_mode)));
 }
 
+bool mpssl_context_makes_listeners(ssl_context_obj_t *self) {
+    mpssl_signals_t signals;
+    claim(self, &signals);
+    bool makes = mpssl_context_has_cookies(self->tls);
+    mpssl_release(&self->busy, &signals);
+    return makes;
+}
+
+#if defined(MBEDTLS_SSL_PROTO_DTLS)
+// The settings of DTLS, each an attribute: dtls_timeout, dtls_mtu, dtls_cid,
+// dtls_cid_required.
+
+static bool is_dtls_attr(qstr attr) {
+    return attr == MP_QSTR_dtls_timeout || attr == MP_QSTR_dtls_mtu || attr == MP_QSTR_dtls_cid
+           || attr == MP_QSTR_dtls_cid_required;
+}
+
+static mpssl_dtls_t get_dtls(ssl_context_obj_t *self) {
+    mpssl_signals_t signals;
+    claim(self, &signals);
+    mpssl_dtls_t dtls = mpssl_context_dtls(self->tls);
+    mpssl_release(&self->busy, &signals);
+    return dtls;
+}
+
+static mp_obj_t load_dtls(ssl_context_obj_t *self, qstr attr) {
+    mpssl_dtls_t dtls = get_dtls(self);
+    if (attr == MP_QSTR_dtls_timeout) {
+        mp_obj_t pair[2] = {
+            mp_obj_new_int_from_uint(dtls.initial_ms), mp_obj_new_int_from_uint(dtls.maximum_ms)
+        };
+        return mp_obj_new_tuple(2, pair);
+    }
+    if (attr == MP_QSTR_dtls_mtu) {
+        return MP_OBJ_NEW_SMALL_INT(dtls.mtu);
+    }
+    if (attr == MP_QSTR_dtls_cid) {
+        return dtls.cid < 0 ? mp_const_none : MP_OBJ_NEW_SMALL_INT(dtls.cid);
+    }
+    return mp_obj_new_bool(dtls.cid_required);
+}
+
+// An int that fits; what does not becomes `otherwise`, which the core refuses.
+static mp_int_t int_within(mp_obj_t value, mp_int_t max, mp_int_t otherwise) {
+    mp_int_t n = mp_obj_get_int(value);
+    return n < 0 || n > max ? otherwise : n;
+}
+
+static void store_dtls(ssl_context_obj_t *self, qstr attr, mp_obj_t value) {
+    mpssl_dtls_t dtls = get_dtls(self);
+    if (attr == MP_QSTR_dtls_timeout) {
+        mp_obj_t *pair;
+        mp_obj_get_array_fixed_n(value, 2, &pair);
+        dtls.initial_ms = int_within(pair[0], INT32_MAX, 0);
+        dtls.maximum_ms = int_within(pair[1], INT32_MAX, 0);
+    } else if (attr == MP_QSTR_dtls_mtu) {
+        dtls.mtu = int_within(value, UINT16_MAX, 1);
+    } else if (attr == MP_QSTR_dtls_cid) {
+        dtls.cid = value == mp_const_none ? -1 : int_within(value, UINT8_MAX, UINT8_MAX);
+    } else {
+        dtls.cid_required = mp_obj_is_true(value);
+    }
+    mpssl_signals_t signals;
+    claim(self, &signals);
+    finish(self, &signals, mpssl_context_set_dtls(self->tls, dtls));
+}
+#endif
+
 static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     ssl_context_obj_t *self = MP_OBJ_TO_PTR(self_in);
     if (dest[0] == MP_OBJ_NULL) {
@@ -164,6 +233,10 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             dest[0] = self->ecdsa_sign_callback;
         } else if (attr == MP_QSTR__context && takes_paths(self)) {
             dest[0] = self_in; // upstream's ssl.SSLContext wraps a tls.SSLContext of this name
+        #if defined(MBEDTLS_SSL_PROTO_DTLS)
+        } else if (is_dtls_attr(attr)) {
+            dest[0] = load_dtls(self, attr);
+        #endif
         } else {
             dest[1] = MP_OBJ_SENTINEL; // go on in the locals dict
         }
@@ -178,6 +251,11 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         } else if (attr == MP_QSTR_ecdsa_sign_callback) {
             self->ecdsa_sign_callback = dest[1];
             dest[0] = MP_OBJ_NULL;
+        #if defined(MBEDTLS_SSL_PROTO_DTLS)
+        } else if (is_dtls_attr(attr)) {
+            store_dtls(self, attr, dest[1]);
+            dest[0] = MP_OBJ_NULL;
+        #endif
         }
     }
 }
@@ -300,6 +378,9 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR_load_cert_chain), MP_ROM_PTR(&context_load_cert_chain_obj) },
     { MP_ROM_QSTR(MP_QSTR_load_verify_locations), MP_ROM_PTR(&context_load_verify_locations_obj) },
     { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&context_wrap_socket_obj) },
+    #if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
+    { MP_ROM_QSTR(MP_QSTR_listen), MP_ROM_PTR(&mpssl_context_listen_obj) },
+    #endif
 };
 static MP_DEFINE_CONST_DICT(context_locals_dict, context_locals_dict_table);
 

@@ -3,9 +3,18 @@
 // SSLSocket: arguments, the stream protocol, closing. What a connection is, is
 // in src/socket.rs.
 
+#include <limits.h>
+#include <string.h>
+#if defined(__unix__) || defined(__APPLE__)
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#endif
+
 #include "glue.h"
 
 #include "py/objstr.h"
+#include "py/objtype.h"
 #include "mbedtls/ssl.h"
 
 static const mpssl_status_t closed_meanwhile = { MPSSL_ERRNO, MP_EBADF };
@@ -59,17 +68,81 @@ static void wait_for_event(ssl_socket_obj_t *self, void *arg) {
     mp_event_wait_ms(1);
 }
 
-// Handshakes until it is over or failed, waiting for a transport that blocks.
-static mpssl_status_t handshake_to_end(ssl_socket_obj_t *self) {
-    for (;;) {
-        mpssl_status_t status = mpssl_socket_handshake(self->tls, self);
-        if (status.kind != MPSSL_WANT_READ && status.kind != MPSSL_WANT_WRITE) {
-            return status;
-        }
-        if (mpssl_protect(self, wait_for_event, NULL) != 0) {
-            return (mpssl_status_t) { MPSSL_RAISED, 0 };
+// How long a call waits for the transport.
+typedef struct _patience_t {
+    bool waits;
+    bool forever;
+    mp_uint_t start;
+    mp_uint_t timeout_ms;
+} patience_t;
+
+#if defined(__unix__) || defined(__APPLE__)
+// Of a socket with a file descriptor the system knows whether it blocks, and how long.
+static void transport_patience(ssl_socket_obj_t *self, void *arg) {
+    patience_t *p = arg;
+    int err;
+    const mp_stream_p_t *stream = mp_get_stream_raise(self->sock, MP_STREAM_OP_IOCTL);
+    mp_uint_t fd = stream->ioctl(self->sock, MP_STREAM_GET_FILENO, 0, &err);
+    int flags = fd > INT_MAX ? -1 : fcntl((int)fd, F_GETFL);
+    if (flags < 0 || (flags & O_NONBLOCK)) {
+        return;
+    }
+    struct timeval tv = { 0, 0 };
+    socklen_t len = sizeof(tv);
+    getsockopt((int)fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len);
+    p->waits = true;
+    p->timeout_ms = (mp_uint_t)tv.tv_sec * 1000 + (mp_uint_t)tv.tv_usec / 1000;
+    p->forever = p->timeout_ms == 0;
+}
+#endif
+
+// Whether this call is to wait where the transport has nothing. Streams wait in the
+// transport. A datagram handshake must not sleep there: its last flight may have to
+// be sent again.
+static patience_t patience(ssl_socket_obj_t *self) {
+    patience_t p = { .start = mp_hal_ticks_ms() };
+    if (self->datagram && self->sock != MP_OBJ_NULL) {
+        if (mpssl_is_peer(self->sock)) {
+            p.waits = p.forever = mpssl_peer_may_wait(self->sock);
+        #if defined(__unix__) || defined(__APPLE__)
+        } else if (mpssl_socket_is_handshaking(self->tls)) {
+            mpssl_protect(self, transport_patience, &p);
+        #endif
         }
     }
+    self->poll_first = p.waits;
+    return p;
+}
+
+// After a call came to `status`: whether it is to be made again, having waited.
+static bool wait_more(ssl_socket_obj_t *self, const patience_t *p, mpssl_status_t *status) {
+    if (!p->waits || (status->kind != MPSSL_WANT_READ && status->kind != MPSSL_WANT_WRITE)) {
+        return false;
+    }
+    if (!p->forever && mp_hal_ticks_ms() - p->start >= p->timeout_ms) {
+        *status = (mpssl_status_t) { MPSSL_ERRNO, MP_ETIMEDOUT };
+        return false;
+    }
+    if (mpssl_protect(self, wait_for_event, NULL) != 0) {
+        *status = (mpssl_status_t) { MPSSL_RAISED, 0 };
+        return false;
+    }
+    return !self->closing;
+}
+
+// Handshakes until it is over or failed, whether the transport blocks or not.
+static mpssl_status_t handshake_to_end(ssl_socket_obj_t *self) {
+    patience_t p = patience(self);
+    if (!p.waits) {
+        p.waits = p.forever = true;
+        // A stream written in Python may not know how to be polled, and does not block.
+        self->poll_first = self->datagram && !mp_obj_is_instance_type(mp_obj_get_type(self->sock));
+    }
+    mpssl_status_t status;
+    do {
+        status = mpssl_socket_handshake(self->tls, self);
+    } while (wait_more(self, &p, &status));
+    return status;
 }
 
 /******************************************************************************/
@@ -108,6 +181,8 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     self->ecdsa_sign_callback = context->ecdsa_sign_callback;
     self->pending_exc = MP_OBJ_NULL;
     self->busy = false;
+    self->datagram = false;
+    self->poll_first = false;
     self->closing = false;
 
     mpssl_signals_t signals;
@@ -127,6 +202,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     CALL_WITH_MEMORY(status, mpssl_socket_new(context->tls, hostname, id,
         self->ecdsa_sign_callback != mp_const_none, &tls));
     self->tls = tls;
+    self->datagram = tls != NULL && mpssl_socket_is_datagram(tls);
     mpssl_release(&context->busy, &signals);
     if (status.kind != MPSSL_OK) {
         mpssl_raise(NULL, status);
@@ -145,6 +221,16 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     return MP_OBJ_FROM_PTR(self);
 }
 
+mp_obj_t mpssl_socket_cid(mp_obj_t self_in) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    uint8_t cid[MPSSL_CID_MAX];
+    enter(self);
+    mpssl_bytes_t own = mpssl_socket_own_cid(self->tls);
+    memcpy(cid, own.data, own.len);
+    mpssl_leave(self);
+    return own.len == 0 ? MP_OBJ_NULL : mp_obj_new_bytes(cid, own.len);
+}
+
 /******************************************************************************/
 // The stream protocol.
 
@@ -156,7 +242,14 @@ static mp_uint_t socket_read(mp_obj_t self_in, void *buf, mp_uint_t size, int *e
     }
     size_t done = 0;
     mpssl_status_t status;
-    CALL_WITH_MEMORY(status, mpssl_socket_read(self->tls, self, buf, size, &done));
+    patience_t p = patience(self);
+    uint64_t newest = mpssl_socket_newest_record(self->tls);
+    do {
+        CALL_WITH_MEMORY(status, mpssl_socket_read(self->tls, self, buf, size, &done));
+    } while (wait_more(self, &p, &status));
+    if (self->datagram && done > 0 && mpssl_socket_newest_record(self->tls) > newest) {
+        mpssl_peer_follow(self->sock);
+    }
     return leave_stream(self, status, done, errcode);
 }
 
@@ -168,7 +261,10 @@ static mp_uint_t socket_write(mp_obj_t self_in, const void *buf, mp_uint_t size,
     }
     size_t done = 0;
     mpssl_status_t status;
-    CALL_WITH_MEMORY(status, mpssl_socket_write(self->tls, self, buf, size, &done));
+    patience_t p = patience(self);
+    do {
+        CALL_WITH_MEMORY(status, mpssl_socket_write(self->tls, self, buf, size, &done));
+    } while (wait_more(self, &p, &status));
     return leave_stream(self, status, done, errcode);
 }
 
@@ -282,6 +378,40 @@ static const mp_stream_p_t socket_stream_p = {
 /******************************************************************************/
 // Methods.
 
+#if defined(MBEDTLS_SSL_PROTO_DTLS)
+// read(n), readinto(buf): of datagrams one is read, or the rest of one; upstream's
+// methods would wait until n bytes are there, over the borders between records.
+static mp_obj_t socket_read_method(size_t n_args, const mp_obj_t *args) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(args[0]);
+    mp_obj_t fun = self->datagram ? MP_OBJ_FROM_PTR(&mp_stream_read1_obj) : MP_OBJ_FROM_PTR(&mp_stream_read_obj);
+    return mp_call_function_n_kw(fun, n_args, 0, args);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_read_obj, 1, 2, socket_read_method);
+
+static mp_obj_t socket_readinto_method(size_t n_args, const mp_obj_t *args) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(args[0]);
+    if (!self->datagram) {
+        return mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_stream_readinto_obj), n_args, 0, args);
+    }
+    mp_buffer_info_t buf;
+    mp_get_buffer_raise(args[1], &buf, MP_BUFFER_WRITE);
+    size_t len = n_args > 2 ? (size_t)mp_obj_get_int(args[2]) : buf.len;
+    int err = 0;
+    mp_uint_t n = socket_read(args[0], buf.buf, MIN(len, buf.len), &err);
+    if (n != MP_STREAM_ERROR) {
+        return mp_obj_new_int_from_uint(n);
+    }
+    if (mp_is_nonblocking_error(err)) {
+        return mp_const_none;
+    }
+    mp_raise_OSError(err);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_readinto_obj, 2, 3, socket_readinto_method);
+#else
+#define socket_read_obj mp_stream_read_obj
+#define socket_readinto_obj mp_stream_readinto_obj
+#endif
+
 // Calls a method of the transport.
 static mp_obj_t call_transport(mp_obj_t self_in, qstr method, mp_obj_t arg) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
@@ -308,7 +438,12 @@ static MP_DEFINE_CONST_FUN_OBJ_2(socket_settimeout_obj, socket_settimeout);
 static mp_obj_t socket_do_handshake(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     enter(self);
-    leave(self, mpssl_socket_handshake(self->tls, self));
+    patience_t p = patience(self);
+    mpssl_status_t status;
+    do {
+        status = mpssl_socket_handshake(self->tls, self);
+    } while (wait_more(self, &p, &status));
+    leave(self, status);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_do_handshake_obj, socket_do_handshake);
@@ -408,18 +543,40 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         bool received = mpssl_socket_close_notify_received(self->tls);
         mpssl_leave(self);
         dest[0] = mp_obj_new_bool(received);
+    #if defined(MBEDTLS_SSL_PROTO_DTLS)
+    } else if (attr == MP_QSTR_bad_records) {
+        // DTLS: records dropped because they did not authenticate.
+        ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+        enter(self);
+        uint32_t bad = mpssl_socket_bad_records(self->tls);
+        mpssl_leave(self);
+        dest[0] = mp_obj_new_int_from_uint(bad);
+    } else if (attr == MP_QSTR_connection_id) {
+        // DTLS: (ours, the peer's), None where Connection IDs are not in use.
+        ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+        uint8_t peer[MPSSL_CID_MAX];
+        mp_obj_t own = mpssl_socket_cid(self_in);
+        enter(self);
+        int32_t len = mpssl_socket_peer_cid(self->tls, peer);
+        mpssl_leave(self);
+        dest[0] = mp_const_none;
+        if (len >= 0) {
+            mp_obj_t pair[2] = { own == MP_OBJ_NULL ? mp_const_empty_bytes : own, mp_obj_new_bytes(peer, len) };
+            dest[0] = mp_obj_new_tuple(2, pair);
+        }
+    #endif
     } else {
         dest[1] = MP_OBJ_SENTINEL; // go on in the locals dict
     }
 }
 
 static const mp_rom_map_elem_t socket_locals_dict_table[] = {
-    { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&mp_stream_read_obj) },
-    { MP_ROM_QSTR(MP_QSTR_readinto), MP_ROM_PTR(&mp_stream_readinto_obj) },
+    { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&socket_read_obj) },
+    { MP_ROM_QSTR(MP_QSTR_readinto), MP_ROM_PTR(&socket_readinto_obj) },
     { MP_ROM_QSTR(MP_QSTR_readline), MP_ROM_PTR(&mp_stream_unbuffered_readline_obj) },
     { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&mp_stream_write_obj) },
     { MP_ROM_QSTR(MP_QSTR_recv), MP_ROM_PTR(&mp_stream_read1_obj) },
-    { MP_ROM_QSTR(MP_QSTR_recv_into), MP_ROM_PTR(&mp_stream_readinto_obj) },
+    { MP_ROM_QSTR(MP_QSTR_recv_into), MP_ROM_PTR(&socket_readinto_obj) },
     { MP_ROM_QSTR(MP_QSTR_send), MP_ROM_PTR(&mp_stream_write1_obj) },
     { MP_ROM_QSTR(MP_QSTR_sendall), MP_ROM_PTR(&mp_stream_write_obj) },
     { MP_ROM_QSTR(MP_QSTR_setblocking), MP_ROM_PTR(&socket_setblocking_obj) },

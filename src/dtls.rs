@@ -265,6 +265,7 @@ fn client_hello_cookie(datagram: &[u8]) -> Option<&[u8]> {
 /// A HelloVerifyRequest in answer to `hello`, which is a ClientHello.
 fn hello_verify_request(hello: &[u8], cookie: &[u8; COOKIE_LEN]) -> Option<[u8; HELLO_VERIFY_LEN]> {
     const BODY: u8 = 3 + COOKIE_LEN as u8;
+    const RECORD: u8 = layout::HANDSHAKE_HEADER as u8 + BODY;
     let mut request = [0; HELLO_VERIFY_LEN];
     let sequence_number = hello.get(5..11)?;
     let message_seq = hello.get(17..19)?;
@@ -273,7 +274,7 @@ fn hello_verify_request(hello: &[u8], cookie: &[u8; COOKIE_LEN]) -> Option<[u8; 
         // for there is no state that would count (RFC 6347 4.2.1).
         &[layout::HANDSHAKE, 0xfe, 0xff, 0, 0],
         sequence_number,
-        &[0, layout::HANDSHAKE_HEADER as u8 + BODY],
+        &[0, RECORD],
         &[layout::HELLO_VERIFY_REQUEST, 0, 0, BODY],
         message_seq,
         &[0, 0, 0],

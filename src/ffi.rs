@@ -307,6 +307,12 @@ pub extern "C" fn mpssl_context_cipher(context: &Context, i: usize) -> *const c_
 
 /// See `mpssl.h`.
 #[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_has_cookies(context: &Context) -> bool {
+    context.cookies().is_some()
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
 pub extern "C" fn mpssl_context_dtls(context: &Context) -> mpssl_dtls_t {
     let settings = context.dtls();
     mpssl_dtls_t {

@@ -12,7 +12,13 @@
 #include "mbedtls/bignum.h"
 #include "mbedtls/platform.h"
 #if MICROPY_ASYNC_KBD_INTR
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #endif
 
 #ifndef MICROPY_BEGIN_ATOMIC_SECTION
@@ -158,7 +164,81 @@ static void transfer(ssl_socket_obj_t *self, void *arg) {
         : stream->read(self->sock, t->buf, t->len, &t->err);
 }
 
+#if MICROPY_ASYNC_KBD_INTR && MICROPY_PY_SOCKET
+// An exception out of a signal handler makes a system call forget what it has moved
+// already, and the peers would be out of step. So a socket of the OS moves what it can
+// at once with the handler kept out, which is let in for the waiting in between.
+
+extern const mp_obj_type_t mp_type_socket; // ports/unix/modsocket.c
+
+typedef struct _wait_t {
+    struct pollfd fd;
+    int timeout_ms;
+    int ready; // poll's result
+    int err;
+} wait_t;
+
+static void wait_for_fd(ssl_socket_obj_t *self, void *arg) {
+    (void)self;
+    wait_t *w = arg;
+    while ((w->ready = poll(&w->fd, 1, w->timeout_ms)) < 0 && (w->err = errno) == EINTR) {
+        mp_handle_pending(true);
+    }
+}
+
+// The timeout that settimeout() gave the socket, for poll().
+static int timeout_of(int fd, bool write) {
+    struct timeval tv = { 0 };
+    socklen_t len = sizeof(tv);
+    getsockopt(fd, SOL_SOCKET, write ? SO_SNDTIMEO : SO_RCVTIMEO, &tv, &len);
+    if ((tv.tv_sec == 0 && tv.tv_usec == 0) || tv.tv_sec >= INT_MAX / 1000 - 1) {
+        return -1;
+    }
+    return (int)tv.tv_sec * 1000 + (int)(tv.tv_usec + 999) / 1000;
+}
+
+static int32_t socket_transfer(ssl_socket_obj_t *self, transfer_t *t, int32_t *err) {
+    // Looked at again after each wait, which may run Python.
+    while (self->sock != MP_OBJ_NULL) {
+        int fd = mp_get_stream(self->sock)->ioctl(self->sock, MP_STREAM_GET_FILENO, 0, err);
+        ssize_t done = t->write
+            ? send(fd, t->buf, t->len, MSG_DONTWAIT)
+            : recv(fd, t->buf, t->len, MSG_DONTWAIT);
+        if (done >= 0) {
+            return (int32_t)done;
+        }
+        *err = errno;
+        if (*err == EINTR) {
+            continue;
+        }
+        if (!mp_is_nonblocking_error(*err)) {
+            return MPGLUE_ERRNO;
+        }
+        if ((self->poll_first && !t->write) || (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0) {
+            return MPGLUE_WOULD_BLOCK;
+        }
+        wait_t w = { .fd = { .fd = fd, .events = t->write ? POLLOUT : POLLIN } };
+        w.timeout_ms = timeout_of(fd, t->write);
+        if (mpssl_protect(self, wait_for_fd, &w) != 0) {
+            return MPGLUE_RAISED;
+        }
+        if (w.ready <= 0) {
+            *err = w.ready == 0 ? MP_ETIMEDOUT : w.err;
+            return MPGLUE_ERRNO;
+        }
+    }
+    *err = MP_EBADF; // closed meanwhile
+    return MPGLUE_ERRNO;
+}
+#endif
+
 static int32_t stream_transfer(void *owner, transfer_t *t, int32_t *err) {
+    #if MICROPY_ASYNC_KBD_INTR && MICROPY_PY_SOCKET
+    ssl_socket_obj_t *self = owner;
+    if (self->sock != MP_OBJ_NULL && mp_obj_is_type(self->sock, &mp_type_socket)) {
+        return socket_transfer(self, t, err);
+    }
+    #endif
     if (mpssl_protect(owner, transfer, t) != 0) {
         return MPGLUE_RAISED;
     }

@@ -54,6 +54,37 @@ pub struct Socket {
 
 const CLOSED: Error = Error::Errno(MPSSL_EBADF.cast_signed());
 
+/// The alert (RFC 5246 7.2.2) for an error that Mbed TLS may have sent none for; `None`
+/// where the peer has gone, has said so itself, or is to try again.
+fn alert(error: Error) -> Option<u32> {
+    Some(match error {
+        Error::NoMemory => sys::MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR,
+        Error::Tls(code) => match code {
+            sys::MBEDTLS_ERR_SSL_CONN_EOF
+            | sys::MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY
+            | sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
+            | sys::MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED => return None,
+            sys::MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE | sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE => {
+                sys::MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE
+            }
+            sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE | sys::MBEDTLS_ERR_SSL_UNEXPECTED_RECORD => {
+                sys::MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE
+            }
+            sys::MBEDTLS_ERR_SSL_DECODE_ERROR | sys::MBEDTLS_ERR_SSL_INVALID_RECORD => {
+                sys::MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR
+            }
+            sys::MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER => sys::MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER,
+            sys::MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION => sys::MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION,
+            // The peer's signature of the handshake.
+            sys::MBEDTLS_ERR_ECP_VERIFY_FAILED | sys::MBEDTLS_ERR_RSA_VERIFY_FAILED => {
+                sys::MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR
+            }
+            _ => sys::MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR,
+        },
+        _ => return None,
+    })
+}
+
 impl Socket {
     /// A connection with `context`'s settings. `hostname`, for a client: what the
     /// server's certificate must name; required under `CERT_REQUIRED`. It ends
@@ -184,11 +215,9 @@ impl Socket {
             },
             error => error,
         };
-        let alert = match error {
-            Error::Tls(
-                sys::MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE | sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE,
-            ) => sys::MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE,
-            Error::NoMemory => sys::MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR,
+        let alert = match alert(error) {
+            Some(alert) if !self.ssl.is_alert_last() => alert,
+            _ if error == Error::NoMemory => return Error::Errno(MPSSL_ENOMEM.cast_signed()),
             _ => return error,
         };
         // Nothing to do about an alert that does not get out, but for an exception.
@@ -311,8 +340,8 @@ impl Socket {
             return Ok(());
         }
         let outcome = self.ssl.close_notify(host);
-        // Written, if not yet sent whole: flushed when called again.
-        self.close_notify_sent = true;
+        // Written, if not yet sent whole: flushed when called again. But for want of memory.
+        self.close_notify_sent = outcome.interruption != Some(Interruption::NoMemory);
         self.judge(host, outcome, Operation::Write)?;
         self.flush(host)
     }

@@ -72,8 +72,10 @@ fn a_key_under_a_password() {
     }
 }
 
+type Spoil = fn(&[u8]) -> Vec<u8>;
+
 /// Ways to spoil a file, which ends with a NUL that has to stay.
-const SPOILED: [(&str, fn(&[u8]) -> Vec<u8>); 9] = [
+const SPOILED: [(&str, Spoil); 9] = [
     ("empty", |_| vec![0]),
     ("without even a NUL", |_| vec![]),
     ("garbage", |_| b"\x01\x02\x03garbage\0".to_vec()),
@@ -271,6 +273,16 @@ fn a_second_load_replaces_the_first() {
         load(&mut context, "ec.pem", "ec.key", None).unwrap();
         assert_eq!(live(), level);
     }
+    // Nor does a load that fails for want of memory change anything.
+    for n in (0..600).step_by(7) {
+        let (result, failed) = failing(n, true, || load(&mut context, "rsa.pem", "rsa.key", None));
+        if !failed {
+            break;
+        }
+        assert!(result.is_err());
+        assert_eq!(live(), level);
+    }
+    load(&mut context, "ec.pem", "ec.key", None).unwrap();
     // With a configuration made in between, and a connection that needs what is replaced.
     let mut client = Setup::default().client().unwrap();
     let pair = Pair::new(&mut client, &mut context, Some("localhost")).unwrap();
@@ -294,7 +306,7 @@ fn each_allocation_fails(what: &str, otherwise: &[Error], mut body: impl FnMut()
             let (result, failed) = failing(n, on, &mut body);
             if !failed {
                 assert_eq!(result, Ok(()), "{what}");
-                assert!(said >= n, "{what}: {said} of {n}");
+                assert!(said > 0, "{what}");
                 return;
             }
             let error = result.expect_err(what);
@@ -320,8 +332,6 @@ fn each_allocation_of_a_context_fails() {
 #[test]
 fn each_allocation_of_credentials_fails() {
     let _balance = Balance::start();
-    let mut context = server();
-    load(&mut context, "ec384.pem", "ec384.key", None).unwrap();
     for (cert, key, password) in [
         ("ec.pem", "ec.key", None),
         ("ec.der", "ec.pk8.der", None),
@@ -333,11 +343,9 @@ fn each_allocation_of_credentials_fails() {
     ] {
         let what = format!("{cert} {key}");
         each_allocation_fails(&what, &FORGOTTEN, || {
-            load(&mut context, cert, key, password)?;
-            // As large as before, whatever was loaded.
-            load(&mut context, "ec384.pem", "ec384.key", None)
+            let mut context = Context::new(1, 0)?;
+            load(&mut context, cert, key, password)
         });
-        proves(&mut context);
     }
 }
 

@@ -241,12 +241,12 @@ class UpstreamTests:
         printed = self.results / (base + ".out")
         if not printed.exists():
             start = output.find(f"{name} on ")
-            return output[start : start + 6000]
+            return output[start : start + 4000]
         expected = self.results / (base + ".exp")
         if not expected.exists():
-            return printed.read_text(errors="backslashreplace")[-6000:]
+            return printed.read_text(errors="backslashreplace")[-3000:]
         _, difference = run(["diff", "-u", expected, printed], 20)
-        return difference[:6000]
+        return difference[:3000]
 
 
 def print_results(results, verbose=False):

@@ -70,7 +70,7 @@ fn without_memory_nothing_is_made() {
     let count = || calls.set(calls.get() + 1);
     assert!(matches!(failing(0, false, || Box::new(count)), (Err(Error::NoMemory), true)));
     assert!(matches!(failing(0, false, || Array::new(3, 0_u8)), (Err(Error::NoMemory), true)));
-    let shared = failing(0, false, || Shared::new(count, |()| Ok(count())));
+    let shared = failing(0, false, || Shared::new(count, |()| Err(Error::Raised)));
     assert!(matches!(shared, (Err(Error::NoMemory), true)));
     assert_eq!(calls.get(), 0);
     assert!(Box::new(count).is_ok());

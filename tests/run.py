@@ -20,9 +20,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import harness
-import upstream
-from harness import BUILD, ROOT, Result
+sys.dont_write_bytecode = True
+
+import harness  # noqa: E402
+import upstream  # noqa: E402
+from harness import BUILD, ROOT, Result  # noqa: E402
 
 VARIANTS = ("standard", "coverage")
 RELEASES = ("1.26.1", "1.25.0")  # newest first
@@ -198,6 +200,8 @@ def own_tests(version, variant, binary, label="", single_only=False, env=None, s
         results += runner.run_multi(binary, pairs, 900 * slower, **options)
     for r in results:
         path = Path(r.name)
+        if r.outcome == "fail" and not Path(f"{path}.exp").exists():
+            r.reason = "there is no .exp file"
         if r.outcome == "skip":
             # A test that can skip says when, in a comment that begins with "skip:".
             said = re.search(r"^# *skip: *(.+)$", path.read_text(), re.M | re.I)
@@ -373,6 +377,22 @@ SECTIONS.update(
 )
 
 
+def report(section, results):
+    """Names what failed, then shows the details. What a runner of its own only counted, or the
+    hundredth of many, is not a line each."""
+    failed = [r for r in results if r.outcome == "fail"]
+    named = [r for r in failed if r.reason or r.name != section][:100]
+    for r in named:
+        print(f"FAIL  {r.name}" + (f": {r.reason}" if r.reason else ""))
+    if len(failed) > len(named):
+        print(f"FAIL  {section}: {len(failed) - len(named)} more")
+    shown = [r for r in results if r.outcome in ("fail", "note") and r.details]
+    for r in shown[:20]:
+        print(f"--- {r.name}\n{r.details.rstrip()}")
+    if len(shown) > 20:
+        print(f"--- and {len(shown) - 20} more with details: tests/run.py {section}, one cause at a time")
+
+
 def run_section(name):
     """A list of Result, whatever happens."""
     results = []
@@ -417,12 +437,7 @@ def main():
         start = time.monotonic()
         results = run_section(name)
         seconds = time.monotonic() - start
-        for r in results:
-            if r.outcome == "fail":
-                print(f"FAIL  {r.name}" + (f": {r.reason}" if r.reason else ""))
-        for r in results:
-            if r.outcome in ("fail", "note") and r.details:
-                print(f"--- {r.name}\n{r.details.rstrip()}")
+        report(name, results)
         numbers = harness.count(results)
         print(f"   {name}: {harness.counts_line(*numbers)} in {seconds:.0f} s", flush=True)
         rows.append((name, numbers, seconds))

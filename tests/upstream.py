@@ -20,7 +20,9 @@ import re
 import sys
 from pathlib import Path
 
-import harness
+sys.dont_write_bytecode = True
+
+import harness  # noqa: E402
 
 SUITES = ("extmod", "multi_net", "net_hosted")
 

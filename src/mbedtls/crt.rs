@@ -115,12 +115,16 @@ impl Chain {
     }
 }
 
-/// A certificate's DER.
+/// A certificate's DER; nothing for one that a peer sent and Mbed TLS passed over, as
+/// it does where it does not know the algorithm.
 ///
 /// # Safety
 ///
-/// `cert` is parsed: its `raw` is valid.
+/// `cert` is initialised: its `raw` is valid, or NULL.
 pub(super) unsafe fn der(cert: &sys::mbedtls_x509_crt) -> &[u8] {
+    if cert.raw.p.is_null() {
+        return &[];
+    }
     // SAFETY: by this function's contract.
     unsafe { core::slice::from_raw_parts(cert.raw.p, cert.raw.len) }
 }

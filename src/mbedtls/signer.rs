@@ -103,7 +103,7 @@ unsafe extern "C" fn sign(
         super::zeroize(&mut scalar);
         if ret == 0 {
             ret = match (made, (*signer.software).sign_func) {
-                (Ok(Some(len)), _) => {
+                (Ok(Some(len)), _) if len <= sig_size => {
                     *sig_len = len;
                     0
                 }

@@ -433,6 +433,13 @@ impl Ssl {
         }
     }
 
+    /// Whether the record written last is an alert.
+    #[must_use]
+    pub fn is_alert_last(&self) -> bool {
+        // SAFETY: reads a field of the connection that this owns.
+        unsafe { (*self.ctx.get()).out_msgtype == sys::MBEDTLS_SSL_MSG_ALERT as c_int }
+    }
+
     /// Whether a record is written and not yet sent whole.
     #[must_use]
     pub fn is_record_in_flight(&self) -> bool {

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 
-use micropython_ssl::io::{Clock, Interruption, Transport, Verifier};
+use micropython_ssl::io::{Interruption, Signer, Transport, Verifier};
 
 use super::Port;
 
@@ -23,7 +23,7 @@ unsafe fn answer(result: Result<usize, Interruption>, err: *mut i32) -> i32 {
             unsafe { err.write(errno) };
             ERRNO
         }
-        Err(why) => panic!("{why:?} is not for a transport to say"),
+        Err(Interruption::NoMemory) => panic!("not for a transport to say"),
     }
 }
 
@@ -67,6 +67,33 @@ unsafe extern "C" fn mpglue_verify(
                 verdict.write(number);
                 0
             }
+            Err(_) => RAISED,
+        }
+    }
+}
+
+/// `mpssl_bytes_t`.
+#[repr(C)]
+struct Bytes {
+    data: *const u8,
+    len: usize,
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mpglue_sign(
+    owner: *mut c_void,
+    key: Bytes,
+    hash: Bytes,
+    signature: *mut u8,
+    size: usize,
+) -> i32 {
+    // SAFETY: as in mpglue_stream_read.
+    unsafe {
+        let port = &mut *owner.cast::<Port>();
+        let key = std::slice::from_raw_parts(key.data, key.len);
+        let hash = std::slice::from_raw_parts(hash.data, hash.len);
+        match port.sign(key, hash, std::slice::from_raw_parts_mut(signature, size)) {
+            Ok(made) => i32::try_from(made.unwrap_or(0)).expect("signatures are short"),
             Err(_) => RAISED,
         }
     }

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use micropython_ssl::error::Error;
-use micropython_ssl::io::{Clock, Interruption, Transport, Verifier};
+use micropython_ssl::io::{Clock, Interruption, Signer, Transport, Verifier};
 
 /// An end, and the wire that it sends on.
 pub const CLIENT: usize = 0;
@@ -38,6 +38,7 @@ struct Parcel {
 /// One direction.
 pub struct Wire {
     under_way: VecDeque<Parcel>,
+    bytes_under_way: usize,
     /// Each parcel as it was sent, before anything happened to it.
     pub sent: Vec<Vec<u8>>,
     pub fault: Option<Fault>,
@@ -52,6 +53,7 @@ impl Wire {
     fn new() -> Self {
         Self {
             under_way: VecDeque::new(),
+            bytes_under_way: 0,
             sent: Vec::new(),
             fault: None,
             capacity: usize::MAX,
@@ -60,8 +62,9 @@ impl Wire {
         }
     }
 
-    fn bytes_under_way(&self) -> usize {
-        self.under_way.iter().map(|parcel| parcel.bytes.len()).sum()
+    fn arrange(&mut self, due: u32, bytes: Vec<u8>) {
+        self.bytes_under_way += bytes.len();
+        self.under_way.push_back(Parcel { due, bytes });
     }
 
     fn push(&mut self, now: u32, mut bytes: Vec<u8>) {
@@ -80,7 +83,7 @@ impl Wire {
             Fate::Late(delay) => (delay, 1),
         };
         for _ in 0..copies {
-            self.under_way.push_back(Parcel { due: now.wrapping_add(delay), bytes: bytes.clone() });
+            self.arrange(now.wrapping_add(delay), bytes.clone());
         }
     }
 
@@ -130,7 +133,7 @@ impl Link {
 
     /// Puts bytes of nobody's on `side`'s wire.
     pub fn inject(&self, side: usize, bytes: &[u8]) {
-        self.wire(side).under_way.push_back(Parcel { due: self.clock.get(), bytes: bytes.to_vec() });
+        self.wire(side).arrange(self.clock.get(), bytes.to_vec());
     }
 
     pub fn now(&self) -> u32 {
@@ -154,6 +157,8 @@ impl Link {
 pub type Gate = Box<dyn FnMut(usize) -> Result<(), Interruption>>;
 /// A verify callback.
 pub type Judge = Box<dyn FnMut(&[u8], i32) -> Result<i32, Interruption>>;
+/// A sign callback: of key and hash it makes a signature, or leaves it to the key.
+pub type Sign = Box<dyn FnMut(&[u8], &[u8]) -> Result<Option<Vec<u8>>, Interruption>>;
 
 /// One end of a link, and what an `SSLSocket`'s object has besides: all that a connection may
 /// call out to.
@@ -165,6 +170,7 @@ pub struct Port {
     pub max_write: usize,
     pub gate: Option<Gate>,
     pub judge: Option<Judge>,
+    pub sign: Option<Sign>,
     /// Transport calls so far.
     pub calls: usize,
     /// Depth and DER of each certificate that was shown to the verifier.
@@ -184,6 +190,7 @@ impl Port {
             max_write: usize::MAX,
             gate: None,
             judge: None,
+            sign: None,
             calls: 0,
             judged: Vec::new(),
             interrupted: false,
@@ -231,6 +238,7 @@ impl Transport for Port {
         if link.datagram {
             // What does not fit is lost, as with recvfrom.
             let bytes = wire.under_way.remove(first).expect("arrived").bytes;
+            wire.bytes_under_way -= bytes.len();
             let n = bytes.len().min(buf.len());
             buf[..n].copy_from_slice(&bytes[..n]);
             return Ok(n);
@@ -247,6 +255,7 @@ impl Transport for Port {
                 wire.under_way.pop_front();
             }
         }
+        wire.bytes_under_way -= done;
         // All parcels may have been empty: cut off.
         if done == 0 && !wire.closed { Err(Interruption::WouldBlock) } else { Ok(done) }
     }
@@ -258,7 +267,7 @@ impl Transport for Port {
         let n = if link.datagram {
             buf.len()
         } else {
-            let room = wire.capacity.saturating_sub(wire.bytes_under_way());
+            let room = wire.capacity.saturating_sub(wire.bytes_under_way);
             buf.len().min(self.max_write).min(room)
         };
         if n == 0 {
@@ -280,6 +289,18 @@ impl Verifier for Port {
     fn verify(&mut self, der: &[u8], depth: i32) -> Result<i32, Interruption> {
         self.judged.push((depth, der.to_vec()));
         self.judge.as_mut().map_or(Ok(0), |judge| judge(der, depth))
+    }
+}
+
+impl Signer for Port {
+    fn sign(&mut self, key: &[u8], hash: &[u8], room: &mut [u8]) -> Result<Option<usize>, Interruption> {
+        let made = self.sign.as_mut().map_or(Ok(None), |sign| sign(key, hash))?;
+        Ok(made.map(|signature| {
+            // One that does not fit is said to be longer than there was room: the core must notice.
+            let n = signature.len().min(room.len());
+            room[..n].copy_from_slice(&signature[..n]);
+            signature.len()
+        }))
     }
 }
 

@@ -126,13 +126,26 @@ pub struct Pair {
 impl Pair {
     /// Connections of two contexts, not yet in touch.
     pub fn new(client: &mut Context, server: &mut Context, hostname: Option<&str>) -> Result<Self> {
+        Self::with_signers(client, server, hostname, false)
+    }
+
+    /// As [`Pair::new`]; with `host_signs` both ask their ports for signatures.
+    pub fn with_signers(
+        client: &mut Context,
+        server: &mut Context,
+        hostname: Option<&str>,
+        host_signs: bool,
+    ) -> Result<Self> {
         let datagram = client.transport() == micropython_ssl::mbedtls::Transport::Datagram;
         let (link, client_port, server_port) = Link::new(datagram);
         let hostname = hostname.map(|name| pki::with_nul(name.into()));
         let client_id = datagram.then_some(b"192.0.2.1:4433".as_slice());
         Ok(Self {
-            client: End { socket: Socket::new(client, hostname.as_deref(), None)?, port: client_port },
-            server: End { socket: Socket::new(server, None, client_id)?, port: server_port },
+            client: End {
+                socket: Socket::new(client, hostname.as_deref(), None, host_signs)?,
+                port: client_port,
+            },
+            server: End { socket: Socket::new(server, None, client_id, host_signs)?, port: server_port },
             link,
         })
     }
@@ -186,6 +199,11 @@ impl Pair {
 
     /// Some data both ways, then the end both ways: the connection is in order.
     pub fn prove(mut self) {
+        self.converse();
+    }
+
+    /// As [`Pair::prove`], for whoever has a look at it afterwards.
+    pub fn converse(&mut self) {
         self.transfer(CLIENT, b"GET / HTTP/1.0\r\n\r\n");
         self.transfer(SERVER, &pattern());
         let results = run(&mut self.client, &mut self.server, End::unwrap, End::unwrap);

@@ -1,4 +1,4 @@
-# What is wrong with a certificate, in words; and the alert that the peer gets.
+# What is wrong with a certificate, in words.
 
 try:
     import ssl, sys
@@ -54,21 +54,3 @@ for label, cert, key in (
     client_ctx.load_cert_chain(cert, key)
     client, server = shake(*pair(client_ctx, server_ctx)[:2])
     print("%s: %r | %r" % (label, client, server))
-
-# Which alert goes out (RFC 5246, 7.2): a fatal one, in the clear during the handshake.
-ALERTS = {42: "bad_certificate", 45: "certificate_expired", 48: "unknown_ca"}
-
-
-def last_alert(label, cert, key, ca=pki.ca_der, hostname=HOST):
-    client, server, client_end, server_end = pair(
-        client_context(ca), server_context(cert, key), hostname
-    )
-    step(client)
-    step(server)
-    step(client)  # fails
-    print(label, bytes(server_end.rx), ALERTS.get(server_end.rx[-1]))
-
-
-last_alert("expired", pki.expired_der, pki.expired_key_der)
-last_alert("wrong host", pki.wronghost_der, pki.wronghost_key_der)
-last_alert("unknown CA", pki.other_der, pki.other_key_der)

@@ -71,7 +71,7 @@ except (OSError, ValueError) as error:
 
 
 def publish_and_receive(message):
-    client.publish(text(b"test/topic"), message, qos=1)
+    client.publish(text(b"test/topic"), text(message), qos=1)
     while (b"test/topic", message) not in received:
         client.wait_msg()
 

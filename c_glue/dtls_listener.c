@@ -51,9 +51,13 @@ static const mp_obj_type_t peer_type;
 /******************************************************************************/
 // The socket's methods, and what they raise that is no error here.
 
+static bool is_exception(mp_obj_t exc, const mp_obj_type_t *type) {
+    return mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(exc)), MP_OBJ_FROM_PTR(type));
+}
+
 // Whether an exception says no more than that a datagram did not come or go.
 static bool is_loss(mp_obj_t exc) {
-    if (!mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(exc)), MP_OBJ_FROM_PTR(&mp_type_OSError))) {
+    if (!is_exception(exc, &mp_type_OSError)) {
         return false;
     }
     mp_obj_t value = mp_obj_exception_get_value(exc);
@@ -106,6 +110,16 @@ static void send_to(listener_obj_t *self, const void *data, size_t len, mp_obj_t
     call_lossy(&c);
 }
 
+// Answers who is not known yet. The address may be made up (port 0, say), and what the
+// system says to it is no news to whoever happens to read or poll now.
+static void send_to_stranger(listener_obj_t *self, const void *data, size_t len, mp_obj_t address) {
+    call_t c = { self->sock, MP_QSTR_sendto, 2, { mp_obj_new_bytes(data, len), address }, MP_OBJ_NULL };
+    mp_obj_t exc = mpssl_catch(call_method, &c);
+    if (exc != MP_OBJ_NULL && !is_exception(exc, &mp_type_OSError)) {
+        nlr_raise(exc);
+    }
+}
+
 /******************************************************************************/
 // Taking datagrams from the socket.
 
@@ -114,8 +128,11 @@ static mp_obj_t lookup(listener_obj_t *self, mp_obj_t key) {
     return elem == NULL ? MP_OBJ_NULL : elem->value;
 }
 
-static void forget(listener_obj_t *self, mp_obj_t key) {
-    mp_map_lookup(mp_obj_dict_get_map(self->peers), key, MP_MAP_LOOKUP_REMOVE_IF_FOUND);
+// Takes a Peer off the list, unless another one has come to its place.
+static void forget(listener_obj_t *self, mp_obj_t key, peer_obj_t *peer) {
+    if (lookup(self, key) == MP_OBJ_FROM_PTR(peer)) {
+        mp_map_lookup(mp_obj_dict_get_map(self->peers), key, MP_MAP_LOOKUP_REMOVE_IF_FOUND);
+    }
 }
 
 // What stands for an address in a cookie.
@@ -141,9 +158,9 @@ static void peer_drop(peer_obj_t *peer) {
     listener_obj_t *listener = peer->listener;
     if (listener != NULL) {
         peer->listener = NULL;
-        forget(listener, peer->address);
+        forget(listener, peer->address, peer);
         if (peer->cid != MP_OBJ_NULL) {
-            forget(listener, peer->cid);
+            forget(listener, peer->cid, peer);
         }
     }
 }
@@ -206,7 +223,7 @@ static void dispatch(listener_obj_t *self, mp_obj_t datagram_and_address) {
     mp_obj_t *hellos;
     mp_obj_list_get(self->hellos, &waiting, &hellos);
     if (what == MPSSL_DTLS_UNVERIFIED) {
-        send_to(self, reply, sizeof(reply), pair[1]);
+        send_to_stranger(self, reply, sizeof(reply), pair[1]);
     } else if (what == MPSSL_DTLS_VERIFIED && waiting < self->backlog) {
         for (size_t i = 0; i < waiting; ++i) {
             mp_obj_t *hello;
@@ -241,6 +258,23 @@ static void pump(listener_obj_t *self) {
             dispatch(self, c.result);
         }
     }
+}
+
+static void pump_it(void *self) {
+    pump(self);
+}
+
+// pump(), for polls: an exception out of a poll would end an event loop and with it all
+// connections. False where there was an error: the call that follows meets and reports it.
+static bool pump_polled(listener_obj_t *self) {
+    mp_obj_t exc = mpssl_catch(pump_it, self);
+    if (exc == MP_OBJ_NULL) {
+        return true;
+    }
+    if (is_exception(exc, &mp_type_OSError) || is_exception(exc, &mp_type_MemoryError)) {
+        return false;
+    }
+    nlr_raise(exc);
 }
 
 /******************************************************************************/
@@ -310,7 +344,9 @@ static mp_uint_t peer_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t arg, 
         mp_obj_t *items;
         mp_obj_list_get(self->inbox, &len, &items);
         if (len == 0) {
-            pump(self->listener);
+            if (!pump_polled(self->listener)) {
+                return ready | MP_STREAM_POLL_RD;
+            }
             mp_obj_list_get(self->inbox, &len, &items);
         }
         ready |= len > 0 ? MP_STREAM_POLL_RD : 0;
@@ -355,7 +391,8 @@ bool mpssl_peer_may_wait(mp_obj_t sock) {
     return self->listener != NULL && self->listener->blocking;
 }
 
-void mpssl_peer_follow(mp_obj_t sock) {
+void mpssl_peer_follow(void *arg) {
+    mp_obj_t sock = arg;
     if (sock == MP_OBJ_NULL || !mpssl_is_peer(sock)) {
         return;
     }
@@ -364,9 +401,9 @@ void mpssl_peer_follow(mp_obj_t sock) {
     if (self->listener == NULL || self->cid == MP_OBJ_NULL || mp_obj_equal(self->origin, self->address)) {
         return;
     }
-    forget(self->listener, self->address);
+    mp_obj_dict_store(self->listener->peers, self->origin, sock);
+    forget(self->listener, self->address, self);
     self->address = self->origin;
-    mp_obj_dict_store(self->listener->peers, self->address, sock);
 }
 
 /******************************************************************************/
@@ -469,8 +506,8 @@ static mp_uint_t listener_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t a
     if (!(arg & MP_STREAM_POLL_RD)) {
         return 0;
     }
-    if (hello_next(self) == MP_OBJ_NULL) {
-        pump(self);
+    if (hello_next(self) == MP_OBJ_NULL && !pump_polled(self)) {
+        return MP_STREAM_POLL_RD;
     }
     return hello_next(self) == MP_OBJ_NULL ? 0 : MP_STREAM_POLL_RD;
 }
@@ -530,8 +567,8 @@ bool mpssl_peer_may_wait(mp_obj_t sock) {
     return false;
 }
 
-void mpssl_peer_follow(mp_obj_t sock) {
-    (void)sock;
+void mpssl_peer_follow(void *arg) {
+    (void)arg;
 }
 
 #endif // MBEDTLS_SSL_DTLS_HELLO_VERIFY

@@ -90,8 +90,8 @@ MP_DECLARE_CONST_FUN_OBJ_KW(mpssl_context_listen_obj); // SSLContext.listen
 // Whether the transport is one client's share of a listener's socket.
 bool mpssl_is_peer(mp_obj_t sock);
 // A record of the datagram read last has authenticated: the client is where it
-// came from.
-void mpssl_peer_follow(mp_obj_t sock);
+// came from. For mpssl_catch: it may raise MemoryError, and nothing has changed then.
+void mpssl_peer_follow(void *sock);
 // Whether a read of the listener's socket may wait.
 bool mpssl_peer_may_wait(mp_obj_t sock);
 

@@ -248,7 +248,8 @@ static mp_uint_t socket_read(mp_obj_t self_in, void *buf, mp_uint_t size, int *e
         CALL_WITH_MEMORY(status, mpssl_socket_read(self->tls, self, buf, size, &done));
     } while (wait_more(self, &p, &status));
     if (self->datagram && done > 0 && mpssl_socket_newest_record(self->tls) > newest) {
-        mpssl_peer_follow(self->sock);
+        // Without memory now, then after the next record.
+        mpssl_catch(mpssl_peer_follow, self->sock);
     }
     return leave_stream(self, status, done, errcode);
 }

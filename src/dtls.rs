@@ -262,6 +262,38 @@ fn client_hello_cookie(datagram: &[u8]) -> Option<&[u8]> {
     fields.take(cookie_length)
 }
 
+/// The random number in such a datagram.
+pub(crate) fn client_hello_random(datagram: &[u8]) -> Option<[u8; 32]> {
+    client_hello_cookie(datagram)?;
+    // Behind both headers and the version.
+    let (_, random) = datagram.split_at_checked(layout::RECORD_HEADER + layout::HANDSHAKE_HEADER + 2)?;
+    random.first_chunk().copied()
+}
+
+/// How many of a datagram's bytes are whole records; `cid` is the length of the
+/// Connection ID in those that have one.
+pub(crate) fn whole_records(datagram: &[u8], cid: usize) -> usize {
+    let mut fields = Fields(datagram);
+    let mut rest = datagram.len();
+    let mut record = || {
+        let content_type = fields.take(1)?;
+        let _version_epoch_and_sequence_number = fields.take(10)?;
+        if content_type == [layout::TLS12_CID] {
+            fields.take(cid)?;
+        }
+        let length = fields.uint(2)?;
+        fields.take(length)?;
+        Some(fields.0.len())
+    };
+    while rest > 0 {
+        match record() {
+            Some(left) => rest = left,
+            None => break,
+        }
+    }
+    datagram.len().saturating_sub(rest)
+}
+
 /// A HelloVerifyRequest in answer to `hello`, which is a ClientHello.
 fn hello_verify_request(hello: &[u8], cookie: &[u8; COOKIE_LEN]) -> Option<[u8; HELLO_VERIFY_LEN]> {
     const BODY: u8 = 3 + COOKIE_LEN as u8;

@@ -192,6 +192,9 @@ impl Socket {
             // DTLS (RFC 6347 4.2.8): the client began anew from the same port.
             sys::MBEDTLS_ERR_SSL_CLIENT_RECONNECT => {
                 self.state = State::Handshaking;
+                self.ssl.reconnected();
+                self.in_flight = 0;
+                self.close_notify_sent = false;
                 Ok(None)
             }
             sys::MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET => Ok(None),

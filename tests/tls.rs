@@ -901,7 +901,7 @@ fn connections_of_one_context_share_its_configuration() {
 /// `ioctl(MP_STREAM_POLL, flags)` over a transport that is ready for `reply`: what the transport
 /// is asked (0: nothing), and the answer.
 fn poll(end: &End, flags: u32, reply: u32) -> (u32, u32) {
-    let (ready, ask) = end.socket.poll(flags);
+    let (ready, ask) = end.socket.poll(flags, end.port.link.now());
     let answer = if ask == 0 { 0 } else { end.socket.polled(flags, reply & ask) };
     (ask, ready | answer)
 }

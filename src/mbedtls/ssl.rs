@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 
 use super::records::{ALERT, Output};
 use super::{Config, Transport, static_str, sys};
-use crate::dtls::{Passed, Timer};
+use crate::dtls::{self, Passed, Timer};
 use crate::error::{Result, check};
 use crate::io::{Host, Interruption};
 use crate::mem::Shared;
@@ -20,6 +20,8 @@ pub struct Ssl {
     timer: CallTimer,
     pub(super) datagram: bool,
     pub(super) output: Output,
+    /// What came of the datagrams so far.
+    received: Received,
     /// The peer's certificate as DER, once the handshake is over.
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     peer_cert: Option<Array<u8>>,
@@ -34,11 +36,24 @@ struct CallTimer {
     call: Cell<*const Call<'static>>,
 }
 
+/// What is kept of datagrams that came.
+#[derive(Clone, Copy, Default)]
+struct Received {
+    bad_records: u32,
+    /// The random number of the hello that made this connection.
+    hello: Option<[u8; 32]>,
+    /// That of a hello which came since, and may be a client's that begins anew.
+    new_hello: Option<[u8; 32]>,
+}
+
 /// What one call on a connection may call out to, and what came of it. It lives
 /// for that call, on the stack.
 pub struct Call<'host> {
     host: &'host mut dyn Host,
     datagram: bool,
+    /// The connection; its fields are touched only while Mbed TLS calls out.
+    ssl: *mut sys::mbedtls_ssl_context,
+    received: Received,
     /// The transport raised: it is not asked again in this call.
     transport_raised: bool,
     outcome: Outcome,
@@ -85,6 +100,64 @@ impl Call<'_> {
         result
     }
 
+    /// One datagram, of which Mbed TLS gets what it can stand:
+    ///
+    /// - whole records only. It takes up to 12 bytes behind the last one for an
+    ///   internal error, and anybody can send them;
+    /// - as the first thing that a server gets, a ClientHello: it fails for
+    ///   anything else;
+    /// - not the hello once more that made the connection, doubled or replayed: it
+    ///   has a good cookie, so a connection that is open would begin anew.
+    fn recv_datagram(&mut self, buf: &mut [u8]) -> core::result::Result<usize, Interruption> {
+        self.count_bad_records();
+        // SAFETY: reads fields of the connection whose call is under way.
+        let (server, state, cid) = unsafe {
+            let ssl = &*self.ssl;
+            #[cfg(mbedtls_ssl_dtls_connection_id)]
+            let cid = usize::from(ssl.own_cid_len);
+            #[cfg(not(mbedtls_ssl_dtls_connection_id))]
+            let cid = 0;
+            ((*ssl.conf).endpoint == sys::MBEDTLS_SSL_IS_SERVER as u8, ssl.state, cid)
+        };
+        loop {
+            let n = match self.host.recv(buf)? {
+                // An empty datagram ends nothing, and is no record.
+                0 => return Err(Interruption::WouldBlock),
+                n => dtls::whole_records(buf.get(..n).unwrap_or_default(), cid),
+            };
+            if n == 0 {
+                continue;
+            }
+            if !server {
+                return Ok(n);
+            }
+            let hello = dtls::client_hello_random(buf.get(..n).unwrap_or_default());
+            if state <= sys::MBEDTLS_SSL_CLIENT_HELLO as c_int {
+                if hello.is_none() {
+                    continue;
+                }
+                self.received.hello = hello;
+            } else if state >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int && hello.is_some() {
+                if hello == self.received.hello {
+                    continue;
+                }
+                self.received.new_hello = hello;
+            }
+            return Ok(n);
+        }
+    }
+
+    /// Takes over the count of bad records: Mbed TLS 3.6.6 has it in the field that
+    /// says how much of a stream's handshake message has come, and if that is not 0
+    /// does not look at the length of the next one, be it a datagram's.
+    fn count_bad_records(&mut self) {
+        if self.datagram {
+            // SAFETY: Mbed TLS is calling out, or not running.
+            let count = unsafe { &mut (*self.ssl).badmac_seen_or_in_hsfraglen };
+            self.received.bad_records = self.received.bad_records.saturating_add(core::mem::take(count));
+        }
+    }
+
     /// Keeps the first exception; anything else is overtaken by what comes later.
     fn interrupted(&mut self, why: Interruption) {
         if self.outcome.interruption != Some(Interruption::Raised) {
@@ -103,9 +176,7 @@ unsafe extern "C" fn recv(ctx: *mut c_void, buf: *mut u8, len: usize) -> c_int {
     }
     // SAFETY: Mbed TLS gives its own input buffer, initialised, `len` bytes long.
     let buf = unsafe { core::slice::from_raw_parts_mut(buf, len) };
-    let result = match call.host.recv(buf) {
-        // An empty datagram ends nothing, and is no record.
-        Ok(0) if call.datagram => Err(Interruption::WouldBlock),
+    let result = match if call.datagram { call.recv_datagram(buf) } else { call.host.recv(buf) } {
         Ok(0) => {
             call.outcome.end_of_stream = true;
             Ok(0)
@@ -191,6 +262,7 @@ impl Ssl {
             timer: CallTimer { timer: Cell::new(Timer::default()), call: Cell::new(core::ptr::null()) },
             datagram: false,
             output: Output::Whole,
+            received: Received::default(),
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             peer_cert: None,
             config,
@@ -307,8 +379,16 @@ impl Ssl {
     /// Datagrams' records dropped because they did not authenticate.
     #[must_use]
     pub fn bad_records(&self) -> u32 {
-        // SAFETY: reads a field; of a stream it counts something else.
-        if self.datagram { unsafe { (*self.ctx.get()).badmac_seen_or_in_hsfraglen } } else { 0 }
+        self.received.bad_records
+    }
+
+    /// A server's client has begun anew: nothing that is known of it holds any more.
+    pub fn reconnected(&mut self) {
+        self.received.hello = self.received.new_hello.take();
+        #[cfg(mbedtls_ssl_keep_peer_certificate)]
+        {
+            self.peer_cert = None;
+        }
     }
 
     /// The highest sequence number of a record that authenticated.
@@ -341,8 +421,9 @@ impl Ssl {
             outcome.interruption = Some(Interruption::NoMemory);
             return outcome;
         };
-        let mut call = Call { host, datagram: self.datagram, transport_raised: false, outcome };
         let ctx = self.ctx.get();
+        let (datagram, received) = (self.datagram, self.received);
+        let mut call = Call { host, datagram, ssl: ctx, received, transport_raised: false, outcome };
         let handle = &raw mut call;
         // SAFETY: the callbacks' pointer is valid until it is taken back below,
         // and they alone use it until then. None raises.
@@ -360,6 +441,8 @@ impl Ssl {
             sys::mbedtls_ssl_set_bio(ctx, core::ptr::null_mut(), None, None, None);
             sys::mbedtls_ssl_set_verify(ctx, None, core::ptr::null_mut());
         }
+        call.count_bad_records();
+        self.received = call.received;
         let outcome = Outcome { ret, ..call.outcome };
         self.park_output();
         outcome

@@ -6,7 +6,7 @@ use std::ffi::c_void;
 
 use micropython_ssl::io::{Interruption, Signer, Transport, Verifier};
 
-use super::Port;
+use super::{Port, clock};
 
 const WOULD_BLOCK: i32 = -1;
 const RAISED: i32 = -2;
@@ -100,18 +100,12 @@ unsafe extern "C" fn mpglue_sign(
 }
 
 thread_local! {
-    static NOW: Cell<u32> = const { Cell::new(0) };
     static DEPTH: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Through the border there is no owner to ask for the time.
-pub fn set_ticks_ms(now: u32) {
-    NOW.set(now);
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn mpglue_ticks_ms() -> u32 {
-    NOW.get()
+    clock::now()
 }
 
 /// How many atomic sections this thread is in.

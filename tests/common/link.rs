@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use super::clock;
 use micropython_ssl::error::Error;
 use micropython_ssl::io::{Clock, Interruption, Signer, Transport, Verifier};
 
@@ -25,6 +26,8 @@ pub enum Fate {
     Twice,
     /// So many milliseconds later than sent; others overtake it.
     Late(u32),
+    /// Twice, the second time so many milliseconds after the first.
+    Again(u32),
 }
 
 /// Decides on a parcel, by its number on its wire from 0, and may change it.
@@ -42,6 +45,8 @@ pub struct Wire {
     /// Each parcel as it was sent, before anything happened to it.
     pub sent: Vec<Vec<u8>>,
     pub fault: Option<Fault>,
+    /// How long every parcel is under way, in milliseconds.
+    pub latency: u32,
     /// A stream takes no more while so many bytes are under way.
     pub capacity: usize,
     /// A stream ends behind so many more bytes; what is sent beyond gets lost.
@@ -56,6 +61,7 @@ impl Wire {
             bytes_under_way: 0,
             sent: Vec::new(),
             fault: None,
+            latency: 0,
             capacity: usize::MAX,
             cut: None,
             closed: false,
@@ -76,20 +82,40 @@ impl Wire {
             *left -= bytes.len();
             self.closed |= *left == 0;
         }
-        let (delay, copies) = match fate {
-            Fate::Lost => return,
-            Fate::Arrives => (0, 1),
-            Fate::Twice => (0, 2),
-            Fate::Late(delay) => (delay, 1),
+        let delays: &[u32] = match fate {
+            Fate::Lost => &[],
+            Fate::Arrives => &[0],
+            Fate::Twice => &[0, 0],
+            Fate::Late(delay) => &[delay],
+            Fate::Again(delay) => &[0, delay],
         };
-        for _ in 0..copies {
-            self.arrange(now.wrapping_add(delay), bytes.clone());
+        for delay in delays {
+            let due = now.wrapping_add(self.latency).wrapping_add(*delay);
+            self.arrange(due, bytes.clone());
         }
     }
 
     /// The first parcel that has arrived by `now`.
     fn arrived(&self, now: u32) -> Option<usize> {
         self.under_way.iter().position(|parcel| now.wrapping_sub(parcel.due).cast_signed() >= 0)
+    }
+
+    /// Whether a read at `now` would get something.
+    pub fn has_arrived(&self, now: u32) -> bool {
+        self.arrived(now).is_some()
+    }
+
+    /// Milliseconds until the next parcel arrives.
+    pub fn next_arrival(&self) -> Option<u32> {
+        let left =
+            |parcel: &Parcel| parcel.due.wrapping_sub(clock::now()).cast_signed().max(0).cast_unsigned();
+        self.under_way.iter().map(left).min()
+    }
+
+    /// Takes what is under way away.
+    pub fn clear(&mut self) {
+        self.under_way.clear();
+        self.bytes_under_way = 0;
     }
 
     /// All that was sent, in one piece.
@@ -101,19 +127,16 @@ impl Wire {
 /// The link: two wires and a clock.
 pub struct Link {
     pub datagram: bool,
-    clock: Cell<u32>,
     wires: [RefCell<Wire>; 2],
     /// Grows with all that happens.
     activity: Cell<usize>,
 }
 
 impl Link {
-    /// A link and its two ends. The clock is about to wrap around: whoever compares times instead
-    /// of subtracting them is found out.
+    /// A link and its two ends.
     pub fn new(datagram: bool) -> (Rc<Self>, Port, Port) {
         let link = Rc::new(Self {
             datagram,
-            clock: Cell::new(u32::MAX - 500),
             wires: [RefCell::new(Wire::new()), RefCell::new(Wire::new())],
             activity: Cell::new(0),
         });
@@ -133,15 +156,15 @@ impl Link {
 
     /// Puts bytes of nobody's on `side`'s wire.
     pub fn inject(&self, side: usize, bytes: &[u8]) {
-        self.wire(side).arrange(self.clock.get(), bytes.to_vec());
+        self.wire(side).arrange(self.now(), bytes.to_vec());
     }
 
     pub fn now(&self) -> u32 {
-        self.clock.get()
+        clock::now()
     }
 
     pub fn advance(&self, ms: u32) {
-        self.clock.set(self.clock.get().wrapping_add(ms));
+        clock::advance(ms);
     }
 
     pub fn activity(&self) -> usize {

@@ -3,7 +3,9 @@
 //!
 //! - [`alloc`]: the allocator behind `mpglue_calloc`, counting, and failing where told;
 //! - [`link`]: two ends of a stream or of a datagram path, on a clock that is only moved;
+//! - [`clock`]: the time, by which the core goes as well;
 //! - [`pair`]: a client and a server over such a link;
+//! - [`datagrams`]: the same over datagrams, with a server that checks cookies, and bad weather;
 //! - [`raw`]: a peer that sends what a [`Socket`](micropython_ssl::socket::Socket) never would;
 //! - [`pki`]: the test certificates.
 // Each test program uses its own part of this.
@@ -13,6 +15,8 @@
 pub mod alloc;
 #[allow(unsafe_code)]
 pub mod border;
+pub mod clock;
+pub mod datagrams;
 pub mod link;
 pub mod pair;
 pub mod pki;
@@ -20,6 +24,7 @@ pub mod pki;
 pub mod raw;
 
 pub use alloc::Balance;
+pub use datagrams::{Dice, Duo, Weather};
 pub use link::{CLIENT, Fate, Link, Port, SERVER, records};
 pub use pair::{End, Pair, Peer, Setup, run};
 

@@ -225,7 +225,7 @@ impl Pair {
         assert_eq!(end.unwrap(), Err(super::EBADF));
         assert_eq!(end.close_notify(), Ok(()));
         assert!(!end.socket.would_send());
-        assert_eq!(end.socket.poll(1), (0x20, 0));
+        assert_eq!(end.socket.poll(1, end.port.link.now()), (0x20, 0));
         assert_eq!(end.port.calls, calls);
         assert_eq!(self.link.wire(side).sent.len(), sent);
     }

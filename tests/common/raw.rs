@@ -54,9 +54,25 @@ unsafe extern "C" fn send(port: *mut c_void, buf: *const u8, len: usize) -> c_in
     returned(port.send(buf), sys::MBEDTLS_ERR_SSL_WANT_WRITE)
 }
 
+unsafe extern "C" fn set_timer(_: *mut c_void, _: u32, _: u32) {}
+
+unsafe extern "C" fn get_timer(_: *mut c_void) -> c_int {
+    0
+}
+
 impl Raw {
     /// A server with the P-256 certificate.
     pub fn new(port: Port) -> Self {
+        Self::over(port, sys::MBEDTLS_SSL_TRANSPORT_STREAM)
+    }
+
+    /// The same over datagrams, none of which may get lost: it checks no cookies, has no timer,
+    /// and does not offer Connection IDs.
+    pub fn datagram(port: Port) -> Self {
+        Self::over(port, sys::MBEDTLS_SSL_TRANSPORT_DATAGRAM)
+    }
+
+    fn over(port: Port, transport: u32) -> Self {
         let (cert, key) = (pki::cert("ec"), pki::key("ec"));
         // SAFETY: every object is zeroed, then initialised where it stays, before it is used.
         let inner = unsafe {
@@ -87,13 +103,15 @@ impl Raw {
                 sys::mbedtls_ssl_config_defaults(
                     conf,
                     sys::MBEDTLS_SSL_IS_SERVER as c_int,
-                    sys::MBEDTLS_SSL_TRANSPORT_STREAM as c_int,
+                    transport as c_int,
                     sys::MBEDTLS_SSL_PRESET_DEFAULT as c_int,
                 ),
                 sys::mbedtls_ssl_conf_own_cert(conf, crt, pk),
             ];
             sys::mbedtls_ssl_conf_rng(conf, random, drbg.cast());
+            sys::mbedtls_ssl_conf_dtls_cookies(conf, None, None, std::ptr::null_mut());
             assert_eq!((steps, sys::mbedtls_ssl_setup(ssl, conf)), ([0; 5], 0));
+            sys::mbedtls_ssl_set_timer_cb(ssl, std::ptr::null_mut(), Some(set_timer), Some(get_timer));
             inner
         };
         Self { inner, port }

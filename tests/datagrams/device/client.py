@@ -1,0 +1,103 @@
+"""One connection: sends say= (hexadecimal) until something comes back, exchanges= times.
+
+mode=blocking   wrap_socket() handshakes
+mode=deferred   the handshake happens in read()
+mode=asyncio    on a socket that does not block, in asyncio
+"""
+
+import asyncio
+import errno
+import sys
+import time
+
+from options import address, context, options, udp
+
+given = options()
+mode = given.get("mode", "blocking")
+question = bytes.fromhex(given.get("say", b"hello\n".hex()))
+exchanges = int(given.get("exchanges", 1))
+TRIES = 30
+start = time.ticks_ms()
+
+
+def said(connection, answer):
+    print("CIPHER", *connection.cipher())
+    print("CID", connection.connection_id, "BAD", connection.bad_records)
+    print("ANSWER", answer.hex())
+
+
+def ask(connection):
+    for _ in range(TRIES):
+        connection.write(question)
+        try:
+            return connection.read(2048)
+        except OSError as error:
+            if error.errno not in (errno.ETIMEDOUT, errno.EAGAIN):
+                raise
+    raise OSError(errno.ETIMEDOUT)
+
+
+def blocking():
+    sock = udp()
+    sock.connect(address(given["port"]))
+    if "limit" in given:
+        sock.settimeout(float(given["limit"]))
+    print("START")
+    connection = ctx.wrap_socket(
+        sock, server_hostname="localhost", do_handshake_on_connect=mode == "blocking"
+    )
+    if mode == "deferred":
+        try:
+            connection.read(1)
+        except OSError as error:  # nothing to read in time; but the handshake
+            if connection.cipher() is None:
+                raise
+    print("HANDSHAKE", time.ticks_diff(time.ticks_ms(), start))
+    connection.settimeout(1)
+    for _ in range(exchanges):
+        said(connection, ask(connection))
+    connection.close()
+
+
+def until_readable(stream):
+    yield asyncio.core._io_queue.queue_read(stream)
+
+
+async def nonblocking():
+    sock = udp()
+    sock.connect(address(given["port"]))
+    sock.setblocking(False)
+    connection = ctx.wrap_socket(
+        sock, server_hostname="localhost", do_handshake_on_connect=False
+    )
+    stream = asyncio.StreamReader(connection)
+    print("START")
+    while connection.cipher() is None:
+        try:
+            connection.do_handshake()
+        except OSError as error:
+            if error.errno not in (2, 3):  # SSLWantReadError, SSLWantWriteError
+                raise
+            await until_readable(connection)
+    print("HANDSHAKE", time.ticks_diff(time.ticks_ms(), start))
+    for _ in range(exchanges):
+        for _ in range(TRIES):
+            connection.write(question)
+            try:
+                answer = await asyncio.wait_for(stream.read(2048), 1)
+                break
+            except asyncio.TimeoutError:
+                pass
+        said(connection, answer)
+    connection.close()
+
+
+ctx = context(given)
+try:
+    if mode == "asyncio":
+        asyncio.run(nonblocking())
+    else:
+        blocking()
+except (OSError, ValueError, KeyboardInterrupt) as error:
+    print("RAISED", repr(error), "AFTER", time.ticks_diff(time.ticks_ms(), start))
+    sys.exit(1)

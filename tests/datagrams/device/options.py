@@ -1,0 +1,40 @@
+"""What the device scripts share: arguments of the form name=value, and DTLS contexts from them."""
+
+import socket
+import sys
+import tls
+
+
+def options():
+    return dict(argument.split("=", 1) for argument in sys.argv[1:])
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def context(given, server=False):
+    """A context from ca=, cert=, key=, timeout=INITIAL,MAXIMUM, mtu=, cid=; with ca= it verifies."""
+    result = tls.SSLContext(tls.PROTOCOL_DTLS_SERVER if server else tls.PROTOCOL_DTLS_CLIENT)
+    result.verify_mode = tls.CERT_REQUIRED if "ca" in given else tls.CERT_NONE
+    if "ca" in given:
+        result.load_verify_locations(read(given["ca"]))
+    if "cert" in given:
+        result.load_cert_chain(read(given["cert"]), read(given["key"]))
+    if "timeout" in given:
+        result.dtls_timeout = tuple(int(ms) for ms in given["timeout"].split(","))
+    if "mtu" in given:
+        result.dtls_mtu = int(given["mtu"])
+    if "cid" in given:
+        result.dtls_cid = int(given["cid"])
+        result.dtls_cid_required = given.get("cid_required") == "1"
+    return result
+
+
+def address(port):
+    return socket.getaddrinfo("127.0.0.1", int(port))[0][-1]
+
+
+def udp():
+    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

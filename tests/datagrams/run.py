@@ -1,0 +1,967 @@
+#!/usr/bin/env python3
+"""DTLS over real UDP on loopback: real peers, direct and with faults; bad input; many clients.
+
+    run.py [--binary MICROPYTHON] [--list] [PATTERN...]
+
+A PATTERN runs only the cases whose names contain it. What the processes of a case printed is
+kept under build/datagrams/logs. Then come a table of the peers and the figures. The last line is
+"N passed, N failed, N skipped"; the exit code is 1 if a case failed.
+
+Needs openssl, gnutls-bin and libcoap3-bin (tools/prerequisites.sh test installs them), and builds
+ssl_client2 and ssl_server2 of Mbed TLS; without one of them its cases are skipped, with the reason.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import fcntl
+import itertools
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "consumers")]
+sys.dont_write_bytecode = True
+
+from peers import WAIT_S, Failure, Process, Skip, check, need_program  # noqa: E402
+from udp_faults import UdpFaults  # noqa: E402
+
+DEVICE = HERE / "device"
+AT_ONCE = 4  # cases that mostly wait
+HEAP = 4 << 20  # of each MicroPython's
+
+CASES = []  # (name, function, row of the table, whether it runs alone)
+FIGURES = []
+
+
+def case(name, row=None, alone=False):
+    """Registers a function of one argument, the Bench, as the case `name`."""
+
+    def register(function):
+        CASES.append((name, function, row, alone))
+        return function
+
+    return register
+
+
+_ports = set()
+_ports_lock = threading.Lock()
+
+
+def free_port(also_next=False):
+    """A UDP port nobody uses now, nor another case of this run."""
+    while True:
+        with contextlib.ExitStack() as stack, _ports_lock:
+            sockets = [stack.enter_context(socket.socket(type=socket.SOCK_DGRAM)) for _ in "12"]
+            sockets[0].bind(("127.0.0.1", 0))
+            port = sockets[0].getsockname()[1]
+            if port in _ports or port + 1 in _ports:
+                continue
+            try:
+                if also_next:
+                    sockets[1].bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            _ports.update((port, port + 1) if also_next else (port,))
+            return port
+
+
+def wait_until_bound(port):
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        try:
+            with socket.socket(type=socket.SOCK_DGRAM) as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            return
+        time.sleep(0.05)
+    raise Failure(f"nobody is at UDP port {port}")
+
+
+def udp_socket(address="127.0.0.1", timeout=1.0):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((address, 0))
+    sock.settimeout(timeout)
+    return sock
+
+
+class Bench:
+    """What one case works with; its processes and proxies end with it."""
+
+    def __init__(self, arguments, certs, programs, logs):
+        self.arguments = arguments
+        self.certs = certs
+        self.programs = programs
+        self.logs = logs
+        self.stack = contextlib.ExitStack()
+        self.processes = []
+
+    def file(self, name, suffix="pem"):
+        return self.certs / f"{name}.{suffix}"
+
+    def start(self, name, command, **options):
+        log = self.logs / f"{len(self.processes)}-{name.replace(' ', '-')}.log"
+        process = Process(name, command, log, **options)
+        self.stack.callback(process.close)
+        self.processes.append(process)
+        return process
+
+    def micropython(self, script, *positional, heap=HEAP, **given):
+        path = f"{DEVICE}:{ROOT / 'examples'}:.frozen"
+        return self.start(
+            f"micropython {Path(script).name}",
+            [self.arguments.binary, "-X", f"heapsize={heap}", script, *positional]
+            + [f"{name}={value}" for name, value in given.items()],
+            # Without its caches malloc_info() tells what is in use to the byte.
+            env=dict(os.environ, MICROPYPATH=path, GLIBC_TUNABLES="glibc.malloc.tcache_count=0"),
+        )
+
+    def server(self, mutual=False, port=None, **given):
+        """Our server: (process, port)."""
+        port = port or free_port()
+        given.setdefault("timeout", "200,2000")
+        if mutual:
+            given["ca"] = self.file("ca")
+        server = self.micropython(
+            DEVICE / "server.py", port=port, cert=self.file("ec"), key=self.file("ec", "key"),
+            scratch=self.logs / "malloc_info", **given,
+        )  # fmt: skip
+        server.wait_for(r"^READY")
+        return server, port
+
+    def client(self, port, mutual=False, **given):
+        given.setdefault("timeout", "200,2000")
+        if mutual:
+            given.update(cert=self.file("client"), key=self.file("client", "key"))
+        return self.micropython(DEVICE / "client.py", port=port, ca=self.file("ca"), **given)
+
+    def faults(self, port, **options):
+        proxy = UdpFaults(port, **options)
+        self.stack.callback(proxy.close)
+        self.proxy = proxy
+        return proxy.port
+
+    def udp(self, *arguments, **keywords):
+        return self.stack.enter_context(udp_socket(*arguments, **keywords))
+
+
+def finished(process, pattern, code=0):
+    """The process ended with that code and printed the pattern."""
+    ended = process.wait()
+    match = re.search(pattern, process.output(), re.MULTILINE)
+    check(ended == code, f"{process.name} ended with {ended}")
+    check(match, f"{process.name} did not print {pattern!r}")
+    return match
+
+
+def repeat(process, line, pattern):
+    """Says a line again and again, as one must over UDP, until the output has the pattern."""
+    for _ in range(WAIT_S):
+        process.send(line)
+        deadline = time.monotonic() + 1
+        while time.monotonic() < deadline:
+            if re.search(pattern, process.output(), re.MULTILINE):
+                return
+            check(process.child.poll() is None, f"{process.name} ended without {pattern!r}")
+            time.sleep(0.02)
+    raise Failure(f"{process.name}: no {pattern!r}")
+
+
+# --- Peers ---------------------------------------------------------------------------------------
+# Each: client(bench, port, mutual) talks to our echo or CoAP server on the port, and checks the
+# echo. server(bench, mutual) -> its port; talk(bench, client), optional, while ours runs.
+
+
+class OpenSSL:
+    name = "OpenSSL"
+
+    def client(self, bench, port, mutual):
+        need_program("openssl", "openssl")
+        # A blocking one would wait for ever for what follows a duplicate.
+        command = ["openssl", "s_client", "-dtls1_2", "-nbio", "-connect", f"127.0.0.1:{port}"]
+        command += ["-servername", "localhost", "-verify_hostname", "localhost"]
+        command += ["-CAfile", bench.file("ca"), "-verify_return_error"]
+        if mutual:
+            command += ["-cert", bench.file("client"), "-key", bench.file("client", "key")]
+        client = bench.start("openssl s_client", command)
+        client.wait_for(r"^SSL-Session:")
+        check("Verify return code: 0" in client.output(), "not verified")
+        repeat(client, b"hello\n", r"^hello$")
+        client.close_stdin()
+        client.wait()
+
+    def server(self, bench, mutual):
+        need_program("openssl", "openssl")
+        command = ["openssl", "s_server", "-dtls1_2", "-nbio", "-accept", "127.0.0.1:0", "-mtu", "600"]
+        command += ["-cert", bench.file("ec"), "-key", bench.file("ec", "key")]
+        command += ["-CAfile", bench.file("ca"), *(["-Verify", "1"] if mutual else ["-listen"])]
+        self.process = bench.start("openssl s_server", command)
+        return int(self.process.wait_for(r"^ACCEPT .*:(\d+)$")[1])
+
+    def talk(self, bench, client):
+        answered = 0
+        while client.child.poll() is None:
+            heard = len(re.findall(r"^hello$", self.process.output(), re.MULTILINE))
+            if heard > answered:
+                answered = heard
+                self.process.send(b"answer\n")
+            time.sleep(0.02)
+
+    answer = rb"answer\n"
+
+
+class GnuTLS:
+    name = "GnuTLS"
+    answer = rb"hello\n"
+
+    def client(self, bench, port, mutual):
+        program = need_program("gnutls-cli", "gnutls-bin")
+        command = [program, "--udp", "--x509cafile", bench.file("ca"), "--mtu", "600"]
+        command += ["--priority", "NORMAL:-VERS-ALL:+VERS-DTLS1.2", "-p", port]
+        command += ["--sni-hostname", "localhost", "--verify-hostname", "localhost", "127.0.0.1"]
+        if mutual:
+            command += ["--x509certfile", bench.file("client")]
+            command += ["--x509keyfile", bench.file("client", "key")]
+        client = bench.start("gnutls-cli", command)
+        client.wait_for(r"Handshake was completed")
+        repeat(client, b"hello\n", r"^hello$")
+        client.close_stdin()
+        client.wait()
+
+    def server(self, bench, mutual):
+        program = need_program("gnutls-serv", "gnutls-bin")
+        port = free_port()
+        command = [program, "--udp", "--echo", "--mtu", "600", "-p", port]
+        command += ["--priority", "NORMAL:-VERS-ALL:+VERS-DTLS1.2"]
+        command += ["--x509certfile", bench.file("ec"), "--x509keyfile", bench.file("ec", "key")]
+        command += ["--x509cafile", bench.file("ca")]
+        command += ["--require-client-cert", "--verify-client-cert"] if mutual else ["-a"]
+        bench.start("gnutls-serv", command).wait_for(r"listening on|ready|bound")
+        return port
+
+
+class Coap:
+    # CON GET coaps://host/ with a token.
+    say = "44011234746f6b65"
+    answer = rb"libcoap"
+
+    def __init__(self, library):
+        self.library = library
+        self.name = f"libcoap-{library}"
+
+    def client(self, bench, port, mutual):
+        program = need_program(f"coap-client-{self.library}", "libcoap3-bin")
+        command = [program, "-v", "6", "-B", WAIT_S, "-R", bench.file("ca")]
+        if mutual:
+            command += ["-c", bench.file("client"), "-j", bench.file("client", "key")]
+        command += [f"coaps://127.0.0.1:{port}/hello"]
+        client = bench.start(f"coap-client-{self.library}", command)
+        finished(client, r"Hello from MicroPython over DTLS")
+
+    def server(self, bench, mutual):
+        program = need_program(f"coap-server-{self.library}", "libcoap3-bin")
+        port = free_port(also_next=True)
+        command = [program, "-A", "127.0.0.1", "-p", port, "-v", "6", "-c", bench.file("ec")]
+        command += ["-j", bench.file("ec", "key"), "-C", bench.file("ca")]
+        command += [] if mutual else ["-n"]
+        bench.start(f"coap-server-{self.library}", command)
+        wait_until_bound(port + 1)
+        return port + 1
+
+
+class MbedTLS:
+    name = "Mbed TLS"
+    answer = rb"HTTP/1.0 200 OK"
+    options = ()
+
+    def client(self, bench, port, mutual):
+        command = [bench.programs.path("ssl_client2"), "server_addr=127.0.0.1"]
+        command += [f"server_port={port}", "server_name=localhost", "dtls=1", "exchanges=3"]
+        command += [f"ca_file={bench.file('ca')}", "auth_mode=required", "hs_timeout=200-2000"]
+        command += ["read_timeout=1000", f"max_resend={WAIT_S}", "request_page=/hello"]
+        if mutual:
+            command += [f"crt_file={bench.file('client')}", f"key_file={bench.file('client', 'key')}"]
+        else:
+            command += ["crt_file=none", "key_file=none"]
+        client = bench.start("ssl_client2", command + list(self.options))
+        finished(client, r"bytes read[\s\S]*GET /hello")
+        return client
+
+    def server(self, bench, mutual):
+        port = free_port()
+        command = [bench.programs.path("ssl_server2"), "server_addr=127.0.0.1"]
+        command += [f"server_port={port}", "dtls=1", "exchanges=30", "hs_timeout=200-2000"]
+        command += [f"ca_file={bench.file('ca')}", f"crt_file={bench.file('ec')}"]
+        command += [f"key_file={bench.file('ec', 'key')}", "crt_file2=none", "key_file2=none"]
+        command += ["auth_mode=required" if mutual else "auth_mode=none"]
+        self.process = bench.start("ssl_server2", command + list(self.options))
+        self.process.wait_for("Waiting for a remote connection")
+        return port
+
+
+FAULTS = {"loss": 0.1, "duplicate": 0.1, "reorder": 0.1}
+PEERS = (OpenSSL, GnuTLS, lambda: Coap("openssl"), lambda: Coap("gnutls"), MbedTLS)
+
+for number_, (make_, mutual_, faulty_) in enumerate(
+    itertools.product(PEERS, (False, True), (False, True))
+):
+    peer_, auth_ = make_().name, "mutual" if mutual_ else "certificate"
+    how_ = "faulty" if faulty_ else "direct"
+
+    @case(f"{peer_} client, our server, {auth_}, {how_}", (peer_, "client", auth_, how_))
+    def our_server(bench, make=make_, mutual=mutual_, faulty=faulty_, seed=number_):
+        peer = make()
+        server, port = bench.server(mutual, app="coap" if isinstance(peer, Coap) else "echo")
+        if faulty:
+            port = bench.faults(port, seed=seed, **FAULTS)
+        peer.client(bench, port, mutual)
+        if not isinstance(peer, Coap):
+            server.wait_for(r"^CERTIFICATE \d+" if mutual else r"^CERTIFICATE None")
+
+    @case(f"{peer_} server, our client, {auth_}, {how_}", (peer_, "server", auth_, how_))
+    def our_client(bench, make=make_, mutual=mutual_, faulty=faulty_, seed=number_):
+        peer = make()
+        port = peer.server(bench, mutual)
+        if faulty:
+            port = bench.faults(port, seed=100 + seed, **FAULTS)
+        say = getattr(peer, "say", b"hello\n".hex())
+        mode = "asyncio" if seed % 3 == 0 else "blocking"
+        client = bench.client(port, mutual, say=say, mode=mode, limit=WAIT_S, mtu=600)
+        if hasattr(peer, "talk"):
+            peer.talk(bench, client)
+        answer = bytes.fromhex(finished(client, r"^ANSWER (\w+)")[1])
+        check(re.search(peer.answer, answer), f"answered {answer}")
+
+
+# --- Connection IDs ------------------------------------------------------------------------------
+
+
+class MbedTLSWithCID(MbedTLS):
+    options = ("cid=1", "cid_val=c0ffee")
+
+
+for faulty_ in (False, True):
+    how_ = "faulty" if faulty_ else "direct"
+
+    @case(f"CID: Mbed TLS client behind a NAT that forgets, {how_}", ("Mbed TLS", "client", "CID", how_))
+    def cid_client(bench, faulty=faulty_):
+        server, port = bench.server(cid=6, cid_required=1)
+        port = bench.faults(port, seed=7, rebind_data=True, **(FAULTS if faulty else {}))
+        client = MbedTLSWithCID().client(bench, port, False)
+        check(re.search(r"Peer CID \(length 6 Bytes\)", client.output()), "no CID of ours")
+        server.wait_for(r"CID \(b'.*', b'\\xc0\\xff\\xee'\)")
+        check(bench.proxy.rebound >= 3, f"rebound {bench.proxy.rebound} times")
+
+    @case(f"CID: Mbed TLS server, {how_}", ("Mbed TLS", "server", "CID", how_))
+    def cid_server(bench, faulty=faulty_):
+        peer = MbedTLSWithCID()
+        port = peer.server(bench, False)
+        if faulty:
+            port = bench.faults(port, seed=8, **FAULTS)
+        client = bench.client(port, cid=4, cid_required=1, limit=WAIT_S, exchanges=3)
+        finished(client, r"^CID \(b'.*', b'\\xc0\\xff\\xee'\) BAD 0")
+        check(re.search(r"Peer CID \(length 4 Bytes\)", peer.process.output()), "no CID of ours")
+
+    @case(f"CID: ours to ours behind a NAT that forgets, {how_}", ("ours", "both", "CID", how_))
+    def cid_ours(bench, faulty=faulty_):
+        _, port = bench.server(cid=8)
+        port = bench.faults(port, seed=9, rebind_data=True, **(FAULTS if faulty else {}))
+        client = bench.client(port, cid=0, limit=WAIT_S, exchanges=5)
+        finished(client, r"^CID \(b'', b'.+'\)")
+        check(bench.proxy.rebound >= 5, f"rebound {bench.proxy.rebound} times")
+
+
+@case("CID required, not offered by the server: refused")
+def cid_required(bench):
+    port = MbedTLS().server(bench, False)
+    client = bench.client(port, cid=4, cid_required=1, limit=5)
+    finished(client, r"^RAISED OSError\(-28160", code=1)
+
+
+@case("without a CID, a client that comes from another address is a stranger")
+def no_cid(bench):
+    _, port = bench.server()
+    port = bench.faults(port, rebind_data=True)
+    client = bench.client(port, limit=5)
+    client.wait_for("^HANDSHAKE")
+    time.sleep(2)
+    check("ANSWER" not in client.output(), "answered without being known")
+
+
+# --- Ours to ours, and the examples --------------------------------------------------------------
+
+for seed_ in range(6):
+
+    @case(f"ours to ours, 30 % lost, duplicated, reordered, seed {seed_}")
+    def ours_faulty(bench, seed=seed_):
+        _, port = bench.server(timeout="100,1000", mtu=400)
+        port = bench.faults(port, seed=seed, loss=0.3, duplicate=0.3, reorder=0.3)
+        mode = ("blocking", "deferred", "asyncio")[seed % 3]
+        client = bench.client(port, timeout="100,1000", mtu=300, mode=mode, limit=WAIT_S / 2)
+        finished(client, r"^ANSWER 68656c6c6f0a")
+
+
+@case("examples: dtls_echo_server.py and dtls_client.py")
+def examples(bench):
+    port = free_port()
+    script = ROOT / "examples/dtls_echo_server.py"
+    server = bench.micropython(script, port, bench.file("ec"), bench.file("ec", "key"))
+    server.wait_for("^serving dtls echo")
+    client = ROOT / "examples/dtls_client.py"
+    for line in ("one line", "another"):
+        finished(bench.micropython(client, "localhost", port, bench.file("ca"), line), f"^{line}$")
+    refusing = bench.micropython(client, "localhost", port, bench.file("other_ca"))
+    finished(refusing, "^The certificate is not correctly signed", code=1)
+    server.wait_for("client failed: OSError")
+    finished(bench.micropython(client, "localhost", port, bench.file("ca")), "^Hello over DTLS$")
+
+
+@case("examples: coap_server.py and coap-client")
+def example_coap(bench):
+    port = free_port()
+    script = ROOT / "examples/coap_server.py"
+    server = bench.micropython(script, port, bench.file("ec"), bench.file("ec", "key"))
+    server.wait_for("^serving coaps")
+    program = need_program("coap-client-openssl", "libcoap3-bin")
+
+    def get(path, *options):
+        command = [program, "-B", "5", "-R", bench.file("ca"), *options]
+        client = bench.start("coap-client", [*command, f"coaps://127.0.0.1:{port}/{path}"])
+        check(client.wait() == 0, "coap-client failed")
+        return client.output()
+
+    check("Hello from MicroPython" in get("hello"), "GET /hello")
+    check("Hello from MicroPython" in get("hello", "-N"), "non-confirmable")
+    check("</hello>,</uptime>" in get(".well-known/core"), "GET /.well-known/core")
+    check(re.search(r"^\d+$", get("uptime"), re.MULTILINE), "GET /uptime")
+    check("4.04" in get("nothing"), "4.04")
+    check("4.05" in get("hello", "-m", "put", "-e", "x"), "4.05")
+
+
+# --- Blocking and waiting ------------------------------------------------------------------------
+
+for mode_ in ("blocking", "deferred", "asyncio"):
+
+    @case(f"the first two datagrams of the client are lost: {mode_}")
+    def first_lost(bench, mode=mode_):
+        _, port = bench.server()
+        port = bench.faults(port, client_lost=(1, 2))
+        client = bench.client(port, timeout="300,2000", mode=mode, limit=3)
+        took = int(finished(client, r"^HANDSHAKE (\d+)")[1])
+        # 300 ms and 600 ms; the deferred handshake is followed by a read until the limit.
+        check(900 <= took <= (4000 if mode == "deferred" else 2500), f"it took {took} ms")
+        check("ANSWER 68656c6c6f0a" in client.output(), "no answer")
+
+    @case(f"the last flight of the server is lost: {mode_}")
+    def last_lost(bench, mode=mode_):
+        _, port = bench.server()
+        # 1 is the HelloVerifyRequest, the last before data has Finished.
+        bench.faults(port)
+        finished(bench.client(bench.proxy.port, mode="blocking", limit=3), "^ANSWER")
+        last = bench.proxy.to_client.count - 1 - 1  # without the answer and close_notify
+        port = bench.faults(port, server_lost=(last - 1, last))
+        finished(bench.client(port, mode=mode, limit=3), "^ANSWER 68656c6c6f0a")
+
+    @case(f"a server that never answers: {mode_}", alone=True)
+    def never(bench, mode=mode_):
+        silent = bench.udp()
+        client = bench.client(silent.getsockname()[1], timeout="200,800", mode=mode)
+        took = int(finished(client, r"^RAISED OSError.*(?:110|ETIMEDOUT).* AFTER (\d+)$", code=1)[1])
+        # 200 + 400 + 800 ms.
+        check(1350 <= took <= 2400, f"it took {took} ms")
+        hellos = 0
+        with contextlib.suppress(TimeoutError):
+            silent.settimeout(0.05)
+            while silent.recv(2048):
+                hellos += 1
+        check(hellos == 3, f"{hellos} hellos")
+
+
+for mode_ in ("blocking", "deferred"):
+
+    @case(f"settimeout() ends the wait for a server that never answers: {mode_}")
+    def limited(bench, mode=mode_):
+        silent = bench.udp()
+        client = bench.client(silent.getsockname()[1], timeout="300,60000", mode=mode, limit=0.7)
+        took = int(finished(client, r"^RAISED OSError.*(?:110|ETIMEDOUT).* AFTER (\d+)$", code=1)[1])
+        check(650 <= took <= 1500, f"it took {took} ms")
+
+
+for mode_ in ("blocking", "deferred", "asyncio"):
+
+    @case(f"waiting costs no time of the CPU, Ctrl-C gets through: {mode_}", alone=True)
+    def idle(bench, mode=mode_):
+        silent = bench.udp()
+        client = bench.client(silent.getsockname()[1], timeout="10000,60000", mode=mode)
+        client.wait_for("^START")
+        time.sleep(0.3)
+        cpu = bounded_cpu(client, 2)
+        client.child.send_signal(signal.SIGINT)
+        finished(client, r"^RAISED KeyboardInterrupt", code=1)
+        FIGURES.append(f"CPU of a client that waits for a server, {mode}: {cpu:.1%}")
+
+
+def cpu_seconds(process):
+    fields = Path(f"/proc/{process.child.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def bounded_cpu(process, seconds, limit=0.15):
+    """The share of a CPU that a process uses, which is to be small."""
+    before = cpu_seconds(process)
+    time.sleep(seconds)
+    share = (cpu_seconds(process) - before) / seconds
+    check(share <= limit, f"{process.name} used {share:.0%} of a CPU to wait")
+    return share
+
+
+# --- Bad input -----------------------------------------------------------------------------------
+
+
+def record(content, record_type=22, sequence=0, epoch=0):
+    head = struct.pack(">BHHHIH", record_type, 0xFEFD, epoch, 0, sequence, len(content))
+    return head + content
+
+
+def client_hello(cookie=b"", sequence=0):
+    """A whole datagram; suites ECDHE-ECDSA-AES128-GCM and -CCM-8, P-256, SHA-256."""
+    extensions = bytes.fromhex("000a00040002 0017 000b00020100 000d00040002 0403".replace(" ", ""))
+    body = b"\xfe\xfd" + random.randbytes(32) + b"\0" + bytes([len(cookie)]) + cookie
+    body += bytes.fromhex("0004c02bc0ae0100") + struct.pack(">H", len(extensions)) + extensions
+    length = struct.pack(">I", len(body))[1:]
+    header = b"\x01" + length + struct.pack(">H", sequence) + b"\0\0\0" + length
+    return record(header + body, sequence=sequence)
+
+
+def cookie_of(reply):
+    """The cookie in a HelloVerifyRequest."""
+    check(len(reply) > 28 and reply[0] == 22 and reply[13] == 3, f"no HelloVerifyRequest: {reply}")
+    return reply[28 : 28 + reply[27]]
+
+
+def is_server_hello(reply):
+    return reply[0] == 22 and reply[13] == 2
+
+
+def exchange(sock, port, datagram):
+    """What comes back, None for nothing in a while."""
+    sock.sendto(datagram, ("127.0.0.1", port))
+    with contextlib.suppress(TimeoutError):
+        return sock.recv(2048)
+    return None
+
+
+def good_client(bench, port):
+    finished(bench.client(port, limit=WAIT_S), r"^ANSWER 68656c6c6f0a")
+
+
+def stats(bench, port):
+    """The server's (GC heap, malloc, dropped, live connections), asked by a client."""
+    client = bench.client(port, say=b"stats".hex(), limit=WAIT_S)
+    return parsed(bytes.fromhex(finished(client, r"^ANSWER (\w+)")[1]))
+
+
+def parsed(answer):
+    heap, malloc, dropped, live = (int(number) for number in answer.split())
+    return heap, malloc - HEAP, dropped, live  # the heap itself is a block of malloc's
+
+
+# The collector takes any word on the stack for a pointer: by chance a datagram's buffer and a
+# few objects stay for a while.
+GC_NOISE = 2048 + 1024
+
+
+def same_memory(before, after, what):
+    check(after[3] == before[3], f"{after[3]} connections are left, {before[3]} before")
+    gc, malloc = after[0] - before[0], after[1] - before[1]
+    FIGURES.append(
+        f"{what}: GC heap {before[0]} before, {after[0]} after; malloc {before[1]}, {after[1]}"
+    )
+    check(gc <= GC_NOISE and malloc <= 64, f"GC heap {gc:+}, malloc {malloc:+} bytes")
+
+
+def settled(bench, port, idle=1.0):
+    """stats(), once abandoned connections have been given up: the least of a few."""
+    time.sleep(idle + 0.6)
+    return min(stats(bench, port) for _ in range(4))
+
+
+def alive(server):
+    check(server.child.poll() is None, "the server has ended")
+    check("Traceback" not in server.output(), "the server's loop raised")
+
+
+@case("garbage, truncated hellos, mutated hellos: nothing raises, nothing leaks", alone=True)
+def bad_input(bench):
+    dice = random.Random(3)
+    server, port = bench.server(idle=1, clients=64)
+    sock = bench.udp(timeout=0.1)
+
+    def barrage():
+        to_server = ("127.0.0.1", port)
+        for _ in range(300):
+            sock.sendto(dice.randbytes(dice.randrange(300)), to_server)
+        for record_type in range(256):  # with heads that look right, of each type and epoch
+            for epoch in (0, 1):
+                content = dice.randbytes(dice.randrange(80))
+                sock.sendto(record(content, record_type, epoch=epoch), to_server)
+            if record_type % 32 == 0:
+                time.sleep(0.01)
+        sock.sendto(b"", to_server)
+        sock.sendto(dice.randbytes(2047), to_server)
+        sock.sendto(dice.randbytes(5000), to_server)
+        time.sleep(0.2)
+        drain(sock)
+        cookie = cookie_of(exchange(sock, port, client_hello()))
+        hello = client_hello(cookie, 1)
+        for length in range(len(hello)):
+            sock.sendto(hello[:length], to_server)
+            if length % 32 == 0:
+                time.sleep(0.01)
+        time.sleep(0.2)
+        drain(sock)
+        # The hello that all these were a part of is good still.
+        check(is_server_hello(exchange(sock, port, hello)), "the whole hello was not served")
+        # Hellos with a good cookie and something wrong behind it; each from a new client.
+        for i in range(60):
+            with udp_socket(timeout=0.5) as other:
+                cookie = cookie_of(exchange(other, port, client_hello()))
+                mutated = bytearray(client_hello(cookie, 1))
+                for _ in range(1 + i % 4):
+                    at = dice.choice([*range(11, 60), *range(92, len(mutated))])
+                    mutated[at] = dice.randrange(256)
+                other.sendto(mutated, to_server)
+        time.sleep(0.5)
+        alive(server)
+        good_client(bench, port)
+
+    barrage()
+    before = settled(bench, port)
+    barrage()
+    after = settled(bench, port)
+    alive(server)
+    same_memory(before, after, "bad input")
+    check(after[2] > before[2] + 500, f"dropped {after[2] - before[2]}")
+
+
+def drain(sock):
+    with contextlib.suppress(OSError):
+        sock.setblocking(False)
+        while True:
+            sock.recv(4096)
+    sock.settimeout(0.5)
+
+
+@case("cookies: wrong, another client's, of an earlier server, and good")
+def cookies(bench):
+    server, port = bench.server(idle=1)
+    sock, other = bench.udp(), bench.udp()
+    mine = cookie_of(exchange(sock, port, client_hello()))
+    for what, wrong in {
+        "wrong": bytes(len(mine)),
+        "one bit": mine[:-1] + bytes([mine[-1] ^ 1]),
+        "another time": bytes([mine[0], mine[1], mine[2], mine[3] ^ 1]) + mine[4:],
+        "short": mine[:-1],
+        "long": mine + b"\0",
+        "another client's": cookie_of(exchange(other, port, client_hello())),
+    }.items():
+        reply = exchange(sock, port, client_hello(wrong, 1))
+        check(reply, f"{what}: no answer")
+        cookie_of(reply)  # asked again
+    check(is_server_hello(exchange(sock, port, client_hello(mine, 1))), "the good one was refused")
+    server.close()
+    server, port = bench.server(port=port)
+    cookie_of(exchange(sock, port, client_hello(mine, 1)))
+    good_client(bench, port)
+    alive(server)
+
+
+@case("cookies: a minute old is stale")
+def stale_cookie(bench):
+    server, port = bench.server()
+    sock = bench.udp()
+    old = cookie_of(exchange(sock, port, client_hello()))
+    time.sleep(61)
+    fresh = cookie_of(exchange(sock, port, client_hello(old, 1)))
+    check(is_server_hello(exchange(sock, port, client_hello(fresh, 1))), "the fresh one was refused")
+    good_client(bench, port)
+    alive(server)
+
+
+@case("spoofed source addresses: port 0")
+def port_zero(bench):
+    server, port = bench.server()
+    hello = client_hello()
+    try:
+        raw = bench.stack.enter_context(
+            socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+        )
+    except PermissionError:
+        raise Skip("raw sockets need root") from None
+    for source in (0, 0, 53):
+        datagram = struct.pack(">HHHH", source, port, 8 + len(hello), 0) + hello
+        raw.sendto(datagram, ("127.0.0.1", 0))
+    time.sleep(0.2)
+    alive(server)
+    check("accept failed" not in server.output(), "accept() raised")
+    good_client(bench, port)
+
+
+SPOOFED = 100_000
+
+
+@case(f"{SPOOFED} spoofed hellos leave memory as it was", alone=True)
+def spoofed(bench):
+    server, port = bench.server()
+    sockets = [bench.udp(f"127.0.{1 + i // 100}.{1 + i % 100}", 1.0) for i in range(200)]
+
+    def flood(count):
+        answered = 0
+        for i in range(0, count, 50):
+            burst = [sockets[(i + j) % len(sockets)] for j in range(50)]
+            for sock in burst:
+                sock.sendto(client_hello(), ("127.0.0.1", port))
+            for sock in burst:
+                with contextlib.suppress(TimeoutError):
+                    sock.recv(200)
+                    answered += 1
+        return answered
+
+    flood(1000)
+    before = settled(bench, port, 0)
+    start = time.monotonic()
+    answered = flood(SPOOFED)
+    seconds = time.monotonic() - start
+    check(answered >= SPOOFED * 0.99, f"only {answered} were answered")
+    # In the middle of it all, and after it, the others are served.
+    same_memory(before, settled(bench, port, 0), f"{SPOOFED} spoofed hellos")
+    FIGURES.append(f"spoofed hellos answered: {answered} at {answered / seconds:.0f}/s")
+    alive(server)
+
+
+@case("a client that begins anew from the same port is served")
+def port_reuse(bench):
+    server, port = bench.server()
+    local = free_port()
+    command = ["openssl", "s_client", "-dtls1_2", "-connect", f"127.0.0.1:{port}", "-bind"]
+    command += [f"127.0.0.1:{local}", "-CAfile", bench.file("ca"), "-verify_return_error"]
+    for _ in range(2):
+        need_program("openssl", "openssl")
+        client = bench.start("openssl s_client", command)
+        repeat(client, b"hello\n", r"^hello$")
+        client.child.kill()  # without a goodbye
+        client.child.wait()
+    check(len(re.findall("^CLIENT", server.output(), re.MULTILINE)) == 1, "a second connection")
+    good_client(bench, port)
+
+
+# --- Many clients --------------------------------------------------------------------------------
+
+CLIENTS = 60
+
+
+@case("many clients at a time in 4 MB", alone=True)
+def many(bench):
+    server, port = bench.server(clients=1000, backlog=16, quiet=1)
+    before = settled(bench, port, 0)
+
+    def crowd(count):
+        clients = bench.micropython(
+            DEVICE / "clients.py", port=port, ca=bench.file("ca"), count=count, heap=8 * HEAP
+        )
+        clients.wait_for(f"^ALIVE {count}$")
+        answer = parsed(clients.wait_for(r"^STATS (.*)$")[1])
+        check(answer[3] == count, f"{answer[3]} connections live")
+        share = bounded_cpu(server, 1, 0.05 + 0.003 * count)
+        clients.send(b"\n")
+        finished(clients, "^CLOSED")
+        return answer, share
+
+    answer, share = crowd(CLIENTS)
+    per_client = (answer[0] + answer[1] - before[0] - before[1]) / CLIENTS
+    fit = int((HEAP - before[0] - before[1]) / per_client)
+    FIGURES.append(
+        f"a server's connection: {(answer[0] - before[0]) / CLIENTS:.0f} bytes of GC heap, "
+        f"{(answer[1] - before[1]) / CLIENTS:.0f} of malloc"
+    )
+    FIGURES.append(f"CPU of a server with {CLIENTS} idle connections: {share:.1%}")
+    count = fit - 3
+    answer, share = crowd(count)
+    total = answer[0] + answer[1]
+    FIGURES.append(
+        f"{count} clients alive at a time in {total} bytes of GC heap and malloc, CPU {share:.1%}"
+    )
+    check(count >= 50, f"only {count} clients fit")
+    check(total <= HEAP, f"{total} bytes")
+    alive(server)
+    after = settled(bench, port, 0)
+    FIGURES.append(
+        f"{CLIENTS} and {count} clients come and gone: GC heap {before[0]} before, {after[0]} after; "
+        f"malloc {before[1]}, {after[1]}"
+    )
+    check(after[3] == before[3] and abs(after[1] - before[1]) <= 64, "connections are left")
+    # A pointer on the stack may keep finished tasks, which are linked, for a while: not more
+    # of them with each crowd, but some.
+    limit = (answer[0] - before[0]) * 0.5
+    check(after[0] - before[0] <= limit, f"GC heap {after[0] - before[0]:+} bytes")
+
+
+# --- the runner ----------------------------------------------------------------------------------
+
+
+class Programs:
+    """Mbed TLS's example programs, built once in a copy of its source."""
+
+    def __init__(self, source, build):
+        self.source = source
+        self.build = build
+        self.missing = self._make()
+
+    def _make(self):
+        if not (self.source / "programs/ssl/ssl_client2.c").exists():
+            return f"{self.source} has no programs/ssl"
+        self.build.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.build.parent / ".mbedtls.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            programs = [self.build / "programs/ssl" / name for name in ("ssl_client2", "ssl_server2")]
+            if all(program.exists() for program in programs):
+                return None
+            print("    building ssl_client2 and ssl_server2 of Mbed TLS", flush=True)
+            if not self.build.exists():
+                copy = self.build.with_suffix(".new")
+                shutil.rmtree(copy, ignore_errors=True)
+                shutil.copytree(self.source, copy)
+                for path in [copy, *copy.rglob("*")]:
+                    if not path.is_symlink():
+                        path.chmod(path.stat().st_mode | 0o200)
+                copy.rename(self.build)
+            command = ["make", "-j2", "-C", self.build / "programs", "CFLAGS=-O1"]
+            command += ["ssl/ssl_client2", "ssl/ssl_server2"]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode != 0:
+                last = (done.stderr.strip().splitlines() or ["?"])[-1]
+                return f"ssl_client2 and ssl_server2 do not build: {last}"
+        return None
+
+    def path(self, name):
+        if self.missing:
+            raise Skip(self.missing)
+        return self.build / "programs/ssl" / name
+
+
+def run_case(function, bench):
+    """("PASS" | "FAIL" | "SKIP", reason)"""
+    try:
+        with bench.stack:
+            function(bench)
+        return "PASS", ""
+    except Skip as skip:
+        return "SKIP", str(skip)
+    except Failure as failure:
+        return "FAIL", str(failure)
+    except Exception as error:  # what a case does itself on a socket failed
+        return "FAIL", f"{type(error).__name__}: {error}"
+
+
+def print_logs(bench):
+    if hasattr(bench, "proxy"):
+        print(f"    --- proxy: {bench.proxy}")
+    for process in bench.processes:
+        print(f"    --- {process.name} ({process.log.relative_to(bench.logs.parent)})")
+        for line in process.output().splitlines()[-15:]:
+            print(f"    {line}")
+
+
+def print_table(results):
+    """Peer × role × authentication, a column each for direct and faulty."""
+    rows = {}
+    for row, result in results:
+        rows.setdefault(row[:3], {})[row[3]] = result.lower()
+    if rows:
+        print(f"\n{'peer':16} {'its role':9} {'auth':12} direct  faulty")
+    for (peer, role, auth), cells in sorted(rows.items()):
+        cells = [cells.get(how, "-") for how in ("direct", "faulty")]
+        print(f"{peer:16} {role:9} {auth:12} {cells[0]:7} {cells[1]}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    binary = os.environ.get("MICROPYTHON", ROOT / "build/unix/micropython")
+    parser.add_argument("--binary", type=Path, default=binary)
+    parser.add_argument("--build", type=Path, default=ROOT / "build")
+    parser.add_argument("--list", action="store_true", help="print the names of the cases")
+    parser.add_argument("patterns", nargs="*", metavar="PATTERN")
+    arguments = parser.parse_args()
+
+    chosen = [
+        entry
+        for entry in CASES
+        if not arguments.patterns or any(pattern in entry[0] for pattern in arguments.patterns)
+    ]
+    if arguments.list:
+        print("\n".join(name for name, *_ in chosen))
+        return 0
+    arguments.binary = Path(arguments.binary).resolve()
+    if not arguments.binary.exists():
+        print(f"{arguments.binary} is missing: run `make unix` first", file=sys.stderr)
+        return 2
+    # Peers that cannot be installed are skipped, each case with its reason.
+    subprocess.run([ROOT / "tools/prerequisites.sh", "test"], stdout=subprocess.DEVNULL)
+    build = arguments.build.resolve() / "datagrams"
+    certs = arguments.build.resolve() / "certs"
+    subprocess.run([ROOT / "tests/certs/make_certs.sh", certs], check=True)
+    mbedtls = os.environ.get("MBEDTLS_DIR") or arguments.build / "src/mbedtls-3.6.6"
+    programs = Programs(Path(mbedtls).resolve(), build / "mbedtls")
+
+    shutil.rmtree(build / "logs", ignore_errors=True)
+    counts = {"PASS": 0, "FAIL": 0, "SKIP": 0}
+    table = []
+
+    def run(numbered):
+        number, (name, function, row, _) = numbered
+        logs = build / "logs" / f"{number:02}"
+        logs.mkdir(parents=True)
+        bench = Bench(arguments, certs, programs, logs)
+        start = time.monotonic()
+        result, reason = run_case(function, bench)
+        return name, row, bench, result, reason, time.monotonic() - start
+
+    def report(name, row, bench, result, reason, seconds):
+        counts[result] += 1
+        if row:
+            table.append((row, result))
+        print(f"{result} {name} ({seconds:.1f} s){': ' if reason else ''}{reason}", flush=True)
+        if result == "FAIL":
+            print_logs(bench)
+
+    numbered = list(enumerate(chosen))
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE + 1) as pool:
+        together = [entry for entry in numbered if not entry[1][3]]
+        # What waits longest begins first.
+        together.sort(key=lambda entry: "a minute" not in entry[1][0])
+        for done in concurrent.futures.as_completed([pool.submit(run, entry) for entry in together]):
+            report(*done.result())
+    for entry in numbered:
+        if entry[1][3]:
+            report(*run(entry))
+
+    print_table(table)
+    if FIGURES:
+        print("\n" + "\n".join(FIGURES))
+    print(f"{counts['PASS']} passed, {counts['FAIL']} failed, {counts['SKIP']} skipped")
+    return 1 if counts["FAIL"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

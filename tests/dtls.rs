@@ -1,0 +1,1604 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! DTLS over a path that does what real ones do, on a clock that only tests move: real Mbed TLS
+//! on both sides. With MPSSL_LONG=1 in the environment the random handshakes are 10,000.
+//!
+//! Figures: `cargo test --test dtls -- --ignored --nocapture figures`
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+mod common;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use common::datagrams::{ID, Source, VERIFY, client, contexts, server, timer};
+use common::raw::Raw;
+use common::{
+    ALERTED, Balance, CLIENT, Dice, Duo, EBADF, End, Fate, Link, SERVER, Setup, Weather, alloc, clock,
+    pattern, run,
+};
+use micropython_ssl::context::Context;
+use micropython_ssl::dtls::{COOKIE_LEN, Cookies, HELLO_VERIFY_LEN, Settings, Stranger};
+use micropython_ssl::dtls::{connection_id, stranger};
+use micropython_ssl::error::{Error, Invalid, Result};
+use micropython_ssl::mbedtls::{CID_MAX, sys};
+
+const EMSGSIZE: Error = Error::Errno(90);
+const ETIMEDOUT: Error = Error::Errno(110);
+const DONE: (Result<()>, Result<()>) = (Ok(()), Ok(()));
+const REFUSED: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE);
+/// `POLLIN`, `POLLOUT` as MicroPython has them.
+const RD: u32 = 1;
+const WR: u32 = 4;
+
+/// Content types of records.
+const HANDSHAKE: u8 = 22;
+const DATA: u8 = 23;
+const WITH_CID: u8 = 25;
+/// A record's header, and a handshake message's behind it.
+const HEADER: usize = 13;
+
+fn long() -> bool {
+    std::env::var_os("MPSSL_LONG").is_some_and(|value| value == "1")
+}
+
+/// The cheapest handshake that has all flights: nobody verifies certificates.
+fn quick() -> Setup<'static> {
+    Setup { client_mode: 0, ..Setup::default() }
+}
+
+/// The one with most datagrams: chains and certificates both ways.
+fn mutual_chain() -> Setup<'static> {
+    Setup { server_cert: Some("chain"), ..Setup::mutual() }
+}
+
+fn with_mtu(mtu: u16) -> Settings {
+    Settings { mtu, ..Settings::DEFAULT }
+}
+
+fn with_cid(cid: Option<u8>) -> Settings {
+    Settings { cid, ..Settings::DEFAULT }
+}
+
+fn uint(bytes: &[u8]) -> usize {
+    bytes.iter().fold(0, |n, &byte| (n << 8) | usize::from(byte))
+}
+
+/// The records in a datagram.
+fn records(mut datagram: &[u8]) -> Vec<&[u8]> {
+    let mut records = Vec::new();
+    while !datagram.is_empty() {
+        let (record, rest) = datagram.split_at(HEADER + uint(&datagram[11..13]));
+        records.push(record);
+        datagram = rest;
+    }
+    records
+}
+
+/// Notes down when each datagram of `side` is sent, and loses all of them.
+fn swallow(link: &Link, side: usize) -> Rc<RefCell<Vec<u32>>> {
+    let times = Rc::new(RefCell::new(Vec::new()));
+    let noted = Rc::clone(&times);
+    link.wire(side).fault = Some(Box::new(move |_, _| {
+        noted.borrow_mut().push(clock::now());
+        Fate::Lost
+    }));
+    times
+}
+
+// ---- Handshakes -------------------------------------------------------------
+
+#[test]
+fn each_kind_of_certificate() {
+    for server_cert in ["ec", "ec384", "rsa", "chain"] {
+        for setup in [Setup::default(), Setup::mutual()] {
+            let _balance = Balance::start();
+            let mut duo = Duo::of(Setup { server_cert: Some(server_cert), ..setup });
+            assert_eq!(duo.open(), 0, "nothing is lost, so nothing waits");
+            assert_eq!(duo.refused, 1);
+            for side in [CLIENT, SERVER] {
+                let socket = &duo.end(side).socket;
+                assert_eq!(socket.version(), Some(c"DTLSv1.2"));
+                assert!(socket.is_datagram());
+                assert_eq!((socket.bad_records(), socket.own_cid()), (0, [].as_slice()));
+                assert_eq!(socket.peer_cid(&mut [0; CID_MAX]), None);
+            }
+            assert_eq!(duo.server.socket.peer_cert().is_some(), setup.client_cert.is_some());
+            duo.prove();
+        }
+    }
+}
+
+#[test]
+fn a_first_contact_is_told_to_come_again() {
+    let _balance = Balance::start();
+    let contexts = contexts(Setup::default(), Settings::DEFAULT, Settings::DEFAULT);
+    let mut duo = Duo::new(&contexts);
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    assert_eq!(duo.server.handshake(), Err(Error::Tls(-0x6a80)));
+    assert_eq!(duo.server.handshake(), Err(EBADF));
+    assert_eq!(duo.last_sent(SERVER).len(), HELLO_VERIFY_LEN, "the same as a stateless answer");
+    // A new connection of the same context takes the second.
+    duo.server.socket = server(&contexts[SERVER], ID);
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    assert_eq!(duo.server.handshake(), Err(Error::WantRead));
+    assert_eq!(duo.handshake(), DONE);
+    assert_eq!(duo.refused, 0);
+    duo.prove();
+}
+
+#[test]
+fn a_second_contact_from_elsewhere_is_told_to_come_again() {
+    let _balance = Balance::start();
+    let contexts = contexts(Setup::default(), Settings::DEFAULT, Settings::DEFAULT);
+    let mut duo = Duo::new(&contexts);
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    assert_eq!(duo.server.handshake(), Err(VERIFY));
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    duo.server.socket = server(&contexts[SERVER], b"192.0.2.2:4433");
+    assert_eq!(duo.server.handshake(), Err(VERIFY));
+    // Nor does another context's cookie count.
+    let other = common::datagrams::contexts(Setup::default(), Settings::DEFAULT, Settings::DEFAULT);
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    duo.server.socket = server(&other[SERVER], ID);
+    assert_eq!(duo.server.handshake(), Err(VERIFY));
+}
+
+/// Each datagram of each flight in turn, lost, doubled or late: by numbers, until there are no more.
+fn one_by_one(setup: Setup<'_>, settings: Settings, fate: Fate) -> usize {
+    let contexts = contexts(setup, settings, settings);
+    let mut flights = 0;
+    for side in [CLIENT, SERVER] {
+        for number in 0.. {
+            let _balance = Balance::start();
+            let mut duo = Duo::new(&contexts);
+            duo.link.wire(side).fault =
+                Some(Box::new(move |n, _| if n == number { fate } else { Fate::Arrives }));
+            let elapsed = duo.open();
+            let reached = duo.link.wire(side).sent.len() > number;
+            match fate {
+                // The timer of whoever misses something first, and not a second time.
+                Fate::Lost if reached => assert_eq!(elapsed, 1000, "side {side}, number {number}"),
+                // Mbed TLS does not keep everything that comes before its time.
+                Fate::Late(delay) if reached => {
+                    assert!(elapsed <= 1000 + delay, "side {side}, number {number}: {elapsed}");
+                }
+                _ => assert_eq!(elapsed, 0, "side {side}, number {number}"),
+            }
+            duo.prove();
+            if !reached {
+                break;
+            }
+            flights += 1;
+        }
+    }
+    flights
+}
+
+#[test]
+fn each_datagram_lost_in_turn() {
+    let whole = one_by_one(mutual_chain(), Settings::DEFAULT, Fate::Lost);
+    assert!(whole >= 6, "two hellos, their answers, and the last two flights: {whole}");
+    let cut = one_by_one(mutual_chain(), with_mtu(400), Fate::Lost);
+    assert!(cut >= whole + 4, "{cut} datagrams");
+}
+
+#[test]
+fn each_datagram_twice_in_turn() {
+    one_by_one(mutual_chain(), with_mtu(400), Fate::Twice);
+}
+
+#[test]
+fn each_datagram_late_in_turn() {
+    one_by_one(mutual_chain(), with_mtu(400), Fate::Late(200));
+}
+
+/// Datagrams of a flight in the opposite order: each later than the one behind it.
+#[test]
+fn every_flight_backwards() {
+    for mtu in [0, 300, 600] {
+        let _balance = Balance::start();
+        let mut duo = Duo::with(mutual_chain(), with_mtu(mtu));
+        for side in [CLIENT, SERVER] {
+            duo.link.wire(side).fault = Some(Box::new(|n, _| Fate::Late(900 - (n as u32 * 10) % 900)));
+        }
+        duo.open();
+        duo.prove();
+    }
+}
+
+#[test]
+fn every_datagram_twice() {
+    let _balance = Balance::start();
+    let mut duo = Duo::with(mutual_chain(), with_mtu(512));
+    for side in [CLIENT, SERVER] {
+        duo.link.wire(side).fault = Some(Box::new(|_, _| Fate::Again(7)));
+    }
+    assert!(duo.open() < 1000, "nothing is missing");
+    duo.prove();
+}
+
+/// Handshakes with seeds up to `n`, spread over two threads. A client whose handshake times out
+/// tries again with a new connection, as clients do. How long each took on the clock until it was
+/// through, and how many tries failed.
+fn handshakes(setup: Setup<'static>, weather: Weather, settings: Settings, n: u64) -> (Vec<u32>, usize) {
+    let run = move |seeds: std::ops::Range<u64>| {
+        let contexts = contexts(setup, settings, settings);
+        let (mut times, mut failed) = (Vec::new(), 0);
+        for seed in seeds {
+            let _balance = Balance::start();
+            let start = clock::now();
+            for attempt in 0.. {
+                let mut duo = Duo::new(&contexts).under(weather, seed + attempt * 1_000_000);
+                for side in [CLIENT, SERVER] {
+                    duo.link.wire(side).latency = 20;
+                }
+                let results = duo.handshake();
+                if results == DONE {
+                    times.push(clock::since(start));
+                    duo.clear_up();
+                    // What is under way arrives.
+                    clock::advance(1000);
+                    assert_eq!(duo.receive(SERVER), Err(Error::WantRead), "seed {seed}");
+                    assert_eq!(duo.client.write(b"through"), Ok(7));
+                    clock::advance(20);
+                    assert_eq!(duo.receive(SERVER), Ok(b"through".to_vec()), "seed {seed}");
+                    break;
+                }
+                // Nothing but having given up is an excuse.
+                assert!([results.0, results.1].contains(&Err(ETIMEDOUT)), "seed {seed}: {results:?}");
+                failed += 1;
+                assert!(attempt < 20, "seed {seed}");
+            }
+        }
+        (times, failed)
+    };
+    let other = std::thread::spawn(move || run(0..n / 2));
+    let (mut times, mut failed) = run(n / 2..n);
+    let (more, failed_more) = other.join().unwrap();
+    times.extend(more);
+    times.sort_unstable();
+    failed += failed_more;
+    (times, failed)
+}
+
+fn report(what: &str, times: &[u32], failed: usize) {
+    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
+    println!(
+        "{what}: {} complete, {failed} tries timed out; median {} ms, 90 % {} ms, 99 % {} ms, longest {} ms",
+        times.len(),
+        at(50),
+        at(90),
+        at(99),
+        at(100)
+    );
+}
+
+#[test]
+fn random_handshakes_where_three_of_ten_datagrams_are_lost() {
+    let n = if long() { 10_000 } else { 1000 };
+    let (times, failed) = handshakes(quick(), Weather::loss(30), Settings::DEFAULT, n);
+    report("30 % lost", &times, failed);
+    assert_eq!(times.len() as u64, n);
+    // Seven times in a row either a hello or its answer gets lost (0.51^7), or the server's last flight.
+    assert!(failed * 100 < 3 * times.len(), "{failed} time out");
+}
+
+#[test]
+fn random_handshakes_in_all_sorts_of_weather() {
+    let weather = Weather { lost: 15, twice: 15, late: 25, short: 10, bent: 0 };
+    let n = if long() { 10_000 } else { 300 };
+    let (times, failed) = handshakes(mutual_chain(), weather, with_mtu(500), n);
+    report("all sorts of weather", &times, failed);
+    assert_eq!(times.len() as u64, n);
+    assert!(failed * 100 < 3 * times.len(), "{failed} time out");
+}
+
+/// Before there are keys a bent bit may make anybody give up, but nothing worse.
+#[test]
+fn bent_bits_break_handshakes_cleanly() {
+    let weather = Weather { bent: 10, twice: 10, ..Weather::default() };
+    let contexts = contexts(mutual_chain(), with_mtu(700), with_mtu(700));
+    let mut through = 0;
+    for seed in 0..if long() { 5000 } else { 150 } {
+        let _balance = Balance::start();
+        let mut duo = Duo::new(&contexts).under(weather, seed);
+        let results = duo.handshake();
+        if results == DONE {
+            through += 1;
+            duo.prove();
+        }
+        for result in [results.0, results.1] {
+            assert_ne!(result, Err(Error::NoMemory), "seed {seed}");
+            assert_ne!(result, Err(Error::Raised), "seed {seed}");
+            assert_ne!(result, Err(Error::WantWrite), "seed {seed}");
+        }
+    }
+    assert!(through > 10, "{through} get through");
+}
+
+// ---- Size of datagrams --------------------------------------------------------
+
+#[test]
+fn no_datagram_is_larger_than_the_mtu() {
+    let suites = ["TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256"];
+    for mtu in [256, 300, 400, 512, 576, 1000, 1280, 1500] {
+        for lost in [0, 20] {
+            let _balance = Balance::start();
+            let setup = Setup { suites: &suites, ..mutual_chain() };
+            let mut duo = Duo::with(setup, with_mtu(mtu)).under(Weather::loss(lost), u64::from(mtu));
+            duo.open();
+            let (mut longest, mut fragments) = (0, 0);
+            for side in [CLIENT, SERVER] {
+                for datagram in &duo.link.wire(side).sent {
+                    longest = longest.max(datagram.len());
+                    assert!(datagram.len() <= usize::from(mtu), "{} > {mtu}", datagram.len());
+                    for record in records(datagram) {
+                        // Epoch 0, a handshake message, not its beginning.
+                        let clear = record[0] == HANDSHAKE && uint(&record[3..5]) == 0;
+                        fragments += usize::from(clear && uint(&record[HEADER + 6..HEADER + 9]) != 0);
+                    }
+                }
+            }
+            assert!(longest + 150 > usize::from(mtu).min(1000), "{mtu} is not made use of: {longest}");
+            if mtu < 1000 {
+                assert!(fragments > 0, "the chain does not fit into {mtu}");
+            }
+            // Data keep to it as well.
+            duo.clear_up();
+            let most = (1..2000).take_while(|&n| duo.client.write(&vec![0; n]) == Ok(n)).last().unwrap();
+            assert_eq!(duo.client.write(&vec![0; most + 1]), Err(EMSGSIZE));
+            let room = usize::from(mtu) - duo.last_sent(CLIENT).len();
+            assert!(room < 16, "{mtu}: {most} bytes leave {room} unused");
+            duo.link.wire(CLIENT).clear();
+            duo.prove();
+        }
+    }
+}
+
+/// Where the path takes less than the context says, the second try is smaller (RFC 6347 4.1.1.1).
+#[test]
+fn a_path_narrower_than_the_mtu() {
+    let _balance = Balance::start();
+    let mut duo = Duo::of(mutual_chain());
+    for side in [CLIENT, SERVER] {
+        duo.link.wire(side).fault =
+            Some(Box::new(|_, bytes| if bytes.len() > 600 { Fate::Lost } else { Fate::Arrives }));
+    }
+    assert!(duo.open() < 5000);
+    duo.prove();
+}
+
+#[test]
+fn settings_that_cannot_be() {
+    let _balance = Balance::start();
+    for protocol in [2, 3] {
+        let mut context = Context::new(protocol, 0).unwrap();
+        assert_eq!(context.dtls(), Settings::DEFAULT);
+        assert_eq!(context.dtls().timeout, (1000, 60_000));
+        for (settings, invalid) in [
+            (Settings { timeout: (0, 1), ..Settings::DEFAULT }, Invalid::Timeout),
+            (Settings { timeout: (2, 1), ..Settings::DEFAULT }, Invalid::Timeout),
+            (with_mtu(1), Invalid::Mtu),
+            (with_mtu(255), Invalid::Mtu),
+            (with_cid(Some(CID_MAX as u8 + 1)), Invalid::ConnectionId),
+            (with_cid(Some(255)), Invalid::ConnectionId),
+        ] {
+            assert_eq!(context.set_dtls(settings), Err(Error::Value(invalid)));
+            assert_eq!(context.dtls(), Settings::DEFAULT, "as it was");
+        }
+        let settings = Settings { timeout: (1, 1), mtu: 256, cid: Some(CID_MAX as u8), cid_required: true };
+        assert_eq!(context.set_dtls(settings), Ok(()));
+        assert_eq!(context.dtls(), settings);
+    }
+}
+
+// ---- Timers -------------------------------------------------------------------
+
+const SCHEDULES: [((u32, u32), &[u32]); 5] = [
+    ((1000, 60_000), &[1000, 2000, 4000, 8000, 16_000, 32_000, 60_000]),
+    ((9000, 60_000), &[9000, 18_000, 36_000, 60_000]),
+    ((250, 1000), &[250, 500, 1000]),
+    ((100, 60_000), &[100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 51_200, 60_000]),
+    ((5000, 5000), &[5000]),
+];
+
+fn delays(start: u32, times: &[u32]) -> Vec<u32> {
+    times.iter().scan(start, |last, &time| Some(time.wrapping_sub(std::mem::replace(last, time)))).collect()
+}
+
+#[test]
+fn a_client_that_nobody_answers_tries_again_and_then_gives_up() {
+    for (timeout, schedule) in SCHEDULES {
+        let _balance = Balance::start();
+        let mut duo = Duo::with(quick(), Settings { timeout, ..Settings::DEFAULT });
+        let sent = swallow(&duo.link, CLIENT);
+        let start = clock::now();
+        assert_eq!(duo.handshake(), (Err(ETIMEDOUT), Err(Error::WantRead)));
+        let end = clock::now();
+        let mut expected = vec![0];
+        expected.extend_from_slice(schedule);
+        let mut times = sent.borrow().clone();
+        // An alert may say goodbye.
+        times.truncate(schedule.len());
+        times.push(end);
+        assert_eq!(delays(start, &times), expected, "{timeout:?}");
+        assert_eq!(duo.client.handshake(), Err(EBADF));
+        assert_eq!(duo.client.poke(), Err(EBADF));
+    }
+}
+
+#[test]
+fn a_server_that_nobody_answers_tries_again_and_then_gives_up() {
+    for (timeout, schedule) in SCHEDULES {
+        let _balance = Balance::start();
+        let settings = Settings { timeout, ..Settings::DEFAULT };
+        let mut duo = Duo::with(quick(), settings);
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        assert_eq!(duo.serve(), Err(Error::WantRead));
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        let sent = swallow(&duo.link, SERVER);
+        let start = clock::now();
+        let result = loop {
+            match duo.serve() {
+                Err(Error::WantRead) => clock::advance(timer(&duo.server).expect("a timer runs")),
+                other => break other,
+            }
+        };
+        assert_eq!(result, Err(ETIMEDOUT));
+        let mut times = sent.borrow().clone();
+        times.dedup();
+        times.truncate(schedule.len());
+        times.push(clock::now());
+        let mut expected = vec![0];
+        expected.extend_from_slice(schedule);
+        assert_eq!(delays(start, &times), expected, "{timeout:?}");
+        assert_eq!(duo.server.handshake(), Err(EBADF));
+    }
+}
+
+#[test]
+fn poll_says_when_to_call_again() {
+    let _balance = Balance::start();
+    let mut duo = Duo::of(quick());
+    let poll = |end: &End, flags| end.socket.poll(flags, clock::now());
+    assert_eq!(poll(&duo.client, RD | WR), (0, RD | WR), "no timer runs yet");
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    assert_eq!(timer(&duo.client), Some(1000));
+    clock::advance(999);
+    assert_eq!(poll(&duo.client, RD), (0, RD));
+    // Nothing is sent before its time, however often a caller looks.
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    assert_eq!(duo.link.wire(CLIENT).sent.len(), 1);
+    clock::advance(1);
+    for flags in [RD, WR, RD | WR] {
+        assert_eq!(poll(&duo.client, flags), (flags, 0));
+    }
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    assert_eq!(duo.link.wire(CLIENT).sent.len(), 2);
+    assert_eq!(timer(&duo.client), Some(2000));
+    assert_eq!(poll(&duo.client, RD), (0, RD));
+    assert_eq!(duo.handshake(), DONE);
+    // No timer any more.
+    clock::advance(1_000_000);
+    for side in [CLIENT, SERVER] {
+        assert_eq!(poll(duo.end(side), RD | WR), (0, RD | WR));
+    }
+    duo.prove();
+}
+
+#[test]
+fn the_clock_wraps_around_in_the_middle() {
+    let elapsed = |start: u32, seed| {
+        let _balance = Balance::start();
+        clock::set(start);
+        let settings = Settings { timeout: (100, 60_000), mtu: 300, ..Settings::DEFAULT };
+        let mut duo = Duo::with(quick(), settings).under(Weather::loss(30), seed);
+        let elapsed = duo.open();
+        duo.prove();
+        elapsed
+    };
+    let mut delayed = 0;
+    for seed in 0..16 {
+        let straight = elapsed(1000, seed);
+        delayed += usize::from(straight >= 300);
+        for before in [1, 50, 99, 100, 101, straight / 2, straight, straight + 1] {
+            assert_eq!(elapsed(0u32.wrapping_sub(before), seed), straight, "{before} ms before, seed {seed}");
+        }
+        assert_eq!(elapsed(0x8000_0000 - straight / 2, seed), straight);
+    }
+    assert!(delayed >= 4, "a timer runs in {delayed}");
+}
+
+// ---- Records ------------------------------------------------------------------
+
+#[test]
+fn one_write_is_one_datagram_is_one_read() {
+    let _balance = Balance::start();
+    let mut duo = Duo::of(quick());
+    duo.open();
+    let sizes = [1, 2, 15, 16, 17, 255, 256, 1000, 1400, 4000];
+    for side in [CLIENT, SERVER] {
+        let before = duo.link.wire(side).sent.len();
+        for &n in &sizes {
+            assert_eq!(duo.end(side).write(&pattern(n)), Ok(n));
+        }
+        assert_eq!(duo.link.wire(side).sent.len(), before + sizes.len());
+        for datagram in &duo.link.wire(side).sent[before..] {
+            assert_eq!(records(datagram).len(), 1);
+            assert_eq!(datagram[0], DATA);
+        }
+        for &n in &sizes {
+            assert_eq!(duo.receive(1 - side), Ok(pattern(n)));
+        }
+        assert_eq!(duo.receive(1 - side), Err(Error::WantRead));
+        // Nothing is not worth a datagram.
+        assert_eq!(duo.end(side).write(&[]), Ok(0));
+        assert_eq!(duo.link.wire(side).sent.len(), before + sizes.len());
+    }
+    duo.prove();
+}
+
+#[test]
+fn a_short_read_leaves_the_rest_of_the_datagram() {
+    let _balance = Balance::start();
+    let mut duo = Duo::of(quick());
+    duo.open();
+    for n in [100, 7] {
+        assert_eq!(duo.client.write(&pattern(n)), Ok(n));
+    }
+    let (mut got, mut buf) = (Vec::new(), [0; 30]);
+    for (expected, left) in [(30, 70), (30, 40), (30, 10), (10, 0), (7, 0)] {
+        assert_eq!(duo.server.read(&mut buf), Ok(expected), "never past a datagram's end");
+        assert_eq!(duo.server.socket.pending(), left);
+        let ready = duo.server.socket.poll(RD, clock::now());
+        assert_eq!(ready, if left > 0 { (RD, 0) } else { (0, RD) });
+        got.extend_from_slice(&buf[..expected]);
+    }
+    assert_eq!(got, [pattern(100), pattern(7)].concat());
+    assert_eq!(duo.server.read(&mut buf), Err(Error::WantRead));
+    duo.prove();
+}
+
+#[test]
+fn a_write_that_no_record_can_hold() {
+    for side in [CLIENT, SERVER] {
+        let _balance = Balance::start();
+        let mut duo = Duo::of(quick());
+        duo.open();
+        let before = duo.link.wire(side).sent.len();
+        for n in [4097, 5000, 16_384, 70_000] {
+            assert_eq!(duo.end(side).write(&vec![0; n]), Err(EMSGSIZE));
+        }
+        assert_eq!(duo.link.wire(side).sent.len(), before, "nothing is sent of it");
+        duo.send(side, &pattern(4096));
+        duo.prove();
+    }
+}
+
+#[test]
+fn a_write_handshakes_first() {
+    let _balance = Balance::start();
+    let mut duo = Duo::of(quick());
+    // Too large, but nobody knows yet.
+    assert_eq!(duo.client.write(&[0; 70_000]), Err(Error::WantRead));
+    duo.open();
+    assert_eq!(duo.client.write(&[0; 70_000]), Err(EMSGSIZE));
+    duo.prove();
+}
+
+#[test]
+fn records_come_once_however_often_they_arrive() {
+    let _balance = Balance::start();
+    let mut duo = Duo::of(mutual_chain());
+    duo.open();
+    for side in [CLIENT, SERVER] {
+        duo.send(side, b"first");
+        let first = duo.last_sent(side);
+        let newest = duo.end(1 - side).socket.newest_record();
+        for _ in 0..3 {
+            duo.link.inject(side, &first);
+            assert_eq!(duo.receive(1 - side), Err(Error::WantRead));
+        }
+        assert_eq!(duo.end(1 - side).socket.newest_record(), newest);
+        duo.send(side, b"second");
+        assert_eq!(duo.end(1 - side).socket.newest_record(), newest + 1);
+        duo.link.inject(side, &first);
+        assert_eq!(duo.receive(1 - side), Err(Error::WantRead));
+        // All that came so far, the handshake among it.
+        let all = duo.link.wire(side).sent.clone();
+        let sent = duo.link.wire(1 - side).sent.len();
+        for datagram in all.iter().chain(all.iter().rev()) {
+            duo.link.inject(side, datagram);
+        }
+        assert_eq!(duo.receive(1 - side), Err(Error::WantRead));
+        // At most a first hello is answered, without any state.
+        for answer in &duo.link.wire(1 - side).sent[sent..] {
+            assert!(answer[0] == HANDSHAKE, "{answer:?}");
+        }
+        duo.link.wire(1 - side).clear();
+        assert_eq!(duo.end(1 - side).socket.bad_records(), 0, "replayed is not bad");
+        assert!(!duo.end(1 - side).socket.is_handshaking());
+    }
+    duo.prove();
+}
+
+#[test]
+fn records_may_overtake_each_other_but_not_by_far() {
+    let _balance = Balance::start();
+    let mut duo = Duo::of(quick());
+    duo.open();
+    let mut dice = Dice::new(1);
+    for side in [CLIENT, SERVER] {
+        // A window of 64 (RFC 6347 4.1.2.6).
+        let sent: Vec<Vec<u8>> = (0..70u8)
+            .map(|n| {
+                assert_eq!(duo.end(side).write(&[n]), Ok(1));
+                duo.last_sent(side)
+            })
+            .collect();
+        duo.link.wire(side).clear();
+        let mut order: Vec<usize> = (7..69).collect();
+        for i in 1..order.len() {
+            order.swap(i, dice.roll(i + 1));
+        }
+        order.insert(0, 69);
+        for n in order {
+            duo.link.inject(side, &sent[n]);
+            assert_eq!(duo.receive(1 - side), Ok(vec![n as u8]));
+        }
+        duo.link.inject(side, &sent[6]);
+        assert_eq!(duo.receive(1 - side), Ok(vec![6]), "just inside of the window");
+        for old in &sent[..6] {
+            duo.link.inject(side, old);
+            assert_eq!(duo.receive(1 - side), Err(Error::WantRead), "too old to tell whether it is new");
+        }
+    }
+    duo.prove();
+}
+
+/// Each byte of a record bent, each length of it; then the record itself.
+#[test]
+fn bad_records_are_dropped_and_counted() {
+    for cid in [None, Some(0), Some(4)] {
+        let _balance = Balance::start();
+        let mut duo = Duo::with(quick(), with_cid(cid));
+        duo.open();
+        for side in [CLIENT, SERVER] {
+            assert_eq!(duo.end(side).write(b"genuine"), Ok(7));
+            duo.link.wire(side).clear();
+            let genuine = duo.last_sent(side);
+            let header = HEADER + usize::from(cid.unwrap_or(0));
+            assert_eq!(genuine[0], if cid.unwrap_or(0) == 0 { DATA } else { WITH_CID });
+            let to = 1 - side;
+            let newest = duo.end(to).socket.newest_record();
+            for at in 0..genuine.len() {
+                for bit in 0..8 {
+                    let before = duo.end(to).socket.bad_records();
+                    let mut bent = genuine.clone();
+                    bent[at] ^= 1 << bit;
+                    duo.link.inject(side, &bent);
+                    assert_eq!(duo.receive(to), Err(Error::WantRead), "byte {at}, bit {bit}");
+                    let counted = duo.end(to).socket.bad_records() - before;
+                    if at >= header {
+                        assert_eq!(counted, 1, "byte {at}, bit {bit}");
+                    }
+                    assert!(counted <= 1);
+                }
+            }
+            for len in 0..genuine.len() {
+                duo.link.inject(side, &genuine[..len]);
+                assert_eq!(duo.receive(to), Err(Error::WantRead), "{len} bytes of it");
+            }
+            for n in 0..300 {
+                duo.link.inject(side, &Dice::new(n).bytes(n as usize));
+                assert_eq!(duo.receive(to), Err(Error::WantRead));
+            }
+            assert_eq!(duo.end(to).socket.newest_record(), newest);
+            assert_eq!(
+                duo.end(to).socket.bad_records(),
+                8 * (genuine.len() - header) as u32 + {
+                    // The sequence number is only good with the rest.
+                    let of_header = duo.end(to).socket.bad_records() - 8 * (genuine.len() - header) as u32;
+                    assert!(of_header > 0 && of_header <= 8 * header as u32);
+                    of_header
+                }
+            );
+            duo.link.inject(side, &genuine);
+            assert_eq!(duo.receive(to), Ok(b"genuine".to_vec()));
+            assert_eq!(duo.link.wire(to).sent.iter().filter(|sent| sent[0] == 21).count(), 0, "silently");
+        }
+        duo.prove();
+    }
+}
+
+/// Behind a record that is skipped, less than another one's header.
+#[test]
+fn bytes_behind_a_record_end_nothing() {
+    for cid in [None, Some(4)] {
+        let _balance = Balance::start();
+        let mut duo = Duo::with(quick(), with_cid(cid));
+        duo.open();
+        for side in [CLIENT, SERVER] {
+            duo.send(side, b"genuine");
+            let replayed = duo.last_sent(side);
+            let other_epoch = [DATA, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 7];
+            for record in [replayed.as_slice(), &other_epoch] {
+                for n in 1..40 {
+                    duo.link.inject(side, &[record, &vec![1; n]].concat());
+                    assert_eq!(duo.receive(1 - side), Err(Error::WantRead), "{n} bytes");
+                }
+            }
+            assert_eq!(duo.end(side).write(b"and more"), Ok(8));
+            duo.link.wire(side).clear();
+            let longer = [duo.last_sent(side).as_slice(), &[0; 5]].concat();
+            duo.link.inject(side, &longer);
+            assert_eq!(duo.receive(1 - side), Ok(b"and more".to_vec()));
+        }
+        duo.prove();
+    }
+}
+
+/// A limit of Mbed TLS: a record that does not authenticate in place of the Finished is not dropped.
+#[test]
+fn a_bent_finished_ends_the_handshake() {
+    for side in [CLIENT, SERVER] {
+        let _balance = Balance::start();
+        let mut duo = Duo::of(quick());
+        duo.link.wire(side).fault = Some(Box::new(|_, bytes| {
+            let keyed = uint(&records(bytes).last().unwrap()[3..5]) == 1;
+            if keyed {
+                *bytes.last_mut().unwrap() ^= 1;
+            }
+            Fate::Arrives
+        }));
+        let invalid_mac = Err(Error::Tls(sys::MBEDTLS_ERR_SSL_INVALID_MAC));
+        let (at_client, at_server) = duo.handshake();
+        let (refuses, hears) = if side == CLIENT { (at_server, at_client) } else { (at_client, at_server) };
+        assert_eq!((refuses, hears), (invalid_mac, Err(ALERTED)));
+    }
+}
+
+/// What is counted as bad does not get in the way of the handshakes that follow.
+#[test]
+fn a_client_restarts_after_bad_records() {
+    let _balance = Balance::start();
+    let mut duo = Duo::of(quick());
+    duo.open();
+    for round in 1..4 {
+        duo.send(CLIENT, b"good");
+        let mut bad = duo.last_sent(CLIENT);
+        // A number that was not seen yet.
+        bad[9] = 200;
+        duo.link.inject(CLIENT, &bad);
+        assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+        assert_eq!(duo.server.socket.bad_records(), round);
+        duo.client.socket = client(&duo.contexts[CLIENT]);
+        for _ in 0..2 {
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+            assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+        }
+        assert!(duo.server.socket.is_handshaking());
+        duo.open();
+    }
+    duo.prove();
+}
+
+/// The hello that made a connection does not end it, though its cookie is good.
+#[test]
+fn a_hello_comes_again_when_all_is_over() {
+    let _balance = Balance::start();
+    let mut duo = Duo::of(quick());
+    duo.open();
+    let all = duo.link.wire(CLIENT).sent.clone();
+    for hello in all.iter().filter(|datagram| datagram[HEADER] == 1) {
+        for _ in 0..2 {
+            duo.link.inject(CLIENT, hello);
+            assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+            assert!(!duo.server.socket.is_handshaking());
+        }
+    }
+    duo.link.wire(SERVER).clear();
+    duo.prove();
+}
+
+/// What is no hello does not reach a server that waits for one.
+#[test]
+fn garbage_before_the_first_hello() {
+    let _balance = Balance::start();
+    let mut duo = Duo::of(quick());
+    for _ in 0..2 {
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        let hello = duo.last_sent(CLIENT);
+        duo.link.wire(CLIENT).clear();
+        for len in 0..hello.len() {
+            duo.link.inject(CLIENT, &hello[..len]);
+        }
+        for n in 0..300 {
+            duo.link.inject(CLIENT, &Dice::new(n).bytes(n as usize));
+        }
+        duo.link.inject(CLIENT, &[21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 2, 40]);
+        duo.link.inject(CLIENT, &[DATA, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 1, 0, 3, 1, 2, 3]);
+        // Nothing is answered: whoever it came from has not proved to be there.
+        let sent = duo.link.wire(SERVER).sent.len();
+        while duo.link.wire(CLIENT).has_arrived(clock::now()) {
+            assert_eq!(duo.serve(), Err(Error::WantRead));
+        }
+        assert_eq!(duo.link.wire(SERVER).sent.len(), sent);
+        duo.link.inject(CLIENT, &hello);
+        assert_eq!(duo.serve(), Err(Error::WantRead));
+    }
+    duo.open();
+    duo.prove();
+}
+
+#[test]
+fn an_alert_of_nobodys_ends_nothing() {
+    let _balance = Balance::start();
+    let mut duo = Duo::of(quick());
+    duo.open();
+    for side in [CLIENT, SERVER] {
+        for (epoch, number) in [(0, 0), (0, 50), (1, 50), (2, 0)] {
+            for alert in [[2, 40], [1, 0], [2, 0]] {
+                let header = [21, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, number, 0, 2];
+                duo.link.inject(side, &[header.as_slice(), &alert].concat());
+                assert_eq!(duo.receive(1 - side), Err(Error::WantRead));
+            }
+        }
+    }
+    duo.prove();
+}
+
+#[test]
+fn data_through_bad_weather() {
+    let _balance = Balance::start();
+    let mut duo = Duo::of(quick());
+    duo.open();
+    let weather = Weather { lost: 20, twice: 20, late: 20, short: 10, bent: 10 };
+    let mut duo = duo.under(weather, 5);
+    let n = 500u16;
+    for side in [CLIENT, SERVER] {
+        let mut got = Vec::new();
+        for i in 0..n {
+            let message = [i.to_be_bytes().as_slice(), &pattern(usize::from(i) % 300)].concat();
+            assert_eq!(duo.end(side).write(&message), Ok(message.len()));
+            clock::advance(20);
+            while let Ok(message) = duo.receive(1 - side) {
+                let i = uint(&message[..2]);
+                assert_eq!(message[2..], pattern(i % 300), "whole and unbent");
+                assert!(!got.contains(&i), "{i} comes twice");
+                got.push(i);
+            }
+        }
+        assert!((250..450).contains(&got.len()), "{} arrive", got.len());
+        assert!(!got.is_sorted(), "some are overtaken");
+        let bad = duo.end(1 - side).socket.bad_records();
+        assert!((10..100).contains(&bad), "{bad} bad records");
+    }
+    // Latecomers.
+    duo.clear_up();
+    clock::advance(1000);
+    for side in [CLIENT, SERVER] {
+        while duo.receive(side) != Err(Error::WantRead) {}
+    }
+    duo.prove();
+}
+
+#[test]
+fn close_notify_ends_it_and_may_get_lost() {
+    let _balance = Balance::start();
+    for side in [CLIENT, SERVER] {
+        let mut duo = Duo::of(quick());
+        duo.open();
+        assert!(duo.end(side).socket.would_send());
+        duo.link.wire(side).fault = Some(Box::new(|_, _| Fate::Lost));
+        assert_eq!(duo.end(side).close_notify(), Ok(()));
+        assert!(!duo.end(side).socket.would_send());
+        // Nobody sends it again (RFC 6347 has no retransmission for alerts).
+        assert_eq!(duo.receive(1 - side), Err(Error::WantRead));
+        duo.clear_up();
+        duo.send(1 - side, b"still there?");
+        assert_eq!(duo.end(1 - side).close_notify(), Ok(()));
+        assert_eq!(duo.receive(side), Ok(vec![]));
+        assert!(duo.end(side).socket.close_notify_received());
+        assert!(!duo.end(1 - side).socket.close_notify_received());
+    }
+}
+
+#[test]
+fn the_servers_last_flight_is_sent_again_by_a_read() {
+    let _balance = Balance::start();
+    let mut duo = Duo::of(quick());
+    // The server's Finished, five times.
+    let lost = Rc::new(RefCell::new(0));
+    let counted = Rc::clone(&lost);
+    duo.link.wire(SERVER).fault = Some(Box::new(move |_, bytes| {
+        let last = records(bytes).iter().any(|record| uint(&record[3..5]) == 1);
+        *counted.borrow_mut() += usize::from(last);
+        if last && *counted.borrow() <= 5 { Fate::Lost } else { Fate::Arrives }
+    }));
+    assert_eq!(duo.open(), 1000 + 2000 + 4000 + 8000 + 16_000);
+    assert_eq!(*lost.borrow(), 6);
+    duo.prove();
+}
+
+// ---- Connection IDs ----------------------------------------------------------
+
+fn cid_of(socket: &micropython_ssl::socket::Socket) -> Option<Vec<u8>> {
+    let mut cid = [0; CID_MAX];
+    socket.peer_cid(&mut cid).map(|len| cid[..len].to_vec())
+}
+
+#[test]
+fn connection_ids_are_used_where_both_offer_them() {
+    for client_cid in [None, Some(0), Some(4), Some(32)] {
+        for server_cid in [None, Some(0), Some(4), Some(32)] {
+            let _balance = Balance::start();
+            let mut duo = Duo::new(&contexts(quick(), with_cid(client_cid), with_cid(server_cid)));
+            assert_eq!(cid_of(&duo.client.socket), None);
+            duo.open();
+            let what = format!("client {client_cid:?}, server {server_cid:?}");
+            let agreed = client_cid.zip(server_cid).filter(|&both| both != (0, 0));
+            for (side, own) in [(CLIENT, client_cid), (SERVER, server_cid)] {
+                let peer = cid_of(&duo.end(side).socket);
+                assert_eq!(peer.is_some(), agreed.is_some(), "{what}");
+                let called = cid_of(&duo.end(1 - side).socket);
+                let own_cid = duo.end(side).socket.own_cid().to_vec();
+                if agreed.is_some() {
+                    assert_eq!(own_cid.len(), usize::from(own.unwrap()), "{what}");
+                    assert_eq!(called, Some(own_cid.clone()), "{what}");
+                }
+                // It is what the peer's records carry.
+                duo.send(1 - side, b"hello");
+                let datagram = duo.last_sent(1 - side);
+                let carried = connection_id(&datagram, own_cid.len());
+                let expected = Some(own_cid.as_slice()).filter(|cid| agreed.is_some() && !cid.is_empty());
+                assert_eq!(carried, expected, "{what}");
+            }
+            duo.prove();
+        }
+    }
+}
+
+#[test]
+fn connection_ids_differ() {
+    let _balance = Balance::start();
+    let contexts = contexts(quick(), with_cid(Some(8)), with_cid(Some(8)));
+    let cids: Vec<Vec<u8>> = (0..20).map(|_| server(&contexts[SERVER], ID).own_cid().to_vec()).collect();
+    for (i, cid) in cids.iter().enumerate() {
+        assert_eq!(cid.len(), 8);
+        assert!(!cids[..i].contains(cid), "random");
+    }
+}
+
+#[test]
+fn who_requires_connection_ids_refuses_who_does_not_offer_them() {
+    let required = Settings { cid: Some(4), cid_required: true, ..Settings::DEFAULT };
+    for theirs in [None, Some(0), Some(4)] {
+        for side in [CLIENT, SERVER] {
+            let _balance = Balance::start();
+            let settings =
+                if side == CLIENT { [required, with_cid(theirs)] } else { [with_cid(theirs), required] };
+            let mut duo = Duo::new(&contexts(quick(), settings[0], settings[1]));
+            let results = duo.handshake();
+            if theirs.is_some() {
+                assert_eq!(results, DONE);
+                duo.prove();
+                continue;
+            }
+            let result = if side == CLIENT { results.0 } else { results.1 };
+            assert_eq!(result, Err(REFUSED));
+            assert_eq!(duo.end(side).poke(), Err(EBADF));
+            // The other hears of it, at the latest when it reads.
+            let other = if side == CLIENT { results.1 } else { results.0 };
+            if other.is_ok() {
+                assert_eq!(duo.receive(1 - side), Err(ALERTED));
+            } else {
+                assert_eq!(other, Err(ALERTED));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_alert_for_a_missing_connection_id() {
+    let _balance = Balance::start();
+    let settings = Settings { cid: Some(4), cid_required: true, ..Settings::DEFAULT };
+    let contexts = contexts(quick(), settings, settings);
+    let (_, client_port, server_port) = Link::new(true);
+    let mut end = End { socket: client(&contexts[CLIENT]), port: client_port };
+    let mut raw = Raw::datagram(server_port);
+    let (ours, theirs) = run(&mut end, &mut raw, End::handshake, |raw| {
+        raw.handshake()?;
+        raw.read(&mut [0]).map(drop)
+    });
+    assert_eq!((ours, theirs), (Err(REFUSED), Err(ALERTED)));
+    // handshake_failure.
+    assert_eq!(raw.alert(), [2, 40]);
+}
+
+/// One socket for all clients: by Connection ID, or by address where there is none.
+struct Server {
+    /// Each with the address that its answers go to.
+    clients: Vec<(End, String)>,
+}
+
+impl Server {
+    /// What a datagram comes to; which client it was for.
+    fn take(&mut self, from: &str, datagram: &[u8]) -> Option<(usize, Result<Vec<u8>>)> {
+        let which = self.clients.iter().position(|(end, address)| {
+            let cid = end.socket.own_cid();
+            match connection_id(datagram, cid.len()) {
+                Some(carried) => carried == cid,
+                None => address == from,
+            }
+        })?;
+        let (end, address) = &mut self.clients[which];
+        let newest = end.socket.newest_record();
+        end.port.link.inject(CLIENT, datagram);
+        let mut buf = [0; 100];
+        let result = end.read(&mut buf).map(|n| buf[..n].to_vec());
+        if end.socket.newest_record() > newest {
+            // RFC 9146 6: authentic, and newer than all before.
+            from.clone_into(address);
+        }
+        Some((which, result))
+    }
+
+    fn address(&self, which: usize) -> &str {
+        &self.clients[which].1
+    }
+}
+
+#[test]
+fn a_client_whose_address_changes() {
+    let _balance = Balance::start();
+    let contexts = contexts(quick(), with_cid(Some(0)), with_cid(Some(6)));
+    let mut clients = Vec::new();
+    let mut the_server = Server { clients: Vec::new() };
+    for address in ["192.0.2.1:1", "192.0.2.2:1", "192.0.2.3:1"] {
+        let mut duo = Duo::new(&contexts);
+        duo.open();
+        the_server.clients.push((duo.server, address.to_string()));
+        clients.push(duo.client);
+    }
+    // What a client writes, as datagrams of its own way to the server.
+    let write = |client: &mut End, data: &[u8]| {
+        assert_eq!(client.write(data), Ok(data.len()));
+        let mut wire = client.port.link.wire(CLIENT);
+        wire.clear();
+        wire.sent.last().unwrap().clone()
+    };
+    let was = write(&mut clients[0], b"from home");
+    assert_eq!(the_server.take("192.0.2.1:1", &was), Some((0, Ok(b"from home".to_vec()))));
+    let held = write(&mut clients[0], b"held back");
+    let roaming = write(&mut clients[0], b"from abroad");
+    // Forged, from somewhere else: dropped, and nothing changes.
+    for at in 0..roaming.len() {
+        let mut forged = roaming.clone();
+        forged[at] ^= 0x80;
+        let taken = the_server.take("203.0.113.66:6", &forged);
+        assert!(matches!(taken, None | Some((0, Err(Error::WantRead)))), "{at}: {taken:?}");
+        assert_eq!(the_server.address(0), "192.0.2.1:1");
+    }
+    // Replayed from there: likewise.
+    assert_eq!(the_server.take("203.0.113.66:6", &was), Some((0, Err(Error::WantRead))));
+    assert_eq!(the_server.address(0), "192.0.2.1:1");
+    // The client itself, from its new address.
+    assert_eq!(the_server.take("198.51.100.7:7", &roaming), Some((0, Ok(b"from abroad".to_vec()))));
+    assert_eq!(the_server.address(0), "198.51.100.7:7");
+    // What arrives late from the old one is read, but does not turn it back.
+    assert_eq!(the_server.take("192.0.2.1:1", &held), Some((0, Ok(b"held back".to_vec()))));
+    assert_eq!(the_server.address(0), "198.51.100.7:7");
+    // Nor from another client's address does anything get to that client.
+    let moved = write(&mut clients[2], b"moved in");
+    assert_eq!(the_server.take("192.0.2.2:1", &moved), Some((2, Ok(b"moved in".to_vec()))));
+    let addresses = [0, 1, 2].map(|which| the_server.address(which).to_string());
+    assert_eq!(addresses, ["198.51.100.7:7", "192.0.2.2:1", "192.0.2.2:1"]);
+    for (which, client) in clients.iter_mut().enumerate() {
+        let end = &mut the_server.clients[which].0;
+        assert_eq!(end.write(b"answer"), Ok(6));
+        let mut buf = [0; 10];
+        assert_eq!(client.read(&mut buf), Ok(6));
+    }
+}
+
+// ---- A client that begins anew -----------------------------------------------
+
+#[test]
+fn a_client_restarts_from_the_same_port() {
+    for cid in [None, Some(4)] {
+        let _balance = Balance::start();
+        let mut duo = Duo::with(quick(), with_cid(cid));
+        duo.open();
+        for round in 0..3 {
+            duo.send(CLIENT, b"before");
+            let before = duo.last_sent(CLIENT);
+            let new = client(&duo.contexts[CLIENT]);
+            let mut old = std::mem::replace(&mut duo.client.socket, new);
+            // The first hello is answered without letting go of the connection.
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+            assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+            assert!(!duo.server.socket.is_handshaking(), "round {round}");
+            assert_eq!(old.write(&mut duo.client.port, b"the old one"), Ok(11));
+            assert_eq!(duo.receive(SERVER), Ok(b"the old one".to_vec()));
+            // The second one, with its cookie, ends the old connection.
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+            assert_eq!(duo.receive(SERVER), Err(Error::WantRead), "{cid:?}, round {round}");
+            assert!(duo.server.socket.is_handshaking());
+            assert_eq!((duo.server.socket.cipher(), duo.server.socket.pending()), (None, 0));
+            duo.open();
+            assert_eq!(duo.refused, 1, "the very first time");
+            assert_eq!(cid_of(&duo.client.socket).map(|cid| cid.len()), cid.map(usize::from));
+            duo.link.inject(CLIENT, &before);
+            assert_eq!(duo.receive(SERVER), Err(Error::WantRead), "the old connection's data are nobody's");
+        }
+        duo.prove();
+    }
+}
+
+#[test]
+fn a_client_restarts_in_bad_weather() {
+    for seed in 0..20 {
+        let _balance = Balance::start();
+        let mut duo = Duo::of(quick());
+        duo.open();
+        duo.client.socket = client(&duo.contexts[CLIENT]);
+        let mut duo = duo.under(Weather { lost: 20, twice: 10, late: 20, ..Weather::default() }, seed);
+        // The server, which knows nothing of a handshake, reads.
+        let (mut result, start) = (Err(Error::WantRead), clock::now());
+        while result == Err(Error::WantRead) && clock::since(start) < 600_000 {
+            result = duo.client.handshake();
+            assert_eq!(duo.receive(SERVER), Err(Error::WantRead), "seed {seed}");
+            duo.pass();
+        }
+        assert_eq!(result, Ok(()), "seed {seed}");
+        duo.prove();
+    }
+}
+
+#[test]
+fn nothing_of_the_old_client_is_left_to_the_new_one() {
+    let _balance = Balance::start();
+    // Certificates are optional: the first client has one, the second none.
+    let setup = Setup { server_mode: 1, ..Setup::mutual() };
+    let mut duo = Duo::of(setup);
+    duo.open();
+    assert!(duo.server.socket.peer_cert().is_some());
+    // The server has said goodbye, and keeps listening.
+    assert_eq!(duo.server.close_notify(), Ok(()));
+    duo.link.wire(SERVER).clear();
+    let none = contexts(Setup { client_cert: None, ..setup }, Settings::DEFAULT, Settings::DEFAULT);
+    duo.client.socket = client(&none[CLIENT]);
+    for _ in 0..2 {
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+    }
+    assert!(duo.server.socket.is_handshaking());
+    assert_eq!(duo.server.socket.peer_cert(), None, "not while it handshakes");
+    duo.open();
+    assert_eq!(duo.server.socket.peer_cert(), None, "nor afterwards");
+    assert!(duo.server.socket.would_send(), "this one has not heard goodbye");
+    duo.prove();
+}
+
+// ---- Cookies, and strangers ----------------------------------------------------
+
+fn cookie_context() -> Source {
+    let [_, context] = contexts(quick(), Settings::DEFAULT, Settings::DEFAULT);
+    context
+}
+
+#[test]
+fn only_servers_of_datagrams_have_cookies() {
+    let _balance = Balance::start();
+    for protocol in 0..4 {
+        assert_eq!(Context::new(protocol, 0).unwrap().cookies().is_some(), protocol == 3);
+    }
+}
+
+#[test]
+fn a_cookie_is_good_for_its_client_and_a_minute() {
+    for start in [0, 1, 0x7fff_ffff, u32::MAX - 30_000, u32::MAX] {
+        let _balance = Balance::start();
+        clock::set(start);
+        let context = cookie_context();
+        let context = context.borrow();
+        let cookies = context.cookies().unwrap();
+        let cookie = cookies.write(ID).unwrap();
+        assert!(cookies.check(&cookie, ID));
+        for other in [b"192.0.2.1:4434".as_slice(), b"192.0.2.1:443", b"192.0.2.1:44333", b""] {
+            assert!(!cookies.check(&cookie, other));
+            assert!(!cookies.check(&cookies.write(other).unwrap(), ID));
+        }
+        for len in 0..COOKIE_LEN {
+            assert!(!cookies.check(&cookie[..len], ID));
+        }
+        assert!(!cookies.check(&[cookie.as_slice(), &[0]].concat(), ID));
+        for bit in 0..8 * COOKIE_LEN {
+            let mut bent = cookie;
+            bent[bit / 8] ^= 1 << (bit % 8);
+            assert!(!cookies.check(&bent, ID), "bit {bit}");
+        }
+        // Of another context.
+        let other = cookie_context();
+        assert!(!other.borrow().cookies().unwrap().check(&cookie, ID));
+        clock::advance(60_000);
+        assert!(cookies.check(&cookie, ID));
+        clock::advance(1);
+        assert!(!cookies.check(&cookie, ID));
+        clock::advance(999);
+        assert!(!cookies.check(&cookie, ID), "61 s");
+    }
+}
+
+/// Secrets last for ten minutes, and then for ten more as the previous ones.
+#[test]
+fn a_cookie_survives_one_rotation_of_secrets() {
+    for start in [0, u32::MAX - 600_000, u32::MAX - 599_995, u32::MAX - 100_000] {
+        let _balance = Balance::start();
+        clock::set(start);
+        let context = cookie_context();
+        let context = context.borrow();
+        let cookies = context.cookies().unwrap();
+        let check = |at: u32, cookie: &[u8]| {
+            clock::set(start.wrapping_add(at));
+            cookies.check(cookie, ID)
+        };
+        clock::set(start.wrapping_add(599_990));
+        let cookie = cookies.write(ID).unwrap();
+        assert!(check(599_999, &cookie));
+        assert!(check(600_010, &cookie), "made with what is the previous secret now");
+        let fresh = cookies.write(ID).unwrap();
+        assert!(check(600_020, &fresh), "and with the new one");
+        assert!(check(659_990, &cookie));
+        assert!(!check(659_991, &cookie));
+    }
+}
+
+/// A secret is gone with the second rotation, even where the time in the cookie is right: the
+/// clock is back where it was after 49.7 days.
+#[test]
+fn no_cookie_survives_two_rotations_of_secrets() {
+    let _balance = Balance::start();
+    clock::set(500_000);
+    let context = cookie_context();
+    let context = context.borrow();
+    let cookies = context.cookies().unwrap();
+    let cookie = cookies.write(ID).unwrap();
+    let rotate = |at: u32| {
+        clock::set(at);
+        cookies.write(ID).unwrap();
+    };
+    rotate(500_000 + 600_000);
+    clock::set(500_000 + 10);
+    // Were time to go backwards by less than a rotation: nothing to rely on, so not asserted.
+    rotate(500_000 + 2 * 600_000);
+    let mut now = 500_000 + 2 * 600_000;
+    while now < u32::MAX - 600_000 {
+        now += 600_000;
+        rotate(now);
+    }
+    clock::set(500_010);
+    assert!(!cookies.check(&cookie, ID));
+    assert!(cookies.check(&cookies.write(ID).unwrap(), ID));
+}
+
+#[test]
+fn secrets_are_all_new_after_a_long_silence() {
+    let _balance = Balance::start();
+    clock::set(7);
+    let context = cookie_context();
+    let context = context.borrow();
+    let cookies = context.cookies().unwrap();
+    let cookie = cookies.write(ID).unwrap();
+    // Two lives later, one look: the secret of then is nobody's previous one.
+    clock::set(7 + 1_200_000);
+    assert!(!cookies.check(&cookie, ID));
+    clock::set(7 + 1_200_000 + 599_000);
+    assert!(cookies.check(&cookies.write(ID).unwrap(), ID));
+    clock::set(7);
+    assert!(!cookies.check(&cookie, ID), "its time is right, but not its secret");
+}
+
+/// A client's two hellos, taken off a link, and the context that the second is for.
+fn hellos() -> (Source, Vec<u8>, Vec<u8>) {
+    let contexts = contexts(quick(), Settings::DEFAULT, Settings::DEFAULT);
+    let mut duo = Duo::new(&contexts);
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    let first = duo.last_sent(CLIENT);
+    let answer = match stranger(contexts[SERVER].borrow().cookies().unwrap(), &first, ID) {
+        Ok(Stranger::Unverified(answer)) => answer,
+        other => panic!("{other:?}"),
+    };
+    duo.link.inject(SERVER, &answer);
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    let second = duo.last_sent(CLIENT);
+    assert!(second != first);
+    let [_, context] = contexts;
+    (context, first, second)
+}
+
+fn is_verified(cookies: &Cookies, datagram: &[u8], id: &[u8]) -> bool {
+    matches!(stranger(cookies, datagram, id), Ok(Stranger::Verified))
+}
+
+#[test]
+fn a_strangers_hello_is_verified_without_state_and_then_served() {
+    let _balance = Balance::start();
+    let contexts = contexts(Setup::default(), Settings::DEFAULT, Settings::DEFAULT);
+    let mut duo = Duo::new(&contexts);
+    let look = |datagram: &[u8], id: &[u8]| {
+        stranger(contexts[SERVER].borrow().cookies().unwrap(), datagram, id).unwrap()
+    };
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    let Stranger::Unverified(answer) = look(&duo.last_sent(CLIENT), ID) else { panic!("not yet") };
+    duo.link.wire(CLIENT).clear();
+    duo.link.inject(SERVER, &answer);
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    let second = duo.last_sent(CLIENT);
+    assert_eq!(look(&second, ID), Stranger::Verified);
+    assert!(matches!(look(&second, b"another"), Stranger::Unverified(_)));
+    // Only now there is a connection; the hello waits on the link.
+    duo.server.socket = server(&contexts[SERVER], ID);
+    assert_eq!(duo.open(), 0);
+    assert_eq!(duo.refused, 0);
+    assert_eq!(duo.link.wire(CLIENT).sent.len(), 3, "nothing had to be sent again");
+    duo.prove();
+}
+
+/// The answer comes so late that its cookie is stale: the client is asked again, and comes a
+/// third time.
+#[test]
+fn a_client_with_a_stale_cookie_is_asked_again() {
+    let _balance = Balance::start();
+    let contexts = contexts(Setup::default(), Settings::DEFAULT, Settings::DEFAULT);
+    let mut duo = Duo::new(&contexts);
+    let look =
+        |datagram: &[u8]| stranger(contexts[SERVER].borrow().cookies().unwrap(), datagram, ID).unwrap();
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    for round in 0..3 {
+        let Stranger::Unverified(answer) = look(&duo.last_sent(CLIENT)) else { panic!("round {round}") };
+        duo.link.wire(CLIENT).clear();
+        duo.link.inject(SERVER, &answer);
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead), "round {round}");
+        let last = duo.last_sent(CLIENT);
+        assert_eq!(look(&last), Stranger::Verified, "round {round}");
+        // Without what the timer had sent again before.
+        duo.link.wire(CLIENT).clear();
+        duo.link.inject(CLIENT, &last);
+        if round < 2 {
+            // It is under way for so long.
+            clock::advance(61_000);
+        }
+    }
+    duo.server.socket = server(&contexts[SERVER], ID);
+    duo.open();
+    assert_eq!(duo.refused, 0);
+    duo.prove();
+}
+
+#[test]
+fn hellos_with_cookies_that_are_no_good() {
+    let _balance = Balance::start();
+    let (context, first, second) = hellos();
+    let context = context.borrow();
+    let cookies = context.cookies().unwrap();
+    assert!(!is_verified(cookies, &first, ID));
+    assert!(is_verified(cookies, &second, ID));
+    assert!(is_verified(cookies, &second, ID), "verified as often as it comes");
+    assert!(!is_verified(cookies, &second, b"192.0.2.9:1"), "another client's");
+    let (other, _, _) = hellos();
+    assert!(!is_verified(other.borrow().cookies().unwrap(), &second, ID), "another server's");
+    // The cookie's length, and the cookie, behind headers, version, random, and session id.
+    let at = HEADER + 12 + 34 + 1 + usize::from(second[HEADER + 12 + 34]);
+    assert_eq!(usize::from(second[at]), COOKIE_LEN);
+    for byte in at..=at + COOKIE_LEN {
+        for bit in 0..8 {
+            let mut bent = second.clone();
+            bent[byte] ^= 1 << bit;
+            assert!(!is_verified(cookies, &bent, ID), "byte {byte}, bit {bit}");
+        }
+    }
+    clock::advance(61_000);
+    assert!(matches!(stranger(cookies, &second, ID), Ok(Stranger::Unverified(_))), "stale");
+}
+
+#[test]
+fn noise_is_told_from_hellos() {
+    let _balance = Balance::start();
+    let (context, first, second) = hellos();
+    let context = context.borrow();
+    let cookies = context.cookies().unwrap();
+    let live = alloc::live();
+    for hello in [&first, &second] {
+        for len in 0..hello.len() {
+            assert_eq!(stranger(cookies, &hello[..len], ID), Ok(Stranger::Noise), "{len} bytes of it");
+        }
+        // Shorter, with lengths that say so: a hello may be a first fragment.
+        for len in HEADER..hello.len() {
+            let mut cut = hello[..len].to_vec();
+            cut[11..13].copy_from_slice(&((len - HEADER) as u16).to_be_bytes());
+            let what = stranger(cookies, &cut, ID).unwrap();
+            assert_eq!(what, Stranger::Noise, "the fragment is longer than its record: {len}");
+            if len >= HEADER + 12 {
+                cut[HEADER + 9..HEADER + 12]
+                    .copy_from_slice(&((len - HEADER - 12) as u32).to_be_bytes()[1..]);
+                let what = stranger(cookies, &cut, ID).unwrap();
+                let cookie_end = HEADER + 12 + 34 + 2 + if hello == &second { COOKIE_LEN } else { 0 };
+                assert_eq!(what == Stranger::Noise, len < cookie_end, "{len}");
+            }
+        }
+        // What is behind the record is not looked at.
+        let longer = [hello.as_slice(), &[0; 40]].concat();
+        assert_eq!(is_verified(cookies, &longer, ID), hello == &second);
+        // Other records, epochs, messages, fragments.
+        for (at, value) in [
+            (0, 20),
+            (0, 21),
+            (0, 23),
+            (0, 25),
+            (1, 3),
+            (3, 1),
+            (4, 1),
+            (HEADER, 0),
+            (HEADER, 2),
+            (HEADER, 3),
+            (HEADER, 16),
+            (HEADER + 6, 1),
+            (HEADER + 8, 1),
+            (11, 0xff),
+            (HEADER + 9, 1),
+        ] {
+            let mut other = hello.clone();
+            other[at] = value;
+            assert_eq!(stranger(cookies, &other, ID), Ok(Stranger::Noise), "byte {at}: {value}");
+        }
+    }
+    let mut dice = Dice::new(3);
+    for n in 0..100_000 {
+        // Ever more of the beginning is a hello's.
+        let mut garbage = dice.bytes(n % 120);
+        let good = dice.roll(1 + garbage.len().min(first.len()));
+        garbage[..good].copy_from_slice(&first[..good]);
+        assert!(!is_verified(cookies, &garbage, ID));
+    }
+    for _ in 0..100_000 {
+        let mut bent = second.clone();
+        for _ in 0..1 + dice.roll(4) {
+            let at = dice.roll(bent.len());
+            bent[at] = dice.roll(256) as u8;
+        }
+        let _whatever = stranger(cookies, &bent, ID).unwrap();
+    }
+    assert_eq!(alloc::live(), live);
+}
+
+#[test]
+fn the_answer_to_a_hello() {
+    let _balance = Balance::start();
+    let (context, mut first, _) = hellos();
+    // Record and message numbers are the hello's own.
+    first[5..11].copy_from_slice(&[1, 2, 3, 4, 5, 6]);
+    first[HEADER + 4..HEADER + 6].copy_from_slice(&[7, 8]);
+    let context = context.borrow();
+    let cookies = context.cookies().unwrap();
+    let Ok(Stranger::Unverified(answer)) = stranger(cookies, &first, ID) else { panic!("no answer") };
+    let expected = [
+        22, 0xfe, 0xff, 0, 0, 1, 2, 3, 4, 5, 6, 0, 47, // record
+        3, 0, 0, 35, 7, 8, 0, 0, 0, 0, 0, 35, // message
+        0xfe, 0xff, 32,
+    ];
+    assert_eq!(answer[..expected.len()], expected);
+    assert!(cookies.check(&answer[expected.len()..], ID));
+    assert!(answer.len() < first.len(), "nothing to amplify an attack with");
+}
+
+#[test]
+fn a_million_spoofed_hellos_leave_nothing_behind() {
+    let _balance = Balance::start();
+    let (context, first, second) = hellos();
+    let context = context.borrow();
+    let cookies = context.cookies().unwrap();
+    let live = alloc::live();
+    alloc::take_peak();
+    let (mut dice, mut forged) = (Dice::new(4), second.clone());
+    let cookie = HEADER + 12 + 34 + 2;
+    for n in 0..1_000_000u32 {
+        let id = n.to_be_bytes();
+        // Without a cookie, with somebody else's, with an invented one of the right time.
+        let hello = match n % 4 {
+            0 | 1 => &first,
+            2 => &second,
+            _ => {
+                forged[cookie..cookie + 4].copy_from_slice(&clock::now().to_be_bytes());
+                forged[cookie + 4 + dice.roll(COOKIE_LEN - 4)] = dice.roll(256) as u8;
+                &forged
+            }
+        };
+        assert!(matches!(stranger(cookies, hello, &id), Ok(Stranger::Unverified(_))));
+        if n % 100 == 0 {
+            // Secrets rotate several times.
+            clock::advance(300);
+        }
+    }
+    println!("before: {live:?}; after 1,000,000 hellos: {:?}", alloc::live());
+    assert_eq!(alloc::live(), live);
+    let most = alloc::take_peak() - live.bytes;
+    assert!(most < 1000, "{most} bytes at a time");
+    // And the next good client is served.
+    let Ok(Stranger::Unverified(_)) = stranger(cookies, &first, ID) else { panic!("no answer") };
+    drop(context);
+    let mut duo = Duo::of(quick());
+    duo.open();
+    duo.prove();
+}
+
+#[test]
+fn without_memory_a_stranger_gets_an_error() {
+    let (context, first, _) = hellos();
+    let context = context.borrow();
+    let cookies = context.cookies().unwrap();
+    let live = alloc::live();
+    for n in 0.. {
+        let (result, failed) = alloc::failing(n, false, || stranger(cookies, &first, ID));
+        assert_eq!(alloc::live(), live);
+        if !failed {
+            assert!(matches!(result, Ok(Stranger::Unverified(_))));
+            assert!(n > 0, "a MAC takes memory");
+            break;
+        }
+        assert_eq!(result, Err(Error::NoMemory), "allocation {n}");
+    }
+}
+
+#[test]
+fn garbage_before_a_hello() {
+    // As a listener does: what is no hello never reaches a connection.
+    let _balance = Balance::start();
+    let contexts = contexts(quick(), Settings::DEFAULT, Settings::DEFAULT);
+    for seed in 0..20 {
+        let mut duo = Duo::new(&contexts);
+        let mut dice = Dice::new(seed);
+        let mut verified = 0;
+        while verified == 0 {
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+            let hello = duo.last_sent(CLIENT);
+            duo.link.wire(CLIENT).clear();
+            let cut = hello[..dice.roll(hello.len())].to_vec();
+            let garbage = dice.bytes(200);
+            for datagram in [garbage, cut, vec![], hello.clone()] {
+                let context = contexts[SERVER].borrow();
+                match stranger(context.cookies().unwrap(), &datagram, ID).unwrap() {
+                    Stranger::Noise => assert_ne!(datagram, hello),
+                    Stranger::Unverified(answer) => duo.link.inject(SERVER, &answer),
+                    Stranger::Verified => {
+                        verified += 1;
+                        duo.link.inject(CLIENT, &datagram);
+                    }
+                }
+            }
+        }
+        assert_eq!(verified, 1);
+        duo.server.socket = server(&contexts[SERVER], ID);
+        assert_eq!(duo.open(), 0, "seed {seed}");
+        duo.prove();
+    }
+}
+
+// ---- Figures ------------------------------------------------------------------
+
+/// Round trip 40 ms; timers of 1 s to 60 s.
+#[test]
+#[ignore = "prints figures"]
+fn figures() {
+    let n = if long() { 10_000 } else { 1000 };
+    for percent in [0, 10, 30, 50] {
+        for (name, setup) in
+            [("server certificate", quick()), ("chain and client certificate", mutual_chain())]
+        {
+            let (times, failed) = handshakes(setup, Weather::loss(percent), Settings::DEFAULT, n);
+            report(&format!("{percent} % lost, {name}"), &times, failed);
+        }
+    }
+}

@@ -176,10 +176,18 @@ static int timeout_of(int fd, bool write) {
     return (int)tv.tv_sec * 1000 + (int)(tv.tv_usec + 999) / 1000;
 }
 
+static void find_fd(ssl_socket_obj_t *self, void *arg) {
+    int err;
+    *(int *)arg = mp_get_stream(self->sock)->ioctl(self->sock, MP_STREAM_GET_FILENO, 0, &err);
+}
+
 static int32_t socket_transfer(ssl_socket_obj_t *self, transfer_t *t, int32_t *err) {
     // Looked at again after each wait, which may run Python.
     while (self->sock != MP_OBJ_NULL) {
-        int fd = mp_get_stream(self->sock)->ioctl(self->sock, MP_STREAM_GET_FILENO, 0, err);
+        int fd = -1;
+        if (mpssl_protect(self, find_fd, &fd) != 0) {
+            return MPGLUE_RAISED;
+        }
         ssize_t done = t->write
             ? send(fd, t->buf, t->len, MSG_DONTWAIT)
             : recv(fd, t->buf, t->len, MSG_DONTWAIT);
@@ -212,12 +220,12 @@ static int32_t socket_transfer(ssl_socket_obj_t *self, transfer_t *t, int32_t *e
 #endif
 
 static int32_t stream_transfer(void *owner, transfer_t *t, int32_t *err) {
-    #if MICROPY_ASYNC_KBD_INTR && MICROPY_PY_SOCKET
+#if MICROPY_ASYNC_KBD_INTR && MICROPY_PY_SOCKET
     ssl_socket_obj_t *self = owner;
     if (self->sock != MP_OBJ_NULL && mp_obj_is_type(self->sock, &mp_type_socket)) {
         return socket_transfer(self, t, err);
     }
-    #endif
+#endif
     if (mpssl_protect(owner, transfer, t) != 0) {
         return MPGLUE_RAISED;
     }

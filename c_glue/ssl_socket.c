@@ -67,7 +67,7 @@ static mpssl_status_t handshake_to_end(ssl_socket_obj_t *self) {
             return status;
         }
         if (mpssl_protect(self, wait_for_event, NULL) != 0) {
-            return (mpssl_status_t) { MPSSL_RAISED, 0 };
+            return (mpssl_status_t){ MPSSL_RAISED, 0 };
         }
     }
 }
@@ -98,7 +98,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     mpssl_bytes_t id = { NULL, 0 };
     mp_buffer_info_t buf;
     if (mp_get_buffer(client_id, &buf, MP_BUFFER_READ)) {
-        id = (mpssl_bytes_t) { buf.buf, buf.len };
+        id = (mpssl_bytes_t){ buf.buf, buf.len };
     }
 
     ssl_socket_obj_t *self = mp_obj_malloc_with_finaliser(ssl_socket_obj_t, &mpssl_socket_type);
@@ -124,8 +124,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     }
     mpssl_socket_t *tls = NULL;
     mpssl_status_t status;
-    CALL_WITH_MEMORY(status, mpssl_socket_new(context->tls, hostname, id,
-        self->ecdsa_sign_callback != mp_const_none, &tls));
+    CALL_WITH_MEMORY(status, mpssl_socket_new(context->tls, hostname, id, self->ecdsa_sign_callback != mp_const_none, &tls));
     self->tls = tls;
     mpssl_release(&context->busy, &signals);
     if (status.kind != MPSSL_OK) {
@@ -204,7 +203,7 @@ static mp_uint_t socket_poll(ssl_socket_obj_t *self, uintptr_t flags, int *errco
         if (mpssl_protect(self, transport_ioctl, &poll) != 0) {
             status.kind = MPSSL_RAISED;
         } else if (poll.result == MP_STREAM_ERROR) {
-            status = (mpssl_status_t) { MPSSL_ERRNO, poll.err };
+            status = (mpssl_status_t){ MPSSL_ERRNO, poll.err };
         } else {
             ready |= mpssl_socket_polled(self->tls, flags, poll.result);
         }
@@ -243,8 +242,7 @@ static mp_uint_t socket_close(ssl_socket_obj_t *self, int *errcode) {
     }
     send_close_notify(self);
     // The peer may be gone: that is no news to who closes. Other exceptions are kept.
-    if (self->pending_exc != MP_OBJ_NULL
-        && mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(self->pending_exc)), MP_OBJ_FROM_PTR(&mp_type_OSError))) {
+    if (self->pending_exc != MP_OBJ_NULL && mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(self->pending_exc)), MP_OBJ_FROM_PTR(&mp_type_OSError))) {
         self->pending_exc = MP_OBJ_NULL;
     }
     close.sock = self->sock;
@@ -430,16 +428,16 @@ static const mp_rom_map_elem_t socket_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR_cipher), MP_ROM_PTR(&socket_cipher_obj) },
     { MP_ROM_QSTR(MP_QSTR_version), MP_ROM_PTR(&socket_version_obj) },
     { MP_ROM_QSTR(MP_QSTR_pending), MP_ROM_PTR(&socket_pending_obj) },
-    #if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
+#if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
     { MP_ROM_QSTR(MP_QSTR_getpeercert), MP_ROM_PTR(&socket_getpeercert_obj) },
-    #endif
+#endif
     { MP_ROM_QSTR(MP_QSTR_close), MP_ROM_PTR(&mp_stream_close_obj) },
     { MP_ROM_QSTR(MP_QSTR___enter__), MP_ROM_PTR(&mp_identity_obj) },
     { MP_ROM_QSTR(MP_QSTR___exit__), MP_ROM_PTR(&mp_stream___exit___obj) },
     { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&socket_del_obj) },
-    #if MICROPY_UNIX_COVERAGE
+#if MICROPY_UNIX_COVERAGE
     { MP_ROM_QSTR(MP_QSTR_ioctl), MP_ROM_PTR(&mp_stream_ioctl_obj) },
-    #endif
+#endif
 };
 static MP_DEFINE_CONST_DICT(socket_locals_dict, socket_locals_dict_table);
 
@@ -449,5 +447,4 @@ MP_DEFINE_CONST_OBJ_TYPE(
     MP_TYPE_FLAG_NONE,
     attr, socket_attr,
     protocol, &socket_stream_p,
-    locals_dict, &socket_locals_dict
-    );
+    locals_dict, &socket_locals_dict);

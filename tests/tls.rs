@@ -656,9 +656,14 @@ fn an_alert_half_sent_goes_before_the_data() {
 fn records_of_no_interest() {
     let _balance = Balance::start();
     let (mut client, mut raw, _link) = raw_pair();
-    // An empty record, a warning, a request to renegotiate: none ends the stream.
-    raw.send_record(DATA, b"").unwrap();
-    assert_eq!(client.poke(), Err(Error::WantRead));
+    // Empty records (Mbed TLS passes over one), a warning, a request to renegotiate: none ends
+    // the stream.
+    for empty in 1..5 {
+        for _ in 0..empty {
+            raw.send_record(DATA, b"").unwrap();
+        }
+        assert_eq!(client.poke(), Err(Error::WantRead), "{empty}");
+    }
     raw.send_record(ALERT, &[1, 90]).unwrap(); // user_canceled
     assert_eq!(client.poke(), Err(Error::WantRead));
     raw.send_record(HANDSHAKE, &[0, 0, 0, 0]).unwrap();

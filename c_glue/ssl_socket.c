@@ -101,6 +101,9 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
         id = (mpssl_bytes_t){ buf.buf, buf.len };
     }
 
+    // MicroPython 1.25 has DTLS servers without cookies, and no client_id.
+    bool hello_verify = client_id != mp_const_none || (MICROPY_VERSION) >= (MICROPY_MAKE_VERSION(1, 26, 0));
+
     ssl_socket_obj_t *self = mp_obj_malloc_with_finaliser(ssl_socket_obj_t, &mpssl_socket_type);
     self->tls = NULL;
     self->sock = sock;
@@ -124,7 +127,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     }
     mpssl_socket_t *tls = NULL;
     mpssl_status_t status;
-    CALL_WITH_MEMORY(status, mpssl_socket_new(context->tls, hostname, id, self->ecdsa_sign_callback != mp_const_none, &tls));
+    CALL_WITH_MEMORY(status, mpssl_socket_new(context->tls, hostname, id, self->ecdsa_sign_callback != mp_const_none, hello_verify, &tls));
     self->tls = tls;
     mpssl_release(&context->busy, &signals);
     if (status.kind != MPSSL_OK) {

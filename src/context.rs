@@ -147,14 +147,16 @@ impl Context {
     }
 
     /// The configuration that the settings make, for one more connection.
-    /// `host_signs`: its signatures are the host's.
+    /// `host_signs`: its signatures are the host's. `hello_verify`: a DTLS server asks
+    /// for a cookie.
     ///
     /// # Errors
     ///
     /// [`Error::NoMemory`].
-    pub fn config(&mut self, host_signs: bool) -> Result<Shared<Config>> {
+    pub fn config(&mut self, host_signs: bool, hello_verify: bool) -> Result<Shared<Config>> {
+        let shared = !host_signs && hello_verify;
         match &self.config {
-            Some(config) if !host_signs => return Ok(config.clone()),
+            Some(config) if shared => return Ok(config.clone()),
             _ => {}
         }
         let empty = || Config::new(self.rng.clone());
@@ -176,11 +178,11 @@ impl Context {
             }
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
             if let Some(cookies) = &self.cookies {
-                config.set_cookies(cookies);
+                config.set_cookies(hello_verify.then_some(cookies));
             }
             Ok(())
         })?;
-        if !host_signs {
+        if shared {
             self.config = Some(config.clone());
         }
         Ok(config)

@@ -247,7 +247,7 @@ fn arguments_that_are_refused() {
     }
     let mut wrap = |mode, host: Option<&[u8]>| {
         context.set_verify_mode(mode).unwrap();
-        Socket::new(&mut context, host, None, false).err()
+        Socket::new(&mut context, host, None, false, true).err()
     };
     assert_eq!(wrap(2, None), invalid(Invalid::NoHostname));
     assert_eq!(wrap(2, Some(b"local\0host\0")), invalid(Invalid::Hostname));
@@ -258,7 +258,7 @@ fn arguments_that_are_refused() {
     assert_eq!((wrap(0, None), wrap(1, None), wrap(2, Some(b"localhost\0"))), (None, None, None));
     // Only a client needs a name.
     let mut server = Context::new(1, 2).unwrap();
-    assert!(Socket::new(&mut server, None, None, false).is_ok());
+    assert!(Socket::new(&mut server, None, None, false, true).is_ok());
 }
 
 // ---- Cipher suites ----------------------------------------------------------
@@ -620,7 +620,7 @@ fn a_write_that_never_began_commits_to_nothing() {
 fn raw_pair() -> (End, Raw, Rc<Link>) {
     let (link, client, server) = Link::new(false);
     let mut context = Setup::default().client().unwrap();
-    let socket = Socket::new(&mut context, Some(b"localhost\0"), None, false).unwrap();
+    let socket = Socket::new(&mut context, Some(b"localhost\0"), None, false, true).unwrap();
     let (mut client, mut raw) = (End { socket, port: client }, Raw::new(server));
     let results = run(&mut client, &mut raw, End::handshake, Raw::handshake);
     assert_eq!(results, (Ok(()), Ok(())));
@@ -990,7 +990,7 @@ fn dtls_over_a_path_that_loses_doubles_and_reorders() {
     assert_eq!(pair.client.handshake(), Err(Error::WantRead));
     let hello_verify = Error::Tls(sys::MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED);
     assert_eq!(pair.server.handshake(), Err(hello_verify));
-    pair.server.socket = Socket::new(&mut server, None, Some(b"192.0.2.1:4433"), false).unwrap();
+    pair.server.socket = Socket::new(&mut server, None, Some(b"192.0.2.1:4433"), false, true).unwrap();
     let start = pair.link.now();
     for side in [CLIENT, SERVER] {
         pair.link.wire(side).fault = Some(Box::new(|n, _| match n % 5 {
@@ -1030,8 +1030,8 @@ fn a_dtls_server_has_to_know_its_client() {
     let _balance = Balance::start();
     let mut server = Setup { datagram: true, ..Setup::default() }.server().unwrap();
     let missing = Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA);
-    assert_eq!(Socket::new(&mut server, None, None, false).err(), Some(missing));
-    assert!(Socket::new(&mut server, None, Some(b"x"), false).is_ok());
+    assert_eq!(Socket::new(&mut server, None, None, false, true).err(), Some(missing));
+    assert!(Socket::new(&mut server, None, Some(b"x"), false, true).is_ok());
 }
 
 #[test]

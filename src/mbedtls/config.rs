@@ -184,20 +184,25 @@ impl Config {
         self.ciphers = Some(ciphers.clone());
     }
 
-    /// Hello Verify with these cookies.
+    /// Hello Verify with these cookies; `None`: a server that asks for none.
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
-    pub fn set_cookies(&mut self, cookies: &Shared<Cookies>) {
+    pub fn set_cookies(&mut self, cookies: Option<&Shared<Cookies>>) {
+        let conf = self.conf.get();
         // SAFETY: the cookies live as long as the configuration, which keeps
         // them; does not raise.
         unsafe {
-            sys::mbedtls_ssl_conf_dtls_cookies(
-                self.conf.get(),
-                Some(sys::mbedtls_ssl_cookie_write),
-                Some(sys::mbedtls_ssl_cookie_check),
-                cookies.as_ptr().cast(),
-            );
+            match cookies {
+                Some(cookies) => sys::mbedtls_ssl_conf_dtls_cookies(
+                    conf,
+                    Some(sys::mbedtls_ssl_cookie_write),
+                    Some(sys::mbedtls_ssl_cookie_check),
+                    cookies.as_ptr().cast(),
+                ),
+                // Mbed TLS's default is callbacks that fail.
+                None => sys::mbedtls_ssl_conf_dtls_cookies(conf, None, None, core::ptr::null_mut()),
+            }
         }
-        self.cookies = Some(cookies.clone());
+        self.cookies = cookies.cloned();
     }
 
     pub(super) fn as_ptr(&self) -> *const sys::mbedtls_ssl_config {

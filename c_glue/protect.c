@@ -121,6 +121,10 @@ int mpssl_protect(ssl_socket_obj_t *self, void (*fun)(ssl_socket_obj_t *self, vo
     return MPGLUE_RAISED;
 }
 
+int mpssl_stream_errno(int err) {
+    return err > 0 ? err : MP_EIO;
+}
+
 typedef struct _transfer_t {
     void *buf;
     size_t len;
@@ -233,8 +237,7 @@ static int32_t stream_transfer(void *owner, transfer_t *t, int32_t *err) {
         if (mp_is_nonblocking_error(t->err)) {
             return MPGLUE_WOULD_BLOCK;
         }
-        // A stream written in Python may report any number.
-        *err = t->err > 0 ? t->err : MP_EIO;
+        *err = mpssl_stream_errno(t->err);
         return MPGLUE_ERRNO;
     }
     if (t->done > t->len) {

@@ -206,7 +206,7 @@ static mp_uint_t socket_poll(ssl_socket_obj_t *self, uintptr_t flags, int *errco
         if (mpssl_protect(self, transport_ioctl, &poll) != 0) {
             status.kind = MPSSL_RAISED;
         } else if (poll.result == MP_STREAM_ERROR) {
-            status = (mpssl_status_t){ MPSSL_ERRNO, poll.err };
+            status = (mpssl_status_t){ MPSSL_ERRNO, mpssl_stream_errno(poll.err) };
         } else {
             ready |= mpssl_socket_polled(self->tls, flags, poll.result);
         }
@@ -258,7 +258,7 @@ static mp_uint_t socket_close(ssl_socket_obj_t *self, int *errcode) {
     if (exc != MP_OBJ_NULL) {
         nlr_raise(exc);
     }
-    *errcode = close.err;
+    *errcode = mpssl_stream_errno(close.err);
     return close.result;
 }
 

@@ -13,7 +13,7 @@ use crate::error::{Error, Invalid, Result};
 #[cfg(mbedtls_ssl_dtls_hello_verify)]
 use crate::mbedtls::Cookies;
 use crate::mbedtls::{self, Config, Endpoint, Rng, Transport};
-use crate::mem::{Box, Shared};
+use crate::mem::{Array, Box, Shared};
 use crate::trust::Anchors;
 
 /// An `SSLContext`'s settings.
@@ -36,6 +36,21 @@ fn valid_verify_mode(mode: i32) -> Result<i32> {
     match mode {
         0..=2 => Ok(mode),
         _ => Err(Error::Value(Invalid::VerifyMode)),
+    }
+}
+
+/// Looks at an invalid key or certificate once more: Mbed TLS tries one format after
+/// another and reports what the last one made of it, also where memory ran out for
+/// an earlier one.
+fn look_again<T>(error: Error, load: impl FnOnce() -> Result<T>) -> Result<T> {
+    /// About what parsing takes.
+    const PARSING: usize = 1024;
+    match error {
+        Error::Value(_) => {
+            drop(Array::new(PARSING, 0_u8)?);
+            load()
+        }
+        error => Err(error),
     }
 }
 
@@ -109,7 +124,8 @@ impl Context {
         password: Option<&[u8]>,
         check_pair: bool,
     ) -> Result<()> {
-        let credentials = Credentials::new(cert, key, password, check_pair, &self.rng)?;
+        let load = || Credentials::new(cert, key, password, check_pair, &self.rng);
+        let credentials = load().or_else(|error| look_again(error, load))?;
         self.credentials = Some(credentials);
         self.config = None;
         Ok(())
@@ -121,7 +137,8 @@ impl Context {
     ///
     /// As [`Anchors::new`]; nothing is added then.
     pub fn load_verify_locations(&mut self, data: &[u8]) -> Result<()> {
-        let anchors = Anchors::new(self.anchors.as_deref(), data)?;
+        let load = || Anchors::new(self.anchors.as_deref(), data);
+        let anchors = load().or_else(|error| look_again(error, load))?;
         self.anchors = Some(anchors);
         self.config = None;
         Ok(())

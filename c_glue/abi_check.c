@@ -18,11 +18,11 @@
 
 #define SAME_SIZE(type) \
     _Static_assert(sizeof(type) == MPSSL_ABI_SIZEOF_##type, \
-    "the size of " #type " differs between C and Rust: were both compiled with the same flags?");
+        "the size of " #type " differs between C and Rust: were both compiled with the same flags?");
 
 #define SAME_OFFSET(type, field, offset) \
     _Static_assert(offsetof(type, field) == (offset), \
-    "the offset of " #type "." #field " differs between C and Rust: were both compiled with the same flags?");
+        "the offset of " #type "." #field " differs between C and Rust: were both compiled with the same flags?");
 
 SAME_SIZE(mbedtls_ssl_context)
 SAME_SIZE(mbedtls_ssl_config)

@@ -116,6 +116,8 @@ int mpssl_protect(ssl_socket_obj_t *self, void (*fun)(ssl_socket_obj_t *self, vo
 mp_obj_t mpssl_catch(void (*fun)(void *arg), void *arg);
 // The content of the file at `path`, a bytes object. Raises what open and read raise.
 mp_obj_t mpssl_read_file(mp_obj_t path);
+// The errno of a stream that failed: one written in Python may report any number.
+int mpssl_stream_errno(int err);
 // Takes the pending exception out of the socket; MP_OBJ_NULL: none.
 mp_obj_t mpssl_take_pending(ssl_socket_obj_t *self);
 // Raises what the status says; never returns. self may be NULL.

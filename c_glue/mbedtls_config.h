@@ -77,7 +77,7 @@
 // Tells the peer why, also for a bad record MAC.
 #define MBEDTLS_SSL_ALL_ALERT_MESSAGES
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET // against the triple handshake attack
-#define MBEDTLS_SSL_ENCRYPT_THEN_MAC       // against padding oracles in the CBC suites
+#define MBEDTLS_SSL_ENCRYPT_THEN_MAC // against padding oracles in the CBC suites
 #define MBEDTLS_SSL_ALPN
 #define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
 #define MBEDTLS_SSL_SESSION_TICKETS
@@ -91,7 +91,7 @@
 #define MBEDTLS_SSL_COOKIE_C
 #define MBEDTLS_SSL_DTLS_HELLO_VERIFY // a forged source address must not make the server work
 #define MBEDTLS_SSL_DTLS_CLIENT_PORT_REUSE // a rebooted client comes back from the same port
-#define MBEDTLS_SSL_DTLS_CONNECTION_ID     // RFC 9146: the connection survives a NAT rebinding
+#define MBEDTLS_SSL_DTLS_CONNECTION_ID // RFC 9146: the connection survives a NAT rebinding
 
 // ---- Keys and certificates -----------------------------------------------------
 

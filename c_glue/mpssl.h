@@ -140,9 +140,10 @@ mpssl_bytes_t mpssl_dtls_connection_id(mpssl_bytes_t datagram, size_t len);
 typedef struct mpssl_socket mpssl_socket_t;
 
 // hostname, client_id: data NULL where not given. host_signs: ask mpglue_sign for
-// signatures. Writes *socket only on MPSSL_OK.
+// signatures. hello_verify: a DTLS server asks clients for a cookie, for which it must
+// have the client_id. Writes *socket only on MPSSL_OK.
 mpssl_status_t mpssl_socket_new(mpssl_context_t *context, mpssl_bytes_t hostname,
-    mpssl_bytes_t client_id, bool host_signs, mpssl_socket_t **socket);
+    mpssl_bytes_t client_id, bool host_signs, bool hello_verify, mpssl_socket_t **socket);
 // Frees everything, sends nothing, calls nothing out: fit for a finaliser.
 void mpssl_socket_free(mpssl_socket_t *socket);
 

@@ -131,6 +131,10 @@ mp_obj_t mpssl_catch(void (*fun)(void *arg), void *arg) {
     return MP_OBJ_FROM_PTR(nlr.ret_val);
 }
 
+int mpssl_stream_errno(int err) {
+    return err > 0 ? err : MP_EIO;
+}
+
 typedef struct _transfer_t {
     void *buf;
     size_t len;
@@ -197,10 +201,18 @@ static int timeout_of(int fd, bool write) {
     return (int)tv.tv_sec * 1000 + (int)(tv.tv_usec + 999) / 1000;
 }
 
+static void find_fd(ssl_socket_obj_t *self, void *arg) {
+    int err;
+    *(int *)arg = mp_get_stream(self->sock)->ioctl(self->sock, MP_STREAM_GET_FILENO, 0, &err);
+}
+
 static int32_t socket_transfer(ssl_socket_obj_t *self, transfer_t *t, int32_t *err) {
     // Looked at again after each wait, which may run Python.
     while (self->sock != MP_OBJ_NULL) {
-        int fd = mp_get_stream(self->sock)->ioctl(self->sock, MP_STREAM_GET_FILENO, 0, err);
+        int fd = -1;
+        if (mpssl_protect(self, find_fd, &fd) != 0) {
+            return MPGLUE_RAISED;
+        }
         ssize_t done = t->write
             ? send(fd, t->buf, t->len, MSG_DONTWAIT)
             : recv(fd, t->buf, t->len, MSG_DONTWAIT);
@@ -233,12 +245,12 @@ static int32_t socket_transfer(ssl_socket_obj_t *self, transfer_t *t, int32_t *e
 #endif
 
 static int32_t stream_transfer(void *owner, transfer_t *t, int32_t *err) {
-    #if MICROPY_ASYNC_KBD_INTR && MICROPY_PY_SOCKET
+#if MICROPY_ASYNC_KBD_INTR && MICROPY_PY_SOCKET
     ssl_socket_obj_t *self = owner;
     if (self->sock != MP_OBJ_NULL && mp_obj_is_type(self->sock, &mp_type_socket)) {
         return socket_transfer(self, t, err);
     }
-    #endif
+#endif
     if (mpssl_protect(owner, transfer, t) != 0) {
         return MPGLUE_RAISED;
     }
@@ -246,8 +258,7 @@ static int32_t stream_transfer(void *owner, transfer_t *t, int32_t *err) {
         if (mp_is_nonblocking_error(t->err)) {
             return MPGLUE_WOULD_BLOCK;
         }
-        // A stream written in Python may report any number.
-        *err = t->err > 0 ? t->err : MP_EIO;
+        *err = mpssl_stream_errno(t->err);
         return MPGLUE_ERRNO;
     }
     if (t->done > t->len) {

@@ -49,7 +49,7 @@ static mpssl_bytes_t get_bytes(mp_obj_t *obj) {
     }
     size_t len;
     const char *data = mp_obj_str_get_data(*obj, &len);
-    return (mpssl_bytes_t) { (const uint8_t *)data, len };
+    return (mpssl_bytes_t){ (const uint8_t *)data, len };
 }
 
 // As get_bytes; a str without PEM in it names a file.
@@ -87,8 +87,7 @@ void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_
     mpssl_signals_t signals;
     mpssl_status_t status;
     claim(self, &signals);
-    CALL_WITH_MEMORY(status, mpssl_context_load_cert_chain(self->tls, cert, key, password,
-        self->ecdsa_sign_callback == mp_const_none));
+    CALL_WITH_MEMORY(status, mpssl_context_load_cert_chain(self->tls, cert, key, password, self->ecdsa_sign_callback == mp_const_none));
     if (status.kind == MPSSL_CERT_MISSING) {
         mpssl_release(&self->busy, &signals);
         get_bytes(&cert_in); // raises the TypeError that names the type
@@ -312,11 +311,15 @@ static MP_DEFINE_CONST_FUN_OBJ_2(context_set_ciphers_obj, context_set_ciphers);
 
 // SSLContext.load_cert_chain(certfile, keyfile=None, password=None)
 static mp_obj_t context_load_cert_chain(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_certfile, ARG_keyfile, ARG_password };
+    enum {
+        ARG_certfile,
+        ARG_keyfile,
+        ARG_password
+    };
     static const mp_arg_t allowed_args[] = {
-        { MP_QSTR_certfile, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
-        { MP_QSTR_keyfile, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
-        { MP_QSTR_password, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_certfile, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_keyfile, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_password, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
@@ -328,10 +331,13 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(context_load_cert_chain_obj, 1, context_load_c
 
 // SSLContext.load_verify_locations(cafile=None, cadata=None)
 static mp_obj_t context_load_verify_locations(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_cafile, ARG_cadata };
+    enum {
+        ARG_cafile,
+        ARG_cadata
+    };
     static const mp_arg_t allowed_args[] = {
-        { MP_QSTR_cafile, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
-        { MP_QSTR_cadata, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_cafile, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_cadata, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
@@ -356,13 +362,19 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(context_load_verify_locations_obj, 1, context_
 // SSLContext.wrap_socket(sock, server_side=False, do_handshake_on_connect=True,
 //     server_hostname=None, client_id=None)
 static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_sock, ARG_server_side, ARG_do_handshake_on_connect, ARG_server_hostname, ARG_client_id };
+    enum {
+        ARG_sock,
+        ARG_server_side,
+        ARG_do_handshake_on_connect,
+        ARG_server_hostname,
+        ARG_client_id
+    };
     static const mp_arg_t allowed_args[] = {
-        { MP_QSTR_sock, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
-        { MP_QSTR_server_side, MP_ARG_BOOL, {.u_bool = false} },
-        { MP_QSTR_do_handshake_on_connect, MP_ARG_BOOL, {.u_bool = true} },
-        { MP_QSTR_server_hostname, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
-        { MP_QSTR_client_id, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_sock, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_server_side, MP_ARG_BOOL, { .u_bool = false } },
+        { MP_QSTR_do_handshake_on_connect, MP_ARG_BOOL, { .u_bool = true } },
+        { MP_QSTR_server_hostname, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_client_id, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
@@ -390,8 +402,7 @@ MP_DEFINE_CONST_OBJ_TYPE(
     MP_TYPE_FLAG_NONE,
     make_new, context_make_new,
     attr, context_attr,
-    locals_dict, &context_locals_dict
-    );
+    locals_dict, &context_locals_dict);
 
 MP_DEFINE_CONST_OBJ_TYPE(
     mpssl_ssl_context_type,
@@ -399,5 +410,4 @@ MP_DEFINE_CONST_OBJ_TYPE(
     MP_TYPE_FLAG_NONE,
     make_new, context_make_new,
     attr, context_attr,
-    locals_dict, &context_locals_dict
-    );
+    locals_dict, &context_locals_dict);

@@ -171,8 +171,11 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     mpssl_bytes_t id = { NULL, 0 };
     mp_buffer_info_t buf;
     if (mp_get_buffer(client_id, &buf, MP_BUFFER_READ)) {
-        id = (mpssl_bytes_t) { buf.buf, buf.len };
+        id = (mpssl_bytes_t){ buf.buf, buf.len };
     }
+
+    // MicroPython 1.25 has DTLS servers without cookies, and no client_id.
+    bool hello_verify = client_id != mp_const_none || (MICROPY_VERSION) >= (MICROPY_MAKE_VERSION(1, 26, 0));
 
     ssl_socket_obj_t *self = mp_obj_malloc_with_finaliser(ssl_socket_obj_t, &mpssl_socket_type);
     self->tls = NULL;
@@ -199,8 +202,8 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     }
     mpssl_socket_t *tls = NULL;
     mpssl_status_t status;
-    CALL_WITH_MEMORY(status, mpssl_socket_new(context->tls, hostname, id,
-        self->ecdsa_sign_callback != mp_const_none, &tls));
+    bool host_signs = self->ecdsa_sign_callback != mp_const_none;
+    CALL_WITH_MEMORY(status, mpssl_socket_new(context->tls, hostname, id, host_signs, hello_verify, &tls));
     self->tls = tls;
     self->datagram = tls != NULL && mpssl_socket_is_datagram(tls);
     mpssl_release(&context->busy, &signals);
@@ -301,7 +304,7 @@ static mp_uint_t socket_poll(ssl_socket_obj_t *self, uintptr_t flags, int *errco
         if (mpssl_protect(self, transport_ioctl, &poll) != 0) {
             status.kind = MPSSL_RAISED;
         } else if (poll.result == MP_STREAM_ERROR) {
-            status = (mpssl_status_t) { MPSSL_ERRNO, poll.err };
+            status = (mpssl_status_t){ MPSSL_ERRNO, mpssl_stream_errno(poll.err) };
         } else {
             ready |= mpssl_socket_polled(self->tls, flags, poll.result);
         }
@@ -340,8 +343,7 @@ static mp_uint_t socket_close(ssl_socket_obj_t *self, int *errcode) {
     }
     send_close_notify(self);
     // The peer may be gone: that is no news to who closes. Other exceptions are kept.
-    if (self->pending_exc != MP_OBJ_NULL
-        && mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(self->pending_exc)), MP_OBJ_FROM_PTR(&mp_type_OSError))) {
+    if (self->pending_exc != MP_OBJ_NULL && mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(self->pending_exc)), MP_OBJ_FROM_PTR(&mp_type_OSError))) {
         self->pending_exc = MP_OBJ_NULL;
     }
     close.sock = self->sock;
@@ -354,7 +356,7 @@ static mp_uint_t socket_close(ssl_socket_obj_t *self, int *errcode) {
     if (exc != MP_OBJ_NULL) {
         nlr_raise(exc);
     }
-    *errcode = close.err;
+    *errcode = mpssl_stream_errno(close.err);
     return close.result;
 }
 
@@ -588,16 +590,16 @@ static const mp_rom_map_elem_t socket_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR_cipher), MP_ROM_PTR(&socket_cipher_obj) },
     { MP_ROM_QSTR(MP_QSTR_version), MP_ROM_PTR(&socket_version_obj) },
     { MP_ROM_QSTR(MP_QSTR_pending), MP_ROM_PTR(&socket_pending_obj) },
-    #if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
+#if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
     { MP_ROM_QSTR(MP_QSTR_getpeercert), MP_ROM_PTR(&socket_getpeercert_obj) },
-    #endif
+#endif
     { MP_ROM_QSTR(MP_QSTR_close), MP_ROM_PTR(&mp_stream_close_obj) },
     { MP_ROM_QSTR(MP_QSTR___enter__), MP_ROM_PTR(&mp_identity_obj) },
     { MP_ROM_QSTR(MP_QSTR___exit__), MP_ROM_PTR(&mp_stream___exit___obj) },
     { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&socket_del_obj) },
-    #if MICROPY_UNIX_COVERAGE
+#if MICROPY_UNIX_COVERAGE
     { MP_ROM_QSTR(MP_QSTR_ioctl), MP_ROM_PTR(&mp_stream_ioctl_obj) },
-    #endif
+#endif
 };
 static MP_DEFINE_CONST_DICT(socket_locals_dict, socket_locals_dict_table);
 
@@ -607,5 +609,4 @@ MP_DEFINE_CONST_OBJ_TYPE(
     MP_TYPE_FLAG_NONE,
     attr, socket_attr,
     protocol, &socket_stream_p,
-    locals_dict, &socket_locals_dict
-    );
+    locals_dict, &socket_locals_dict);

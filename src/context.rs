@@ -12,7 +12,7 @@ use crate::credentials::Credentials;
 use crate::dtls::{self, Cookies};
 use crate::error::{Error, Invalid, Result};
 use crate::mbedtls::{self, Config, Endpoint, Rng, Transport};
-use crate::mem::{Box, Shared};
+use crate::mem::{Array, Box, Shared};
 use crate::trust::Anchors;
 
 /// An `SSLContext`'s settings.
@@ -36,6 +36,21 @@ fn valid_verify_mode(mode: i32) -> Result<i32> {
     match mode {
         0..=2 => Ok(mode),
         _ => Err(Error::Value(Invalid::VerifyMode)),
+    }
+}
+
+/// Looks at an invalid key or certificate once more: Mbed TLS tries one format after
+/// another and reports what the last one made of it, also where memory ran out for
+/// an earlier one.
+fn look_again<T>(error: Error, load: impl FnOnce() -> Result<T>) -> Result<T> {
+    /// About what parsing takes.
+    const PARSING: usize = 1024;
+    match error {
+        Error::Value(_) => {
+            drop(Array::new(PARSING, 0_u8)?);
+            load()
+        }
+        error => Err(error),
     }
 }
 
@@ -160,7 +175,8 @@ impl Context {
         password: Option<&[u8]>,
         check_pair: bool,
     ) -> Result<()> {
-        let credentials = Credentials::new(cert, key, password, check_pair, &self.rng)?;
+        let load = || Credentials::new(cert, key, password, check_pair, &self.rng);
+        let credentials = load().or_else(|error| look_again(error, load))?;
         self.credentials = Some(credentials);
         self.config = None;
         Ok(())
@@ -172,7 +188,8 @@ impl Context {
     ///
     /// As [`Anchors::new`]; nothing is added then.
     pub fn load_verify_locations(&mut self, data: &[u8]) -> Result<()> {
-        let anchors = Anchors::new(self.anchors.as_deref(), data)?;
+        let load = || Anchors::new(self.anchors.as_deref(), data);
+        let anchors = load().or_else(|error| look_again(error, load))?;
         self.anchors = Some(anchors);
         self.config = None;
         Ok(())
@@ -198,14 +215,16 @@ impl Context {
     }
 
     /// The configuration that the settings make, for one more connection.
-    /// `host_signs`: its signatures are the host's.
+    /// `host_signs`: its signatures are the host's. `hello_verify`: a DTLS server asks
+    /// for a cookie.
     ///
     /// # Errors
     ///
     /// [`Error::NoMemory`].
-    pub fn config(&mut self, host_signs: bool) -> Result<Shared<Config>> {
+    pub fn config(&mut self, host_signs: bool, hello_verify: bool) -> Result<Shared<Config>> {
+        let shared = !host_signs && hello_verify;
         match &self.config {
-            Some(config) if !host_signs => return Ok(config.clone()),
+            Some(config) if shared => return Ok(config.clone()),
             _ => {}
         }
         let empty = || Config::new(self.rng.clone());
@@ -231,11 +250,11 @@ impl Context {
             }
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
             if let Some(cookies) = &self.cookies {
-                config.set_cookies(cookies);
+                config.set_cookies(hello_verify.then_some(cookies));
             }
             Ok(())
         })?;
-        if !host_signs {
+        if shared {
             self.config = Some(config.clone());
         }
         Ok(config)

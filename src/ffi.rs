@@ -398,12 +398,13 @@ pub unsafe extern "C" fn mpssl_socket_new(
     hostname: mpssl_bytes_t,
     client_id: mpssl_bytes_t,
     host_signs: bool,
+    hello_verify: bool,
     out: *mut *mut Socket,
 ) -> mpssl_status_t {
     // SAFETY: by this function's contract.
     unsafe {
         let (hostname, client_id) = (bytes(hostname, true), bytes(client_id, false));
-        output(Socket::new(context, hostname, client_id, host_signs).map(Box::into_raw), out)
+        output(Socket::new(context, hostname, client_id, host_signs, hello_verify).map(Box::into_raw), out)
     }
 }
 

@@ -89,7 +89,8 @@ impl Socket {
     /// A connection with `context`'s settings. `hostname`, for a client: what the
     /// server's certificate must name; required under `CERT_REQUIRED`. It ends
     /// with a NUL that is not part of it. `client_id`, for a DTLS server: what
-    /// the cookie is bound to; required. `host_signs`: see [`crate::io::Signer`].
+    /// the cookie is bound to; required with `hello_verify`, which makes the server
+    /// ask for one. `host_signs`: see [`crate::io::Signer`].
     ///
     /// # Errors
     ///
@@ -100,6 +101,7 @@ impl Socket {
         hostname: Option<&[u8]>,
         client_id: Option<&[u8]>,
         host_signs: bool,
+        hello_verify: bool,
     ) -> Result<Box<Self>> {
         let hostname = match hostname {
             Some(name) => Some(CStr::from_bytes_with_nul(name).map_err(|_| Error::Value(Invalid::Hostname))?),
@@ -108,7 +110,7 @@ impl Socket {
             }
             None => None,
         };
-        let config = context.config(host_signs)?;
+        let config = context.config(host_signs, hello_verify)?;
         let mut socket = Box::new(|| Self {
             ssl: Ssl::new(config),
             state: State::Handshaking,
@@ -134,8 +136,11 @@ impl Socket {
         }
         #[cfg(mbedtls_ssl_dtls_hello_verify)]
         if context.endpoint() == Endpoint::Server && context.transport() == Transport::Datagram {
-            let id = client_id.ok_or(Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA))?;
-            socket.ssl.set_client_id(id)?;
+            match client_id {
+                Some(id) => socket.ssl.set_client_id(id)?,
+                None if hello_verify => return Err(Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA)),
+                None => {}
+            }
         }
         #[cfg(not(mbedtls_ssl_dtls_hello_verify))]
         let _ = client_id;

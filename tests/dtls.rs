@@ -922,6 +922,30 @@ fn the_servers_last_flight_is_sent_again_by_a_read() {
     duo.prove();
 }
 
+/// However much garbage comes, the timer runs.
+#[test]
+fn a_flood_of_garbage_does_not_stop_the_timer() {
+    let _balance = Balance::start();
+    let mut duo = Duo::of(quick());
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    duo.link.wire(CLIENT).clear();
+    // Each look at the transport finds another piece, 10 ms later.
+    let link = Rc::clone(&duo.link);
+    duo.client.port.gate = Some(Box::new(move |call| {
+        clock::advance(10);
+        if call < 500 {
+            link.inject(SERVER, &[0; 20]);
+        }
+        Ok(())
+    }));
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    // 5 s: after 1 and 3 of them.
+    assert_eq!(duo.link.wire(CLIENT).sent.len(), 3);
+    duo.client.port.gate = None;
+    duo.open();
+    duo.prove();
+}
+
 // ---- Connection IDs ----------------------------------------------------------
 
 fn cid_of(socket: &micropython_ssl::socket::Socket) -> Option<Vec<u8>> {

@@ -218,6 +218,8 @@ class UpstreamTests:
         }
         environment.update(env or {})
         status, output = run(command, timeout, self.tests, environment, on_line)
+        with open(self.work / "runner.log", "a") as log:
+            log.write(output)
         outcomes = {}
         for line in output.splitlines():
             match = pattern.match(line)

@@ -390,7 +390,12 @@ def report(section, results):
     for r in shown[:20]:
         print(f"--- {r.name}\n{r.details.rstrip()}")
     if len(shown) > 20:
-        print(f"--- and {len(shown) - 20} more with details: tests/run.py {section}, one cause at a time")
+        print(f"--- and {len(shown) - 20} more with details")
+    log = BUILD / "test-logs" / f"{section}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("".join(f"{r.outcome} {r.name}: {r.reason}\n{r.details}\n" for r in [*failed, *shown]))
+    if failed:
+        print(f"   everything about the failures: {log.relative_to(ROOT)}")
 
 
 def run_section(name):

@@ -8,6 +8,7 @@ mod common;
 
 use std::rc::Rc;
 
+use common::alloc::{live, take_peak};
 use common::raw::Raw;
 use common::{
     ALERTED, Balance, CLIENT, CUT, EBADF, EINVAL, End, Fate, Link, Pair, SERVER, Setup, pattern, pki,
@@ -247,7 +248,7 @@ fn arguments_that_are_refused() {
     }
     let mut wrap = |mode, host: Option<&[u8]>| {
         context.set_verify_mode(mode).unwrap();
-        Socket::new(&mut context, host, None, false).err()
+        Socket::new(&mut context, host, None, false, true).err()
     };
     assert_eq!(wrap(2, None), invalid(Invalid::NoHostname));
     assert_eq!(wrap(2, Some(b"local\0host\0")), invalid(Invalid::Hostname));
@@ -258,7 +259,7 @@ fn arguments_that_are_refused() {
     assert_eq!((wrap(0, None), wrap(1, None), wrap(2, Some(b"localhost\0"))), (None, None, None));
     // Only a client needs a name.
     let mut server = Context::new(1, 2).unwrap();
-    assert!(Socket::new(&mut server, None, None, false).is_ok());
+    assert!(Socket::new(&mut server, None, None, false, true).is_ok());
 }
 
 // ---- Cipher suites ----------------------------------------------------------
@@ -422,7 +423,10 @@ fn the_host_signs() {
     }
     pair.open().prove();
     // A configuration with a signer is not kept for the next connection.
-    let pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+    let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+    for side in [CLIENT, SERVER] {
+        pair.end(side).port.sign = Some(Box::new(|_, _| Err(Interruption::Raised)));
+    }
     pair.open().prove();
 }
 
@@ -441,10 +445,11 @@ fn the_host_leaves_it_to_the_key() {
 #[test]
 fn the_host_cannot_sign() {
     type Made = std::result::Result<Option<Vec<u8>>, Interruption>;
+    let unavailable = Error::Tls(sys::MBEDTLS_ERR_PK_FEATURE_UNAVAILABLE);
     let wrong: [(Made, Option<Error>); 4] = [
         (Err(Interruption::Raised), Some(Error::Raised)),
         // More than there is room for.
-        (Ok(Some(vec![0x30; 20_000])), None),
+        (Ok(Some(vec![0x30; 20_000])), Some(unavailable)),
         (Ok(Some(vec![])), None),
         (Ok(Some(vec![0x30; 70])), None),
     ];
@@ -603,6 +608,43 @@ fn a_write_cut_short_is_made_again_with_the_same_bytes() {
 }
 
 #[test]
+fn a_stream_that_takes_nothing() {
+    let _balance = Balance::start();
+    let mut pair = Setup::default().open();
+    pair.client.port.max_write = 0;
+    assert_eq!(pair.client.write(b"data"), Err(Error::WantWrite));
+    assert_eq!(pair.server.poke(), Err(Error::WantRead));
+    pair.client.port.max_write = usize::MAX;
+    assert_eq!(pair.client.write(b"data"), Ok(4));
+    assert_eq!(pair.server.read(&mut [0; 9]), Ok(4));
+    pair.prove();
+}
+
+#[test]
+fn a_record_takes_memory_only_on_its_way() {
+    let _balance = Balance::start();
+    let mut pair = Setup::default().open();
+    let idle = live();
+    take_peak();
+    let data = pattern(200_000);
+    let mut buf = [0; 20_000];
+    let n = pair.client.write(&data).unwrap();
+    assert_eq!(pair.server.read(&mut buf), Ok(n));
+    assert_eq!(live(), idle);
+    // No more than the record, whatever was asked for; and a short one takes little.
+    let peak = take_peak() - idle.bytes;
+    assert!((n..n + 200).contains(&peak), "{peak} for {n}");
+    assert_eq!(pair.client.write(b"x"), Ok(1));
+    assert!(take_peak() - idle.bytes < 150);
+    assert_eq!(pair.server.poke(), Ok(1));
+    // Half sent, it stays; abandoned, it goes with the connection.
+    pair.client.port.max_write = 10;
+    pair.client.port.interrupt_at(1, Interruption::WouldBlock);
+    assert_eq!(pair.client.write(&data[..1000]), Err(Error::WantWrite));
+    assert!(live().bytes > idle.bytes + 1000);
+}
+
+#[test]
 fn a_write_that_never_began_commits_to_nothing() {
     let _balance = Balance::start();
     let mut pair = Setup::default().pair();
@@ -620,7 +662,7 @@ fn a_write_that_never_began_commits_to_nothing() {
 fn raw_pair() -> (End, Raw, Rc<Link>) {
     let (link, client, server) = Link::new(false);
     let mut context = Setup::default().client().unwrap();
-    let socket = Socket::new(&mut context, Some(b"localhost\0"), None, false).unwrap();
+    let socket = Socket::new(&mut context, Some(b"localhost\0"), None, false, true).unwrap();
     let (mut client, mut raw) = (End { socket, port: client }, Raw::new(server));
     let results = run(&mut client, &mut raw, End::handshake, Raw::handshake);
     assert_eq!(results, (Ok(()), Ok(())));
@@ -656,9 +698,15 @@ fn an_alert_half_sent_goes_before_the_data() {
 fn records_of_no_interest() {
     let _balance = Balance::start();
     let (mut client, mut raw, _link) = raw_pair();
-    // An empty record, a warning, a request to renegotiate: none ends the stream.
-    raw.send_record(DATA, b"").unwrap();
-    assert_eq!(client.poke(), Err(Error::WantRead));
+    // Empty records, a warning, a request to renegotiate: none ends the stream.
+    for empty in 1..4 {
+        for _ in 0..empty {
+            raw.send_record(DATA, b"").unwrap();
+        }
+        assert_eq!(client.poke(), Err(Error::WantRead), "{empty}");
+        raw.write(b"x").unwrap();
+        assert_eq!(client.poke(), Ok(1), "{empty}");
+    }
     raw.send_record(ALERT, &[1, 90]).unwrap(); // user_canceled
     assert_eq!(client.poke(), Err(Error::WantRead));
     raw.send_record(HANDSHAKE, &[0, 0, 0, 0]).unwrap();
@@ -668,6 +716,12 @@ fn records_of_no_interest() {
     assert_eq!(client.read(&mut buf), Ok(4));
     assert!(!client.socket.close_notify_received());
     assert_eq!(client.write(b"x"), Ok(1));
+    // Four in a row are an attack to Mbed TLS.
+    for _ in 0..4 {
+        raw.send_record(DATA, b"").unwrap();
+    }
+    assert_eq!(client.poke(), Err(Error::Tls(sys::MBEDTLS_ERR_SSL_INVALID_MAC)));
+    assert_eq!(client.poke(), Err(EBADF));
 }
 
 #[test]
@@ -876,17 +930,44 @@ fn a_connection_keeps_the_settings_it_was_made_with() {
     after.prove();
 }
 
+/// Each change, alone, shows in the next connection.
+#[test]
+fn the_next_connection_has_the_new_settings() {
+    let _balance = Balance::start();
+    const CCM: &str = "TLS-ECDHE-ECDSA-WITH-AES-128-CCM";
+    let setup = Setup { client_trusts: None, client_mode: 0, ..Setup::default() };
+    let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
+    let mut next = |change: &mut dyn FnMut(&mut Context, &mut Context)| {
+        change(&mut client, &mut server);
+        let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+        let results = pair.handshake();
+        (results, pair)
+    };
+    let both = (Ok(()), Ok(()));
+    assert_eq!(next(&mut |_, _| ()).0, both);
+    let (results, pair) = next(&mut |client, _| client.set_ciphers(1, [CCM.as_bytes()].into_iter()).unwrap());
+    assert_eq!((results, pair.server.socket.cipher().unwrap().to_str()), (both, Ok(CCM)));
+    let (results, _) = next(&mut |client, _| client.set_verify_mode(2).unwrap());
+    assert_eq!(results.0, Err(Error::Tls(sys::MBEDTLS_ERR_SSL_CA_CHAIN_REQUIRED)));
+    let (results, _) = next(&mut |client, _| client.load_verify_locations(&pki::cert("ca")).unwrap());
+    assert_eq!(results, both);
+    let (results, _) = next(&mut |_, server| {
+        server.load_cert_chain(Some(&pki::cert("other")), &pki::key("other"), None, true).unwrap();
+    });
+    assert_eq!(results.0, Err(Error::Verify(8)));
+}
+
 #[test]
 fn connections_of_one_context_share_its_configuration() {
     let _balance = Balance::start();
     let setup = Setup::default();
     let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
     let first = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
-    let one = common::alloc::live();
+    let one = live();
     let second = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
-    let two = common::alloc::live();
+    let two = live();
     let third = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
-    let three = common::alloc::live();
+    let three = live();
     assert_eq!(three.bytes - two.bytes, two.bytes - one.bytes);
     // The contexts may go first, and the connections in any order.
     drop((client, server));
@@ -985,7 +1066,7 @@ fn dtls_over_a_path_that_loses_doubles_and_reorders() {
     assert_eq!(pair.client.handshake(), Err(Error::WantRead));
     let hello_verify = Error::Tls(sys::MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED);
     assert_eq!(pair.server.handshake(), Err(hello_verify));
-    pair.server.socket = Socket::new(&mut server, None, Some(b"192.0.2.1:4433"), false).unwrap();
+    pair.server.socket = Socket::new(&mut server, None, Some(b"192.0.2.1:4433"), false, true).unwrap();
     let start = pair.link.now();
     for side in [CLIENT, SERVER] {
         pair.link.wire(side).fault = Some(Box::new(|n, _| match n % 5 {
@@ -1025,8 +1106,26 @@ fn a_dtls_server_has_to_know_its_client() {
     let _balance = Balance::start();
     let mut server = Setup { datagram: true, ..Setup::default() }.server().unwrap();
     let missing = Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA);
-    assert_eq!(Socket::new(&mut server, None, None, false).err(), Some(missing));
-    assert!(Socket::new(&mut server, None, Some(b"x"), false).is_ok());
+    assert_eq!(Socket::new(&mut server, None, None, false, true).err(), Some(missing));
+    assert!(Socket::new(&mut server, None, Some(b"x"), false, true).is_ok());
+}
+
+#[test]
+fn a_dtls_server_may_do_without_cookies() {
+    let _balance = Balance::start();
+    let setup = Setup { datagram: true, ..Setup::default() };
+    let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
+    for client_id in [None, Some(b"192.0.2.1:4433".as_slice())] {
+        let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+        pair.server.socket = Socket::new(&mut server, None, client_id, false, false).unwrap();
+        let mut pair = pair.open();
+        pair.transfer(CLIENT, b"a datagram");
+    }
+    // Only that connection.
+    let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+    assert_eq!(pair.client.handshake(), Err(Error::WantRead));
+    let hello_verify = Error::Tls(sys::MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED);
+    assert_eq!(pair.server.handshake(), Err(hello_verify));
 }
 
 #[test]

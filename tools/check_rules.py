@@ -16,7 +16,8 @@ C, in c_glue/. A region is what stands between `if (nlr_push(...) == 0) {` and i
 - A function mpglue_*, which Rust calls, reaches no raising function outside a region, neither
   itself nor through functions of c_glue that it calls. This reads the text: it follows calls
   by name, takes the functions matched by RAISES for raising, and does not follow pointers
-  (mpssl_protect(self, fun, arg) runs `fun` inside its region).
+  (mpssl_protect(self, fun, arg) runs `fun` inside its region). A call that a comment beginning
+  with "Does not raise:" explains, on its line or directly above, is taken at its word.
 - No function declared in mpssl.h for Rust to implement is called in a region: an exception
   could cross its frame.
 - Each mpglue_* declared in mpssl.h has a comment that says whether it can raise, and mpssl.h,
@@ -159,6 +160,21 @@ def protected(body):
     return regions
 
 
+def strip_explained(text, code):
+    """C code without the calls that a "Does not raise:" comment explains."""
+    lines = code.split("\n")
+    above = False
+    for i, line in enumerate(text.split("\n")):
+        says = "// Does not raise:" in line
+        if not re.match(r"\s*//", line):
+            if says or above:
+                lines[i] = RAISES.sub(lambda m: blank(m[0]), lines[i])
+            above = False
+        else:
+            above = above or says
+    return "\n".join(lines)
+
+
 def in_regions(index, regions):
     return any(start <= index < end for start, end in regions)
 
@@ -168,7 +184,7 @@ def check_c(files, header_name, header):
     declared = set(re.findall(r"\b(mpssl_\w+)\s*\(", strip_c(header)))
     everything = {}
     for name, text in files.items():
-        code = strip_c(text)
+        code = strip_explained(text, strip_c(text))
         for function, (index, body) in functions(code).items():
             everything[function] = (name, line_of(code, index), body)
 
@@ -304,6 +320,9 @@ def self_test():
         "raise after pop": c("int mpglue_read(void) {\n if (nlr_push(&n) == 0) {\n nlr_pop();\n m_new(byte, 1);\n }\n}\n"),
         "raise in the else": c("int mpglue_read(void) {\n" + caught_region + "nlr_jump(nlr.ret_val);\n}\n"),
         "raise in a callee": c("static void g(int a) {\n mp_load_attr(a);\n}\nint mpglue_read(void) {\n g(1);\n}\n"),
+        "the line after the explained one": c(
+            "int mpglue_read(void) {\n // Does not raise: a socket's.\n s->ioctl(o);\n s->read(o);\n}\n"
+        ),
         "stream pointer": c("int mpglue_read(void) {\n return s->read(o);\n}\n"),
         "Rust in a region": c("void f(void) {\n if (nlr_push(&n) == 0) {\n mpssl_enter_rust();\n nlr_pop();\n }\n}\n"),
         "no word on raising": c("", "// Reads.\nint mpglue_read(void);\n"),
@@ -322,6 +341,7 @@ def self_test():
         "in comments and strings": rust('// unsafe unwrap()\nfn f() { g("panic!() .unwrap()", \'"\', r#"unsafe"#); }'),
         "in tests": rust("#[cfg(test)]\nmod tests { fn f() { g().unwrap(); } }"),
         "caught": c("int mpglue_read(void) {\n" + caught_region + "return 1;\n}\n"),
+        "explained": c("int mpglue_read(void) {\n // Does not raise: a socket's.\n return s->ioctl(o);\n}\n"),
         "passed as a pointer": c("static void g(void) {\n mp_load_attr(a);\n}\nint mpglue_read(void) {\n p(g, 1);\n}\n"),
         "group comment": c("", "// Both. Do not raise.\nint mpglue_a(void);\nint mpglue_b(void);\n"),
         "relative path": list(check_text("a", "build/" + "home/x and $PWD/" + "work/x")),

@@ -84,6 +84,10 @@ if [ -n "$asan" ]; then
     ldflags_extra="$ldflags_extra $flags"
 fi
 
+# A release tarball below this project is not to take its version from our repository.
+GIT_CEILING_DIRECTORIES=$(dirname "$(realpath "$micropython")")
+export GIT_CEILING_DIRECTORIES
+
 jobs=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 
 # One mpy-cross for each MicroPython version, whichever build comes first makes it.

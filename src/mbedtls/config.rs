@@ -209,20 +209,25 @@ impl Config {
         Ok(())
     }
 
-    /// Hello Verify with these cookies.
+    /// Hello Verify with these cookies; `None`: a server that asks for none.
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
-    pub fn set_cookies(&mut self, cookies: &Shared<dtls::Cookies>) {
+    pub fn set_cookies(&mut self, cookies: Option<&Shared<dtls::Cookies>>) {
+        let conf = self.conf.get();
         // SAFETY: the cookies live as long as the configuration, which keeps
         // them; does not raise.
         unsafe {
-            sys::mbedtls_ssl_conf_dtls_cookies(
-                self.conf.get(),
-                Some(super::cookie::write),
-                Some(super::cookie::check_cookie),
-                (&raw const **cookies).cast_mut().cast(),
-            );
+            match cookies {
+                Some(cookies) => sys::mbedtls_ssl_conf_dtls_cookies(
+                    conf,
+                    Some(super::cookie::write),
+                    Some(super::cookie::check_cookie),
+                    (&raw const **cookies).cast_mut().cast(),
+                ),
+                // Mbed TLS's default is callbacks that fail.
+                None => sys::mbedtls_ssl_conf_dtls_cookies(conf, None, None, core::ptr::null_mut()),
+            }
         }
-        self.cookies = Some(cookies.clone());
+        self.cookies = cookies.cloned();
     }
 
     pub(super) fn as_ptr(&self) -> *const sys::mbedtls_ssl_config {

@@ -108,7 +108,9 @@ impl Call<'_> {
     ///   anything else;
     /// - not the hello once more that made the connection, doubled or replayed: it
     ///   has a good cookie, so a connection that is open would begin anew.
-    fn recv_datagram(&mut self, buf: &mut [u8]) -> core::result::Result<usize, Interruption> {
+    ///
+    /// `None`: it gets nothing of this one.
+    fn recv_datagram(&mut self, buf: &mut [u8]) -> core::result::Result<Option<usize>, Interruption> {
         self.count_bad_records();
         // SAFETY: reads fields of the connection whose call is under way.
         let (server, state, cid) = unsafe {
@@ -119,32 +121,26 @@ impl Call<'_> {
             let cid = 0;
             ((*ssl.conf).endpoint == sys::MBEDTLS_SSL_IS_SERVER as u8, ssl.state, cid)
         };
-        loop {
-            let n = match self.host.recv(buf)? {
-                // An empty datagram ends nothing, and is no record.
-                0 => return Err(Interruption::WouldBlock),
-                n => dtls::whole_records(buf.get(..n).unwrap_or_default(), cid),
-            };
-            if n == 0 {
-                continue;
-            }
-            if !server {
-                return Ok(n);
-            }
+        let n = match self.host.recv(buf)? {
+            // An empty datagram ends nothing, and is no record.
+            0 => return Err(Interruption::WouldBlock),
+            n => dtls::whole_records(buf.get(..n).unwrap_or_default(), cid),
+        };
+        if server && n > 0 {
             let hello = dtls::client_hello_random(buf.get(..n).unwrap_or_default());
             if state <= sys::MBEDTLS_SSL_CLIENT_HELLO as c_int {
                 if hello.is_none() {
-                    continue;
+                    return Ok(None);
                 }
                 self.received.hello = hello;
             } else if state >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int && hello.is_some() {
                 if hello == self.received.hello {
-                    continue;
+                    return Ok(None);
                 }
                 self.received.new_hello = hello;
             }
-            return Ok(n);
         }
+        Ok((n > 0).then_some(n))
     }
 
     /// Takes over the count of bad records: Mbed TLS 3.6.6 has it in the field that
@@ -176,7 +172,20 @@ unsafe extern "C" fn recv(ctx: *mut c_void, buf: *mut u8, len: usize) -> c_int {
     }
     // SAFETY: Mbed TLS gives its own input buffer, initialised, `len` bytes long.
     let buf = unsafe { core::slice::from_raw_parts_mut(buf, len) };
-    let result = match if call.datagram { call.recv_datagram(buf) } else { call.host.recv(buf) } {
+    let result = if call.datagram {
+        match call.recv_datagram(buf) {
+            Ok(Some(n)) => Ok(n),
+            Ok(None) => {
+                // The caller calls again: Mbed TLS looks at the timer then.
+                call.outcome.interruption = None;
+                return sys::MBEDTLS_ERR_SSL_WANT_READ;
+            }
+            Err(why) => Err(why),
+        }
+    } else {
+        call.host.recv(buf)
+    };
+    let result = match result {
         Ok(0) => {
             call.outcome.end_of_stream = true;
             Ok(0)

@@ -103,7 +103,7 @@ pub fn contexts(setup: Setup<'_>, client: Settings, server: Settings) -> [Source
         let mut context = context.expect("context");
         context.set_dtls(settings).expect("settings");
         // What the first connection would leave with the context.
-        context.config(false).expect("configuration");
+        context.config(false, true).expect("configuration");
         Rc::new(RefCell::new(context))
     })
 }
@@ -111,12 +111,12 @@ pub fn contexts(setup: Setup<'_>, client: Settings, server: Settings) -> [Source
 /// A client's connection.
 pub fn client(context: &Source) -> Box<Socket> {
     let hostname = pki::with_nul(b"localhost".to_vec());
-    Socket::new(&mut context.borrow_mut(), Some(&hostname), None, false).expect("client")
+    Socket::new(&mut context.borrow_mut(), Some(&hostname), None, false, true).expect("client")
 }
 
 /// A server's, for the client that calls itself `id`.
 pub fn server(context: &Source, id: &[u8]) -> Box<Socket> {
-    Socket::new(&mut context.borrow_mut(), None, Some(id), false).expect("server")
+    Socket::new(&mut context.borrow_mut(), None, Some(id), false, true).expect("server")
 }
 
 /// Client and server over a link.

@@ -142,10 +142,13 @@ impl Pair {
         let client_id = datagram.then_some(b"192.0.2.1:4433".as_slice());
         Ok(Self {
             client: End {
-                socket: Socket::new(client, hostname.as_deref(), None, host_signs)?,
+                socket: Socket::new(client, hostname.as_deref(), None, host_signs, true)?,
                 port: client_port,
             },
-            server: End { socket: Socket::new(server, None, client_id, host_signs)?, port: server_port },
+            server: End {
+                socket: Socket::new(server, None, client_id, host_signs, true)?,
+                port: server_port,
+            },
             link,
         })
     }

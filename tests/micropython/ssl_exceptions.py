@@ -94,7 +94,8 @@ for exception in EXCEPTIONS:
     server_end.hook = None
     print(server.readline(), end=" ")
     client_end.hook = raising(exception, "write")
-    print(outcome(exception, client.write, b"lost?"), outcome(exception, client.send, b"lost?"), end=" ")
+    print(outcome(exception, client.write, b"lost?"), end=" ")
+    print(outcome(exception, client.send, b"lost?"), end=" ")
     client_end.hook = None
     print(client.write(b"lost?"), server.read())
 

@@ -65,7 +65,8 @@ for how in ("garbage", "refused", "alert", "cut"):
         poller = select.poll()
         poller.register(client, select.POLLIN | select.POLLOUT)
         print("   ", [event for _, event in poller.poll(0)], client_end.closed)
-        print("   ", client.version(), client.cipher(), client.pending(), client.close_notify_received)
+        print("   ", client.version(), client.cipher(), end=" ")
+        print(client.pending(), client.close_notify_received)
         # The transport is still there for settings, and for close() to close.
         client.setblocking(True)
         n = len(server_end.rx)

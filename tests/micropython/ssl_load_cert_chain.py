@@ -63,12 +63,17 @@ load("three positional", pki.ec_der, pki.ec_key_der, None)
 load("both in one PEM", pki.ec_pem + pki.ec_key)
 load("both in one PEM, key first", pki.ec_key + pki.ec_pem, None)
 load("both, twice", pki.ec_pem + pki.ec_key, pki.ec_pem + pki.ec_key)
-load("text around PEM", "Subject: CN=localhost\n" + pki.ec_pem + "\nthe end", "EC key:\n" + pki.ec_key)
+load("text around PEM", "CN=localhost\n" + pki.ec_pem + "\nthe end", "EC key:\n" + pki.ec_key)
 
 # Encrypted keys.
-ENCRYPTED = (("PEM", pki.encrypted_key), ("PKCS8", pki.encrypted_pk8), ("DER", pki.encrypted_pk8_der))
+ENCRYPTED = (
+    ("PEM", pki.encrypted_key),
+    ("PKCS8", pki.encrypted_pk8),
+    ("DER", pki.encrypted_pk8_der),
+)
 for form, key in ENCRYPTED:
-    for password in ("secret", b"secret", bytearray(b"secret"), lambda: "secret", lambda: b"secret"):
+    buffer = bytearray(b"secret")
+    for password in ("secret", b"secret", buffer, lambda: "secret", lambda: b"secret"):
         load(form + " password", pki.ec_pem, key, password)
     load(form + " keyword", pki.ec_pem, key, password="secret")
     load(form + " wrong password", pki.ec_pem, key, "Secret")

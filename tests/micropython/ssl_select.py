@@ -12,7 +12,7 @@ import select, socket
 from link import *
 
 IN, OUT = select.POLLIN, select.POLLOUT
-NAMES = ((IN, "in"), (OUT, "out"), (select.POLLERR, "err"), (select.POLLHUP, "hup"), (POLL_NVAL, "nval"))
+NAMES = ((IN, "in"), (OUT, "out"), (select.POLLERR, "err"), (POLL_HUP, "hup"), (POLL_NVAL, "nval"))
 
 
 def poll(sock, flags=IN | OUT):
@@ -143,7 +143,8 @@ while min(received.values()) < SIZE:
                 sent[i] += sock.write(memoryview(BLOCK)[start : start + 1500]) or 0
             else:
                 poller.modify(sock, IN)
-print(min(received.values()) >= SIZE, sent == {id(client): received[id(server)], id(server): received[id(client)]})
+print(min(received.values()) >= SIZE)
+print(sent == {id(client): received[id(server)], id(server): received[id(client)]})
 print(poll(client), poll(server))
 client.close()
 print(select.POLLIN in [event & IN for _, event in poller.poll(5000) if _ is server])

@@ -38,7 +38,13 @@ print(server_end.readinto(buf), buf)
 print(client_end.readinto(buf), buf)
 
 # The SSLSocket is over: as after close(), but the transport is not its any more.
-for name, args in (("read", ()), ("write", (b"x",)), ("unwrap", ()), ("setblocking", (1,)), ("close", ())):
+for name, args in (
+    ("read", ()),
+    ("write", (b"x",)),
+    ("unwrap", ()),
+    ("setblocking", (1,)),
+    ("close", ()),
+):
     show(name, getattr(client, name), *args)
 print(client_end.closed)
 

@@ -868,8 +868,8 @@ def close(run):
 
 
 def says_goodbye(run):
-    # If it could not be written there is none.
-    if run.wire.last_record != ALERT and run.fired not in ("write", "ioctl"):
+    # There is none if it could not be made or written.
+    if run.wire.last_record != ALERT and run.fired not in ("write", "ioctl", "alloc"):
         return "no close_notify was sent"
 
 

@@ -10,11 +10,11 @@ import sys
 import textwrap
 from pathlib import Path
 
-PEM = """ca.pem other_ca.pem intermediate.pem ec.pem ec.key ec.pk8 leaf.pem leaf.key client.pem client.key
-    encrypted.key encrypted.pk8"""
-DER = """ca.der other_ca.der ec.der ec.key.der ec.pk8.der encrypted.pk8.der rsa.der rsa.key.der ec384.der
-    ec384.key.der expired.der expired.key.der notyet.der notyet.key.der other.der other.key.der
-    wronghost.der wronghost.key.der selfsigned.der selfsigned.key.der other_client.der
+PEM = """ca.pem other_ca.pem intermediate.pem ec.pem ec.key ec.pk8 leaf.pem leaf.key
+    client.pem client.key encrypted.key encrypted.pk8"""
+DER = """ca.der other_ca.der ec.der ec.key.der ec.pk8.der encrypted.pk8.der rsa.der rsa.key.der
+    ec384.der ec384.key.der expired.der expired.key.der notyet.der notyet.key.der
+    other.der other.key.der wronghost.der wronghost.key.der selfsigned.der selfsigned.key.der other_client.der
     other_client.key.der"""
 
 folder = Path(sys.argv[1])

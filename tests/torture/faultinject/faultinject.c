@@ -25,7 +25,11 @@
 #include "py/misc.h"
 #include "py/runtime.h"
 
-enum { KIND_NONE, KIND_MBED, KIND_GC };
+enum {
+    KIND_NONE,
+    KIND_MBED,
+    KIND_GC
+};
 
 static struct {
     mp_int_t kind;
@@ -85,7 +89,7 @@ static void live_add(void *ptr, size_t size) {
         fprintf(stderr, "faultinject: too many live blocks\n");
         abort(); // the caller is an allocator: nothing may be raised through it
     }
-    live_table[live_find(ptr)] = (live_t) {ptr, size};
+    live_table[live_find(ptr)] = (live_t){ ptr, size };
     ++live_blocks;
     live_bytes += size;
 }
@@ -214,7 +218,10 @@ static MP_DEFINE_CONST_FUN_OBJ_0(fi_fired_obj, fi_fired);
 static MP_NOINLINE mp_obj_t fi_scrub(void) {
     char area[64 * 1024];
     memset(area, 0, sizeof(area));
-    __asm__ volatile ("" : : "r" (area) : "memory"); // not optimised away
+    __asm__ volatile(""
+                     :
+                     : "r"(area)
+                     : "memory"); // not optimised away
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(fi_scrub_obj, fi_scrub);

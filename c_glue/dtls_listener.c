@@ -151,7 +151,7 @@ static mp_obj_t address_id(mp_obj_t address) {
 static mpssl_bytes_t borrow(mp_obj_t obj) {
     mp_buffer_info_t buf;
     mp_get_buffer_raise(obj, &buf, MP_BUFFER_READ);
-    return (mpssl_bytes_t) { buf.buf, buf.len };
+    return (mpssl_bytes_t){ buf.buf, buf.len };
 }
 
 static void peer_drop(peer_obj_t *peer) {
@@ -379,8 +379,7 @@ static MP_DEFINE_CONST_OBJ_TYPE(
     MP_QSTR_DTLSPeer,
     MP_TYPE_FLAG_NONE,
     protocol, &peer_stream_p,
-    locals_dict, &peer_locals_dict
-    );
+    locals_dict, &peer_locals_dict);
 
 bool mpssl_is_peer(mp_obj_t sock) {
     return mp_obj_is_type(sock, &peer_type);
@@ -411,11 +410,15 @@ void mpssl_peer_follow(void *arg) {
 
 // SSLContext.listen(sock, *, backlog=4, bufsize=2048) -> DTLSListener
 static mp_obj_t context_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_sock, ARG_backlog, ARG_bufsize };
+    enum {
+        ARG_sock,
+        ARG_backlog,
+        ARG_bufsize
+    };
     static const mp_arg_t allowed_args[] = {
-        { MP_QSTR_sock, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
-        { MP_QSTR_backlog, MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 4} },
-        { MP_QSTR_bufsize, MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 2048} },
+        { MP_QSTR_sock, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_backlog, MP_ARG_KW_ONLY | MP_ARG_INT, { .u_int = 4 } },
+        { MP_QSTR_bufsize, MP_ARG_KW_ONLY | MP_ARG_INT, { .u_int = 2048 } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
@@ -552,8 +555,7 @@ static MP_DEFINE_CONST_OBJ_TYPE(
     MP_TYPE_FLAG_NONE,
     attr, listener_attr,
     protocol, &listener_stream_p,
-    locals_dict, &listener_locals_dict
-    );
+    locals_dict, &listener_locals_dict);
 
 #else
 

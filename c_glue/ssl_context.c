@@ -161,8 +161,7 @@ bool mpssl_context_makes_listeners(ssl_context_obj_t *self) {
 // dtls_cid_required.
 
 static bool is_dtls_attr(qstr attr) {
-    return attr == MP_QSTR_dtls_timeout || attr == MP_QSTR_dtls_mtu || attr == MP_QSTR_dtls_cid
-           || attr == MP_QSTR_dtls_cid_required;
+    return attr == MP_QSTR_dtls_timeout || attr == MP_QSTR_dtls_mtu || attr == MP_QSTR_dtls_cid || attr == MP_QSTR_dtls_cid_required;
 }
 
 static mpssl_dtls_t get_dtls(ssl_context_obj_t *self) {
@@ -232,10 +231,10 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             dest[0] = self->ecdsa_sign_callback;
         } else if (attr == MP_QSTR__context && takes_paths(self)) {
             dest[0] = self_in; // upstream's ssl.SSLContext wraps a tls.SSLContext of this name
-        #if defined(MBEDTLS_SSL_PROTO_DTLS)
+#if defined(MBEDTLS_SSL_PROTO_DTLS)
         } else if (is_dtls_attr(attr)) {
             dest[0] = load_dtls(self, attr);
-        #endif
+#endif
         } else {
             dest[1] = MP_OBJ_SENTINEL; // go on in the locals dict
         }
@@ -250,11 +249,11 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         } else if (attr == MP_QSTR_ecdsa_sign_callback) {
             self->ecdsa_sign_callback = dest[1];
             dest[0] = MP_OBJ_NULL;
-        #if defined(MBEDTLS_SSL_PROTO_DTLS)
+#if defined(MBEDTLS_SSL_PROTO_DTLS)
         } else if (is_dtls_attr(attr)) {
             store_dtls(self, attr, dest[1]);
             dest[0] = MP_OBJ_NULL;
-        #endif
+#endif
         }
     }
 }
@@ -390,9 +389,9 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR_load_cert_chain), MP_ROM_PTR(&context_load_cert_chain_obj) },
     { MP_ROM_QSTR(MP_QSTR_load_verify_locations), MP_ROM_PTR(&context_load_verify_locations_obj) },
     { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&context_wrap_socket_obj) },
-    #if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
+#if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
     { MP_ROM_QSTR(MP_QSTR_listen), MP_ROM_PTR(&mpssl_context_listen_obj) },
-    #endif
+#endif
 };
 static MP_DEFINE_CONST_DICT(context_locals_dict, context_locals_dict_table);
 

@@ -104,10 +104,10 @@ static patience_t patience(ssl_socket_obj_t *self) {
     if (self->datagram && self->sock != MP_OBJ_NULL) {
         if (mpssl_is_peer(self->sock)) {
             p.waits = p.forever = mpssl_peer_may_wait(self->sock);
-        #if defined(__unix__) || defined(__APPLE__)
+#if defined(__unix__) || defined(__APPLE__)
         } else if (mpssl_socket_is_handshaking(self->tls)) {
             mpssl_protect(self, transport_patience, &p);
-        #endif
+#endif
         }
     }
     self->poll_first = p.waits;
@@ -120,11 +120,11 @@ static bool wait_more(ssl_socket_obj_t *self, const patience_t *p, mpssl_status_
         return false;
     }
     if (!p->forever && mp_hal_ticks_ms() - p->start >= p->timeout_ms) {
-        *status = (mpssl_status_t) { MPSSL_ERRNO, MP_ETIMEDOUT };
+        *status = (mpssl_status_t){ MPSSL_ERRNO, MP_ETIMEDOUT };
         return false;
     }
     if (mpssl_protect(self, wait_for_event, NULL) != 0) {
-        *status = (mpssl_status_t) { MPSSL_RAISED, 0 };
+        *status = (mpssl_status_t){ MPSSL_RAISED, 0 };
         return false;
     }
     return !self->closing;
@@ -546,7 +546,7 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         bool received = mpssl_socket_close_notify_received(self->tls);
         mpssl_leave(self);
         dest[0] = mp_obj_new_bool(received);
-    #if defined(MBEDTLS_SSL_PROTO_DTLS)
+#if defined(MBEDTLS_SSL_PROTO_DTLS)
     } else if (attr == MP_QSTR_bad_records) {
         // DTLS: records dropped because they did not authenticate.
         ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
@@ -567,7 +567,7 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             mp_obj_t pair[2] = { own == MP_OBJ_NULL ? mp_const_empty_bytes : own, mp_obj_new_bytes(peer, len) };
             dest[0] = mp_obj_new_tuple(2, pair);
         }
-    #endif
+#endif
     } else {
         dest[1] = MP_OBJ_SENTINEL; // go on in the locals dict
     }

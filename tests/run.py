@@ -222,6 +222,12 @@ def consumers():
     yield from child("consumers", [sys.executable, ROOT / "tests/consumers/run.py"], 900, env)
 
 
+def datagrams():
+    """DTLS with real peers, direct and over a path that loses, doubles and reorders."""
+    env = {"MICROPYTHON": build(default_version(), "standard")}
+    yield from child("datagrams", [sys.executable, ROOT / "tests/datagrams/run.py"], 900, env)
+
+
 def torture():
     """The Nth allocation fails, the Nth callback raises, collects, closes, re-enters."""
     yield from child("torture", [sys.executable, ROOT / "tests/torture/run.py"], 900)
@@ -370,6 +376,7 @@ SECTIONS.update(
     net_hosted=net_hosted,
     micropython=micropython,
     consumers=consumers,
+    datagrams=datagrams,
     torture=torture,
     asan=asan,
     valgrind=valgrind,

@@ -136,6 +136,10 @@ if [ -n "$modules" ]; then
     user_modules=$links
 fi
 
+# MicroPython's make does not see that a name which became built in must leave the
+# frozen code's own list.
+rm -f "$out/frozen_content.c"
+
 set -- "USER_C_MODULES=$user_modules" "$@"
 [ -z "$mbedtls" ] || set -- "MBEDTLS_DIR=$mbedtls" "$@"
 [ -z "$cflags_extra" ] || set -- "CFLAGS_EXTRA=$cflags_extra" "$@"

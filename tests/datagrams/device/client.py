@@ -10,7 +10,7 @@ import errno
 import sys
 import time
 
-from options import address, context, options, udp
+from options import address, connection_ids, context, options, udp
 
 given = options()
 mode = given.get("mode", "blocking")
@@ -22,7 +22,7 @@ start = time.ticks_ms()
 
 def said(connection, answer):
     print("CIPHER", *connection.cipher())
-    print("CID", connection.connection_id, "BAD", connection.bad_records)
+    print("CID", connection_ids(connection), "BAD", connection.bad_records)
     print("ANSWER", answer.hex())
 
 

@@ -38,3 +38,9 @@ def address(port):
 
 def udp():
     return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+
+def connection_ids(connection):
+    """Ours and the peer's, in hexadecimal."""
+    pair = connection.connection_id
+    return pair and tuple(cid.hex() if cid else "" for cid in pair)

@@ -12,7 +12,7 @@ import sys
 import coap_server
 import dtls_echo_server
 
-from options import address, context, options, udp
+from options import address, connection_ids, context, options, udp
 
 given = options()
 dtls_echo_server.MAX_CLIENTS = int(given.get("clients", 16))
@@ -72,7 +72,7 @@ async def echo(connection, client):
             if not told and "quiet" not in given:
                 told = True
                 cert = connection.getpeercert(True)
-                print("CLIENT", *connection.cipher(), "CID", connection.connection_id)
+                print("CLIENT", *connection.cipher(), "CID", connection_ids(connection))
                 print("CERTIFICATE", cert and len(cert))
             connection.write(stats() if data == b"stats" else data)
     except asyncio.TimeoutError:

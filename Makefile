@@ -11,7 +11,7 @@ unexport MAKEFLAGS MFLAGS MAKELEVEL
 # Steps share downloads, builds and ports: one at a time, whatever -j says.
 .NOTPARALLEL:
 .PHONY: help demo test unix lint bench clean sources prerequisites-build \
-	prerequisites-test prerequisites-lint format
+	prerequisites-demo prerequisites-test prerequisites-lint format
 
 help:
 	@echo 'make demo      build MicroPython with this module and show it at work'
@@ -51,8 +51,10 @@ sources:
 
 prerequisites-build:
 	@tools/prerequisites.sh build
+prerequisites-demo:
+	@tools/prerequisites.sh build demo
 prerequisites-test:
-	@tools/prerequisites.sh build test
+	@tools/prerequisites.sh build demo test
 prerequisites-lint:
 	@tools/prerequisites.sh build lint
 
@@ -63,14 +65,17 @@ unix: prerequisites-build
 		--variant standard --out build/unix
 	@echo 'unix: built build/unix/micropython'
 
-demo: unix
+demo: prerequisites-demo unix
 	@$(PYTHON) tools/demo.py
 
 test: prerequisites-test
 	@$(PYTHON) tests/run.py $(SECTIONS)
 
-bench: unix
-	@$(PYTHON) benches/bench.py
+bench: prerequisites-test unix
+	@echo 'bench: building the stock module, to measure beside ours'
+	@ports/unix/build.sh --micropython $(UNIX_MICROPYTHON) --mbedtls $(UNIX_MBEDTLS) \
+		--variant standard --out build/stock --stock
+	@$(PYTHON) benches/bench.py --stock build/stock/micropython
 
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
 

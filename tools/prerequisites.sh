@@ -3,7 +3,7 @@
 # can (root or password-less sudo, and apt-get). Otherwise prints the line to run and exits 1.
 #
 # usage: tools/prerequisites.sh [--check] [GROUP...]
-#        GROUP: build (the default), test, lint
+#        GROUP: build (the default), demo, test, lint
 #        --check: only say what is missing
 
 set -euo pipefail
@@ -11,6 +11,7 @@ set -euo pipefail
 # group | what is looked for | Debian package | why
 #   program NAME      on PATH or in an sbin directory
 #   pkg NAME          known to pkg-config
+#   pymodule NAME     a module of python3's
 #   libclang          a libclang that bindgen can load
 #   file PATTERN      a file
 needs() {
@@ -24,8 +25,9 @@ build|program xz|xz-utils|unpacks the source tarballs
 build|program bzip2|bzip2|unpacks the source tarballs
 build|pkg libffi|libffi-dev|MicroPython's ffi module
 build|libclang|libclang-dev|bindgen reads C headers with it
-test|program openssl|openssl|peers, and the certificates of the tests
-test|program curl|curl|a peer
+demo|program openssl|openssl|a peer, and the certificates
+demo|program curl|curl|a peer
+test|pymodule pip|python3-pip|brings the libraries that use the module
 test|program mosquitto|mosquitto|a peer
 test|program gnutls-cli|gnutls-bin|a peer
 test|program coap-client-openssl|libcoap3-bin|a peer
@@ -47,6 +49,7 @@ has_libclang() {
 is_there() { # kind name
     case $1 in
     program) PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin command -v "$2" >/dev/null ;;
+    pymodule) python3 -c "import $2" 2>/dev/null ;;
     pkg) pkg-config --exists "$2" 2>/dev/null ;;
     libclang) has_libclang ;;
     file) compgen -G "$2" >/dev/null ;;
@@ -58,9 +61,9 @@ groups=()
 for arg in "$@"; do
     case $arg in
     --check) check_only=1 ;;
-    build | test | lint) groups+=("$arg") ;;
+    build | demo | test | lint) groups+=("$arg") ;;
     *)
-        echo "usage: tools/prerequisites.sh [--check] [build] [test] [lint]" >&2
+        echo "usage: tools/prerequisites.sh [--check] [build] [demo] [test] [lint]" >&2
         exit 2
         ;;
     esac

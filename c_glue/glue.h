@@ -67,7 +67,6 @@ enum {
 
 // ssl_context.c
 
-bool mpssl_is_context(mp_obj_t obj);
 mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int_t verify_mode);
 bool mpssl_context_makes_listeners(ssl_context_obj_t *self); // a DTLS server's
 void mpssl_context_set_mode(ssl_context_obj_t *self, mp_int_t verify_mode);

@@ -9,10 +9,6 @@
 #include "py/objstr.h"
 #include "mbedtls/ssl.h"
 
-bool mpssl_is_context(mp_obj_t obj) {
-    return mp_obj_is_type(obj, &mpssl_tls_context_type) || mp_obj_is_type(obj, &mpssl_ssl_context_type);
-}
-
 /******************************************************************************/
 // Calls into Rust.
 

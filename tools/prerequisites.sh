@@ -87,7 +87,7 @@ missing_packages() {
 # Rust comes from rustup or the distribution, whichever the user has: it is named, not installed.
 failed=
 if ! command -v cargo >/dev/null; then
-    echo "missing: cargo (Rust 1.85 or newer: https://rustup.rs, or Debian's rustup package)" >&2
+    echo "missing: cargo (Rust 1.88 or newer: https://rustup.rs, or Debian's rustup package)" >&2
     failed=1
 fi
 case " ${groups[*]} " in

@@ -6,7 +6,7 @@ Prints OK, or REFUSED and the error.
 import sys
 import time
 
-from options import context, options
+from options import options
 
 given = options()
 library, url = given["library"], given["url"]

@@ -1,6 +1,7 @@
 """What the device scripts share: arguments of the form name=value, and TLS contexts from them."""
 
 import sys
+
 import tls
 
 

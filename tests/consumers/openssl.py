@@ -1,0 +1,207 @@
+"""OpenSSL as peer: suites, close_notify, alerts."""
+
+import re
+
+from cases import case, finished
+from peers import RecordFlipper, check, free_port
+
+SUITES = [
+    ("ECDHE-ECDSA-AES128-GCM-SHA256", "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256", "ec"),
+    ("ECDHE-ECDSA-AES256-GCM-SHA384", "TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384", "ec"),
+    ("ECDHE-ECDSA-AES256-GCM-SHA384", "TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384", "ec384"),
+    ("ECDHE-ECDSA-AES128-CCM", "TLS-ECDHE-ECDSA-WITH-AES-128-CCM", "ec"),
+    ("ECDHE-ECDSA-AES256-CCM", "TLS-ECDHE-ECDSA-WITH-AES-256-CCM", "ec"),
+    ("ECDHE-ECDSA-AES128-CCM8", "TLS-ECDHE-ECDSA-WITH-AES-128-CCM-8", "ec"),
+    ("ECDHE-ECDSA-AES256-CCM8", "TLS-ECDHE-ECDSA-WITH-AES-256-CCM-8", "ec"),
+    ("ECDHE-ECDSA-CHACHA20-POLY1305", "TLS-ECDHE-ECDSA-WITH-CHACHA20-POLY1305-SHA256", "ec"),
+    ("ECDHE-ECDSA-AES128-SHA256", "TLS-ECDHE-ECDSA-WITH-AES-128-CBC-SHA256", "ec"),
+    ("ECDHE-RSA-AES128-GCM-SHA256", "TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256", "rsa"),
+    ("ECDHE-RSA-AES256-GCM-SHA384", "TLS-ECDHE-RSA-WITH-AES-256-GCM-SHA384", "rsa"),
+    ("ECDHE-RSA-CHACHA20-POLY1305", "TLS-ECDHE-RSA-WITH-CHACHA20-POLY1305-SHA256", "rsa"),
+    ("AES128-SHA256", "TLS-RSA-WITH-AES-128-CBC-SHA256", "rsa"),
+    ("AES256-SHA", "TLS-RSA-WITH-AES-256-CBC-SHA", "rsa"),
+]
+
+
+def tls_server(bench, cert="ec", **given):
+    port = free_port()
+    server = bench.micropython(
+        "tls_server.py", port=port, cert=bench.cert(cert), key=bench.key(cert), **given
+    )
+    server.wait_for(r"^READY")
+    return server, port
+
+
+def no_truncation(process):
+    """OpenSSL saw a close_notify, and not merely the end of TCP."""
+    output = process.output()
+    check("unexpected eof" not in output, f"{process.name}: unexpected eof")
+    check(
+        re.search(r"<<< .*Alert \[length 0002\], warning close_notify", output),
+        f"{process.name} saw no close_notify",
+    )
+
+
+def saw_alert(process, alert):
+    """OpenSSL received this fatal alert."""
+    received = re.findall(r"<<< .*Alert \[length 0002\], fatal (\w+)", process.output())
+    check(received == [alert], f"{process.name} saw {received} instead of the alert {alert!r}")
+
+
+for openssl_name_, mbedtls_name_, cert_ in SUITES:
+
+    @case(f"openssl s_client -> server: {openssl_name_}, {cert_}")
+    def suite_server(bench, suite=openssl_name_, name=mbedtls_name_, cert=cert_):
+        server, port = tls_server(bench, cert)
+        client = bench.s_client(port, "-tls1_2", "-cipher", f"{suite}:@SECLEVEL=0")
+        client.send(b"hello\n")
+        client.wait_for(r"^echo:hello$")
+        finished(server, f"^CIPHER {name} TLSv1.2$")
+        check(client.wait() == 0, "s_client's exit code")
+        no_truncation(client)
+
+    @case(f"client, set_ciphers -> openssl s_server: {openssl_name_}, {cert_}")
+    def suite_client(bench, suite=openssl_name_, name=mbedtls_name_, cert=cert_):
+        server, port = bench.s_server(
+            "-tls1_2", "-cipher", "ALL:@SECLEVEL=0", "-rev", "-naccept", "1", cert=cert
+        )
+        client = bench.micropython("tls_client.py", port=port, ca=bench.cert("ca"), ciphers=name)
+        finished(client, f"^CIPHER {name} TLSv1.2$")
+        check("LINE b'olleh\\n'" in client.output(), "the line did not come back")
+        check(server.wait() == 0, "s_server's exit code")
+        no_truncation(server)
+
+
+@case("openssl s_client -> server: mutual TLS")
+def mutual_server(bench):
+    server, port = tls_server(bench, ca=bench.cert("ca"), verify=2)
+    client = bench.s_client(
+        port, "-tls1_2", "-cert", bench.file("client"), "-key", bench.file("client", "key")
+    )
+    client.send(b"hello\n")
+    client.wait_for(r"^echo:hello$")
+    finished(server, r"^CIPHER ")
+
+
+@case("client -> openssl s_server: mutual TLS, RSA client certificate")
+def mutual_client(bench):
+    server, port = bench.s_server(
+        "-tls1_2", "-Verify", "2", "-CAfile", bench.file("ca"), "-verify_return_error", "-rev",
+        "-naccept", "1",
+    )  # fmt: skip
+    client = bench.micropython(
+        "tls_client.py",
+        port=port,
+        ca=bench.cert("ca"),
+        cert=bench.cert("rsa_client"),
+        key=bench.key("rsa_client"),
+    )
+    finished(client, r"^LINE b'olleh")
+    check(server.wait() == 0, "s_server's exit code")
+    check("CN = client2" in server.output(), "s_server did not see the certificate")
+
+
+@case("close_notify from OpenSSL's server is the end of the stream")
+def close_notify_to_client(bench):
+    (bench.logs / "page").write_bytes(b"the page\n")
+    _, port = bench.s_server("-tls1_2", "-WWW", cwd=bench.logs)
+    client = bench.micropython(
+        "tls_client.py",
+        port=port,
+        ca=bench.cert("ca"),
+        line="GET /page HTTP/1.0\r\n\r",
+        until_eof=1,
+    )
+    finished(client, r"^EOF b'.*the page\\n'$")
+    # OpenSSL keeps TCP open: the module itself must remember the end.
+    check("AGAIN b''" in client.output(), "the end was forgotten")
+    check("ERROR" not in client.output(), "an error instead of the end")
+
+
+@case("close_notify from OpenSSL's client is the end of the stream")
+def close_notify_to_server(bench):
+    server, port = tls_server(bench, until_eof=1)
+    client = bench.s_client(port, "-tls1_2", "-no_ign_eof")
+    client.send(b"hello\n")
+    client.wait_for(r"^echo:hello$")
+    client.close_stdin()
+    finished(server, r"^EOF b''$")
+    check("AGAIN b''" in server.output(), "the end was forgotten")
+    check("ERROR" not in server.output(), "an error instead of the end")
+
+
+# --- Alerts ---
+
+# What is wrong: (arguments of the client, the server's certificate, the alert OpenSSL must see)
+REFUSALS = {
+    "untrusted CA": ({"ca": "other_ca"}, "ec", "unknown_ca"),
+    "expired": ({"ca": "ca"}, "expired", "certificate_expired"),
+    "not yet valid": ({"ca": "ca"}, "notyet", "certificate_unknown"),
+    "wrong host": ({"ca": "ca"}, "wronghost", "bad_certificate"),
+    "self-signed": ({"ca": "ca"}, "selfsigned", "unknown_ca"),
+}
+
+for what_, (given_, cert_, alert_) in REFUSALS.items():
+
+    @case(f"alert at openssl s_server: {what_}")
+    def alert_to_server(bench, given=given_, cert=cert_, alert=alert_):
+        server, port = bench.s_server("-tls1_2", "-rev", "-naccept", "1", cert=cert)
+        client = bench.micropython("tls_client.py", port=port, ca=bench.cert(given["ca"]))
+        finished(client, r"^ERROR ValueError")
+        server.wait()
+        saw_alert(server, alert)
+
+
+@case("alert at openssl s_client: no client certificate")
+def alert_no_certificate(bench):
+    server, port = tls_server(bench, ca=bench.cert("ca"), verify=2)
+    client = bench.s_client(port, "-tls1_2")
+    client.wait()
+    finished(server, r"^ERROR ")
+    # RFC 5246, 7.4.6: "handshake failure" is the alert for it.
+    saw_alert(client, "handshake_failure")
+
+
+@case("alert at openssl s_client: client certificate of another CA")
+def alert_other_client(bench):
+    server, port = tls_server(bench, ca=bench.cert("ca"), verify=2)
+    client = bench.s_client(
+        port, "-tls1_2", "-cert", bench.file("other_client"), "-key",
+        bench.file("other_client", "key"),
+    )  # fmt: skip
+    client.wait()
+    finished(server, r"^ERROR ")
+    saw_alert(client, "unknown_ca")
+
+
+@case("alert at openssl s_client: no suite in common")
+def alert_no_suite(bench):
+    server, port = tls_server(bench)
+    client = bench.s_client(port, "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256")
+    client.wait()
+    finished(server, r"^ERROR OSError")
+    saw_alert(client, "handshake_failure")
+
+
+@case("alert at openssl s_client: corrupted record")
+def alert_bad_mac_server(bench):
+    server, port = tls_server(bench)
+    proxy = RecordFlipper(port, corrupt_from_client=True)
+    bench.stack.callback(proxy.close)
+    client = bench.s_client(proxy.port, "-tls1_2")
+    client.wait_for(r"^SSL-Session:")
+    client.send(b"hello\n")
+    finished(server, r"^ERROR OSError")
+    client.wait()
+    saw_alert(client, "bad_record_mac")
+
+
+@case("alert at openssl s_server: corrupted record")
+def alert_bad_mac_client(bench):
+    server, port = bench.s_server("-tls1_2", "-rev", "-naccept", "1")
+    proxy = RecordFlipper(port, corrupt_from_client=False)
+    bench.stack.callback(proxy.close)
+    client = bench.micropython("tls_client.py", port=proxy.port, ca=bench.cert("ca"))
+    finished(client, r"^ERROR OSError")
+    server.wait()
+    saw_alert(server, "bad_record_mac")

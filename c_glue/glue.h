@@ -12,6 +12,7 @@
 #include "py/mperrno.h"
 
 #include "mpssl.h"
+#include "mbedtls/ssl.h"
 
 #ifndef MP_NORETURN
 #define MP_NORETURN NORETURN // MicroPython 1.25
@@ -26,6 +27,12 @@ typedef struct _ssl_context_obj_t {
     bool busy;
     mp_obj_t verify_callback;
     mp_obj_t ecdsa_sign_callback;
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+    mp_obj_t psk_identity;
+    mp_obj_t psk_key;
+    mp_obj_t server_psk_keys;
+    mp_obj_t psk_callback; // set_psk_client_callback's or set_psk_server_callback's
+#endif
 } ssl_context_obj_t;
 
 typedef struct _ssl_socket_obj_t {
@@ -34,6 +41,10 @@ typedef struct _ssl_socket_obj_t {
     mp_obj_t sock; // the transport; MP_OBJ_NULL once closed or unwrapped
     mp_obj_t verify_callback; // the context's when the socket was made
     mp_obj_t ecdsa_sign_callback; // likewise
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+    mp_obj_t psk_keys; // server_psk_keys or psk_callback of the context, likewise
+    bool psk_keys_have_get; // it is the former
+#endif
     mp_obj_t pending_exc; // raised in a call-out, not yet raised on; MP_OBJ_NULL: none
     bool busy; // a call into Rust is under way
     bool datagram;
@@ -74,6 +85,9 @@ void mpssl_context_set_mode(ssl_context_obj_t *self, mp_int_t verify_mode);
 void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert, mp_obj_t key, mp_obj_t password);
 // certs: path (when may_be_path), PEM or DER.
 void mpssl_context_load_anchors(ssl_context_obj_t *self, mp_obj_t certs, bool may_be_path);
+
+// The client's identity and key; mp_const_none: none.
+void mpssl_context_set_psk_pair(ssl_context_obj_t *self, mp_obj_t identity, mp_obj_t key);
 
 // ssl_socket.c
 

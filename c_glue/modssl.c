@@ -11,10 +11,28 @@
 
 static const MP_DEFINE_STR_OBJ(mbedtls_version_obj, MBEDTLS_VERSION_STRING_FULL);
 
+// An unknown keyword: mp_arg_parse_all does not say which.
+static void check_keywords(const mp_map_t *kw_args, const mp_arg_t *allowed, size_t n) {
+    for (size_t i = 0; i < kw_args->alloc; ++i) {
+        if (!mp_map_slot_is_filled(kw_args, i)) {
+            continue;
+        }
+        qstr name = mp_obj_str_get_qstr(kw_args->table[i].key);
+        size_t known = 0;
+        while (known < n && allowed[known].qst != name) {
+            ++known;
+        }
+        if (known == n) {
+            mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("unexpected keyword argument '%q'"), name);
+        }
+    }
+}
+
 // wrap_socket(sock, server_side=False, key=None, cert=None, cert_reqs=CERT_NONE,
-//     cadata=None, server_hostname=None, do_handshake=True), and CPython's names
-// keyfile, certfile, ca_certs, do_handshake_on_connect for the same.
-static mp_obj_t ssl_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+//     cadata=None, server_hostname=None, do_handshake=True, *, psk_ident=None,
+//     psk_key=None), and CPython's names keyfile, certfile, ca_certs,
+//     do_handshake_on_connect for the same.
+static mp_obj_t wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args, bool optional_is_required) {
     enum {
         ARG_sock,
         ARG_server_side,
@@ -29,6 +47,10 @@ static mp_obj_t ssl_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_
         ARG_ca_certs,
         ARG_do_handshake_on_connect,
         ARG_ssl_version,
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+        ARG_psk_ident,
+        ARG_psk_key,
+#endif
     };
     static const mp_arg_t allowed_args[] = {
         { MP_QSTR_sock, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
@@ -44,7 +66,12 @@ static mp_obj_t ssl_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_
         { MP_QSTR_ca_certs, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
         { MP_QSTR_do_handshake_on_connect, MP_ARG_KW_ONLY | MP_ARG_BOOL, { .u_bool = true } },
         { MP_QSTR_ssl_version, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+        { MP_QSTR_psk_ident, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_psk_key, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+#endif
     };
+    check_keywords(kw_args, allowed_args, MP_ARRAY_SIZE(allowed_args));
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mp_arg_parse_all(n_args, pos_args, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
 
@@ -63,12 +90,37 @@ static mp_obj_t ssl_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_
     if (mp_obj_is_true(args[ARG_ca_certs].u_obj)) {
         mpssl_context_load_anchors(context, args[ARG_ca_certs].u_obj, true);
     }
-    mpssl_context_set_mode(context, args[ARG_cert_reqs].u_int);
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+    if (args[ARG_psk_ident].u_obj != mp_const_none || args[ARG_psk_key].u_obj != mp_const_none) {
+        if (server_side) {
+            mp_raise_ValueError(MP_ERROR_TEXT("psk_ident and psk_key are a client's"));
+        }
+        if (args[ARG_psk_ident].u_obj == mp_const_none || args[ARG_psk_key].u_obj == mp_const_none) {
+            mp_raise_ValueError(MP_ERROR_TEXT("psk_ident and psk_key go together"));
+        }
+        mpssl_context_set_psk_pair(context, args[ARG_psk_ident].u_obj, args[ARG_psk_key].u_obj);
+    }
+#endif
+    mp_int_t cert_reqs = args[ARG_cert_reqs].u_int;
+    if (optional_is_required && !server_side && cert_reqs == MBEDTLS_SSL_VERIFY_OPTIONAL) {
+        cert_reqs = MBEDTLS_SSL_VERIFY_REQUIRED;
+    }
+    mpssl_context_set_mode(context, cert_reqs);
     return mpssl_socket_make(context, args[ARG_sock].u_obj, server_side,
         args[ARG_do_handshake].u_bool && args[ARG_do_handshake_on_connect].u_bool,
         args[ARG_server_hostname].u_obj, mp_const_none);
 }
+
+static mp_obj_t ssl_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    return wrap_socket(n_args, pos_args, kw_args, false);
+}
 static MP_DEFINE_CONST_FUN_OBJ_KW(ssl_wrap_socket_obj, 1, ssl_wrap_socket);
+
+// The old module's CERT_OPTIONAL is CPython's, which for a client is CERT_REQUIRED.
+static mp_obj_t ussl_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    return wrap_socket(n_args, pos_args, kw_args, true);
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(ussl_wrap_socket_obj, 1, ussl_wrap_socket);
 
 #define COMMON_GLOBALS \
     { MP_ROM_QSTR(MP_QSTR_MBEDTLS_VERSION), MP_ROM_PTR(&mbedtls_version_obj) }, \
@@ -86,6 +138,15 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(ssl_wrap_socket_obj, 1, ssl_wrap_socket);
         { MP_ROM_QSTR(MP_QSTR_PROTOCOL_DTLS_SERVER), MP_ROM_INT(3) },
 #else
 #define DTLS_GLOBALS
+#endif
+
+// CPython's constant.
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+#define HAS_PSK \
+    { MP_ROM_QSTR(MP_QSTR_HAS_PSK), MP_ROM_TRUE }
+#else
+#define HAS_PSK \
+    { MP_ROM_QSTR(MP_QSTR_HAS_PSK), MP_ROM_FALSE }
 #endif
 
 static const mp_rom_map_elem_t tls_globals_table[] = {
@@ -125,18 +186,22 @@ MP_DEFINE_CONST_OBJ_TYPE(
     attr, mp_obj_exception_attr,
     parent, &mp_type_OSError);
 
+#define SSL_GLOBALS(name, wrap_socket_obj) \
+    { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(name) }, \
+        { MP_ROM_QSTR(MP_QSTR_SSLContext), MP_ROM_PTR(&mpssl_ssl_context_type) }, \
+        { MP_ROM_QSTR(MP_QSTR_SSLSocket), MP_ROM_PTR(&mpssl_socket_type) }, \
+        { MP_ROM_QSTR(MP_QSTR_SSLError), MP_ROM_PTR(&mp_type_OSError) }, \
+        { MP_ROM_QSTR(MP_QSTR_SSLWantReadError), MP_ROM_PTR(&mpssl_want_read_type) }, \
+        { MP_ROM_QSTR(MP_QSTR_SSLWantWriteError), MP_ROM_PTR(&mpssl_want_write_type) }, \
+        { MP_ROM_QSTR(MP_QSTR_SSL_ERROR_WANT_READ), MP_ROM_INT(MPSSL_SSL_ERROR_WANT_READ) }, \
+        { MP_ROM_QSTR(MP_QSTR_SSL_ERROR_WANT_WRITE), MP_ROM_INT(MPSSL_SSL_ERROR_WANT_WRITE) }, \
+        { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&wrap_socket_obj) }, \
+        DTLS_GLOBALS \
+            HAS_PSK, \
+        COMMON_GLOBALS
+
 static const mp_rom_map_elem_t ssl_globals_table[] = {
-    { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_ssl) },
-    { MP_ROM_QSTR(MP_QSTR_SSLContext), MP_ROM_PTR(&mpssl_ssl_context_type) },
-    { MP_ROM_QSTR(MP_QSTR_SSLSocket), MP_ROM_PTR(&mpssl_socket_type) },
-    { MP_ROM_QSTR(MP_QSTR_SSLError), MP_ROM_PTR(&mp_type_OSError) },
-    { MP_ROM_QSTR(MP_QSTR_SSLWantReadError), MP_ROM_PTR(&mpssl_want_read_type) },
-    { MP_ROM_QSTR(MP_QSTR_SSLWantWriteError), MP_ROM_PTR(&mpssl_want_write_type) },
-    { MP_ROM_QSTR(MP_QSTR_SSL_ERROR_WANT_READ), MP_ROM_INT(MPSSL_SSL_ERROR_WANT_READ) },
-    { MP_ROM_QSTR(MP_QSTR_SSL_ERROR_WANT_WRITE), MP_ROM_INT(MPSSL_SSL_ERROR_WANT_WRITE) },
-    { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&ssl_wrap_socket_obj) },
-    DTLS_GLOBALS
-        COMMON_GLOBALS,
+    SSL_GLOBALS(MP_QSTR_ssl, ssl_wrap_socket_obj),
 };
 static MP_DEFINE_CONST_DICT(ssl_globals, ssl_globals_table);
 
@@ -146,4 +211,15 @@ const mp_obj_module_t mpssl_module_ssl = {
 };
 
 MP_REGISTER_MODULE(MP_QSTR_ssl, mpssl_module_ssl);
-MP_REGISTER_MODULE(MP_QSTR_ussl, mpssl_module_ssl);
+
+static const mp_rom_map_elem_t ussl_globals_table[] = {
+    SSL_GLOBALS(MP_QSTR_ussl, ussl_wrap_socket_obj),
+};
+static MP_DEFINE_CONST_DICT(ussl_globals, ussl_globals_table);
+
+const mp_obj_module_t mpssl_module_ussl = {
+    .base = { &mp_type_module },
+    .globals = (mp_obj_dict_t *)&ussl_globals,
+};
+
+MP_REGISTER_MODULE(MP_QSTR_ussl, mpssl_module_ussl);

@@ -100,6 +100,20 @@ mpssl_status_t mpssl_context_set_ciphers(mpssl_context_t *context, const mpssl_b
 // Name of the i-th enabled cipher suite, static; NULL behind the last.
 const char *mpssl_context_cipher(const mpssl_context_t *context, size_t i);
 
+// Pre-shared keys (RFC 4279), in builds with a key exchange that uses them. While there
+// are any, only suites with pre-shared keys are enabled, unless set_ciphers was called.
+//
+enum {
+    MPSSL_PSK_IDENTITY_MAX = 128, // bytes of the longest identity or hint
+};
+
+// The identity and key that a client shows, or the one a server knows without asking;
+// data NULL: none. Copies, which are wiped when replaced or freed.
+mpssl_status_t mpssl_context_set_psk(mpssl_context_t *context, mpssl_bytes_t identity, mpssl_bytes_t key);
+// asks: ask mpglue_psk_key (server) or mpglue_psk_identity (client). hint: a server's
+// identity hint; data NULL or len 0: none.
+mpssl_status_t mpssl_context_ask_for_psk(mpssl_context_t *context, bool asks, mpssl_bytes_t hint);
+
 // Settings of DTLS connections. ValueError for what cannot be.
 typedef struct _mpssl_dtls_t {
     uint32_t initial_ms; // the first retransmission's delay
@@ -139,11 +153,15 @@ mpssl_bytes_t mpssl_dtls_connection_id(mpssl_bytes_t datagram, size_t len);
 
 typedef struct mpssl_socket mpssl_socket_t;
 
-// hostname, client_id: data NULL where not given. host_signs: ask mpglue_sign for
-// signatures. hello_verify: a DTLS server asks clients for a cookie, for which it must
-// have the client_id. Writes *socket only on MPSSL_OK.
-mpssl_status_t mpssl_socket_new(mpssl_context_t *context, mpssl_bytes_t hostname,
-    mpssl_bytes_t client_id, bool host_signs, bool hello_verify, mpssl_socket_t **socket);
+typedef struct _mpssl_options_t {
+    mpssl_bytes_t hostname; // data NULL: not given
+    mpssl_bytes_t client_id; // likewise
+    bool host_signs; // ask mpglue_sign for signatures
+    bool hello_verify; // a DTLS server asks for a cookie, for which it must have client_id
+} mpssl_options_t;
+
+// Writes *socket only on MPSSL_OK.
+mpssl_status_t mpssl_socket_new(mpssl_context_t *context, mpssl_options_t options, mpssl_socket_t **socket);
 // Frees everything, sends nothing, calls nothing out: fit for a finaliser.
 void mpssl_socket_free(mpssl_socket_t *socket);
 
@@ -176,6 +194,11 @@ bool mpssl_socket_close_notify_received(const mpssl_socket_t *socket);
 bool mpssl_socket_would_send(const mpssl_socket_t *socket); // close_notify is still to be sent
 const char *mpssl_socket_cipher(const mpssl_socket_t *socket); // NULL before the handshake is over
 const char *mpssl_socket_version(const mpssl_socket_t *socket); // NULL before the handshake is over
+// A server's client's identity, borrowed; data NULL before the handshake is over, or where
+// no pre-shared key was used.
+mpssl_bytes_t mpssl_socket_psk_identity(const mpssl_socket_t *socket);
+// The identity hint of a client's server, borrowed; data NULL where it gave none.
+mpssl_bytes_t mpssl_socket_psk_identity_hint(const mpssl_socket_t *socket);
 // The peer's certificate as DER, borrowed; data NULL where there is none or the build keeps none.
 mpssl_bytes_t mpssl_socket_peer_cert(const mpssl_socket_t *socket);
 
@@ -201,6 +224,13 @@ int32_t mpglue_verify(void *owner, const uint8_t *der, size_t len, int32_t depth
 // bytes and returns its length; 0: sign with the key itself; or MPGLUE_RAISED. Does
 // not raise.
 int32_t mpglue_sign(void *owner, mpssl_bytes_t key, mpssl_bytes_t hash, uint8_t *sig, size_t size);
+// Asks a server's look-up for the key of an identity. Writes at most `size` bytes and
+// returns the length; 0: there is none; or MPGLUE_RAISED. Does not raise.
+int32_t mpglue_psk_key(void *owner, mpssl_bytes_t identity, uint8_t *key, size_t size);
+// Asks a client's callback for identity and key, given the server's hint (len 0: none).
+// *identity_len, *key_len: the room there is, then what was written; 0: there is none.
+// Returns 0 or MPGLUE_RAISED. Does not raise.
+int32_t mpglue_psk_identity(void *owner, mpssl_bytes_t hint, uint8_t *identity, size_t *identity_len, uint8_t *key, size_t *key_len);
 // The port's millisecond clock, wrapping. Does not raise.
 uint32_t mpglue_ticks_ms(void);
 // Zeroed memory from Mbed TLS's allocator, NULL where there is none. Does not raise.

@@ -9,6 +9,7 @@
 
 #include "py/builtin.h"
 #include "py/objstr.h"
+#include "py/unicode.h"
 #include "mbedtls/bignum.h"
 #include "mbedtls/platform.h"
 #if MICROPY_ASYNC_KBD_INTR
@@ -352,6 +353,83 @@ int32_t mpglue_sign(void *owner, mpssl_bytes_t key, mpssl_bytes_t hash, uint8_t 
     }
     return (int32_t)s.len;
 }
+
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+typedef struct _psk_t {
+    mpssl_bytes_t in; // the client's identity, or the server's hint
+    uint8_t *identity;
+    size_t identity_len; // the room, then the length
+    uint8_t *key;
+    size_t key_len; // likewise
+} psk_t;
+
+// Copies bytes or a str; *len: the room, then the length. None is nothing.
+static void copy_out(mp_obj_t from, uint8_t *to, size_t *len) {
+    size_t room = *len;
+    *len = 0;
+    if (from == mp_const_none) {
+        return;
+    }
+    mp_buffer_info_t buf;
+    // Upstream's look-up rejects the handshake with an OSError for what is no key.
+    if (!mp_get_buffer(from, &buf, MP_BUFFER_READ) || buf.len > room) {
+        mpssl_raise(NULL, (mpssl_status_t){ MPSSL_TLS, MBEDTLS_ERR_SSL_BAD_INPUT_DATA });
+    }
+    memcpy(to, buf.buf, buf.len);
+    *len = buf.len;
+}
+
+// Identities and hints for CPython's callbacks: None if empty, a str if it is text,
+// else bytes: any octets are allowed.
+static mp_obj_t text_or_bytes(mpssl_bytes_t bytes) {
+    if (bytes.len == 0) {
+        return mp_const_none;
+    }
+    return utf8_check(bytes.data, bytes.len)
+        ? mp_obj_new_str((const char *)bytes.data, bytes.len)
+        : mp_obj_new_bytes(bytes.data, bytes.len);
+}
+
+static void psk_key(ssl_socket_obj_t *self, void *arg) {
+    psk_t *p = arg;
+    mp_obj_t key;
+    if (self->psk_keys_have_get) {
+        mp_obj_t get[3];
+        mp_load_method(self->psk_keys, MP_QSTR_get, get);
+        get[2] = mp_obj_new_bytes(p->in.data, p->in.len);
+        key = mp_call_method_n_kw(1, 0, get);
+    } else {
+        key = mp_call_function_1(self->psk_keys, text_or_bytes(p->in));
+    }
+    copy_out(key, p->key, &p->key_len);
+}
+
+int32_t mpglue_psk_key(void *owner, mpssl_bytes_t identity, uint8_t *key, size_t size) {
+    psk_t p = { .in = identity, .key = key, .key_len = size };
+    if (mpssl_protect(owner, psk_key, &p) != 0) {
+        return MPGLUE_RAISED;
+    }
+    return (int32_t)p.key_len;
+}
+
+static void psk_identity(ssl_socket_obj_t *self, void *arg) {
+    psk_t *p = arg;
+    mp_obj_t *pair;
+    mp_obj_get_array_fixed_n(mp_call_function_1(self->psk_keys, text_or_bytes(p->in)), 2, &pair);
+    copy_out(pair[0], p->identity, &p->identity_len);
+    copy_out(pair[1], p->key, &p->key_len);
+}
+
+int32_t mpglue_psk_identity(void *owner, mpssl_bytes_t hint, uint8_t *identity, size_t *identity_len, uint8_t *key, size_t *key_len) {
+    psk_t p = { .in = hint, .identity = identity, .identity_len = *identity_len, .key = key, .key_len = *key_len };
+    if (mpssl_protect(owner, psk_identity, &p) != 0) {
+        return MPGLUE_RAISED;
+    }
+    *identity_len = p.identity_len;
+    *key_len = p.key_len;
+    return 0;
+}
+#endif
 
 #if MICROPY_PY_SSL_ECDSA_SIGN_ALT
 // Such a build wraps Mbed TLS's function with one that asks here first. A signature

@@ -115,6 +115,12 @@ mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int
     self->busy = false;
     self->verify_callback = mp_const_none;
     self->ecdsa_sign_callback = mp_const_none;
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+    self->psk_identity = mp_const_none;
+    self->psk_key = mp_const_none;
+    self->server_psk_keys = mp_const_none;
+    self->psk_callback = mp_const_none;
+#endif
 
     mpssl_context_t *tls = NULL;
     mpssl_signals_t signals;
@@ -211,6 +217,85 @@ static void store_dtls(ssl_context_obj_t *self, qstr attr, mp_obj_t value) {
 }
 #endif
 
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+// Pre-shared keys: upstream's attributes, CPython's callbacks.
+
+void mpssl_context_set_psk_pair(ssl_context_obj_t *self, mp_obj_t identity_in, mp_obj_t key_in) {
+    mpssl_bytes_t identity = { NULL, 0 };
+    mpssl_bytes_t key = { NULL, 0 };
+    mp_obj_t identity_obj = identity_in;
+    mp_obj_t key_obj = key_in;
+    if (identity_in != mp_const_none) {
+        identity = get_bytes(&identity_obj);
+    }
+    if (key_in != mp_const_none) {
+        key = get_bytes(&key_obj);
+    }
+    mpssl_signals_t signals;
+    mpssl_status_t status;
+    claim(self, &signals);
+    CALL_WITH_MEMORY(status, mpssl_context_set_psk(self->tls, identity, key));
+    finish(self, &signals, status);
+    self->psk_identity = identity_in;
+    self->psk_key = key_in;
+}
+
+// Has connections made from now on ask `keys` or `callback`, of which one is None.
+static void ask_for_psk(ssl_context_obj_t *self, mp_obj_t keys, mp_obj_t callback, mpssl_bytes_t hint) {
+    mpssl_signals_t signals;
+    mpssl_status_t status;
+    bool asks = keys != mp_const_none || callback != mp_const_none;
+    claim(self, &signals);
+    CALL_WITH_MEMORY(status, mpssl_context_ask_for_psk(self->tls, asks, hint));
+    finish(self, &signals, status);
+    self->server_psk_keys = keys;
+    self->psk_callback = callback;
+}
+
+static void set_psk_callback(ssl_context_obj_t *self, bool server, mp_obj_t callback, mpssl_bytes_t hint) {
+    if (callback != mp_const_none && !mp_obj_is_callable(callback)) {
+        mp_raise_TypeError(MP_ERROR_TEXT("callback must be callable"));
+    }
+    mpssl_signals_t signals;
+    claim(self, &signals);
+    bool is_server = mpssl_context_is_server(self->tls);
+    mpssl_release(&self->busy, &signals);
+    if (is_server != server) {
+        // As CPython's SSLError.
+        mp_raise_msg(&mp_type_OSError, server ? MP_ERROR_TEXT("Cannot add PSK server callback to a client context") : MP_ERROR_TEXT("Cannot add PSK client callback to a server context"));
+    }
+    ask_for_psk(self, mp_const_none, callback, hint);
+}
+
+// SSLContext.set_psk_client_callback(callback): callback(hint) -> (identity, key)
+static mp_obj_t context_set_psk_client_callback(mp_obj_t self_in, mp_obj_t callback) {
+    set_psk_callback(MP_OBJ_TO_PTR(self_in), false, callback, (mpssl_bytes_t){ NULL, 0 });
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(context_set_psk_client_callback_obj, context_set_psk_client_callback);
+
+// SSLContext.set_psk_server_callback(callback, identity_hint=None): callback(identity) -> key
+static mp_obj_t context_set_psk_server_callback(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum {
+        ARG_callback,
+        ARG_identity_hint
+    };
+    static const mp_arg_t allowed_args[] = {
+        { MP_QSTR_callback, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_identity_hint, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
+    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
+    mpssl_bytes_t hint = { NULL, 0 };
+    if (args[ARG_identity_hint].u_obj != mp_const_none) {
+        hint = get_bytes(&args[ARG_identity_hint].u_obj);
+    }
+    set_psk_callback(MP_OBJ_TO_PTR(pos_args[0]), true, args[ARG_callback].u_obj, hint);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(context_set_psk_server_callback_obj, 1, context_set_psk_server_callback);
+#endif
+
 static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     ssl_context_obj_t *self = MP_OBJ_TO_PTR(self_in);
     if (dest[0] == MP_OBJ_NULL) {
@@ -225,6 +310,14 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             dest[0] = self->verify_callback;
         } else if (attr == MP_QSTR_ecdsa_sign_callback) {
             dest[0] = self->ecdsa_sign_callback;
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+        } else if (attr == MP_QSTR_psk_identity) {
+            dest[0] = self->psk_identity;
+        } else if (attr == MP_QSTR_psk_key) {
+            dest[0] = self->psk_key;
+        } else if (attr == MP_QSTR_server_psk_keys) {
+            dest[0] = self->server_psk_keys;
+#endif
         } else if (attr == MP_QSTR__context && takes_paths(self)) {
             dest[0] = self_in; // upstream's ssl.SSLContext wraps a tls.SSLContext of this name
 #if defined(MBEDTLS_SSL_PROTO_DTLS)
@@ -245,6 +338,17 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         } else if (attr == MP_QSTR_ecdsa_sign_callback) {
             self->ecdsa_sign_callback = dest[1];
             dest[0] = MP_OBJ_NULL;
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+        } else if (attr == MP_QSTR_psk_identity) {
+            mpssl_context_set_psk_pair(self, dest[1], self->psk_key);
+            dest[0] = MP_OBJ_NULL;
+        } else if (attr == MP_QSTR_psk_key) {
+            mpssl_context_set_psk_pair(self, self->psk_identity, dest[1]);
+            dest[0] = MP_OBJ_NULL;
+        } else if (attr == MP_QSTR_server_psk_keys) {
+            ask_for_psk(self, dest[1], mp_const_none, (mpssl_bytes_t){ NULL, 0 });
+            dest[0] = MP_OBJ_NULL;
+#endif
 #if defined(MBEDTLS_SSL_PROTO_DTLS)
         } else if (is_dtls_attr(attr)) {
             store_dtls(self, attr, dest[1]);
@@ -385,6 +489,10 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR_load_cert_chain), MP_ROM_PTR(&context_load_cert_chain_obj) },
     { MP_ROM_QSTR(MP_QSTR_load_verify_locations), MP_ROM_PTR(&context_load_verify_locations_obj) },
     { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&context_wrap_socket_obj) },
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+    { MP_ROM_QSTR(MP_QSTR_set_psk_client_callback), MP_ROM_PTR(&context_set_psk_client_callback_obj) },
+    { MP_ROM_QSTR(MP_QSTR_set_psk_server_callback), MP_ROM_PTR(&context_set_psk_server_callback_obj) },
+#endif
 #if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
     { MP_ROM_QSTR(MP_QSTR_listen), MP_ROM_PTR(&mpssl_context_listen_obj) },
 #endif

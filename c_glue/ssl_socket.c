@@ -182,6 +182,10 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     self->sock = sock;
     self->verify_callback = context->verify_callback;
     self->ecdsa_sign_callback = context->ecdsa_sign_callback;
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+    self->psk_keys_have_get = context->server_psk_keys != mp_const_none;
+    self->psk_keys = self->psk_keys_have_get ? context->server_psk_keys : context->psk_callback;
+#endif
     self->pending_exc = MP_OBJ_NULL;
     self->busy = false;
     self->datagram = false;
@@ -202,8 +206,13 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     }
     mpssl_socket_t *tls = NULL;
     mpssl_status_t status;
-    bool host_signs = self->ecdsa_sign_callback != mp_const_none;
-    CALL_WITH_MEMORY(status, mpssl_socket_new(context->tls, hostname, id, host_signs, hello_verify, &tls));
+    mpssl_options_t options = {
+        .hostname = hostname,
+        .client_id = id,
+        .host_signs = self->ecdsa_sign_callback != mp_const_none,
+        .hello_verify = hello_verify,
+    };
+    CALL_WITH_MEMORY(status, mpssl_socket_new(context->tls, options, &tls));
     self->tls = tls;
     self->datagram = tls != NULL && mpssl_socket_is_datagram(tls);
     mpssl_release(&context->busy, &signals);
@@ -534,6 +543,22 @@ static mp_obj_t socket_getpeercert(size_t n_args, const mp_obj_t *args) {
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_getpeercert_obj, 1, 2, socket_getpeercert);
 #endif
 
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+// A copy of what the connection has seen of pre-shared keys; None where it is nothing.
+static mp_obj_t psk_bytes(mp_obj_t self_in, mpssl_bytes_t (*get)(const mpssl_socket_t *socket)) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    uint8_t copy[MPSSL_PSK_IDENTITY_MAX];
+    enter(self);
+    mpssl_bytes_t bytes = get(self->tls);
+    size_t len = MIN(bytes.len, sizeof(copy));
+    if (bytes.data != NULL) {
+        memcpy(copy, bytes.data, len);
+    }
+    mpssl_leave(self);
+    return bytes.data == NULL ? mp_const_none : mp_obj_new_bytes(copy, len);
+}
+#endif
+
 static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     if (dest[0] != MP_OBJ_NULL) {
         return; // nothing can be stored
@@ -546,6 +571,14 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         bool received = mpssl_socket_close_notify_received(self->tls);
         mpssl_leave(self);
         dest[0] = mp_obj_new_bool(received);
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+    } else if (attr == MP_QSTR_psk_identity) {
+        // A server's client's, None where no pre-shared key was used.
+        dest[0] = psk_bytes(self_in, mpssl_socket_psk_identity);
+    } else if (attr == MP_QSTR_psk_identity_hint) {
+        // A client's server's, None where it gave none.
+        dest[0] = psk_bytes(self_in, mpssl_socket_psk_identity_hint);
+#endif
 #if defined(MBEDTLS_SSL_PROTO_DTLS)
     } else if (attr == MP_QSTR_bad_records) {
         // DTLS: records dropped because they did not authenticate.

@@ -2,6 +2,8 @@
 //! Cipher suites by name. Mbed TLS spells the IANA names with hyphens, as
 //! upstream's `get_ciphers` does; IANA's own underscores are understood too.
 
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+use core::ffi::CStr;
 use core::ffi::c_int;
 
 use crate::error::{Error, Result};
@@ -28,7 +30,45 @@ fn id(name: &[u8]) -> Option<c_int> {
     })
 }
 
+/// How the names of the suites with pre-shared keys begin, those with forward secrecy
+/// first: the order of preference unless `set_ciphers` says otherwise.
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+const PSK: [&[u8]; 4] = [b"TLS-ECDHE-PSK-", b"TLS-DHE-PSK-", b"TLS-PSK-", b"TLS-RSA-PSK-"];
+
+/// The suites that are enabled without `set_ciphers`, in order of preference: with
+/// pre-shared keys only those that use them, else only the others.
+pub fn defaults(psk: bool) -> impl Iterator<Item = c_int> {
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    {
+        let rank = |id: c_int| {
+            let name = mbedtls::cipher_name(id).map_or(b"".as_slice(), CStr::to_bytes);
+            PSK.iter().position(|prefix| name.starts_with(prefix)).unwrap_or(PSK.len())
+        };
+        let ranks = if psk { 0..PSK.len() } else { PSK.len()..PSK.len().saturating_add(1) };
+        ranks.flat_map(move |wanted| mbedtls::ciphers().iter().copied().filter(move |&id| rank(id) == wanted))
+    }
+    #[cfg(not(mbedtls_ssl_handshake_with_psk_enabled))]
+    {
+        let _ = psk;
+        mbedtls::ciphers().iter().copied()
+    }
+}
+
 impl Ciphers {
+    /// Those that use pre-shared keys.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    pub fn psk() -> Result<Shared<Self>> {
+        let mut ids = Array::new(defaults(true).count().saturating_add(1), 0)?;
+        for (to, id) in ids.iter_mut().zip(defaults(true)) {
+            *to = id;
+        }
+        Shared::new(|| Self { ids }, |_| Ok(()))
+    }
+
     /// The suites named by `names`, of which there are `n`.
     ///
     /// # Errors

@@ -7,12 +7,14 @@
 
 use core::ffi::CStr;
 
-use crate::ciphers::Ciphers;
+use crate::ciphers::{self, Ciphers};
 use crate::credentials::Credentials;
 use crate::dtls::{self, Cookies};
 use crate::error::{Error, Invalid, Result};
 use crate::mbedtls::{self, Config, Endpoint, Rng, Transport};
 use crate::mem::{Array, Box, Shared};
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+use crate::psk::{self, Pair};
 use crate::trust::Anchors;
 
 /// An `SSLContext`'s settings.
@@ -25,6 +27,8 @@ pub struct Context {
     credentials: Option<Shared<Credentials>>,
     anchors: Option<Shared<Anchors>>,
     ciphers: Option<Shared<Ciphers>>,
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    psk: psk::Settings,
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
     cookies: Option<Shared<Cookies>>,
     dtls: dtls::Settings,
@@ -77,6 +81,8 @@ impl Context {
             credentials: None,
             anchors: None,
             ciphers: None,
+            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+            psk: psk::Settings::default(),
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
             cookies,
             dtls: dtls::Settings::DEFAULT,
@@ -209,9 +215,64 @@ impl Context {
     /// Name of the `i`-th enabled cipher suite.
     #[must_use]
     pub fn cipher(&self, i: usize) -> Option<&'static CStr> {
-        let ids = self.ciphers.as_deref().map_or(mbedtls::ciphers(), Ciphers::terminated);
+        let id = match self.ciphers.as_deref().map(Ciphers::terminated) {
+            Some(ids) => ids.get(i).copied(),
+            None => ciphers::defaults(self.uses_psk()).nth(i),
+        };
         // Mbed TLS has a name, "unknown", for the 0 at the end as well.
-        ids.get(i).copied().filter(|&id| id != 0).and_then(mbedtls::cipher_name)
+        id.filter(|&id| id != 0).and_then(mbedtls::cipher_name)
+    }
+
+    fn uses_psk(&self) -> bool {
+        #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+        return self.psk.is_on();
+        #[cfg(not(mbedtls_ssl_handshake_with_psk_enabled))]
+        false
+    }
+
+    /// Replaces the identity and key to show, or for a server the one that it knows
+    /// without asking; `None`: takes them back. See [`Pair::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Pair::new`]; the old ones stay then.
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    pub fn set_psk(&mut self, pair: Option<(&[u8], &[u8])>) -> Result<()> {
+        self.psk.pair = pair.map(|(identity, key)| Pair::new(identity, key)).transpose()?;
+        self.config = None;
+        Ok(())
+    }
+
+    /// Whether the host is asked for keys ([`crate::io::PskStore`]), and a server's
+    /// identity hint (empty: none).
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` for a hint that is too long; [`Error::NoMemory`]. Nothing has
+    /// changed then.
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    pub fn ask_for_psk(&mut self, asks: bool, hint: &[u8]) -> Result<()> {
+        if hint.len() > psk::IDENTITY_MAX {
+            return Err(Error::Value(Invalid::PskHint));
+        }
+        self.psk.hint = match hint {
+            [] => None,
+            hint => {
+                let hint = Array::copy_of(hint)?;
+                Some(Shared::new(|| hint, |_| Ok(()))?)
+            }
+        };
+        self.psk.asks = asks;
+        self.config = None;
+        Ok(())
+    }
+
+    /// Whether each connection has an identity of its own.
+    fn host_chooses(&self) -> bool {
+        #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+        return self.psk.asks && self.endpoint() == Endpoint::Client;
+        #[cfg(not(mbedtls_ssl_handshake_with_psk_enabled))]
+        false
     }
 
     /// The configuration that the settings make, for one more connection.
@@ -222,7 +283,7 @@ impl Context {
     ///
     /// [`Error::NoMemory`].
     pub fn config(&mut self, host_signs: bool, hello_verify: bool) -> Result<Shared<Config>> {
-        let shared = !host_signs && hello_verify;
+        let shared = !host_signs && hello_verify && !self.host_chooses();
         match &self.config {
             Some(config) if shared => return Ok(config.clone()),
             _ => {}
@@ -243,6 +304,13 @@ impl Context {
             }
             if let Some(ciphers) = &self.ciphers {
                 config.set_ciphers(ciphers);
+            }
+            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+            if self.psk.is_on() {
+                config.set_psk(self.endpoint(), &self.psk)?;
+                if self.ciphers.is_none() {
+                    config.set_ciphers(&Ciphers::psk()?);
+                }
             }
             #[cfg(mbedtls_ssl_proto_dtls)]
             if self.transport() == Transport::Datagram {

@@ -67,11 +67,15 @@ pub enum Invalid {
     Mtu,
     /// `dtls_cid` longer than Mbed TLS is built for.
     ConnectionId,
+    /// A PSK identity that is empty or too long.
+    PskIdentity,
+    /// A PSK identity hint that is too long.
+    PskHint,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -82,6 +86,8 @@ impl Invalid {
         Self::Timeout,
         Self::Mtu,
         Self::ConnectionId,
+        Self::PskIdentity,
+        Self::PskHint,
     ];
 
     /// The `ValueError`'s text.
@@ -98,6 +104,8 @@ impl Invalid {
             Self::Timeout => "invalid dtls_timeout",
             Self::Mtu => "invalid dtls_mtu",
             Self::ConnectionId => "invalid dtls_cid",
+            Self::PskIdentity => "invalid psk_identity",
+            Self::PskHint => "invalid identity_hint",
         }
     }
 }

@@ -9,10 +9,10 @@ use core::ffi::{CStr, c_char, c_void};
 use crate::context::Context;
 use crate::dtls::{self, Stranger};
 use crate::error::{Error, Invalid, Result};
-use crate::io::{Clock, Interruption, Signer, Transport, Verifier};
+use crate::io::{Clock, Interruption, PskStore, Signer, Transport, Verifier};
 use crate::mbedtls::{self, Endpoint};
 use crate::mem::Box;
-use crate::socket::Socket;
+use crate::socket::{Options, Socket};
 
 /// The bindings, generated at build time from `c_glue/mpssl.h`.
 #[allow(missing_docs, non_camel_case_types, unused, clippy::all)]
@@ -21,6 +21,7 @@ mod sys {
     include!(concat!(env!("OUT_DIR"), "/micropython_sys.rs"));
 }
 
+pub use sys::mpssl_options_t;
 pub(crate) use sys::{
     MPSSL_EBADF, MPSSL_EINVAL, MPSSL_EIO, MPSSL_EMSGSIZE, MPSSL_ENOMEM, MPSSL_ENOTCONN, MPSSL_ETIMEDOUT,
     MPSSL_POLL_NVAL, MPSSL_POLL_RD, MPSSL_POLL_WR, mpglue_calloc, mpglue_free,
@@ -190,6 +191,39 @@ impl Signer for Owner {
     }
 }
 
+impl PskStore for Owner {
+    fn key(&mut self, identity: &[u8], key: &mut [u8]) -> core::result::Result<usize, Interruption> {
+        let identity = mpssl_bytes_t { data: identity.as_ptr(), len: identity.len() };
+        // SAFETY: the slices are valid, C copies the first and writes no more than the
+        // second holds; does not raise.
+        let len = unsafe { sys::mpglue_psk_key(self.0, identity, key.as_mut_ptr(), key.len()) };
+        usize::try_from(len).map_err(|_| Interruption::Raised)
+    }
+
+    fn identity(
+        &mut self,
+        hint: &[u8],
+        identity: &mut [u8],
+        key: &mut [u8],
+    ) -> core::result::Result<(usize, usize), Interruption> {
+        let hint = mpssl_bytes_t { data: hint.as_ptr(), len: hint.len() };
+        let (mut identity_len, mut key_len) = (identity.len(), key.len());
+        // SAFETY: the slices are valid, C copies the first and writes no more than the
+        // others hold; does not raise.
+        let ret = unsafe {
+            sys::mpglue_psk_identity(
+                self.0,
+                hint,
+                identity.as_mut_ptr(),
+                &raw mut identity_len,
+                key.as_mut_ptr(),
+                &raw mut key_len,
+            )
+        };
+        if ret == 0 { Ok((identity_len, key_len)) } else { Err(Interruption::Raised) }
+    }
+}
+
 impl Verifier for Owner {
     fn verify(&mut self, der: &[u8], depth: i32) -> core::result::Result<i32, Interruption> {
         let mut verdict = 0;
@@ -306,6 +340,40 @@ pub extern "C" fn mpssl_context_cipher(context: &Context, i: usize) -> *const c_
 }
 
 /// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `identity` and `key` are valid.
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_context_set_psk(
+    context: &mut Context,
+    identity: mpssl_bytes_t,
+    key: mpssl_bytes_t,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    let (identity, key) = unsafe { (bytes(identity, false), bytes(key, false)) };
+    status(context.set_psk(identity.zip(key)))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `hint` is valid.
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_context_ask_for_psk(
+    context: &mut Context,
+    asks: bool,
+    hint: mpssl_bytes_t,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    let hint = unsafe { bytes(hint, false) };
+    status(context.ask_for_psk(asks, hint.unwrap_or_default()))
+}
+
+/// See `mpssl.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_context_has_cookies(context: &Context) -> bool {
     context.cookies().is_some()
@@ -374,13 +442,12 @@ pub unsafe extern "C" fn mpssl_dtls_stranger(
 pub unsafe extern "C" fn mpssl_dtls_connection_id(datagram: mpssl_bytes_t, len: usize) -> mpssl_bytes_t {
     // SAFETY: by this function's contract.
     let cid = unsafe { bytes(datagram, false) }.and_then(|datagram| dtls::connection_id(datagram, len));
-    cid.map_or(mpssl_bytes_t { data: core::ptr::null(), len: 0 }, |cid| mpssl_bytes_t {
-        data: cid.as_ptr(),
-        len: cid.len(),
-    })
+    borrowed(cid)
 }
 
 // C's arrays hold what is written to them here.
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+const _: () = assert!(crate::psk::IDENTITY_MAX <= sys::MPSSL_PSK_IDENTITY_MAX as usize);
 const _: () = assert!(dtls::HELLO_VERIFY_LEN == sys::MPSSL_HELLO_VERIFY_LEN as usize);
 const _: () = assert!(mbedtls::CID_MAX <= sys::MPSSL_CID_MAX as usize);
 
@@ -391,20 +458,23 @@ const _: () = assert!(mbedtls::CID_MAX <= sys::MPSSL_CID_MAX as usize);
 ///
 /// # Safety
 ///
-/// `hostname` (followed by a NUL) and `client_id` are valid; `out` is valid for a write.
+/// The options' `hostname` (followed by a NUL) and `client_id` are valid; `out` is valid
+/// for a write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_socket_new(
     context: &mut Context,
-    hostname: mpssl_bytes_t,
-    client_id: mpssl_bytes_t,
-    host_signs: bool,
-    hello_verify: bool,
+    options: mpssl_options_t,
     out: *mut *mut Socket,
 ) -> mpssl_status_t {
     // SAFETY: by this function's contract.
     unsafe {
-        let (hostname, client_id) = (bytes(hostname, true), bytes(client_id, false));
-        output(Socket::new(context, hostname, client_id, host_signs, hello_verify).map(Box::into_raw), out)
+        let options = Options {
+            hostname: bytes(options.hostname, true),
+            client_id: bytes(options.client_id, false),
+            host_signs: options.host_signs,
+            hello_verify: options.hello_verify,
+        };
+        output(Socket::new(context, options).map(Box::into_raw), out)
     }
 }
 
@@ -566,11 +636,29 @@ pub extern "C" fn mpssl_socket_version(socket: &Socket) -> *const c_char {
     c_str(socket.version())
 }
 
+fn borrowed(bytes: Option<&[u8]>) -> mpssl_bytes_t {
+    bytes.map_or(mpssl_bytes_t { data: core::ptr::null(), len: 0 }, |bytes| mpssl_bytes_t {
+        data: bytes.as_ptr(),
+        len: bytes.len(),
+    })
+}
+
+/// See `mpssl.h`.
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_psk_identity(socket: &Socket) -> mpssl_bytes_t {
+    borrowed(socket.psk_identity())
+}
+
+/// See `mpssl.h`.
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_psk_identity_hint(socket: &Socket) -> mpssl_bytes_t {
+    borrowed(socket.psk_identity_hint())
+}
+
 /// See `mpssl.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_peer_cert(socket: &Socket) -> mpssl_bytes_t {
-    match socket.peer_cert() {
-        Some(der) => mpssl_bytes_t { data: der.as_ptr(), len: der.len() },
-        None => mpssl_bytes_t { data: core::ptr::null(), len: 0 },
-    }
+    borrowed(socket.peer_cert())
 }

@@ -61,7 +61,31 @@ pub trait Signer {
     fn sign(&mut self, key: &[u8], hash: &[u8], signature: &mut [u8]) -> Result<Option<usize>, Interruption>;
 }
 
-/// All of it: what one call on a socket may call out to.
-pub trait Host: Transport + Clock + Verifier + Signer {}
+/// Where pre-shared keys come from: `SSLContext.server_psk_keys` and the callbacks.
+pub trait PskStore {
+    /// A server's key for the identity that a client shows, into `key`: its length; 0
+    /// where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Interruption::Raised`] if the look-up raised.
+    fn key(&mut self, identity: &[u8], key: &mut [u8]) -> Result<usize, Interruption>;
 
-impl<T: Transport + Clock + Verifier + Signer> Host for T {}
+    /// A client's identity and key for the server's hint (empty: it gave none), into
+    /// `identity` and `key`: their lengths, 0 where there are none.
+    ///
+    /// # Errors
+    ///
+    /// [`Interruption::Raised`] if the callback raised.
+    fn identity(
+        &mut self,
+        hint: &[u8],
+        identity: &mut [u8],
+        key: &mut [u8],
+    ) -> Result<(usize, usize), Interruption>;
+}
+
+/// All of it: what one call on a socket may call out to.
+pub trait Host: Transport + Clock + Verifier + Signer + PskStore {}
+
+impl<T: Transport + Clock + Verifier + Signer + PskStore> Host for T {}

@@ -12,6 +12,7 @@
 //! | [`socket`] | `SSLSocket`: handshake, read, write, poll, close as one state machine |
 //! | [`dtls`] | what only datagrams need: the retransmission timer, cookies |
 //! | [`credentials`] | certificate chain and private key |
+//! | [`psk`] | pre-shared keys |
 //! | [`trust`] | trust anchors |
 //! | [`ciphers`] | cipher suite names |
 //! | [`io`] | what the core asks of the world: transport, clock, verifier |
@@ -35,6 +36,8 @@
 //! | `verify_mode` | – | `mbedtls_ssl_conf_authmode` |
 //! | `set_ciphers` | cipher suite | `mbedtls_ssl_conf_ciphersuites` |
 //! | `close`, `unwrap` | close_notify alert | `mbedtls_ssl_close_notify` |
+//! | `psk_identity`, `psk_key` | PSK identity, pre-shared key (RFC 4279) | `mbedtls_ssl_conf_psk` |
+//! | `server_psk_keys` | – | `mbedtls_ssl_conf_psk_cb` |
 //! | `client_id` | cookie (RFC 6347 4.2.1) | `mbedtls_ssl_set_client_transport_id` |
 #![no_std]
 
@@ -44,6 +47,8 @@ pub mod credentials;
 pub mod dtls;
 pub mod error;
 pub mod io;
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+pub mod psk;
 pub mod socket;
 pub mod trust;
 

@@ -105,6 +105,18 @@ impl<T: Copy> Array<T> {
         }
         Ok(Self { first, len, owns: PhantomData })
     }
+
+    /// A copy of `values`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    pub fn copy_of(values: &[T]) -> Result<Self> {
+        let first: NonNull<T> = allocate(values.len().max(1))?;
+        // SAFETY: `first` starts fresh memory for as many values.
+        unsafe { first.copy_from_nonoverlapping(NonNull::from(values).cast(), values.len()) };
+        Ok(Self { first, len: values.len(), owns: PhantomData })
+    }
 }
 
 impl<T: Copy> Deref for Array<T> {

@@ -39,6 +39,20 @@ enum Operation {
     Other,
 }
 
+/// What a connection is made with, beside its context's settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// For a client: what the server's certificate must name; required under
+    /// `CERT_REQUIRED`. It ends with a NUL that is not part of it.
+    pub hostname: Option<&'a [u8]>,
+    /// For a DTLS server: what the cookie is bound to; required with `hello_verify`.
+    pub client_id: Option<&'a [u8]>,
+    /// See [`crate::io::Signer`].
+    pub host_signs: bool,
+    /// A DTLS server asks the client for a cookie.
+    pub hello_verify: bool,
+}
+
 /// A connection.
 pub struct Socket {
     ssl: Ssl,
@@ -58,7 +72,8 @@ const CLOSED: Error = Error::Errno(MPSSL_EBADF.cast_signed());
 /// where the peer has gone, has said so itself, or is to try again.
 fn alert(error: Error) -> Option<u32> {
     Some(match error {
-        Error::NoMemory => sys::MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR,
+        // Raised by a verifier, a signer or a look-up of keys.
+        Error::NoMemory | Error::Raised => sys::MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR,
         Error::Tls(code) => match code {
             sys::MBEDTLS_ERR_SSL_CONN_EOF
             | sys::MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY
@@ -86,31 +101,21 @@ fn alert(error: Error) -> Option<u32> {
 }
 
 impl Socket {
-    /// A connection with `context`'s settings. `hostname`, for a client: what the
-    /// server's certificate must name; required under `CERT_REQUIRED`. It ends
-    /// with a NUL that is not part of it. `client_id`, for a DTLS server: what
-    /// the cookie is bound to; required with `hello_verify`, which makes the server
-    /// ask for one. `host_signs`: see [`crate::io::Signer`].
+    /// A connection with `context`'s settings.
     ///
     /// # Errors
     ///
     /// `ValueError` for a missing or impossible host name; [`Error::Tls`] with
     /// `MBEDTLS_ERR_SSL_BAD_INPUT_DATA` for a missing client id; [`Error::NoMemory`].
-    pub fn new(
-        context: &mut Context,
-        hostname: Option<&[u8]>,
-        client_id: Option<&[u8]>,
-        host_signs: bool,
-        hello_verify: bool,
-    ) -> Result<Box<Self>> {
-        let hostname = match hostname {
+    pub fn new(context: &mut Context, options: Options<'_>) -> Result<Box<Self>> {
+        let hostname = match options.hostname {
             Some(name) => Some(CStr::from_bytes_with_nul(name).map_err(|_| Error::Value(Invalid::Hostname))?),
             None if context.endpoint() == Endpoint::Client && context.verify_mode() == 2 => {
                 return Err(Error::Value(Invalid::NoHostname));
             }
             None => None,
         };
-        let config = context.config(host_signs, hello_verify)?;
+        let config = context.config(options.host_signs, options.hello_verify)?;
         let mut socket = Box::new(|| Self {
             ssl: Ssl::new(config),
             state: State::Handshaking,
@@ -136,14 +141,12 @@ impl Socket {
         }
         #[cfg(mbedtls_ssl_dtls_hello_verify)]
         if context.endpoint() == Endpoint::Server && context.transport() == Transport::Datagram {
-            match client_id {
+            match options.client_id {
                 Some(id) => socket.ssl.set_client_id(id)?,
-                None if hello_verify => return Err(Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA)),
+                None if options.hello_verify => return Err(Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA)),
                 None => {}
             }
         }
-        #[cfg(not(mbedtls_ssl_dtls_hello_verify))]
-        let _ = client_id;
         Ok(socket)
     }
 
@@ -210,18 +213,15 @@ impl Socket {
     /// Ends the connection for an error, and tells the peer where Mbed TLS has not.
     fn fail(&mut self, host: &mut dyn Host, outcome: Outcome, code: i32) -> Error {
         self.state = State::Failed;
-        if outcome.interruption == Some(Interruption::Raised) {
-            return Error::Raised;
-        }
-        if outcome.verdict != 0 {
-            return Error::from_verdict(outcome.verdict);
-        }
-        let error = match Error::from_mbedtls(code) {
-            Error::Tls(sys::MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) => match self.ssl.verify_result() {
+        let error = match (outcome.interruption, Error::from_mbedtls(code)) {
+            (Some(Interruption::Raised), _) => Error::Raised,
+            _ if outcome.verdict != 0 => Error::from_verdict(outcome.verdict),
+            (Some(Interruption::NoMemory), _) => Error::NoMemory,
+            (_, Error::Tls(sys::MBEDTLS_ERR_X509_CERT_VERIFY_FAILED)) => match self.ssl.verify_result() {
                 0 => Error::Tls(code),
                 flags => Error::Verify(flags),
             },
-            error => error,
+            (_, error) => error,
         };
         let alert = match alert(error) {
             Some(alert) if !self.ssl.is_alert_last() => alert,
@@ -249,9 +249,14 @@ impl Socket {
     /// then `EBADF`.
     pub fn handshake(&mut self, host: &mut dyn Host) -> Result<()> {
         self.usable()?;
+        self.handshake_for(host, Operation::Other)
+    }
+
+    /// Handshakes because an operation needs it to be over.
+    fn handshake_for(&mut self, host: &mut dyn Host, operation: Operation) -> Result<()> {
         while self.state == State::Handshaking {
             let outcome = self.ssl.handshake(host);
-            self.judge(host, outcome, Operation::Other)?;
+            self.judge(host, outcome, operation)?;
         }
         Ok(())
     }
@@ -267,6 +272,7 @@ impl Socket {
             if matches!(self.state, State::CloseNotify | State::Cut) || buf.is_empty() {
                 return Ok(0);
             }
+            self.handshake_for(host, Operation::Read)?;
             let outcome = self.ssl.read(host, buf);
             if let Some(done) = self.judge(host, outcome, Operation::Read)? {
                 return Ok(done);
@@ -293,8 +299,8 @@ impl Socket {
     /// than that. `EMSGSIZE` for more than a datagram's record may carry.
     pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Result<usize> {
         self.usable()?;
+        self.handshake_for(host, Operation::Write)?;
         if self.is_datagram() {
-            self.handshake(host)?;
             // One write is one record: nothing is cut.
             if buf.len() > self.ssl.max_out_payload() {
                 return Err(Error::Errno(MPSSL_EMSGSIZE.cast_signed()));
@@ -302,9 +308,7 @@ impl Socket {
         }
         let buf = match self.in_flight {
             0 => {
-                if self.state != State::Handshaking {
-                    self.flush(host)?; // an alert, say
-                }
+                self.flush(host)?; // an alert, say
                 buf
             }
             n => buf.get(..n).ok_or(Error::Errno(MPSSL_EINVAL.cast_signed()))?,
@@ -452,6 +456,20 @@ impl Socket {
     #[must_use]
     pub fn close_notify_received(&self) -> bool {
         self.state == State::CloseNotify
+    }
+
+    /// The identity that the client has proven to have the key of, at a server.
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    #[must_use]
+    pub fn psk_identity(&self) -> Option<&[u8]> {
+        if self.ssl.is_handshake_over() { self.ssl.psk_identity() } else { None }
+    }
+
+    /// The identity hint that the server has sent, at a client.
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    #[must_use]
+    pub fn psk_identity_hint(&self) -> Option<&[u8]> {
+        self.ssl.psk_identity_hint()
     }
 
     /// The cipher suite, once the handshake is over.

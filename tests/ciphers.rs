@@ -28,9 +28,21 @@ fn get(context: &Context) -> Vec<&'static str> {
 fn every_suite_by_its_own_name() {
     let _balance = Balance::start();
     let mut context = Context::new(0, 0).unwrap();
-    let all = get(&context);
-    assert!(all.len() > 30 && all.contains(&GCM) && all.contains(&CCM_8), "{all:?}");
-    assert!(all.iter().all(|name| name.starts_with("TLS-")), "{all:?}");
+    let mut all = get(&context);
+    assert!(all.len() > 20 && all.contains(&GCM) && all.contains(&CCM_8), "{all:?}");
+    assert!(all.iter().all(|name| name.starts_with("TLS-") && !name.contains("-PSK-")), "{all:?}");
+    // With a key only the others are enabled; those with forward secrecy come first.
+    context.set_psk(Some((b"id", b"key"))).unwrap();
+    let psk = get(&context);
+    assert!(psk.iter().all(|name| name.contains("-PSK-")), "{psk:?}");
+    let kinds: Vec<_> = ["TLS-ECDHE-PSK-", "TLS-DHE-PSK-", "TLS-PSK-"]
+        .map(|kind| psk.iter().filter(|name| name.starts_with(kind)).count())
+        .into();
+    assert!(kinds.iter().all(|&n| n > 3) && kinds.iter().sum::<usize>() == psk.len(), "{psk:?}");
+    assert!(psk[0].starts_with("TLS-ECDHE-PSK-") && psk[psk.len() - 1].starts_with("TLS-PSK-"));
+    context.set_psk(None).unwrap();
+    assert_eq!(get(&context), all);
+    all.extend(psk);
     for name in &all {
         assert_eq!(set(&mut context, &[name]), Ok(()));
         assert_eq!(get(&context), [*name]);

@@ -9,7 +9,7 @@ mod common;
 use std::ffi::{CStr, c_void};
 use std::ptr::null_mut;
 
-use common::{Balance, CLIENT, Link, Port, SERVER, pattern, pki};
+use common::{Balance, CLIENT, Link, Port, SERVER, options, pattern, pki};
 use micropython_ssl::context::Context;
 use micropython_ssl::ffi::*;
 use micropython_ssl::io::Interruption;
@@ -97,7 +97,7 @@ fn side(protocol: i32, mode: i32, port: Port, host_signs: bool) -> Side {
         // A socket that does not exist has no certificate: the template for bytes.
         let mut probe = null_mut();
         let mut plain = Context::new(1, 0).unwrap();
-        let template = mpssl_socket_peer_cert(&Socket::new(&mut plain, None, None, false, true).unwrap());
+        let template = mpssl_socket_peer_cert(&Socket::new(&mut plain, options(None, None)).unwrap());
         let none = bytes!(template, None);
         let (cert, key, ca) = (pki::cert("ec"), pki::key("ec"), pki::cert("ca"));
         let bare = |bytes: &[u8]| bytes[..bytes.len() - 1].to_vec();
@@ -123,12 +123,15 @@ fn side(protocol: i32, mode: i32, port: Port, host_signs: bool) -> Side {
             let first = CStr::from_ptr(mpssl_context_cipher(context, 0));
             assert_eq!(first, c"TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256");
             assert!(mpssl_context_cipher(context, 1).is_null());
-            let status = mpssl_socket_new(context, none, none, false, true, &raw mut probe);
+            let options =
+                mpssl_options_t { hostname: none, client_id: none, host_signs: false, hello_verify: true };
+            let status = mpssl_socket_new(context, options, &raw mut probe);
             assert_eq!((status.kind, status.code, probe), (VALUE, 3, null_mut()), "no host name");
         }
         let host = (protocol == 0).then_some(b"localhost\0".as_slice());
         let host = bytes!(template, host.map(|host| &host[..9]));
-        assert_eq!(mpssl_socket_new(context, host, none, host_signs, true, &raw mut side.socket).kind, OK);
+        let options = mpssl_options_t { hostname: host, client_id: none, host_signs, hello_verify: true };
+        assert_eq!(mpssl_socket_new(context, options, &raw mut side.socket).kind, OK);
         side
     }
 }

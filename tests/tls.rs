@@ -11,14 +11,14 @@ use std::rc::Rc;
 use common::alloc::{live, take_peak};
 use common::raw::Raw;
 use common::{
-    ALERTED, Balance, CLIENT, CUT, EBADF, EINVAL, End, Fate, Link, Pair, SERVER, Setup, pattern, pki,
-    records, run, text,
+    ALERTED, Balance, CLIENT, CUT, EBADF, EINVAL, End, Fate, Link, Pair, SERVER, Setup, options, pattern,
+    pki, records, run, text,
 };
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Invalid, Result};
 use micropython_ssl::io::Interruption;
 use micropython_ssl::mbedtls::sys;
-use micropython_ssl::socket::Socket;
+use micropython_ssl::socket::{Options, Socket};
 
 const ENOTCONN: Error = Error::Errno(107);
 /// `POLLIN`, `POLLOUT`, `POLLNVAL` as MicroPython has them.
@@ -248,7 +248,7 @@ fn arguments_that_are_refused() {
     }
     let mut wrap = |mode, host: Option<&[u8]>| {
         context.set_verify_mode(mode).unwrap();
-        Socket::new(&mut context, host, None, false, true).err()
+        Socket::new(&mut context, options(host, None)).err()
     };
     assert_eq!(wrap(2, None), invalid(Invalid::NoHostname));
     assert_eq!(wrap(2, Some(b"local\0host\0")), invalid(Invalid::Hostname));
@@ -259,7 +259,7 @@ fn arguments_that_are_refused() {
     assert_eq!((wrap(0, None), wrap(1, None), wrap(2, Some(b"localhost\0"))), (None, None, None));
     // Only a client needs a name.
     let mut server = Context::new(1, 2).unwrap();
-    assert!(Socket::new(&mut server, None, None, false, true).is_ok());
+    assert!(Socket::new(&mut server, options(None, None)).is_ok());
 }
 
 // ---- Cipher suites ----------------------------------------------------------
@@ -662,7 +662,7 @@ fn a_write_that_never_began_commits_to_nothing() {
 fn raw_pair() -> (End, Raw, Rc<Link>) {
     let (link, client, server) = Link::new(false);
     let mut context = Setup::default().client().unwrap();
-    let socket = Socket::new(&mut context, Some(b"localhost\0"), None, false, true).unwrap();
+    let socket = Socket::new(&mut context, options(Some(b"localhost\0"), None)).unwrap();
     let (mut client, mut raw) = (End { socket, port: client }, Raw::new(server));
     let results = run(&mut client, &mut raw, End::handshake, Raw::handshake);
     assert_eq!(results, (Ok(()), Ok(())));
@@ -1066,7 +1066,7 @@ fn dtls_over_a_path_that_loses_doubles_and_reorders() {
     assert_eq!(pair.client.handshake(), Err(Error::WantRead));
     let hello_verify = Error::Tls(sys::MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED);
     assert_eq!(pair.server.handshake(), Err(hello_verify));
-    pair.server.socket = Socket::new(&mut server, None, Some(b"192.0.2.1:4433"), false, true).unwrap();
+    pair.server.socket = Socket::new(&mut server, options(None, Some(b"192.0.2.1:4433"))).unwrap();
     let start = pair.link.now();
     for side in [CLIENT, SERVER] {
         pair.link.wire(side).fault = Some(Box::new(|n, _| match n % 5 {
@@ -1106,8 +1106,8 @@ fn a_dtls_server_has_to_know_its_client() {
     let _balance = Balance::start();
     let mut server = Setup { datagram: true, ..Setup::default() }.server().unwrap();
     let missing = Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA);
-    assert_eq!(Socket::new(&mut server, None, None, false, true).err(), Some(missing));
-    assert!(Socket::new(&mut server, None, Some(b"x"), false, true).is_ok());
+    assert_eq!(Socket::new(&mut server, options(None, None)).err(), Some(missing));
+    assert!(Socket::new(&mut server, options(None, Some(b"x"))).is_ok());
 }
 
 #[test]
@@ -1117,7 +1117,8 @@ fn a_dtls_server_may_do_without_cookies() {
     let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
     for client_id in [None, Some(b"192.0.2.1:4433".as_slice())] {
         let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
-        pair.server.socket = Socket::new(&mut server, None, client_id, false, false).unwrap();
+        pair.server.socket =
+            Socket::new(&mut server, Options { hello_verify: false, ..options(None, client_id) }).unwrap();
         let mut pair = pair.open();
         pair.transfer(CLIENT, b"a datagram");
     }

@@ -15,6 +15,8 @@ use crate::dtls;
 use crate::error::{Result, check};
 use crate::mem::{Box, Shared};
 use crate::trust::Anchors;
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+use crate::{ffi::mpglue_free, psk};
 
 /// Which side of the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub struct Config {
     signer: Option<Box<Signer>>,
     anchors: Option<Shared<Anchors>>,
     ciphers: Option<Shared<Ciphers>>,
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    psk: psk::Settings,
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
     cookies: Option<Shared<dtls::Cookies>>,
 }
@@ -67,6 +71,8 @@ impl Config {
             signer: None,
             anchors: None,
             ciphers: None,
+            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+            psk: psk::Settings::default(),
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
             cookies: None,
         }
@@ -181,6 +187,66 @@ impl Config {
         // which keeps it; does not raise.
         unsafe { sys::mbedtls_ssl_conf_ciphersuites(self.conf.get(), ciphers.terminated().as_ptr()) };
         self.ciphers = Some(ciphers.clone());
+    }
+
+    /// Pre-shared keys. Where a client's host chooses, this configuration is fit for one
+    /// connection only.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`].
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    pub fn set_psk(&mut self, endpoint: Endpoint, psk: &psk::Settings) -> Result<()> {
+        self.psk = psk.clone();
+        match (endpoint, &psk.pair) {
+            (Endpoint::Server, _) => {
+                // SAFETY: sets fields; does not raise.
+                unsafe {
+                    let look_up = Some(super::psk::look_up as _);
+                    sys::mbedtls_ssl_conf_psk_cb(self.conf.get(), look_up, core::ptr::null_mut());
+                }
+                Ok(())
+            }
+            (Endpoint::Client, _) if psk.asks => {
+                // Offered are only suites for which there is a key. This one, nobody has.
+                let mut key = [0; 32];
+                self.rng.fill(&mut key)?;
+                check(self.replace_psk(b"?", &key))
+            }
+            (Endpoint::Client, Some(pair)) => check(self.replace_psk(pair.identity(), pair.key())),
+            (Endpoint::Client, None) => Ok(()),
+        }
+    }
+
+    /// Replaces a client's identity and key. Where that happens after the configuration
+    /// was shared, it is one connection's.
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    pub(super) fn replace_psk(&self, identity: &[u8], key: &[u8]) -> c_int {
+        let conf = self.conf.get();
+        // SAFETY: what Mbed TLS copied before is given back as its own free does it, and
+        // not used again; it copies the new. None raises.
+        unsafe {
+            if !(*conf).psk.is_null() {
+                sys::mbedtls_platform_zeroize((*conf).psk.cast(), (*conf).psk_len);
+            }
+            mpglue_free((*conf).psk.cast());
+            mpglue_free((*conf).psk_identity.cast());
+            ((*conf).psk, (*conf).psk_len) = (core::ptr::null_mut(), 0);
+            ((*conf).psk_identity, (*conf).psk_identity_len) = (core::ptr::null_mut(), 0);
+            sys::mbedtls_ssl_conf_psk(conf, key.as_ptr(), key.len(), identity.as_ptr(), identity.len())
+        }
+    }
+
+    /// What [`Self::set_psk`] set.
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    pub(super) fn psk(&self) -> &psk::Settings {
+        &self.psk
+    }
+
+    /// The random generator.
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    pub(super) fn rng(&self) -> &Rng {
+        &self.rng
     }
 
     /// What only datagrams have.

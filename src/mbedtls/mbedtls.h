@@ -33,8 +33,9 @@
 #include "mbedtls/platform_util.h"
 #include "mbedtls/threading.h"
 
-// Internal: the table of functions of a key.
+// Internal: the table of functions of a key, the state of a handshake.
 #include "../library/pk_wrap.h"
+#include "../library/ssl_misc.h"
 
 // For their error codes.
 #include "mbedtls/ccm.h"

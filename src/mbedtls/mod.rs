@@ -10,6 +10,8 @@ mod config;
 mod cookie;
 mod crt;
 mod pk;
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+mod psk;
 mod records;
 mod rng;
 mod signer;

@@ -25,6 +25,8 @@ pub struct Ssl {
     /// The peer's certificate as DER, once the handshake is over.
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     peer_cert: Option<Array<u8>>,
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    psk: super::psk::Seen,
     config: Shared<Config>,
 }
 
@@ -49,11 +51,17 @@ struct Received {
 /// What one call on a connection may call out to, and what came of it. It lives
 /// for that call, on the stack.
 pub struct Call<'host> {
-    host: &'host mut dyn Host,
+    pub(super) host: &'host mut dyn Host,
     datagram: bool,
     /// The connection; its fields are touched only while Mbed TLS calls out.
     ssl: *mut sys::mbedtls_ssl_context,
     received: Received,
+    pub(super) config: *const Config,
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    pub(super) psk: *mut super::psk::Seen,
+    /// The handshake's own function while it is replaced.
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    pub(super) update_checksum: super::psk::UpdateChecksum,
     /// The transport raised: it is not asked again in this call.
     transport_raised: bool,
     outcome: Outcome,
@@ -155,7 +163,7 @@ impl Call<'_> {
     }
 
     /// Keeps the first exception; anything else is overtaken by what comes later.
-    fn interrupted(&mut self, why: Interruption) {
+    pub(super) fn interrupted(&mut self, why: Interruption) {
         if self.outcome.interruption != Some(Interruption::Raised) {
             self.outcome.interruption = Some(why);
         }
@@ -274,6 +282,8 @@ impl Ssl {
             received: Received::default(),
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             peer_cert: None,
+            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+            psk: super::psk::Seen::default(),
             config,
         }
     }
@@ -394,6 +404,10 @@ impl Ssl {
     /// A server's client has begun anew: nothing that is known of it holds any more.
     pub fn reconnected(&mut self) {
         self.received.hello = self.received.new_hello.take();
+        #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+        {
+            self.psk = super::psk::Seen::default();
+        }
         #[cfg(mbedtls_ssl_keep_peer_certificate)]
         {
             self.peer_cert = None;
@@ -432,7 +446,19 @@ impl Ssl {
         };
         let ctx = self.ctx.get();
         let (datagram, received) = (self.datagram, self.received);
-        let mut call = Call { host, datagram, ssl: ctx, received, transport_raised: false, outcome };
+        let mut call = Call {
+            host,
+            datagram,
+            ssl: ctx,
+            received,
+            config: &raw const *self.config,
+            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+            psk: &raw mut self.psk,
+            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+            update_checksum: None,
+            transport_raised: false,
+            outcome,
+        };
         let handle = &raw mut call;
         // SAFETY: the callbacks' pointer is valid until it is taken back below,
         // and they alone use it until then. None raises.
@@ -459,8 +485,27 @@ impl Ssl {
 
     /// `mbedtls_ssl_handshake`: as much of it as the transport allows.
     pub fn handshake(&mut self, host: &mut dyn Host) -> Outcome {
-        // SAFETY: the connection is set up; does not raise.
-        self.call(host, 0, |ctx, _| unsafe { sys::mbedtls_ssl_handshake(ctx) })
+        // SAFETY: the connection is set up, its call under way; does not raise.
+        self.call(host, 0, |ctx, _| unsafe {
+            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+            return super::psk::handshake(ctx);
+            #[cfg(not(mbedtls_ssl_handshake_with_psk_enabled))]
+            sys::mbedtls_ssl_handshake(ctx)
+        })
+    }
+
+    /// The identity that the client has shown, at a server.
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    #[must_use]
+    pub fn psk_identity(&self) -> Option<&[u8]> {
+        self.psk.identity.as_deref()
+    }
+
+    /// The identity hint that the server has sent, at a client.
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    #[must_use]
+    pub fn psk_identity_hint(&self) -> Option<&[u8]> {
+        self.psk.hint.as_deref()
     }
 
     /// `mbedtls_ssl_read`.

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 
-use micropython_ssl::io::{Interruption, Signer, Transport, Verifier};
+use micropython_ssl::io::{Interruption, PskStore, Signer, Transport, Verifier};
 
 use super::{Port, clock};
 
@@ -94,6 +94,44 @@ unsafe extern "C" fn mpglue_sign(
         let hash = std::slice::from_raw_parts(hash.data, hash.len);
         match port.sign(key, hash, std::slice::from_raw_parts_mut(signature, size)) {
             Ok(made) => i32::try_from(made.unwrap_or(0)).expect("signatures are short"),
+            Err(_) => RAISED,
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mpglue_psk_key(owner: *mut c_void, identity: Bytes, key: *mut u8, size: usize) -> i32 {
+    // SAFETY: as in mpglue_stream_read.
+    unsafe {
+        let port = &mut *owner.cast::<Port>();
+        let identity = std::slice::from_raw_parts(identity.data, identity.len);
+        match port.key(identity, std::slice::from_raw_parts_mut(key, size)) {
+            Ok(len) => i32::try_from(len).expect("keys are short"),
+            Err(_) => RAISED,
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mpglue_psk_identity(
+    owner: *mut c_void,
+    hint: Bytes,
+    identity: *mut u8,
+    identity_len: *mut usize,
+    key: *mut u8,
+    key_len: *mut usize,
+) -> i32 {
+    // SAFETY: as in mpglue_stream_read; the lengths are the room there is.
+    unsafe {
+        let port = &mut *owner.cast::<Port>();
+        let hint = std::slice::from_raw_parts(hint.data, hint.len);
+        let identity = std::slice::from_raw_parts_mut(identity, *identity_len);
+        let key = std::slice::from_raw_parts_mut(key, *key_len);
+        match port.identity(hint, identity, key) {
+            Ok(lengths) => {
+                (*identity_len, *key_len) = lengths;
+                0
+            }
             Err(_) => RAISED,
         }
     }

@@ -13,6 +13,7 @@ use micropython_ssl::mem::Box;
 use micropython_ssl::socket::Socket;
 
 use super::link::{CLIENT, Fate, Fault, Link, SERVER};
+use super::options;
 use super::pair::{End, Setup};
 use super::{clock, pki};
 
@@ -111,12 +112,12 @@ pub fn contexts(setup: Setup<'_>, client: Settings, server: Settings) -> [Source
 /// A client's connection.
 pub fn client(context: &Source) -> Box<Socket> {
     let hostname = pki::with_nul(b"localhost".to_vec());
-    Socket::new(&mut context.borrow_mut(), Some(&hostname), None, false, true).expect("client")
+    Socket::new(&mut context.borrow_mut(), options(Some(&hostname), None)).expect("client")
 }
 
 /// A server's, for the client that calls itself `id`.
 pub fn server(context: &Source, id: &[u8]) -> Box<Socket> {
-    Socket::new(&mut context.borrow_mut(), None, Some(id), false, true).expect("server")
+    Socket::new(&mut context.borrow_mut(), options(None, Some(id))).expect("server")
 }
 
 /// Client and server over a link.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use super::clock;
 use micropython_ssl::error::Error;
-use micropython_ssl::io::{Clock, Interruption, Signer, Transport, Verifier};
+use micropython_ssl::io::{Clock, Interruption, PskStore, Signer, Transport, Verifier};
 
 /// An end, and the wire that it sends on.
 pub const CLIENT: usize = 0;
@@ -183,6 +183,12 @@ pub type Judge = Box<dyn FnMut(&[u8], i32) -> Result<i32, Interruption>>;
 /// A sign callback: of key and hash it makes a signature, or leaves it to the key.
 pub type Sign = Box<dyn FnMut(&[u8], &[u8]) -> Result<Option<Vec<u8>>, Interruption>>;
 
+/// Looks up the key of an identity; empty: there is none.
+pub type PskKey = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, Interruption>>;
+
+/// Chooses identity and key for a hint.
+pub type PskIdentity = Box<dyn FnMut(&[u8]) -> Result<(Vec<u8>, Vec<u8>), Interruption>>;
+
 /// One end of a link, and what an `SSLSocket`'s object has besides: all that a connection may
 /// call out to.
 pub struct Port {
@@ -194,10 +200,14 @@ pub struct Port {
     pub gate: Option<Gate>,
     pub judge: Option<Judge>,
     pub sign: Option<Sign>,
+    pub psk_key: Option<PskKey>,
+    pub psk_identity: Option<PskIdentity>,
     /// Transport calls so far.
     pub calls: usize,
     /// Depth and DER of each certificate that was shown to the verifier.
     pub judged: Vec<(i32, Vec<u8>)>,
+    /// Each identity that was looked up.
+    pub identities: Vec<Vec<u8>>,
     /// The gate has interrupted the call under way.
     pub interrupted: bool,
     /// The errors that calls came to for it, where [`run`](super::run) made them again.
@@ -214,6 +224,9 @@ impl Port {
             gate: None,
             judge: None,
             sign: None,
+            psk_key: None,
+            psk_identity: None,
+            identities: Vec::new(),
             calls: 0,
             judged: Vec::new(),
             interrupted: false,
@@ -325,6 +338,28 @@ impl Signer for Port {
             room[..n].copy_from_slice(&signature[..n]);
             signature.len()
         }))
+    }
+}
+
+impl PskStore for Port {
+    fn key(&mut self, identity: &[u8], room: &mut [u8]) -> Result<usize, Interruption> {
+        self.identities.push(identity.to_vec());
+        let key = self.psk_key.as_mut().map_or(Ok(Vec::new()), |look_up| look_up(identity))?;
+        room[..key.len()].copy_from_slice(&key);
+        Ok(key.len())
+    }
+
+    fn identity(
+        &mut self,
+        hint: &[u8],
+        identity: &mut [u8],
+        key: &mut [u8],
+    ) -> Result<(usize, usize), Interruption> {
+        let choose = self.psk_identity.as_mut().expect("a client that is asked");
+        let (chosen, its_key) = choose(hint)?;
+        identity[..chosen.len()].copy_from_slice(&chosen);
+        key[..its_key.len()].copy_from_slice(&its_key);
+        Ok((chosen.len(), its_key.len()))
     }
 }
 

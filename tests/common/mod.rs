@@ -30,6 +30,12 @@ pub use pair::{End, Pair, Peer, Setup, run};
 
 use micropython_ssl::error::Error;
 use micropython_ssl::mbedtls::sys;
+use micropython_ssl::socket::Options;
+
+/// A connection's options: a host name to verify, an address that cookies are bound to.
+pub fn options<'a>(hostname: Option<&'a [u8]>, client_id: Option<&'a [u8]>) -> Options<'a> {
+    Options { hostname, client_id, host_signs: false, hello_verify: true }
+}
 
 /// `OSError(EBADF)`: what every call answers after the one that failed.
 pub const EBADF: Error = Error::Errno(9);

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Result};
 use micropython_ssl::mem::Box;
-use micropython_ssl::socket::Socket;
+use micropython_ssl::socket::{Options, Socket};
 
 use super::link::{CLIENT, Link, Port, SERVER};
-use super::pki;
+use super::{options, pki};
 
 /// Whoever is at an end of a link.
 pub trait Peer {
@@ -142,11 +142,11 @@ impl Pair {
         let client_id = datagram.then_some(b"192.0.2.1:4433".as_slice());
         Ok(Self {
             client: End {
-                socket: Socket::new(client, hostname.as_deref(), None, host_signs, true)?,
+                socket: Socket::new(client, Options { host_signs, ..options(hostname.as_deref(), None) })?,
                 port: client_port,
             },
             server: End {
-                socket: Socket::new(server, None, client_id, host_signs, true)?,
+                socket: Socket::new(server, Options { host_signs, ..options(None, client_id) })?,
                 port: server_port,
             },
             link,

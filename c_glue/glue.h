@@ -18,6 +18,10 @@
 #define MP_NORETURN NORETURN // MicroPython 1.25
 #endif
 
+#ifndef MPSSL_PEER_CERT_DICT
+#define MPSSL_PEER_CERT_DICT 1 // getpeercert() without arguments
+#endif
+
 // Whether asynchronous exceptions were kept out already.
 typedef bool mpssl_signals_t;
 
@@ -107,6 +111,11 @@ bool mpssl_is_peer(mp_obj_t sock);
 void mpssl_peer_follow(void *sock);
 // Whether a read of the listener's socket may wait.
 bool mpssl_peer_may_wait(mp_obj_t sock);
+
+// certificate.c
+
+// What the certificate, a bytes object with its DER, says: CPython's dict.
+mp_obj_t mpssl_certificate_dict(mp_obj_t der);
 
 // protect.c
 

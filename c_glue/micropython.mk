@@ -9,6 +9,7 @@
 #   MPSSL_CARGO            cargo, with a toolchain if need be ("cargo +esp")
 #   MPSSL_CARGO_ARGS       more arguments for cargo (-Zbuild-std=core …)
 #   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
+#   MPSSL_PEER_CERT_DICT   0: getpeercert() knows DER only, as upstream's, for less flash
 #   MBEDTLS_DIR            an Mbed TLS 3.6 tree other than lib/mbedtls
 
 ifneq ($(MICROPY_PY_SSL)$(MICROPY_SSL_MBEDTLS),11)
@@ -19,6 +20,7 @@ MPSSL_CARGO ?= cargo
 MPSSL_CARGO_ARGS ?=
 MPSSL_TARGET ?=
 MPSSL_MBEDTLS_CONFIG ?= 1
+MPSSL_PEER_CERT_DICT ?= 1
 
 # realpath, because the directory may be reached through a link.
 MPSSL_ROOT := $(realpath $(USERMOD_DIR)/..)
@@ -28,8 +30,11 @@ MPSSL_OBJ_DIR := $(BUILD)/$(patsubst $(USER_C_MODULES)/%,%,$(USERMOD_DIR))
 ################################################################################
 # C: the glue
 
+CFLAGS_USERMOD += -DMPSSL_PEER_CERT_DICT=$(MPSSL_PEER_CERT_DICT)
+
 # Scanned for qstrs and MP_REGISTER_*.
 SRC_USERMOD_C += $(addprefix $(USERMOD_DIR)/,\
+	certificate.c \
 	dtls_listener.c \
 	modssl.c \
 	protect.c \

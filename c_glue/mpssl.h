@@ -39,6 +39,12 @@ typedef struct _mpssl_status_t {
     int32_t code; // by kind: errno, Mbed TLS code, verify flags, which ValueError
 } mpssl_status_t;
 
+// The code of a VALUE status that C looks at: a private key that cannot be read, or not
+// with this password.
+enum {
+    MPSSL_INVALID_KEY = 0,
+};
+
 // errno values as MicroPython names them (py/mperrno.h; the POSIX numbers).
 enum {
     MPSSL_EIO = 5,
@@ -201,6 +207,22 @@ mpssl_bytes_t mpssl_socket_psk_identity(const mpssl_socket_t *socket);
 mpssl_bytes_t mpssl_socket_psk_identity_hint(const mpssl_socket_t *socket);
 // The peer's certificate as DER, borrowed; data NULL where there is none or the build keeps none.
 mpssl_bytes_t mpssl_socket_peer_cert(const mpssl_socket_t *socket);
+bool mpssl_socket_peer_verified(const mpssl_socket_t *socket); // it was looked at, and is good
+
+/******************************************************************************/
+// What a certificate says, as a run of tokens. A value is a text, a number, or a
+// tuple: OPEN, values, CLOSE. The run is keys, which are texts, each before its value.
+
+enum {
+    MPSSL_CERT_TEXT_END = 0xff, // ends a text in UTF-8, which has none of these bytes
+    MPSSL_CERT_OPEN = 0xfe,
+    MPSSL_CERT_CLOSE = 0xfd,
+    MPSSL_CERT_NUMBER = 0xfc, // the next byte is the number
+};
+
+// Writes the tokens of a certificate in DER where they fit, and always their length. Not
+// the certificate's worth but its words: verify it first. ValueError for what is none.
+mpssl_status_t mpssl_certificate_describe(mpssl_bytes_t der, uint8_t *tokens, size_t size, size_t *len);
 
 /******************************************************************************/
 // Call-outs: from Rust to C. None raises; each catches what Python raises.

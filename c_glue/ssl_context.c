@@ -73,17 +73,25 @@ void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_
         cert = get_content(&cert_in, takes_paths(self));
     }
     mpssl_bytes_t password = { NULL, 0 };
-    if (mp_obj_is_callable(password_in)) {
-        password_in = mp_call_function_0(password_in);
-    }
-    if (password_in != mp_const_none) {
+    bool ask = mp_obj_is_callable(password_in);
+    if (!ask && password_in != mp_const_none) {
         password = get_bytes(&password_in);
     }
 
     mpssl_signals_t signals;
     mpssl_status_t status;
-    claim(self, &signals);
-    CALL_WITH_MEMORY(status, mpssl_context_load_cert_chain(self->tls, cert, key, password, self->ecdsa_sign_callback == mp_const_none));
+    for (;;) {
+        claim(self, &signals);
+        CALL_WITH_MEMORY(status, mpssl_context_load_cert_chain(self->tls, cert, key, password, self->ecdsa_sign_callback == mp_const_none));
+        if (!ask || status.kind != MPSSL_VALUE || status.code != MPSSL_INVALID_KEY) {
+            break;
+        }
+        // Asked for only when it is needed, as in CPython.
+        mpssl_release(&self->busy, &signals);
+        ask = false;
+        password_in = mp_call_function_0(password_in);
+        password = get_bytes(&password_in);
+    }
     if (status.kind == MPSSL_CERT_MISSING) {
         mpssl_release(&self->busy, &signals);
         get_bytes(&cert_in); // raises the TypeError that names the type

@@ -525,22 +525,38 @@ static void copy_peer_cert(ssl_socket_obj_t *self, void *arg) {
     *(mp_obj_t *)arg = der.data == NULL ? mp_const_none : mp_obj_new_bytes(der.data, der.len);
 }
 
-// getpeercert(binary_form=False) -> the peer's certificate as DER, None without one.
-static mp_obj_t socket_getpeercert(size_t n_args, const mp_obj_t *args) {
-    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(args[0]);
-    if (n_args < 2 || !mp_obj_is_true(args[1])) {
+// getpeercert(binary_form=False) -> the peer's certificate, as CPython's dict or as DER;
+// None without one. What an unverified certificate says is nobody's word: an empty dict.
+static mp_obj_t socket_getpeercert(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    static const mp_arg_t allowed[] = {
+        { MP_QSTR_binary_form, MP_ARG_BOOL, { .u_bool = false } },
+    };
+    mp_arg_val_t binary_form;
+    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, 1, allowed, &binary_form);
+#if !MPSSL_PEER_CERT_DICT
+    if (!binary_form.u_bool) {
         mp_raise_NotImplementedError(NULL);
     }
+#endif
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(pos_args[0]);
     enter(self);
     mp_obj_t cert = mp_const_none;
     mpssl_status_t status = { MPSSL_OK, 0 };
+#if MPSSL_PEER_CERT_DICT
+    bool verified = mpssl_socket_peer_verified(self->tls);
+#endif
     if (mpssl_protect(self, copy_peer_cert, &cert) != 0) {
         status.kind = MPSSL_RAISED;
     }
     leave(self, status);
+#if MPSSL_PEER_CERT_DICT
+    if (cert != mp_const_none && !binary_form.u_bool) {
+        return verified ? mpssl_certificate_dict(cert) : mp_obj_new_dict(0);
+    }
+#endif
     return cert;
 }
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_getpeercert_obj, 1, 2, socket_getpeercert);
+static MP_DEFINE_CONST_FUN_OBJ_KW(socket_getpeercert_obj, 1, socket_getpeercert);
 #endif
 
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)

@@ -6,6 +6,7 @@
 
 use core::ffi::{CStr, c_char, c_void};
 
+use crate::certificate;
 use crate::context::Context;
 use crate::dtls::{self, Stranger};
 use crate::error::{Error, Invalid, Result};
@@ -23,8 +24,9 @@ mod sys {
 
 pub use sys::mpssl_options_t;
 pub(crate) use sys::{
-    MPSSL_EBADF, MPSSL_EINVAL, MPSSL_EIO, MPSSL_EMSGSIZE, MPSSL_ENOMEM, MPSSL_ENOTCONN, MPSSL_ETIMEDOUT,
-    MPSSL_POLL_NVAL, MPSSL_POLL_RD, MPSSL_POLL_WR, mpglue_calloc, mpglue_free,
+    MPSSL_CERT_CLOSE, MPSSL_CERT_NUMBER, MPSSL_CERT_OPEN, MPSSL_CERT_TEXT_END, MPSSL_EBADF, MPSSL_EINVAL,
+    MPSSL_EIO, MPSSL_EMSGSIZE, MPSSL_ENOMEM, MPSSL_ENOTCONN, MPSSL_ETIMEDOUT, MPSSL_POLL_NVAL, MPSSL_POLL_RD,
+    MPSSL_POLL_WR, mpglue_calloc, mpglue_free,
 };
 use sys::{mpglue_atomic_begin, mpglue_atomic_end};
 use sys::{mpssl_bytes_t, mpssl_dtls_t, mpssl_status_t};
@@ -64,6 +66,9 @@ impl From<Error> for mpssl_status_t {
         Self { kind: kind.cast_signed(), code }
     }
 }
+
+// What C looks for is what is said here.
+const _: () = assert!(Invalid::Key as u32 == sys::MPSSL_INVALID_KEY);
 
 /// The error that a status stands for; `None` for `MPSSL_OK` and what is none.
 fn error(status: mpssl_status_t) -> Option<Error> {
@@ -661,4 +666,33 @@ pub extern "C" fn mpssl_socket_psk_identity_hint(socket: &Socket) -> mpssl_bytes
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_peer_cert(socket: &Socket) -> mpssl_bytes_t {
     borrowed(socket.peer_cert())
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_peer_verified(socket: &Socket) -> bool {
+    socket.peer_verified()
+}
+
+/******************************************************************************/
+// Certificates.
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `der` is valid, `tokens` is valid for `size` initialised bytes or NULL where that
+/// is 0, `len` for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_certificate_describe(
+    der: mpssl_bytes_t,
+    tokens: *mut u8,
+    size: usize,
+    len: *mut usize,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let tokens = if size == 0 { &mut [] } else { core::slice::from_raw_parts_mut(tokens, size) };
+        output(certificate::describe(bytes(der, false).unwrap_or_default(), tokens), len)
+    }
 }

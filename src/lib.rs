@@ -14,6 +14,7 @@
 //! | [`credentials`] | certificate chain and private key |
 //! | [`psk`] | pre-shared keys |
 //! | [`trust`] | trust anchors |
+//! | [`certificate`] | what a peer's certificate says: `getpeercert()` |
 //! | [`ciphers`] | cipher suite names |
 //! | [`io`] | what the core asks of the world: transport, clock, verifier |
 //! | [`error`] | every failure, and what Python sees of it |
@@ -41,6 +42,7 @@
 //! | `client_id` | cookie (RFC 6347 4.2.1) | `mbedtls_ssl_set_client_transport_id` |
 #![no_std]
 
+pub mod certificate;
 pub mod ciphers;
 pub mod context;
 pub mod credentials;

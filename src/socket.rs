@@ -484,6 +484,12 @@ impl Socket {
         if self.ssl.is_handshake_over() { self.ssl.version() } else { None }
     }
 
+    /// Whether the peer's certificate was verified, and nothing was wrong with it.
+    #[must_use]
+    pub fn peer_verified(&self) -> bool {
+        self.ssl.peer_verified()
+    }
+
     /// The peer's certificate as DER, if it showed one and the build keeps it.
     #[must_use]
     pub fn peer_cert(&self) -> Option<&[u8]> {

@@ -173,6 +173,16 @@ fn a_conversation() {
         let cert = mpssl_socket_peer_cert(client.socket());
         assert_eq!(std::slice::from_raw_parts(cert.data, cert.len), pki::der("ec"));
         assert!(mpssl_socket_peer_cert(server.socket()).data.is_null());
+        assert!(mpssl_socket_peer_verified(client.socket()));
+        assert!(!mpssl_socket_peer_verified(server.socket()));
+        let (mut tokens, mut len) = ([0; 600], 0);
+        assert_eq!(mpssl_certificate_describe(cert, null_mut(), 0, &raw mut len).kind, OK);
+        assert_eq!(mpssl_certificate_describe(cert, tokens.as_mut_ptr(), len, &raw mut len).kind, OK);
+        assert!(tokens.starts_with(b"version\xff\xfc\x03serialNumber\xff"));
+        assert_eq!((tokens[len - 1], tokens[len]), (0xfd, 0));
+        let cut = bytes!(cert, Some(&pki::der("ec")[..300]));
+        let status = mpssl_certificate_describe(cut, null_mut(), 0, &raw mut len);
+        assert_eq!((status.kind, status.code), (VALUE, 1));
     }
 
     let (data, mut buf) = (pattern(1000), [0; 600]);

@@ -28,6 +28,7 @@ build|libclang|libclang-dev|bindgen reads C headers with it
 demo|program openssl|openssl|a peer, and the certificates
 demo|program curl|curl|a peer
 test|pymodule pip|python3-pip|brings the libraries that use the module
+test|pymodule cryptography|python3-cryptography|tools/mkpki.py
 test|program mosquitto|mosquitto|a peer
 test|program gnutls-cli|gnutls-bin|a peer
 test|program coap-client-openssl|libcoap3-bin|a peer

@@ -123,6 +123,13 @@ impl Config {
         unsafe { sys::mbedtls_ssl_conf_authmode(self.conf.get(), mode) };
     }
 
+    /// Whether the peer's certificate is looked at.
+    #[must_use]
+    pub fn verifies(&self) -> bool {
+        // SAFETY: reads a field; does not raise.
+        unsafe { c_int::from((*self.conf.get()).authmode) != sys::MBEDTLS_SSL_VERIFY_NONE as c_int }
+    }
+
     /// The certificate chain and key to show to the peer.
     ///
     /// # Errors

@@ -599,6 +599,13 @@ impl Ssl {
         unsafe { sys::mbedtls_ssl_get_verify_result(self.ctx.get()) }
     }
 
+    /// Whether the peer's certificate was verified, and nothing was wrong with it.
+    #[must_use]
+    pub fn peer_verified(&self) -> bool {
+        // Where nobody looked, Mbed TLS found nothing wrong.
+        self.config.verifies() && self.verify_result() == 0
+    }
+
     /// Bytes decrypted and not yet read.
     #[must_use]
     pub fn bytes_available(&self) -> usize {

@@ -20,9 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 # Each module but `cases` registers its cases, which run in this order.
 import aio  # noqa: E402, F401
 import cases  # noqa: E402
+import certificates  # noqa: E402, F401
 import https  # noqa: E402, F401
 import mqtt  # noqa: E402, F401
 import openssl  # noqa: E402, F401
+import pki  # noqa: E402, F401
 
 if __name__ == "__main__":
     sys.exit(cases.main(__doc__))

@@ -46,11 +46,7 @@ print(len(client.cipher()), client.cipher() == server.cipher(), client.cipher()[
 print(client.cipher()[0] in ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).get_ciphers())
 print(client.getpeercert(True) == pki.ec_der, type(client.getpeercert(True)))
 print(server.getpeercert(True))
-for args in ((), (False,)):
-    try:
-        client.getpeercert(*args)
-    except NotImplementedError as er:
-        print(repr(er))
+print(client.getpeercert(), client.getpeercert(False), server.getpeercert())  # not verified
 print(client.do_handshake(), server.do_handshake(), len(client_end.rx), len(server_end.rx))
 client.write(b"x")
 print(server.read(1))

@@ -73,7 +73,15 @@ ENCRYPTED = (
 )
 for form, key in ENCRYPTED:
     buffer = bytearray(b"secret")
-    for password in ("secret", b"secret", buffer, lambda: "secret", lambda: b"secret"):
+    for password in (
+        "secret",
+        b"secret",
+        buffer,
+        memoryview(buffer),
+        lambda: "secret",
+        lambda: b"secret",
+        lambda: buffer,
+    ):
         load(form + " password", pki.ec_pem, key, password)
     load(form + " keyword", pki.ec_pem, key, password="secret")
     load(form + " wrong password", pki.ec_pem, key, "Secret")
@@ -81,7 +89,15 @@ for form, key in ENCRYPTED:
     load(form + " without password", pki.ec_pem, key)
 load("password not needed", pki.ec_pem, pki.ec_key, "secret")
 load("password is no string", pki.ec_pem, pki.encrypted_key, 1)
+load("password is no string, nor needed", pki.ec_pem, pki.ec_key, 1)
 load("password callable's result is no string", pki.ec_pem, pki.encrypted_key, lambda: 1)
+load("password callable's result is None", pki.ec_pem, pki.encrypted_key, lambda: None)
+load("password callable's result is wrong", pki.ec_pem, pki.encrypted_key, lambda: "Secret")
+load("password callable's result is empty", pki.ec_pem, pki.encrypted_key, lambda: b"")
+for size in (1023, 1024, 1025, 20000):
+    load("password is long", pki.ec_pem, pki.encrypted_pk8, "s" * size)
+    load("password callable's result is long", pki.ec_pem, pki.encrypted_key, lambda: b"s" * size)
+load("password callable wants an argument", pki.ec_pem, pki.encrypted_key, lambda one: "secret")
 
 
 def fail():
@@ -89,6 +105,24 @@ def fail():
 
 
 load("password callable raises", pki.ec_pem, pki.encrypted_key, fail)
+
+# It is asked once, and only when there is something to open; others may use the context
+# meanwhile.
+asked = []
+
+
+def ask():
+    asked.append(ctx.verify_mode)
+    ctx.load_cert_chain(pki.rsa_der, pki.rsa_key_der)
+    return "secret"
+
+
+ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+ctx.load_cert_chain(pki.ec_pem, pki.ec_key, ask)
+print(asked, shown_by(ctx))
+ctx.load_cert_chain(pki.ec_pem, pki.encrypted_key, ask)
+print(asked, shown_by(ctx))
+load("password callable raises, not called", pki.ec_pem, pki.ec_key, fail)
 
 # What is no key, no certificate or no pair.
 for cls in (tls.SSLContext, ssl.SSLContext):

@@ -780,6 +780,12 @@ def gives(value):
     return check
 
 
+def peer_described(run):
+    alt_names = (("DNS", HOST),)
+    if run.result.get("subjectAltName") != alt_names or len(run.result) != 7:
+        return "result %r" % (run.result,)
+
+
 def reads(run):
     run.result = bytes(run.result)
     return gives(DATA)(run) or run.echo()
@@ -938,6 +944,7 @@ SCENARIOS = [
     Scenario("write big", UP, write_big, arrives(BIG), blocking=True),
     Scenario("poll", UP, poll, polled),
     Scenario("getpeercert", UP, lambda run: run.sub.getpeercert(True), lambda run: gives(PKI["server"])(run), verify=True, needs="getpeercert"),
+    Scenario("getpeercert dict", UP, lambda run: run.sub.getpeercert(), peer_described, verify=True, needs="getpeercert"),
     Scenario("cipher", UP, lambda run: run.sub.cipher(), echoes),
     Scenario("cipher before handshake", WRAPPED, lambda run: (run.sub.cipher(),), gives((None,))),
     Scenario("close", UP, close, says_goodbye, closes=True),

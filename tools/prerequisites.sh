@@ -32,6 +32,9 @@ test|pymodule cryptography|python3-cryptography|tools/mkpki.py
 test|program mosquitto|mosquitto|a peer
 test|program gnutls-cli|gnutls-bin|a peer
 test|program coap-client-openssl|libcoap3-bin|a peer
+test|program chromium|chromium|a peer
+test|program chromedriver|chromium-driver|drives it
+test|program certutil|libnss3-tools|makes the store of what it trusts
 test|program valgrind|valgrind|
 test|program nm|binutils|looks into the linked firmware
 test|program ip|iproute2|brings up a test's own network

@@ -27,6 +27,7 @@ LAYOUT = {
     ],
     "terkin": [("umqtt.py", "umqtt.py"), ("urequests.py", "urequests.py")],
     "microdot": [("microdot/", "microdot/")],
+    "websockets": [("websockets/", "websockets/")],
     "chumicro": [
         ("chumicro_requests/", "chumicro_requests/"),
         ("chumicro_sockets/", "chumicro_sockets/"),

@@ -64,9 +64,16 @@ static mp_obj_t ssl_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_
         mpssl_context_load_anchors(context, args[ARG_ca_certs].u_obj, true);
     }
     mpssl_context_set_mode(context, args[ARG_cert_reqs].u_int);
-    return mpssl_socket_make(context, args[ARG_sock].u_obj, server_side,
-        args[ARG_do_handshake].u_bool && args[ARG_do_handshake_on_connect].u_bool,
+    bool do_handshake = args[ARG_do_handshake].u_bool && args[ARG_do_handshake_on_connect].u_bool;
+    // There are servers that wrap the connection again, asking for no certificate, when this
+    // fails: a client that has none would only have to begin again, too.
+    bool demands = server_side && args[ARG_cert_reqs].u_int == MBEDTLS_SSL_VERIFY_REQUIRED;
+    mp_obj_t sock = mpssl_socket_make(context, args[ARG_sock].u_obj, server_side, do_handshake && !demands,
         args[ARG_server_hostname].u_obj, mp_const_none);
+    if (do_handshake && demands) {
+        mpssl_socket_handshake_or_close(sock);
+    }
+    return sock;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(ssl_wrap_socket_obj, 1, ssl_wrap_socket);
 

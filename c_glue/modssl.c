@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // The modules `tls` (upstream's native module) and `ssl` (upstream's Python
-// wrapper of it), the latter also under its old name `ussl`.
+// wrapper of it), the latter also under its old name `ussl`, whose CERT_OPTIONAL is CPython's.
 
 #include "glue.h"
 
@@ -106,9 +106,16 @@ static mp_obj_t wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *k
         cert_reqs = MBEDTLS_SSL_VERIFY_REQUIRED;
     }
     mpssl_context_set_mode(context, cert_reqs);
-    return mpssl_socket_make(context, args[ARG_sock].u_obj, server_side,
-        args[ARG_do_handshake].u_bool && args[ARG_do_handshake_on_connect].u_bool,
+    bool do_handshake = args[ARG_do_handshake].u_bool && args[ARG_do_handshake_on_connect].u_bool;
+    // There are servers that wrap the connection again, asking for no certificate, when this
+    // fails: a client that has none would only have to begin again, too.
+    bool demands = server_side && cert_reqs == MBEDTLS_SSL_VERIFY_REQUIRED;
+    mp_obj_t sock = mpssl_socket_make(context, args[ARG_sock].u_obj, server_side, do_handshake && !demands,
         args[ARG_server_hostname].u_obj, mp_const_none);
+    if (do_handshake && demands) {
+        mpssl_socket_handshake_or_close(sock);
+    }
+    return sock;
 }
 
 static mp_obj_t ssl_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {

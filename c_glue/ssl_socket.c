@@ -233,6 +233,28 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     return MP_OBJ_FROM_PTR(self);
 }
 
+static void close_transport(ssl_socket_obj_t *self, void *arg) {
+    (void)arg;
+    if (self->sock != MP_OBJ_NULL) {
+        mp_stream_close(self->sock);
+    }
+}
+
+void mpssl_socket_handshake_or_close(mp_obj_t self_in) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    enter(self);
+    mpssl_status_t status = handshake_to_end(self);
+    if (status.kind != MPSSL_OK) {
+        // What is raised is why the handshake failed, not what closing came to.
+        mp_obj_t cause = self->pending_exc;
+        mpssl_protect(self, close_transport, NULL);
+        self->pending_exc = cause;
+        self->sock = MP_OBJ_NULL;
+        self->closing = true;
+    }
+    leave(self, status);
+}
+
 mp_obj_t mpssl_socket_cid(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     uint8_t cid[MPSSL_CID_MAX];

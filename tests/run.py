@@ -218,8 +218,11 @@ def micropython():
 
 def consumers():
     """Programs and libraries that use the module, and real peers."""
-    env = {"MICROPYTHON": build(default_version(), "standard")}
-    yield from child("consumers", [sys.executable, ROOT / "tests/consumers/run.py"], 900, env)
+    env = {
+        "MICROPYTHON": build(default_version(), "standard"),
+        "MICROPYTHON_WEBREPL": build(default_version(), "standard", "--webrepl"),
+    }
+    yield from child("consumers", [sys.executable, ROOT / "tests/consumers/run.py"], 1200, env)
 
 
 def datagrams():

@@ -14,6 +14,7 @@ set -euo pipefail
 #   pymodule NAME     a module of python3's
 #   libclang          a libclang that bindgen can load
 #   file PATTERN      a file
+#   pyheaders python3 the headers of python3, for packages with C in them
 needs() {
     cat <<'TABLE'
 build|program gcc|gcc|compiles MicroPython and Mbed TLS
@@ -29,6 +30,9 @@ demo|program openssl|openssl|a peer, and the certificates
 demo|program curl|curl|a peer
 test|pymodule pip|python3-pip|brings the libraries that use the module
 test|pymodule cryptography|python3-cryptography|tools/mkpki.py
+test|pyheaders python3|python3-dev|upydev's netifaces is published as source
+test|program localedef|libc-bin|upydev wants to know a country
+test|file /usr/share/i18n/locales/en_US|locales|upydev wants to know a country
 test|program mosquitto|mosquitto|a peer
 test|program gnutls-cli|gnutls-bin|a peer
 test|program coap-client-openssl|libcoap3-bin|a peer
@@ -57,6 +61,8 @@ is_there() { # kind name
     pkg) pkg-config --exists "$2" 2>/dev/null ;;
     libclang) has_libclang ;;
     file) compgen -G "$2" >/dev/null ;;
+    pyheaders) "$2" -c 'import os, sys, sysconfig
+sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' 2>/dev/null ;;
     esac
 }
 

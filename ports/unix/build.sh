@@ -16,6 +16,7 @@ usage: ports/unix/build.sh --micropython DIR --out DIR [options] [make arguments
   --variant NAME      standard (default) or coverage
   --stock             the tree's own tls at its own configuration, for comparison
   --asan              with AddressSanitizer
+  --webrepl           with os.dupterm and _webrepl, as microcontrollers have them
   --modules DIR       additional directory of user C modules
 TEXT
 }
@@ -26,7 +27,7 @@ die() {
 }
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
-micropython= mbedtls= variant=standard out= stock= asan= modules=
+micropython= mbedtls= variant=standard out= stock= asan= webrepl= modules=
 cflags_extra= ldflags_extra=
 
 # What is left in "$@" after the loop goes to make.
@@ -50,6 +51,7 @@ while [ "$n" -gt 0 ]; do
         ;;
     --stock) stock=1 ;;
     --asan) asan=1 ;;
+    --webrepl) webrepl=1 ;;
     -h | --help)
         usage
         exit 0
@@ -82,6 +84,13 @@ if [ -n "$asan" ]; then
     flags="-fsanitize=address --param asan-use-after-return=0"
     cflags_extra="$cflags_extra $flags -DMP_ASAN=1"
     ldflags_extra="$ldflags_extra $flags"
+fi
+
+if [ -n "$webrepl" ]; then
+    # An ESP32 waits 20 ms after each piece of a file. (modwebrepl.c compares signed with
+    # unsigned, which no port for which it is compiled warns of.)
+    cflags_extra="$cflags_extra -DMICROPY_PY_OS_DUPTERM=1 -DMICROPY_PY_WEBREPL=1"
+    cflags_extra="$cflags_extra -DMICROPY_PY_WEBREPL_DELAY=20 -Wno-sign-compare"
 fi
 
 # A release tarball below this project is not to take its version from our repository.

@@ -7,8 +7,8 @@ A PATTERN runs only the cases whose names contain it. What the processes of a ca
 kept under build/consumers/logs. The last line is "N passed, N failed, N skipped"; the exit code
 is 1 if a case failed.
 
-Needs openssl, curl, mosquitto, chromium and pip; without one of them the cases that need it are
-skipped, with the reason.
+Needs openssl, curl, mosquitto, chromium and pip, and for WebREPL a build with --webrepl; without
+one of them the cases that need it are skipped, with the reason.
 """
 
 import sys
@@ -27,6 +27,7 @@ import mqtt  # noqa: E402, F401
 import openssl  # noqa: E402, F401
 import pki  # noqa: E402, F401
 import rpc  # noqa: E402, F401
+import webrepl  # noqa: E402, F401
 
 if __name__ == "__main__":
     sys.exit(cases.main(__doc__))

@@ -94,3 +94,11 @@ for _ in range(2):
 server.close()
 client.close()
 print(server_end.closed, client_end.closed, len(client_end.rx))
+
+# But a server's that demanded a certificate is closed: nobody can wrap it again without.
+for demands in (ssl.CERT_NONE, ssl.CERT_REQUIRED):
+    client_end, server_end = link()
+    server_end.rx.extend(b"GET / HTTP/1.0\r\n\r\n")
+    keys = {"key": pki.ec_key_der, "cert": pki.ec_der, "cadata": pki.ca_der}
+    show("server", ssl.wrap_socket, server_end, server_side=True, cert_reqs=demands, **keys)
+    print(server_end.closed)

@@ -1,0 +1,23 @@
+# On the device, as boot.py or at its end, with wss_repl.py and the three files beside it.
+
+import time
+
+import network
+import ntptime
+import wss_repl
+
+wlan = network.WLAN(network.STA_IF)
+wlan.active(True)
+wlan.connect("SSID", "PASSWORD")
+for _ in range(100):
+    if wlan.isconnected():
+        break
+    time.sleep_ms(100)
+
+try:
+    # A certificate is valid from a day to a day: without the right time all are refused.
+    ntptime.settime()
+    wss_repl.start(password="changeme")
+except (OSError, ValueError) as error:
+    # Without it the device is still there on its serial port.
+    print("wss_repl:", repr(error))

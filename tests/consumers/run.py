@@ -7,8 +7,8 @@ A PATTERN runs only the cases whose names contain it. What the processes of a ca
 kept under build/consumers/logs. The last line is "N passed, N failed, N skipped"; the exit code
 is 1 if a case failed.
 
-Needs openssl, curl, mosquitto and pip; without one of them the cases that need it are skipped,
-with the reason.
+Needs openssl, gnutls-bin, curl, mosquitto and pip, and for a few cases a Python 3.13; without one
+of them the cases that need it are skipped, with the reason.
 """
 
 import sys
@@ -20,9 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 # Each module but `cases` registers its cases, which run in this order.
 import aio  # noqa: E402, F401
 import cases  # noqa: E402
+import examples  # noqa: E402, F401
 import https  # noqa: E402, F401
 import mqtt  # noqa: E402, F401
 import openssl  # noqa: E402, F401
+import psk  # noqa: E402, F401
 
 if __name__ == "__main__":
     sys.exit(cases.main(__doc__))

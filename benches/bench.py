@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`make bench`: this module and upstream's stock module, side by side in one run.
 
-    bench.py [--ours MICROPYTHON] [--stock MICROPYTHON] [--quick] [--check]
+    bench.py [--ours MICROPYTHON] [--stock MICROPYTHON] [--quick] [--psk] [--check]
 
 The two runs of each round follow each other directly, so that whatever else the machine does
 meets both. Needs a C compiler, and valgrind for the instruction counts. Prints a table and
@@ -68,12 +68,17 @@ class Module:
     def sample(self, name, value):
         self.samples.setdefault(name, []).append(value)
 
-    def instructions(self, verify, count):
-        """Exact number of instructions of a run with `count` handshakes."""
+    def instructions(self, *arguments):
+        """Exact number of instructions that one more time of what pair.py counts takes."""
+        # Two runs that differ in their number only: start-up drops out.
+        few, many = (self._instructions(*arguments, count) for count in (2, 6))
+        return (many - few) // 4
+
+    def _instructions(self, *arguments):
         command = ["valgrind", "--tool=callgrind"]
         command += [f"--callgrind-out-file={self.scratch / 'callgrind.out'}"]
         command += [self.binary, "-X", f"heapsize={HEAP}", HERE / "pair.py", self.certs]
-        done = run([*command, "handshakes", verify, count])
+        done = run([*command, *arguments])
         return int(re.search(r"Collected : (\d+)", done.stderr)[1])
 
 
@@ -95,9 +100,8 @@ def measure_speed(modules, rounds, handshakes, megabytes):
 def measure_instructions(modules):
     for module in modules:
         for verify in ("none", "verified"):
-            # Two runs that differ in handshakes only: start-up drops out.
-            few, many = module.instructions(verify, 2), module.instructions(verify, 6)
-            module.figures[f"handshake_{verify}_instructions"] = (many - few) // 4
+            figure = module.instructions("handshakes", verify)
+            module.figures[f"handshake_{verify}_instructions"] = figure
 
 
 def measure_memory(modules, scratch):
@@ -110,6 +114,58 @@ def measure_memory(modules, scratch):
         for end in ("client", "server"):
             result[f"{end}_heap"] = result[f"{end}_gc"] + result[f"{end}_malloc"]
         module.figures.update(result)
+
+
+# As pair.py names them: with a certificate that the client verifies, and with a pre-shared key.
+HANDSHAKES = (
+    "verified",
+    "TLS-ECDHE-PSK-WITH-CHACHA20-POLY1305-SHA256",
+    "TLS-PSK-WITH-AES-128-GCM-SHA256",
+    "TLS-PSK-WITH-AES-128-CCM-8",
+)
+KEY_LENGTHS = (16, 32)
+
+
+def measure_psk(module, callgrind, tries):
+    """Pre-shared keys, which the stock module of these releases does not have."""
+    figures = module.figures["psk"] = {"handshakes": {}, "refusals": {}}
+    for kind in HANDSHAKES:
+        figures["handshakes"][kind] = module.pair("wire", kind)
+        figures["handshakes"][kind].update(module.pair("handshakes", kind, 40))
+        if callgrind:
+            count = module.instructions("handshakes", kind)
+            figures["handshakes"][kind]["instructions"] = count
+    for length in KEY_LENGTHS:
+        refusals = figures["refusals"][length] = module.pair("refusals", length, tries)
+        for what in ("wrong", "unknown") if callgrind else ():
+            refusals[f"{what}_instructions"] = module.instructions("refused", what, length)
+
+
+def psk_table(figures, tries):
+    def shown(value):
+        return "not counted" if value is None else number(value)
+
+    print(
+        f"\n{'handshake pair':46}{'instr.':>13}{'median µs':>11}{'client sends':>14}{'server sends':>14}"
+    )
+    for kind, figure in figures["handshakes"].items():
+        name = "ECDHE-ECDSA-AES256-GCM, verified" if kind == "verified" else kind
+        print(
+            f"{name:46}{shown(figure.get('instructions')):>13}{figure['median_us']:>11,}"
+            f"{figure['client_bytes']:>12} B{figure['server_bytes']:>12} B"
+        )
+    print(f"\n{'refused pre-shared key':46}{'wrong key':>13}{'unknown id.':>13}  unknown/wrong")
+    rows = [("the server's answer, median", "median_us", "µs"),
+            ("the server's answer, mean", "mean_us", "µs"),
+            ("the server's answer, mean without slowest 10 %", "trimmed_mean_us", "µs"),
+            ("both ends", "instructions", "instr.")]  # fmt: skip
+    for length, refusals in figures["refusals"].items():
+        print(f"keys of {length} bytes, {tries} tries each, by turns")
+        for what, key, unit in rows:
+            wrong, unknown = refusals.get(f"wrong_{key}"), refusals.get(f"unknown_{key}")
+            if wrong is not None:
+                what = f"  {what}, {unit}"
+                print(f"{what:46}{number(wrong):>13}{number(unknown):>13}  {unknown / wrong:.4f}")
 
 
 def section_sizes(binary):
@@ -217,19 +273,29 @@ def main():
     )
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no callgrind")
+    parser.add_argument("--psk", action="store_true", help="only the figures of pre-shared keys")
     parser.add_argument("--check", action="store_true", help="fail if a target is missed")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
     scratch = build / "bench"
     scratch.mkdir(parents=True, exist_ok=True)
+    tries = 100 if arguments.quick else 1000
+    callgrind = not arguments.quick
+    if callgrind and shutil.which("valgrind") is None:
+        print("note: valgrind is missing (Debian package: valgrind): no instruction counts")
+        callgrind = False
     try:
         for binary, target in ((arguments.ours, "unix"), (arguments.stock, "stock")):
-            if not binary.exists():
+            if not binary.exists() and not (arguments.psk and target == "stock"):
                 raise BenchError(f"{binary} is missing: build it first (make {target})")
         certs = build / "certs"
         run([ROOT / "tests/certs/make_certs.sh", certs])
         stock = Module("stock", arguments.stock.resolve(), certs, scratch)
         ours = Module("ours", arguments.ours.resolve(), certs, scratch)
+        if arguments.psk:
+            measure_psk(ours, callgrind, tries)
+            psk_table(ours.figures["psk"], tries)
+            return 0
         modules = [stock, ours]
         print("speed: interleaved runs", flush=True)
         rounds, handshakes, megabytes = (2, 10, 8) if arguments.quick else (7, 40, 32)
@@ -237,13 +303,11 @@ def main():
         print("memory: counted allocations", flush=True)
         measure_memory(modules, scratch)
         measure_size(modules, {"stock": STOCK_FILES, "ours": OURS_FILES})
-        if arguments.quick:
-            pass
-        elif shutil.which("valgrind") is None:
-            print("note: valgrind is missing (Debian package: valgrind): no instruction counts")
-        else:
+        if callgrind:
             print("instructions: callgrind", flush=True)
             measure_instructions(modules)
+        print("pre-shared keys", flush=True)
+        measure_psk(ours, callgrind, tries)
     except BenchError as error:
         print(f"bench FAILED: {error}", file=sys.stderr)
         return 2
@@ -255,6 +319,7 @@ def main():
         "\ntheir headers. Text is the first column of `size`; the share is .text, .rodata and"
         "\n.eh_frame of the Rust archive and the C glue in the linker map (stock: modtls_mbedtls.o)."
     )
+    psk_table(ours.figures["psk"], tries)
     report = {
         "machine": platform.machine(),
         "stock": stock.figures,

@@ -1,10 +1,13 @@
 """A TLS client and server in one MicroPython, over memory. Started by bench.py.
 
-    pair.py CERTS handshakes none|verified COUNT     time of each handshake
+    pair.py CERTS handshakes none|verified|SUITE COUNT     time of each handshake
+    pair.py CERTS wire none|verified|SUITE           bytes that a handshake sends
+    pair.py CERTS refusals KEY_LENGTH COUNT          time of refused pre-shared keys
+    pair.py CERTS refused wrong|unknown KEY_LENGTH COUNT     one kind of them
     pair.py CERTS memory                             needs memcount.so, preloaded
     pair.py CERTS throughput WRITE_SIZE MEGABYTES
 
-Prints one line of JSON. P-256, ECDHE-ECDSA-AES256-GCM, TLS 1.2.
+Prints one line of JSON. P-256, ECDHE-ECDSA-AES256-GCM, TLS 1.2; or SUITE with a pre-shared key.
 """
 
 import gc
@@ -18,6 +21,7 @@ certs, what = sys.argv[1:3]
 arguments = sys.argv[3:]
 
 SUITE = "TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384"
+PSK_SUITE = "TLS-PSK-WITH-AES-128-CCM-8"
 PIPE_SIZE = 40000  # more than one side ever sends before the other reads
 
 
@@ -27,6 +31,7 @@ class Pipe(io.IOBase):
     def __init__(self):
         self.buffer = memoryview(bytearray(PIPE_SIZE))
         self.start = self.end = 0
+        self.sent = 0
         self.peer = None
 
     def readinto(self, destination):
@@ -46,6 +51,7 @@ class Pipe(io.IOBase):
             return None
         peer.buffer[peer.end : peer.end + count] = memoryview(data)[:count]
         peer.end += count
+        self.sent += count
         return count
 
     def ioctl(self, request, argument):
@@ -66,7 +72,26 @@ def read(path):
         return file.read()
 
 
+IDENTITY = b"sensor-7"
+
+
+def psk_contexts(suite=None, key_length=16, client_identity=IDENTITY, client_key=None):
+    key = bytes(range(key_length))
+    server = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+    server.server_psk_keys = {IDENTITY: key}
+    client = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    client.verify_mode = tls.CERT_NONE
+    client.psk_identity = client_identity
+    client.psk_key = client_key or key
+    if suite is not None:
+        client.set_ciphers([suite])
+    return client, server
+
+
 def contexts(verify):
+    """verify: whether, or the suite of a pre-shared key."""
+    if isinstance(verify, str):
+        return psk_contexts(verify)
     server = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(read("ec.der"), read("ec.key.der"))
     client = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
@@ -95,6 +120,7 @@ def handshake(client_context, server_context, client_pipe, server_pipe):
 
 def time_handshakes(verify, count):
     client_context, server_context = contexts(verify)
+    suite = verify if isinstance(verify, str) else SUITE
     times = []
     for _ in range(count):
         client_pipe, server_pipe = pipes()
@@ -102,11 +128,89 @@ def time_handshakes(verify, count):
         start = time.ticks_us()
         client, server = handshake(client_context, server_context, client_pipe, server_pipe)
         times.append(time.ticks_diff(time.ticks_us(), start))
-        assert client.cipher()[0] == SUITE, client.cipher()
+        assert client.cipher()[0] == suite, client.cipher()
         client.close()
         server.close()
     times.sort()
     return {"min_us": times[0], "median_us": times[len(times) // 2]}
+
+
+def step(connection):
+    """Goes on with a handshake: True if it is done, False if it waits; or its OSError."""
+    try:
+        connection.do_handshake()
+        return True
+    except OSError as error:
+        return False if error.errno in (2, 3) else error  # SSLWantReadError, SSLWantWriteError
+
+
+def measure_wire(verify):
+    client_pipe, server_pipe = pipes()
+    client_context, server_context = contexts(verify)
+    client = client_context.wrap_socket(
+        client_pipe, server_hostname="localhost", do_handshake_on_connect=False
+    )
+    server = server_context.wrap_socket(
+        server_pipe, server_side=True, do_handshake_on_connect=False
+    )
+    done = [False, False]
+    while done != [True, True]:
+        done = [step(client), step(server)]
+        assert all(isinstance(end, bool) for end in done), done
+    return {"client_bytes": client_pipe.sent, "server_bytes": server_pipe.sent}
+
+
+def refusal(client_context, server_context):
+    """How long the server takes from the client's proof, which is wrong, to its alert."""
+    client_pipe, server_pipe = pipes()
+    client = client_context.wrap_socket(client_pipe, do_handshake_on_connect=False)
+    server = server_context.wrap_socket(
+        server_pipe, server_side=True, do_handshake_on_connect=False
+    )
+    gc.collect()
+    while True:
+        assert step(client) is False
+        start = time.ticks_us()
+        result = step(server)
+        took = time.ticks_diff(time.ticks_us(), start)
+        if result is not False:
+            break
+    assert result.errno == -29056, result  # MBEDTLS_ERR_SSL_INVALID_MAC
+    assert step(client).errno == -30592  # MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
+    client.close()
+    server.close()
+    return took
+
+
+def refused_contexts(what, key_length):
+    if what == "wrong":
+        return psk_contexts(PSK_SUITE, key_length, client_key=bytes(key_length))
+    return psk_contexts(PSK_SUITE, key_length, client_identity=b"sensor-8")
+
+
+def time_refusals(key_length, count):
+    """By turns, so that whatever else the machine does meets both."""
+    kinds = {what: refused_contexts(what, key_length) for what in ("wrong", "unknown")}
+    times = {what: [] for what in kinds}
+    for _ in range(count):
+        for what, pair in kinds.items():
+            times[what].append(refusal(*pair))
+    result = {}
+    for what, taken in times.items():
+        taken.sort()
+        result[what + "_median_us"] = taken[len(taken) // 2]
+        result[what + "_mean_us"] = sum(taken) / len(taken)
+        # Without the slowest tenth, which the machine's other work makes slow.
+        kept = taken[: len(taken) * 9 // 10]
+        result[what + "_trimmed_mean_us"] = sum(kept) / len(kept)
+    return result
+
+
+def repeat_refused(what, key_length, count):
+    pair = refused_contexts(what, key_length)
+    for _ in range(count):
+        refusal(*pair)
+    return {"refused": count}
 
 
 def measure_memory():
@@ -173,8 +277,16 @@ def measure_throughput(write_size, megabytes):
     return {"megabytes_per_s": done / time.ticks_diff(time.ticks_us(), start)}
 
 
+KINDS = {"none": False, "verified": True}
+
 if what == "handshakes":
-    result = time_handshakes(arguments[0] == "verified", int(arguments[1]))
+    result = time_handshakes(KINDS.get(arguments[0], arguments[0]), int(arguments[1]))
+elif what == "wire":
+    result = measure_wire(KINDS.get(arguments[0], arguments[0]))
+elif what == "refusals":
+    result = time_refusals(int(arguments[0]), int(arguments[1]))
+elif what == "refused":
+    result = repeat_refused(arguments[0], int(arguments[1]), int(arguments[2]))
 elif what == "memory":
     result = measure_memory()
 elif what == "throughput":

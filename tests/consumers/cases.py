@@ -59,8 +59,8 @@ class Bench:
         self.processes.append(process)
         return process
 
-    def micropython(self, script, module_path=None, environment=None, **given):
-        """A device script with name=value arguments and one library on its path."""
+    def micropython(self, script, module_path=None, environment=None, positional=(), **given):
+        """A device script, or an example, with arguments and one library on its path."""
         path = [str(DEVICE)]
         if module_path is not None:
             place = self.libraries.path(module_path)
@@ -70,8 +70,8 @@ class Bench:
         path += [str(extra) for extra in self.arguments.path]
         path.append(".frozen")
         return self.start(
-            f"micropython {script}",
-            [self.arguments.binary, DEVICE / script]
+            f"micropython {Path(script).name}",
+            [self.arguments.binary, DEVICE / script, *positional]
             + [f"{name}={value}" for name, value in given.items()],
             env=dict(os.environ, MICROPYPATH=":".join(path), **(environment or {})),
         )
@@ -115,11 +115,11 @@ class Bench:
         return context
 
 
-def finished(process, pattern):
-    """The process ended well and printed the pattern."""
-    code = process.wait()
+def finished(process, pattern, code=0):
+    """The process ended with that code and printed the pattern."""
+    ended = process.wait()
     match = re.search(pattern, process.output(), re.MULTILINE)
-    check(code == 0, f"{process.name} ended with {code}")
+    check(ended == code, f"{process.name} ended with {ended}")
     check(match, f"{process.name} did not print {pattern!r}")
     return match
 

@@ -19,6 +19,9 @@ LAYOUT = {
         ("micropython-umqtt.robust-1.0/umqtt/robust.py", "umqtt/robust.py"),
     ],
     "home-assistant": [("mha/umqtt/__init__.py", "umqtt.py")],
+    # For who imports umqtt.simple and gives it an SSLContext, which 1.1 of 2016 does not take:
+    # a descendant of the version that does.
+    "home-assistant as umqtt.simple": [("mha/umqtt/__init__.py", "umqtt/simple.py")],
     "arduino": [
         # Without the package's __init__.py, which imports the rest of it.
         ("arduino_iot_cloud/umqtt.py", "arduino_iot_cloud/umqtt.py"),

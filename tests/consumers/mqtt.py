@@ -7,9 +7,12 @@ from peers import check, free_port, need_program
 
 
 class Broker:
-    """mosquitto with a TLS listener; `mutual` demands a client certificate signed by ca."""
+    """mosquitto with a TLS listener; `mutual` demands a client certificate signed by ca.
 
-    def __init__(self, bench, mutual=False, cert="ec"):
+    `credentials`: lines of its configuration instead of those for a certificate.
+    """
+
+    def __init__(self, bench, mutual=False, cert="ec", credentials=None):
         self.bench = bench
         self.program = need_program("mosquitto", "mosquitto")
         self.port = free_port()
@@ -20,6 +23,8 @@ class Broker:
             "persistence false",
             f"listener {self.port} localhost",
             "allow_anonymous true",
+        ]
+        lines += credentials or [
             f"certfile {bench.file(cert)}",
             f"keyfile {bench.file(cert, 'key')}",
         ]

@@ -7,8 +7,9 @@ A PATTERN runs only the cases whose names contain it. What the processes of a ca
 kept under build/consumers/logs. The last line is "N passed, N failed, N skipped"; the exit code
 is 1 if a case failed.
 
-Needs openssl, curl, mosquitto, chromium and pip, and for WebREPL a build with --webrepl; without
-one of them the cases that need it are skipped, with the reason.
+Needs openssl, gnutls-bin, curl, mosquitto, chromium and pip, for WebREPL a build with --webrepl,
+and for a few cases a Python 3.13; without one of them the cases that need it are skipped, with
+the reason.
 """
 
 import sys
@@ -22,10 +23,12 @@ import aio  # noqa: E402, F401
 import browser  # noqa: E402, F401
 import cases  # noqa: E402
 import certificates  # noqa: E402, F401
+import examples  # noqa: E402, F401
 import https  # noqa: E402, F401
 import mqtt  # noqa: E402, F401
 import openssl  # noqa: E402, F401
 import pki  # noqa: E402, F401
+import psk  # noqa: E402, F401
 import rpc  # noqa: E402, F401
 import webrepl  # noqa: E402, F401
 

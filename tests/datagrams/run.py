@@ -41,6 +41,10 @@ DEVICE = HERE / "device"
 AT_ONCE = 4  # cases that mostly wait
 HEAP = 4 << 20  # of each MicroPython's
 
+# How the ends authenticate.
+CERTIFICATE, MUTUAL, PSK = "certificate", "mutual", "psk"
+IDENTITY, KEY, HINT = "sensor-7", "open-sesame-1234", "greenhouse"
+
 CASES = []  # (name, function, row of the table, whether it runs alone)
 FIGURES = []
 
@@ -118,7 +122,7 @@ class Bench:
         return process
 
     def micropython(self, script, *positional, heap=HEAP, **given):
-        path = f"{DEVICE}:{ROOT / 'examples'}:.frozen"
+        path = f"{DEVICE}:{ROOT / 'examples'}:{ROOT / 'examples/network'}:.frozen"
         return self.start(
             f"micropython {Path(script).name}",
             [self.arguments.binary, "-X", f"heapsize={heap}", script, *positional]
@@ -127,24 +131,32 @@ class Bench:
             env=dict(os.environ, MICROPYPATH=path, GLIBC_TUNABLES="glibc.malloc.tcache_count=0"),
         )
 
-    def server(self, mutual=False, port=None, **given):
+    def server(self, auth=CERTIFICATE, port=None, **given):
         """Our server: (process, port)."""
         port = port or free_port()
         given.setdefault("timeout", "200,2000")
-        if mutual:
+        if auth == MUTUAL:
             given["ca"] = self.file("ca")
+        if auth == PSK:
+            given.update(psk_identity=IDENTITY, psk_key=KEY, psk_hint=HINT)
+        else:
+            given.update(cert=self.file("ec"), key=self.file("ec", "key"))
         server = self.micropython(
-            DEVICE / "server.py", port=port, cert=self.file("ec"), key=self.file("ec", "key"),
-            scratch=self.logs / "malloc_info", **given,
-        )  # fmt: skip
+            DEVICE / "server.py", port=port, scratch=self.logs / "malloc_info", **given
+        )
         server.wait_for(r"^READY")
         return server, port
 
-    def client(self, port, mutual=False, **given):
+    def client(self, port, auth=CERTIFICATE, **given):
         given.setdefault("timeout", "200,2000")
-        if mutual:
+        if auth == MUTUAL:
             given.update(cert=self.file("client"), key=self.file("client", "key"))
-        return self.micropython(DEVICE / "client.py", port=port, ca=self.file("ca"), **given)
+        if auth == PSK:
+            given.setdefault("psk_identity", IDENTITY)
+            given.setdefault("psk_key", KEY)
+        else:
+            given["ca"] = self.file("ca")
+        return self.micropython(DEVICE / "client.py", port=port, **given)
 
     def faults(self, port, **options):
         proxy = UdpFaults(port, **options)
@@ -179,33 +191,44 @@ def repeat(process, line, pattern):
 
 
 # --- Peers ---------------------------------------------------------------------------------------
-# Each: client(bench, port, mutual) talks to our echo or CoAP server on the port, and checks the
-# echo. server(bench, mutual) -> its port; talk(bench, client), optional, while ours runs.
+# Each: client(bench, port, auth) talks to our echo or CoAP server on the port, and checks the
+# echo. server(bench, auth) -> its port; talk(bench, client), optional, while ours runs. `hints`:
+# whether it sends and shows the hint that comes with a pre-shared key.
 
 
 class OpenSSL:
     name = "OpenSSL"
+    hints = True
+    psk = ["-psk_identity", IDENTITY, "-psk", KEY.encode().hex(), "-cipher", "PSK"]
 
-    def client(self, bench, port, mutual):
+    def client(self, bench, port, auth):
         need_program("openssl", "openssl")
         # A blocking one would wait for ever for what follows a duplicate.
         command = ["openssl", "s_client", "-dtls1_2", "-nbio", "-connect", f"127.0.0.1:{port}"]
         command += ["-servername", "localhost", "-verify_hostname", "localhost"]
         command += ["-CAfile", bench.file("ca"), "-verify_return_error"]
-        if mutual:
+        if auth == MUTUAL:
             command += ["-cert", bench.file("client"), "-key", bench.file("client", "key")]
+        if auth == PSK:
+            command += self.psk
         client = bench.start("openssl s_client", command)
         client.wait_for(r"^SSL-Session:")
         check("Verify return code: 0" in client.output(), "not verified")
+        if auth == PSK:
+            check(f"PSK identity hint: {HINT}" in client.output(), "no hint of ours")
         repeat(client, b"hello\n", r"^hello$")
         client.close_stdin()
         client.wait()
 
-    def server(self, bench, mutual):
+    def server(self, bench, auth):
         need_program("openssl", "openssl")
         command = ["openssl", "s_server", "-dtls1_2", "-nbio", "-accept", "127.0.0.1:0", "-mtu", "600"]
-        command += ["-cert", bench.file("ec"), "-key", bench.file("ec", "key")]
-        command += ["-CAfile", bench.file("ca"), *(["-Verify", "1"] if mutual else ["-listen"])]
+        if auth == PSK:
+            command += ["-nocert", "-psk_hint", HINT, "-listen", *self.psk]
+        else:
+            command += ["-cert", bench.file("ec"), "-key", bench.file("ec", "key")]
+            command += ["-CAfile", bench.file("ca")]
+            command += ["-Verify", "1"] if auth == MUTUAL else ["-listen"]
         self.process = bench.start("openssl s_server", command)
         return int(self.process.wait_for(r"^ACCEPT .*:(\d+)$")[1])
 
@@ -224,29 +247,44 @@ class OpenSSL:
 class GnuTLS:
     name = "GnuTLS"
     answer = rb"hello\n"
+    hints = True
 
-    def client(self, bench, port, mutual):
+    @staticmethod
+    def priority(auth):
+        # gnutls-cli 3.7 crashes after a handshake with ECDHE-PSK or DHE-PSK.
+        keys = ":-KX-ALL:+PSK" if auth == PSK else ""
+        return ["--priority", f"NORMAL:-VERS-ALL:+VERS-DTLS1.2{keys}"]
+
+    def client(self, bench, port, auth):
         program = need_program("gnutls-cli", "gnutls-bin")
         command = [program, "--udp", "--x509cafile", bench.file("ca"), "--mtu", "600"]
-        command += ["--priority", "NORMAL:-VERS-ALL:+VERS-DTLS1.2", "-p", port]
+        command += [*self.priority(auth), "-p", port]
         command += ["--sni-hostname", "localhost", "--verify-hostname", "localhost", "127.0.0.1"]
-        if mutual:
+        if auth == MUTUAL:
             command += ["--x509certfile", bench.file("client")]
             command += ["--x509keyfile", bench.file("client", "key")]
+        if auth == PSK:
+            command += ["--pskusername", IDENTITY, "--pskkey", KEY.encode().hex()]
         client = bench.start("gnutls-cli", command)
         client.wait_for(r"Handshake was completed")
+        if auth == PSK:
+            check(f"PSK hint '{HINT}'" in client.output(), "no hint of ours")
         repeat(client, b"hello\n", r"^hello$")
         client.close_stdin()
         client.wait()
 
-    def server(self, bench, mutual):
+    def server(self, bench, auth):
         program = need_program("gnutls-serv", "gnutls-bin")
         port = free_port()
-        command = [program, "--udp", "--echo", "--mtu", "600", "-p", port]
-        command += ["--priority", "NORMAL:-VERS-ALL:+VERS-DTLS1.2"]
-        command += ["--x509certfile", bench.file("ec"), "--x509keyfile", bench.file("ec", "key")]
-        command += ["--x509cafile", bench.file("ca")]
-        command += ["--require-client-cert", "--verify-client-cert"] if mutual else ["-a"]
+        command = [program, "--udp", "--echo", "--mtu", "600", "-p", port, *self.priority(auth)]
+        if auth == PSK:
+            keys = bench.logs / "psk.txt"
+            keys.write_text(f"{IDENTITY}:{KEY.encode().hex()}\n")
+            command += ["--pskpasswd", keys, "--pskhint", HINT]
+        else:
+            command += ["--x509certfile", bench.file("ec")]
+            command += ["--x509keyfile", bench.file("ec", "key"), "--x509cafile", bench.file("ca")]
+        command += ["--require-client-cert", "--verify-client-cert"] if auth == MUTUAL else ["-a"]
         bench.start("gnutls-serv", command).wait_for(r"listening on|ready|bound")
         return port
 
@@ -255,26 +293,41 @@ class Coap:
     # CON GET coaps://host/ with a token.
     say = "44011234746f6b65"
     answer = rb"libcoap"
+    hints = True
 
     def __init__(self, library):
         self.library = library
         self.name = f"libcoap-{library}"
 
-    def client(self, bench, port, mutual):
+    def client(self, bench, port, auth):
         program = need_program(f"coap-client-{self.library}", "libcoap3-bin")
-        command = [program, "-v", "6", "-B", WAIT_S, "-R", bench.file("ca")]
-        if mutual:
+        command = [program, "-v", "6", "-B", WAIT_S]
+        if auth == PSK:
+            # Only who sees the hint finds the identity and the key.
+            keys = bench.logs / "psk.txt"
+            keys.write_text(f"{HINT},{IDENTITY},{KEY}\n")
+            command += ["-u", "nobody", "-k", "no key", "-h", keys]
+        else:
+            command += ["-R", bench.file("ca")]
+        if auth == MUTUAL:
             command += ["-c", bench.file("client"), "-j", bench.file("client", "key")]
         command += [f"coaps://127.0.0.1:{port}/hello"]
         client = bench.start(f"coap-client-{self.library}", command)
         finished(client, r"Hello from MicroPython over DTLS")
 
-    def server(self, bench, mutual):
+    def server(self, bench, auth):
         program = need_program(f"coap-server-{self.library}", "libcoap3-bin")
         port = free_port(also_next=True)
-        command = [program, "-A", "127.0.0.1", "-p", port, "-v", "6", "-c", bench.file("ec")]
-        command += ["-j", bench.file("ec", "key"), "-C", bench.file("ca")]
-        command += [] if mutual else ["-n"]
+        command = [program, "-A", "127.0.0.1", "-p", port, "-v", "6"]
+        if auth == PSK:
+            # The default key is another: the identity must be the one that is listed.
+            keys = bench.logs / "psk.txt"
+            keys.write_text(f"{HINT},{IDENTITY},{KEY}\n")
+            command += ["-k", "no key", "-h", HINT, "-i", keys]
+        else:
+            command += ["-c", bench.file("ec")]
+            command += ["-j", bench.file("ec", "key"), "-C", bench.file("ca")]
+            command += [] if auth == MUTUAL else ["-n"]
         bench.start(f"coap-server-{self.library}", command)
         wait_until_bound(port + 1)
         return port + 1
@@ -284,27 +337,35 @@ class MbedTLS:
     name = "Mbed TLS"
     answer = rb"HTTP/1.0 200 OK"
     options = ()
+    hints = False
+    psk = [f"psk={KEY.encode().hex()}", f"psk_identity={IDENTITY}", "ca_file=none"]
 
-    def client(self, bench, port, mutual):
+    def client(self, bench, port, auth):
         command = [bench.programs.path("ssl_client2"), "server_addr=127.0.0.1"]
         command += [f"server_port={port}", "server_name=localhost", "dtls=1", "exchanges=3"]
         command += [f"ca_file={bench.file('ca')}", "auth_mode=required", "hs_timeout=200-2000"]
         command += ["read_timeout=1000", f"max_resend={WAIT_S}", "request_page=/hello"]
-        if mutual:
+        if auth == MUTUAL:
             command += [f"crt_file={bench.file('client')}", f"key_file={bench.file('client', 'key')}"]
         else:
             command += ["crt_file=none", "key_file=none"]
+        if auth == PSK:
+            command += self.psk
         client = bench.start("ssl_client2", command + list(self.options))
         finished(client, r"bytes read[\s\S]*GET /hello")
         return client
 
-    def server(self, bench, mutual):
+    def server(self, bench, auth):
         port = free_port()
         command = [bench.programs.path("ssl_server2"), "server_addr=127.0.0.1"]
         command += [f"server_port={port}", "dtls=1", "exchanges=30", "hs_timeout=200-2000"]
-        command += [f"ca_file={bench.file('ca')}", f"crt_file={bench.file('ec')}"]
-        command += [f"key_file={bench.file('ec', 'key')}", "crt_file2=none", "key_file2=none"]
-        command += ["auth_mode=required" if mutual else "auth_mode=none"]
+        command += ["crt_file2=none", "key_file2=none"]
+        if auth == PSK:
+            command += ["crt_file=none", "key_file=none", *self.psk]
+        else:
+            command += [f"ca_file={bench.file('ca')}", f"crt_file={bench.file('ec')}"]
+            command += [f"key_file={bench.file('ec', 'key')}"]
+        command += ["auth_mode=required" if auth == MUTUAL else "auth_mode=none"]
         self.process = bench.start("ssl_server2", command + list(self.options))
         self.process.wait_for("Waiting for a remote connection")
         return port
@@ -313,35 +374,43 @@ class MbedTLS:
 FAULTS = {"loss": 0.1, "duplicate": 0.1, "reorder": 0.1}
 PEERS = (OpenSSL, GnuTLS, lambda: Coap("openssl"), lambda: Coap("gnutls"), MbedTLS)
 
-for number_, (make_, mutual_, faulty_) in enumerate(
-    itertools.product(PEERS, (False, True), (False, True))
+# A case's number is the proxy's seed.
+for number_, (make_, auth_, faulty_) in enumerate(
+    itertools.chain(
+        itertools.product(PEERS, (CERTIFICATE, MUTUAL), (False, True)),
+        itertools.product(PEERS, (PSK,), (False, True)),
+    )
 ):
-    peer_, auth_ = make_().name, "mutual" if mutual_ else "certificate"
+    peer_ = make_().name
     how_ = "faulty" if faulty_ else "direct"
 
     @case(f"{peer_} client, our server, {auth_}, {how_}", (peer_, "client", auth_, how_))
-    def our_server(bench, make=make_, mutual=mutual_, faulty=faulty_, seed=number_):
+    def our_server(bench, make=make_, auth=auth_, faulty=faulty_, seed=number_):
         peer = make()
-        server, port = bench.server(mutual, app="coap" if isinstance(peer, Coap) else "echo")
+        server, port = bench.server(auth, app="coap" if isinstance(peer, Coap) else "echo")
         if faulty:
             port = bench.faults(port, seed=seed, **FAULTS)
-        peer.client(bench, port, mutual)
+        peer.client(bench, port, auth)
         if not isinstance(peer, Coap):
-            server.wait_for(r"^CERTIFICATE \d+" if mutual else r"^CERTIFICATE None")
+            server.wait_for(r"^CERTIFICATE \d+" if auth == MUTUAL else r"^CERTIFICATE None")
+            server.wait_for(f"^IDENTITY b'{IDENTITY}'" if auth == PSK else "^IDENTITY None")
 
     @case(f"{peer_} server, our client, {auth_}, {how_}", (peer_, "server", auth_, how_))
-    def our_client(bench, make=make_, mutual=mutual_, faulty=faulty_, seed=number_):
+    def our_client(bench, make=make_, auth=auth_, faulty=faulty_, seed=number_):
         peer = make()
-        port = peer.server(bench, mutual)
+        port = peer.server(bench, auth)
         if faulty:
             port = bench.faults(port, seed=100 + seed, **FAULTS)
         say = getattr(peer, "say", b"hello\n".hex())
         mode = "asyncio" if seed % 3 == 0 else "blocking"
-        client = bench.client(port, mutual, say=say, mode=mode, limit=WAIT_S, mtu=600)
+        client = bench.client(port, auth, say=say, mode=mode, limit=WAIT_S, mtu=600)
         if hasattr(peer, "talk"):
             peer.talk(bench, client)
         answer = bytes.fromhex(finished(client, r"^ANSWER (\w+)")[1])
         check(re.search(peer.answer, answer), f"answered {answer}")
+        if auth == PSK:
+            hint = repr(HINT.encode() if peer.hints else None)
+            check(f"HINT {hint}\n" in client.output(), f"not the hint {hint}")
 
 
 # --- Connection IDs ------------------------------------------------------------------------------
@@ -351,40 +420,44 @@ class MbedTLSWithCID(MbedTLS):
     options = ("cid=1", "cid_val=c0ffee")
 
 
-for faulty_ in (False, True):
+for auth_, faulty_ in itertools.product((CERTIFICATE, PSK), (False, True)):
     how_ = "faulty" if faulty_ else "direct"
+    what_ = "CID" if auth_ == CERTIFICATE else "CID, psk"
 
-    @case(f"CID: Mbed TLS client behind a NAT that forgets, {how_}", ("Mbed TLS", "client", "CID", how_))
-    def cid_client(bench, faulty=faulty_):
-        server, port = bench.server(cid=6, cid_required=1)
+    @case(
+        f"{what_}: Mbed TLS client behind a NAT that forgets, {how_}",
+        ("Mbed TLS", "client", what_, how_),
+    )
+    def cid_client(bench, auth=auth_, faulty=faulty_):
+        server, port = bench.server(auth, cid=6, cid_required=1)
         port = bench.faults(port, seed=7, rebind_data=True, **(FAULTS if faulty else {}))
-        client = MbedTLSWithCID().client(bench, port, False)
+        client = MbedTLSWithCID().client(bench, port, auth)
         check(re.search(r"Peer CID \(length 6 Bytes\)", client.output()), "no CID of ours")
         server.wait_for(r"CID \('[0-9a-f]{12}', 'c0ffee'\)")
         check(bench.proxy.rebound >= 3, f"rebound {bench.proxy.rebound} times")
 
-    @case(f"CID: Mbed TLS server, {how_}", ("Mbed TLS", "server", "CID", how_))
-    def cid_server(bench, faulty=faulty_):
+    @case(f"{what_}: Mbed TLS server, {how_}", ("Mbed TLS", "server", what_, how_))
+    def cid_server(bench, auth=auth_, faulty=faulty_):
         peer = MbedTLSWithCID()
-        port = peer.server(bench, False)
+        port = peer.server(bench, auth)
         if faulty:
             port = bench.faults(port, seed=8, **FAULTS)
-        client = bench.client(port, cid=4, cid_required=1, limit=WAIT_S, exchanges=3)
+        client = bench.client(port, auth, cid=4, cid_required=1, limit=WAIT_S, exchanges=3)
         finished(client, r"^CID \('[0-9a-f]{8}', 'c0ffee'\) BAD 0")
         check(re.search(r"Peer CID \(length 4 Bytes\)", peer.process.output()), "no CID of ours")
 
-    @case(f"CID: ours to ours behind a NAT that forgets, {how_}", ("ours", "both", "CID", how_))
-    def cid_ours(bench, faulty=faulty_):
-        _, port = bench.server(cid=8)
+    @case(f"{what_}: ours to ours behind a NAT that forgets, {how_}", ("ours", "both", what_, how_))
+    def cid_ours(bench, auth=auth_, faulty=faulty_):
+        _, port = bench.server(auth, cid=8)
         port = bench.faults(port, seed=9, rebind_data=True, **(FAULTS if faulty else {}))
-        client = bench.client(port, cid=0, limit=WAIT_S, exchanges=5)
+        client = bench.client(port, auth, cid=0, limit=WAIT_S, exchanges=5)
         finished(client, r"^CID \('', '[0-9a-f]{16}'\)")
         check(bench.proxy.rebound >= 5, f"rebound {bench.proxy.rebound} times")
 
 
 @case("CID required, not offered by the server: refused")
 def cid_required(bench):
-    port = MbedTLS().server(bench, False)
+    port = MbedTLS().server(bench, CERTIFICATE)
     client = bench.client(port, cid=4, cid_required=1, limit=5)
     finished(client, r"^RAISED OSError\(-28160", code=1)
 
@@ -430,7 +503,7 @@ def examples(bench):
 @case("examples: coap_server.py and coap-client")
 def example_coap(bench):
     port = free_port()
-    script = ROOT / "examples/coap_server.py"
+    script = ROOT / "examples/network/coap_server.py"
     server = bench.micropython(script, port, bench.file("ec"), bench.file("ec", "key"))
     server.wait_for("^serving coaps")
     program = need_program("coap-client-openssl", "libcoap3-bin")
@@ -447,6 +520,32 @@ def example_coap(bench):
     check(re.search(r"^\d+$", get("uptime"), re.MULTILINE), "GET /uptime")
     check("4.04" in get("nothing"), "4.04")
     check("4.05" in get("hello", "-m", "put", "-e", "x"), "4.05")
+
+
+@case("examples: coaps_psk.py, coap-client, coap-server, and itself")
+def example_coaps_psk(bench):
+    script = ROOT / "examples/network/coaps_psk.py"
+
+    def get(port, path, key=KEY, code=0):
+        client = bench.micropython(script, "get", "localhost", port, path, IDENTITY, key)
+        check(client.wait() == code, f"GET {path} ended otherwise than with {code}")
+        return client.output()
+
+    port = free_port()
+    bench.micropython(script, "server", port, IDENTITY, KEY).wait_for("^serving coaps")
+    for library in ("openssl", "gnutls"):
+        program = need_program(f"coap-client-{library}", "libcoap3-bin")
+        command = [program, "-B", "5", "-u", IDENTITY, "-k", KEY, f"coaps://127.0.0.1:{port}/hello"]
+        finished(bench.start(f"coap-client-{library}", command), "Hello from MicroPython")
+    check(get(port, "hello") == "2.05\nHello from MicroPython over DTLS\n\n", "GET hello")
+    check(get(port, "no/such/thing").startswith("4.04\n"), "4.04")
+    check("OSError: (-30592" in get(port, "hello", "another key", 1), "a wrong key")
+    for library in ("openssl", "gnutls"):
+        port = Coap(library).server(bench, PSK)
+        check("libcoap" in get(port, "/"), f"GET / of {library}")
+        check(get(port, "time").startswith("2.05\n"), f"GET /time of {library}")
+        # Its answer comes after five seconds, in a message of its own.
+        check(get(port, "async").startswith("2.05\ndone"), f"GET /async of {library}")
 
 
 # --- Blocking and waiting ------------------------------------------------------------------------

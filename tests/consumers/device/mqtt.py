@@ -5,7 +5,7 @@ Prints OK and the cipher suite, or REFUSED and the error of connect().
 
 import sys
 
-from options import context, options, read
+from options import context, options, read, unhex
 
 given = options()
 library, port = given["library"], int(given["port"])
@@ -13,6 +13,8 @@ library, port = given["library"], int(given["port"])
 
 def ssl_params():
     """What umqtt hands to the module-level wrap_socket()."""
+    if "psk_identity" in given:
+        return {"psk_ident": unhex(given, "psk_identity"), "psk_key": unhex(given, "psk_key")}
     result = {"server_hostname": "localhost"}
     if "ca" in given:
         result["cert_reqs"] = 2
@@ -90,5 +92,7 @@ if "reconnect" in given:
     client.subscribe(b"test/#")
     publish_and_receive(b"and again")
 
+if "psk_identity" in given:
+    print("HINT", client.sock.psk_identity_hint)
 print("OK", client.sock.cipher())
 client.disconnect()

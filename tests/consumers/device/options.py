@@ -15,7 +15,10 @@ def read(path):
 
 
 def context(given, server=False):
-    """A tls.SSLContext from ca=, cert=, key=, verify=, ciphers=; a client with ca= verifies."""
+    """A tls.SSLContext from ca=, cert=, key=, verify=, ciphers=; a client with ca= verifies.
+
+    Pre-shared keys as in pre_shared_keys().
+    """
     result = tls.SSLContext(tls.PROTOCOL_TLS_SERVER if server else tls.PROTOCOL_TLS_CLIENT)
     default = tls.CERT_REQUIRED if "ca" in given and not server else tls.CERT_NONE
     result.verify_mode = int(given.get("verify", default))
@@ -25,4 +28,43 @@ def context(given, server=False):
         result.load_cert_chain(read(given["cert"]), read(given["key"]))
     if "ciphers" in given:
         result.set_ciphers(given["ciphers"].split(","))
+    pre_shared_keys(given, result, server)
     return result
+
+
+def unhex(given, name):
+    """Bytes from hexadecimal, or from the file @PATH: unix MicroPython takes no long argument."""
+    text = given[name]
+    return bytes.fromhex(read(text[1:]).decode() if text.startswith("@") else text)
+
+
+def pre_shared_keys(given, result, server):
+    """psk_identity= and psk_key=, which a server knows as a client's, and a server's hint=.
+
+    psk_form=callback gives them CPython's way.
+    """
+    if "psk_identity" not in given:
+        return
+    identity, key = unhex(given, "psk_identity"), unhex(given, "psk_key")
+    callback = given.get("psk_form") == "callback"
+    if server and callback:
+
+        def key_of(shown):
+            # Text comes as str, as in CPython; what is not UTF-8 as bytes.
+            print("ASKED", repr(shown))
+            shown = shown.encode() if isinstance(shown, str) else shown
+            return key if shown == identity else None
+
+        result.set_psk_server_callback(key_of, unhex(given, "hint") if "hint" in given else None)
+    elif server:
+        result.server_psk_keys = {identity: key}
+    elif callback:
+
+        def choose(hint):
+            print("ASKED", repr(hint))
+            return identity, key
+
+        result.set_psk_client_callback(choose)
+    else:
+        result.psk_identity = identity
+        result.psk_key = key

@@ -1,11 +1,16 @@
 """One connection: sends line= and reads a line back."""
 
 import socket
+import sys
 
 from options import context, options
 
 given = options()
-ctx = context(given)
+try:
+    ctx = context(given)
+except (OSError, ValueError) as error:
+    print("INVALID", repr(error))
+    sys.exit(0)
 connection = socket.socket()
 connection.settimeout(10)
 connection.connect(socket.getaddrinfo("127.0.0.1", int(given["port"]))[0][-1])
@@ -13,6 +18,8 @@ connection.setsockopt(6, 1, 1)  # TCP_NODELAY
 try:
     connection = ctx.wrap_socket(connection, server_hostname=given.get("host", "localhost"))
     print("CIPHER", *connection.cipher())
+    if "psk_identity" in given:
+        print("HINT", connection.psk_identity_hint)
     connection.write(given.get("line", "hello").encode() + b"\n")
     print("LINE", connection.readline())
     if "until_eof" in given:

@@ -18,6 +18,8 @@ for _ in range(int(given.get("count", 1))):
     try:
         connection = ctx.wrap_socket(connection, server_side=True)
         print("CIPHER", *connection.cipher())
+        if "psk_identity" in given:
+            print("IDENTITY", connection.psk_identity)
         line = connection.readline()
         print("LINE", line)
         connection.write(b"echo:" + line)

@@ -23,6 +23,7 @@ start = time.ticks_ms()
 def said(connection, answer):
     print("CIPHER", *connection.cipher())
     print("CID", connection_ids(connection), "BAD", connection.bad_records)
+    print("HINT", connection.psk_identity_hint)
     print("ANSWER", answer.hex())
 
 

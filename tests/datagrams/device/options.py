@@ -15,13 +15,21 @@ def read(path):
 
 
 def context(given, server=False):
-    """A context from ca=, cert=, key=, timeout=INITIAL,MAXIMUM, mtu=, cid=; with ca= it verifies."""
+    """A context from ca=, cert=, key=, timeout=INITIAL,MAXIMUM, mtu=, cid=; with ca= it verifies.
+
+    psk_identity= and psk_key= are a client's, which a server knows; psk_hint= is a server's.
+    """
     result = tls.SSLContext(tls.PROTOCOL_DTLS_SERVER if server else tls.PROTOCOL_DTLS_CLIENT)
     result.verify_mode = tls.CERT_REQUIRED if "ca" in given else tls.CERT_NONE
     if "ca" in given:
         result.load_verify_locations(read(given["ca"]))
     if "cert" in given:
         result.load_cert_chain(read(given["cert"]), read(given["key"]))
+    if "psk_identity" in given and server:
+        keys = {given["psk_identity"]: given["psk_key"].encode()}
+        result.set_psk_server_callback(keys.get, given.get("psk_hint"))
+    elif "psk_identity" in given:
+        result.psk_identity, result.psk_key = given["psk_identity"], given["psk_key"]
     if "timeout" in given:
         result.dtls_timeout = tuple(int(ms) for ms in given["timeout"].split(","))
     if "mtu" in given:

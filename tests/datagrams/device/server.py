@@ -1,7 +1,7 @@
 """A server for many clients, with the accept loop of examples/dtls_echo_server.py.
 
 app=echo  sends everything back; "stats" is answered with the memory in use
-app=coap  examples/coap_server.py
+app=coap  examples/network/coap_server.py
 """
 
 import asyncio
@@ -74,6 +74,7 @@ async def echo(connection, client):
                 cert = connection.getpeercert(True)
                 print("CLIENT", *connection.cipher(), "CID", connection_ids(connection))
                 print("CERTIFICATE", cert and len(cert))
+                print("IDENTITY", connection.psk_identity)
             connection.write(stats() if data == b"stats" else data)
     except asyncio.TimeoutError:
         pass

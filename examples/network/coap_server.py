@@ -42,7 +42,10 @@ RESOURCES = {b"hello": hello, b"uptime": uptime, b".well-known/core": links}
 
 
 def decode(message):
-    """(type, code, message id, token, [(option, value)]); ValueError or IndexError if it is none."""
+    """(type, code, message id, token, [(option, value)], payload).
+
+    ValueError or IndexError if it is no message.
+    """
     if message[0] >> 6 != 1:
         raise ValueError("not CoAP's version 1")
     token_length = message[0] & 15
@@ -73,7 +76,8 @@ def decode(message):
             raise ValueError("option")
         options.append((option, message[position : position + length]))
         position += length
-    return (message[0] >> 4) & 3, message[1], message[2:4], token, options
+    payload = message[position + 1 :]
+    return (message[0] >> 4) & 3, message[1], message[2:4], token, options, payload
 
 
 def encode(kind, code, message_id, token=b"", content=None):
@@ -105,7 +109,7 @@ def respond(code, options):
 def answer(message, ids):
     """The datagram to answer a datagram with, or None."""
     try:
-        kind, code, message_id, token, options = decode(message)
+        kind, code, message_id, token, options, _ = decode(message)
     except (ValueError, IndexError):
         return None  # not a message at all: ignored
     if kind == CONFIRMABLE and (code == EMPTY or code >> 5):
@@ -151,10 +155,15 @@ def until_readable(stream):
     yield asyncio.core._io_queue.queue_read(stream)
 
 
-async def main(port, certfile, keyfile):
+def make_context(certfile, keyfile):
     context = ssl.SSLContext(ssl.PROTOCOL_DTLS_SERVER)
     context.load_cert_chain(certfile, keyfile)
     context.dtls_cid = 8  # clients behind a NAT stay known
+    return context
+
+
+async def serve(context, port):
+    """Serves all clients, for ever."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(socket.getaddrinfo("0.0.0.0", int(port))[0][-1])
     tasks = set()
@@ -185,4 +194,4 @@ if __name__ == "__main__":
     if len(sys.argv) != 4:
         print("usage: coap_server.py PORT CERTIFICATE KEY")
         sys.exit(2)
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run(serve(make_context(*sys.argv[2:]), sys.argv[1]))

@@ -310,7 +310,12 @@ pub(super) unsafe extern "C" fn look_up(
         Ok(len) => {
             let key = key.get(..len).filter(|key| !key.is_empty()).unwrap_or(&random);
             // SAFETY: Mbed TLS copies the bytes; does not raise.
-            unsafe { sys::mbedtls_ssl_set_hs_psk(ctx, key.as_ptr(), key.len()) }
+            let ret = unsafe { sys::mbedtls_ssl_set_hs_psk(ctx, key.as_ptr(), key.len()) };
+            // Mbed TLS takes any failure here for an unknown identity.
+            if ret == sys::MBEDTLS_ERR_SSL_ALLOC_FAILED {
+                call.interrupted(Interruption::NoMemory);
+            }
+            ret
         }
         Err(why) => {
             call.interrupted(why);

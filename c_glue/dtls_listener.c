@@ -421,7 +421,7 @@ static mp_obj_t context_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
         { MP_QSTR_bufsize, MP_ARG_KW_ONLY | MP_ARG_INT, { .u_int = 2048 } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
+    mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
     ssl_context_obj_t *context = MP_OBJ_TO_PTR(pos_args[0]);
     if (!mpssl_context_makes_listeners(context)) {
         mp_raise_ValueError(MP_ERROR_TEXT("listen needs PROTOCOL_DTLS_SERVER"));

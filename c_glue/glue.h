@@ -80,6 +80,12 @@ enum {
     MPSSL_SSL_ERROR_WANT_WRITE = 3,
 };
 
+// modssl.c
+
+// As mp_arg_parse_all; a TypeError for an unknown keyword names it.
+void mpssl_parse_args(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args,
+    size_t n, const mp_arg_t *allowed, mp_arg_val_t *args);
+
 // ssl_context.c
 
 mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int_t verify_mode);

@@ -70,8 +70,9 @@
 #define MBEDTLS_KEY_EXCHANGE_ECDHE_PSK_ENABLED
 #define MBEDTLS_KEY_EXCHANGE_DHE_PSK_ENABLED
 #define MBEDTLS_DHM_C // for DHE-PSK
-// The longest key. Without TLS 1.3 Mbed TLS would allow 32 bytes.
-#if !defined(MBEDTLS_PSK_MAX_LEN)
+// Mbed TLS's own limit is 32 bytes unless TLS 1.3 is built; upstream's is 48.
+#if !defined(MBEDTLS_PSK_MAX_LEN) || MBEDTLS_PSK_MAX_LEN < 48
+#undef MBEDTLS_PSK_MAX_LEN
 #define MBEDTLS_PSK_MAX_LEN 48
 #endif
 

@@ -11,8 +11,9 @@
 
 static const MP_DEFINE_STR_OBJ(mbedtls_version_obj, MBEDTLS_VERSION_STRING_FULL);
 
-// An unknown keyword: mp_arg_parse_all does not say which.
-static void check_keywords(const mp_map_t *kw_args, const mp_arg_t *allowed, size_t n) {
+// As mp_arg_parse_all, which does not say what keyword it does not know.
+void mpssl_parse_args(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args,
+    size_t n, const mp_arg_t *allowed, mp_arg_val_t *args) {
     for (size_t i = 0; i < kw_args->alloc; ++i) {
         if (!mp_map_slot_is_filled(kw_args, i)) {
             continue;
@@ -24,6 +25,33 @@ static void check_keywords(const mp_map_t *kw_args, const mp_arg_t *allowed, siz
         }
         if (known == n) {
             mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("unexpected keyword argument '%q'"), name);
+        }
+    }
+    mp_arg_parse_all(n_args, pos_args, kw_args, n, allowed, args);
+}
+
+static bool is_given(mp_map_t *kw_args, qstr name) {
+    mp_map_elem_t *elem = mp_map_lookup(kw_args, MP_OBJ_NEW_QSTR(name), MP_MAP_LOOKUP);
+    return elem != NULL && elem->value != mp_const_none;
+}
+
+// One argument under both its names: neither is more right than the other.
+static void check_given_once(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    static const struct {
+        uint8_t position;
+        qstr_short_t name;
+        qstr_short_t other;
+    } names[] = {
+        { 2, MP_QSTR_key, MP_QSTR_keyfile },
+        { 3, MP_QSTR_cert, MP_QSTR_certfile },
+        { 5, MP_QSTR_cadata, MP_QSTR_ca_certs },
+        { 7, MP_QSTR_do_handshake, MP_QSTR_do_handshake_on_connect },
+    };
+    for (size_t i = 0; i < MP_ARRAY_SIZE(names); ++i) {
+        size_t position = names[i].position;
+        bool by_position = n_args > position && pos_args[position] != mp_const_none;
+        if ((by_position || is_given(kw_args, names[i].name)) && is_given(kw_args, names[i].other)) {
+            mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("'%q' and '%q' are one argument"), names[i].name, names[i].other);
         }
     }
 }
@@ -71,9 +99,9 @@ static mp_obj_t wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *k
         { MP_QSTR_psk_key, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
 #endif
     };
-    check_keywords(kw_args, allowed_args, MP_ARRAY_SIZE(allowed_args));
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args, pos_args, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
+    mpssl_parse_args(n_args, pos_args, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
+    check_given_once(n_args, pos_args, kw_args);
 
     bool server_side = args[ARG_server_side].u_bool;
     mp_obj_t key = args[args[ARG_key].u_obj == mp_const_none ? ARG_keyfile : ARG_key].u_obj;

@@ -385,9 +385,12 @@ static mp_obj_t text_or_bytes(mpssl_bytes_t bytes) {
     if (bytes.len == 0) {
         return mp_const_none;
     }
-    return utf8_check(bytes.data, bytes.len)
-        ? mp_obj_new_str((const char *)bytes.data, bytes.len)
-        : mp_obj_new_bytes(bytes.data, bytes.len);
+#if MICROPY_PY_BUILTINS_STR_UNICODE && MICROPY_PY_BUILTINS_STR_UNICODE_CHECK
+    if (!utf8_check(bytes.data, bytes.len)) {
+        return mp_obj_new_bytes(bytes.data, bytes.len);
+    }
+#endif
+    return mp_obj_new_str((const char *)bytes.data, bytes.len);
 }
 
 static void psk_key(ssl_socket_obj_t *self, void *arg) {

@@ -228,17 +228,22 @@ static void store_dtls(ssl_context_obj_t *self, qstr attr, mp_obj_t value) {
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
 // Pre-shared keys: upstream's attributes, CPython's callbacks.
 
+// The bytes of a str or any buffer where they are: a copy of a key would stay in the
+// heap. NULL for None; TypeError for anything else.
+static mpssl_bytes_t borrow_bytes(mp_obj_t obj) {
+    mp_buffer_info_t buf = { NULL, 0, 0 };
+    if (obj != mp_const_none) {
+        mp_get_buffer_raise(obj, &buf, MP_BUFFER_READ);
+        if (buf.buf == NULL) {
+            buf.buf = ""; // an empty bytearray; NULL would mean None
+        }
+    }
+    return (mpssl_bytes_t){ buf.buf, buf.len };
+}
+
 void mpssl_context_set_psk_pair(ssl_context_obj_t *self, mp_obj_t identity_in, mp_obj_t key_in) {
-    mpssl_bytes_t identity = { NULL, 0 };
-    mpssl_bytes_t key = { NULL, 0 };
-    mp_obj_t identity_obj = identity_in;
-    mp_obj_t key_obj = key_in;
-    if (identity_in != mp_const_none) {
-        identity = get_bytes(&identity_obj);
-    }
-    if (key_in != mp_const_none) {
-        key = get_bytes(&key_obj);
-    }
+    mpssl_bytes_t identity = borrow_bytes(identity_in);
+    mpssl_bytes_t key = borrow_bytes(key_in);
     mpssl_signals_t signals;
     mpssl_status_t status;
     claim(self, &signals);
@@ -248,11 +253,19 @@ void mpssl_context_set_psk_pair(ssl_context_obj_t *self, mp_obj_t identity_in, m
     self->psk_key = key_in;
 }
 
-// Has connections made from now on ask `keys` or `callback`, of which one is None.
+static bool is_server(ssl_context_obj_t *self) {
+    mpssl_signals_t signals;
+    claim(self, &signals);
+    bool server = mpssl_context_is_server(self->tls);
+    mpssl_release(&self->busy, &signals);
+    return server;
+}
+
+// Has connections made from now on ask `keys` or `callback`, of which a server has one.
 static void ask_for_psk(ssl_context_obj_t *self, mp_obj_t keys, mp_obj_t callback, mpssl_bytes_t hint) {
     mpssl_signals_t signals;
     mpssl_status_t status;
-    bool asks = keys != mp_const_none || callback != mp_const_none;
+    bool asks = callback != mp_const_none || (keys != mp_const_none && is_server(self));
     claim(self, &signals);
     CALL_WITH_MEMORY(status, mpssl_context_ask_for_psk(self->tls, asks, hint));
     finish(self, &signals, status);
@@ -264,15 +277,12 @@ static void set_psk_callback(ssl_context_obj_t *self, bool server, mp_obj_t call
     if (callback != mp_const_none && !mp_obj_is_callable(callback)) {
         mp_raise_TypeError(MP_ERROR_TEXT("callback must be callable"));
     }
-    mpssl_signals_t signals;
-    claim(self, &signals);
-    bool is_server = mpssl_context_is_server(self->tls);
-    mpssl_release(&self->busy, &signals);
-    if (is_server != server) {
+    if (is_server(self) != server) {
         // As CPython's SSLError.
         mp_raise_msg(&mp_type_OSError, server ? MP_ERROR_TEXT("Cannot add PSK server callback to a client context") : MP_ERROR_TEXT("Cannot add PSK client callback to a server context"));
     }
-    ask_for_psk(self, mp_const_none, callback, hint);
+    // A client's server_psk_keys, which nothing asks, stay readable.
+    ask_for_psk(self, server ? mp_const_none : self->server_psk_keys, callback, hint);
 }
 
 // SSLContext.set_psk_client_callback(callback): callback(hint) -> (identity, key)
@@ -293,7 +303,7 @@ static mp_obj_t context_set_psk_server_callback(size_t n_args, const mp_obj_t *p
         { MP_QSTR_identity_hint, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
+    mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
     mpssl_bytes_t hint = { NULL, 0 };
     if (args[ARG_identity_hint].u_obj != mp_const_none) {
         hint = get_bytes(&args[ARG_identity_hint].u_obj);
@@ -354,7 +364,8 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             mpssl_context_set_psk_pair(self, self->psk_identity, dest[1]);
             dest[0] = MP_OBJ_NULL;
         } else if (attr == MP_QSTR_server_psk_keys) {
-            ask_for_psk(self, dest[1], mp_const_none, (mpssl_bytes_t){ NULL, 0 });
+            // A server has either; upstream lets a client's be set, to no effect.
+            ask_for_psk(self, dest[1], is_server(self) ? mp_const_none : self->psk_callback, (mpssl_bytes_t){ NULL, 0 });
             dest[0] = MP_OBJ_NULL;
 #endif
 #if defined(MBEDTLS_SSL_PROTO_DTLS)
@@ -429,7 +440,7 @@ static mp_obj_t context_load_cert_chain(size_t n_args, const mp_obj_t *pos_args,
         { MP_QSTR_password, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
+    mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
     mpssl_context_load_chain(MP_OBJ_TO_PTR(pos_args[0]), args[ARG_certfile].u_obj,
         args[ARG_keyfile].u_obj, args[ARG_password].u_obj);
     return mp_const_none;
@@ -447,7 +458,7 @@ static mp_obj_t context_load_verify_locations(size_t n_args, const mp_obj_t *pos
         { MP_QSTR_cadata, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
+    mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
     ssl_context_obj_t *self = MP_OBJ_TO_PTR(pos_args[0]);
     mp_obj_t cafile = args[ARG_cafile].u_obj;
     mp_obj_t cadata = args[ARG_cadata].u_obj;
@@ -484,7 +495,7 @@ static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_
         { MP_QSTR_client_id, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
+    mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
     return mpssl_socket_make(MP_OBJ_TO_PTR(pos_args[0]), args[ARG_sock].u_obj, args[ARG_server_side].u_bool,
         args[ARG_do_handshake_on_connect].u_bool, args[ARG_server_hostname].u_obj, args[ARG_client_id].u_obj);
 }

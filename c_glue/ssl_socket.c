@@ -70,6 +70,7 @@ static void wait_for_event(ssl_socket_obj_t *self, void *arg) {
 
 // How long a call waits for the transport.
 typedef struct _patience_t {
+    bool raised; // when asked, the transport did
     bool waits;
     bool forever;
     mp_uint_t start;
@@ -106,7 +107,7 @@ static patience_t patience(ssl_socket_obj_t *self) {
             p.waits = p.forever = mpssl_peer_may_wait(self->sock);
 #if defined(__unix__) || defined(__APPLE__)
         } else if (mpssl_socket_is_handshaking(self->tls)) {
-            mpssl_protect(self, transport_patience, &p);
+            p.raised = mpssl_protect(self, transport_patience, &p) != 0;
 #endif
         }
     }
@@ -138,10 +139,12 @@ static mpssl_status_t handshake_to_end(ssl_socket_obj_t *self) {
         // A stream written in Python may not know how to be polled, and does not block.
         self->poll_first = self->datagram && !mp_obj_is_instance_type(mp_obj_get_type(self->sock));
     }
-    mpssl_status_t status;
-    do {
-        status = mpssl_socket_handshake(self->tls, self);
-    } while (wait_more(self, &p, &status));
+    mpssl_status_t status = { MPSSL_RAISED, 0 };
+    if (!p.raised) {
+        do {
+            status = mpssl_socket_handshake(self->tls, self);
+        } while (wait_more(self, &p, &status));
+    }
     return status;
 }
 
@@ -183,7 +186,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     self->verify_callback = context->verify_callback;
     self->ecdsa_sign_callback = context->ecdsa_sign_callback;
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
-    self->psk_keys_have_get = context->server_psk_keys != mp_const_none;
+    self->psk_keys_have_get = context->psk_callback == mp_const_none;
     self->psk_keys = self->psk_keys_have_get ? context->server_psk_keys : context->psk_callback;
 #endif
     self->pending_exc = MP_OBJ_NULL;
@@ -275,12 +278,14 @@ static mp_uint_t socket_read(mp_obj_t self_in, void *buf, mp_uint_t size, int *e
         return MP_STREAM_ERROR;
     }
     size_t done = 0;
-    mpssl_status_t status;
+    mpssl_status_t status = { MPSSL_RAISED, 0 };
     patience_t p = patience(self);
     uint64_t newest = mpssl_socket_newest_record(self->tls);
-    do {
-        CALL_WITH_MEMORY(status, mpssl_socket_read(self->tls, self, buf, size, &done));
-    } while (wait_more(self, &p, &status));
+    if (!p.raised) {
+        do {
+            CALL_WITH_MEMORY(status, mpssl_socket_read(self->tls, self, buf, size, &done));
+        } while (wait_more(self, &p, &status));
+    }
     if (self->datagram && done > 0 && mpssl_socket_newest_record(self->tls) > newest) {
         // Without memory now, then after the next record.
         mpssl_catch(mpssl_peer_follow, self->sock);
@@ -295,11 +300,13 @@ static mp_uint_t socket_write(mp_obj_t self_in, const void *buf, mp_uint_t size,
         return MP_STREAM_ERROR;
     }
     size_t done = 0;
-    mpssl_status_t status;
+    mpssl_status_t status = { MPSSL_RAISED, 0 };
     patience_t p = patience(self);
-    do {
-        CALL_WITH_MEMORY(status, mpssl_socket_write(self->tls, self, buf, size, &done));
-    } while (wait_more(self, &p, &status));
+    if (!p.raised) {
+        do {
+            CALL_WITH_MEMORY(status, mpssl_socket_write(self->tls, self, buf, size, &done));
+        } while (wait_more(self, &p, &status));
+    }
     return leave_stream(self, status, done, errcode);
 }
 
@@ -473,10 +480,12 @@ static mp_obj_t socket_do_handshake(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     enter(self);
     patience_t p = patience(self);
-    mpssl_status_t status;
-    do {
-        status = mpssl_socket_handshake(self->tls, self);
-    } while (wait_more(self, &p, &status));
+    mpssl_status_t status = { MPSSL_RAISED, 0 };
+    if (!p.raised) {
+        do {
+            status = mpssl_socket_handshake(self->tls, self);
+        } while (wait_more(self, &p, &status));
+    }
     leave(self, status);
     return mp_const_none;
 }

@@ -24,8 +24,9 @@ use crate::psk::{IDENTITY_MAX, KEY_MAX};
 
 const SERVER_KEY_EXCHANGE: u8 = sys::MBEDTLS_SSL_HS_SERVER_KEY_EXCHANGE as u8;
 
-/// The random key's length where a client's identity is not known.
-const RANDOM_KEY: usize = 32;
+/// The random key's length where a client's identity is not known: that of most keys, for
+/// a longer one can cost HMAC a block more.
+const RANDOM_KEY: usize = 16;
 
 /// What a connection has seen of pre-shared keys.
 #[derive(Default)]
@@ -310,7 +311,12 @@ pub(super) unsafe extern "C" fn look_up(
         Ok(len) => {
             let key = key.get(..len).filter(|key| !key.is_empty()).unwrap_or(&random);
             // SAFETY: Mbed TLS copies the bytes; does not raise.
-            unsafe { sys::mbedtls_ssl_set_hs_psk(ctx, key.as_ptr(), key.len()) }
+            let ret = unsafe { sys::mbedtls_ssl_set_hs_psk(ctx, key.as_ptr(), key.len()) };
+            // Mbed TLS takes any failure here for an unknown identity.
+            if ret == sys::MBEDTLS_ERR_SSL_ALLOC_FAILED {
+                call.interrupted(Interruption::NoMemory);
+            }
+            ret
         }
         Err(why) => {
             call.interrupted(why);

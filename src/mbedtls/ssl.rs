@@ -162,10 +162,13 @@ impl Call<'_> {
         }
     }
 
-    /// Keeps the first exception; anything else is overtaken by what comes later.
+    /// Keeps the first exception, and want of memory until there is one: an alert that
+    /// does not get out is a consequence. Anything else is overtaken by what comes later.
     pub(super) fn interrupted(&mut self, why: Interruption) {
-        if self.outcome.interruption != Some(Interruption::Raised) {
-            self.outcome.interruption = Some(why);
+        match (self.outcome.interruption, why) {
+            (Some(Interruption::Raised), _) => {}
+            (Some(Interruption::NoMemory), why) if why != Interruption::Raised => {}
+            _ => self.outcome.interruption = Some(why),
         }
     }
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! An allocator that counts what each thread has, and fails where it is told to.
+//! An allocator that counts what each thread has, fails where it is told to, and looks for a
+//! secret in what is given back.
 //!
 //! The test harness gives each test a thread, so tests do not see each other.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::ffi::c_void;
 
 /// What is allocated and not freed.
@@ -30,6 +32,25 @@ struct State {
     made: Cell<usize>,
     failed: Cell<usize>,
     plan: Cell<Plan>,
+    watch: RefCell<Option<Watch>>,
+}
+
+/// A secret, and where it might be.
+struct Watch {
+    secret: Vec<u8>,
+    /// Each block allocated since, and how long it is.
+    blocks: BTreeMap<usize, usize>,
+    /// How many blocks were given back with the secret in them.
+    spilled: usize,
+}
+
+impl Watch {
+    /// Whether the block at `start` has the secret in it.
+    fn is_in(&self, start: usize, bytes: usize) -> bool {
+        // SAFETY: a block of the allocator's, not freed yet, and initialised from the beginning.
+        let block = unsafe { std::slice::from_raw_parts(start as *const u8, bytes) };
+        block.windows(self.secret.len()).any(|window| window == self.secret)
+    }
 }
 
 thread_local! {
@@ -40,6 +61,7 @@ thread_local! {
             made: Cell::new(0),
             failed: Cell::new(0),
             plan: Cell::new(Plan::Succeed),
+            watch: RefCell::new(None),
         }
     };
 }
@@ -74,6 +96,26 @@ pub fn failing<T>(n: usize, on: bool, body: impl FnOnce() -> T) -> (T, bool) {
     let failed = STATE.with(|state| state.failed.get());
     plan(Plan::Succeed);
     (result, failed > 0)
+}
+
+/// From now on looks for `secret` in this thread's new blocks.
+pub fn watch(secret: &[u8]) {
+    let watch = Watch { secret: secret.to_vec(), blocks: BTreeMap::new(), spilled: 0 };
+    STATE.with(|state| state.watch.replace(Some(watch)));
+}
+
+/// How many blocks hold the secret now.
+pub fn holding() -> usize {
+    STATE.with(|state| {
+        let watch = state.watch.borrow();
+        let watch = watch.as_ref().expect("a secret is watched");
+        watch.blocks.iter().filter(|(start, bytes)| watch.is_in(**start, **bytes)).count()
+    })
+}
+
+/// How many blocks held the secret when they were given back.
+pub fn spilled() -> usize {
+    STATE.with(|state| state.watch.borrow().as_ref().expect("a secret is watched").spilled)
 }
 
 /// Asserts at its end that all that was allocated since its start is freed.
@@ -145,7 +187,11 @@ extern "C" fn mpglue_calloc(n: usize, size: usize) -> *mut c_void {
             let header = alloc_zeroed(layout).cast::<Header>();
             assert!(!header.is_null(), "the machine is out of memory");
             header.write(Header { bytes, seal: SEAL });
-            header.add(1).cast()
+            let block = header.add(1);
+            if let Some(watch) = state.watch.borrow_mut().as_mut() {
+                watch.blocks.insert(block as usize, bytes);
+            }
+            block.cast()
         }
     })
 }
@@ -164,6 +210,10 @@ extern "C" fn mpglue_free(block: *mut c_void) {
         STATE.with(|state| {
             let live = state.live.get();
             state.live.set(Live { blocks: live.blocks - 1, bytes: live.bytes - bytes });
+            if let Some(watch) = state.watch.borrow_mut().as_mut() {
+                watch.blocks.remove(&(block as usize));
+                watch.spilled += usize::from(watch.is_in(block as usize, bytes));
+            }
         });
         dealloc(header.cast(), layout(bytes).expect("it was allocated with it"));
     }

@@ -6,7 +6,10 @@ except ImportError:
     print("SKIP")
     raise SystemExit
 
-print(ssl is ussl, ssl is tls, ssl.__name__, tls.__name__)
+print(ssl is tls, ssl.__name__, ussl.__name__, tls.__name__)
+# The old module's CERT_OPTIONAL is another; that is in its wrap_socket.
+print(dir(ssl) == dir(ussl))
+print([n for n in dir(ssl) if n[0] != "_" and getattr(ssl, n) != getattr(ussl, n)])
 
 for module in (ssl, tls):
     print(
@@ -36,9 +39,7 @@ for error, number in (
 
 # tls.SSLContext verifies servers unless told otherwise, ssl.SSLContext does not.
 for protocol in range(4):
-    print(
-        protocol, tls.SSLContext(protocol).verify_mode, ssl.SSLContext(protocol).verify_mode
-    )
+    print(protocol, tls.SSLContext(protocol).verify_mode, ssl.SSLContext(protocol).verify_mode)
 
 # micropython-lib's ssl.SSLContext wraps a tls.SSLContext, and programs reach for that one.
 ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -83,7 +83,7 @@ show("too many", ssl.wrap_socket, a, *([None] * 20))
 for kwargs in (
     {"do_handshake": False},
     {"do_handshake_on_connect": False},
-    {"do_handshake": False, "do_handshake_on_connect": True},
+    {"do_handshake": False, "do_handshake_on_connect": None},
     {},
     {"do_handshake": True},
 ):

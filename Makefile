@@ -11,7 +11,8 @@ unexport MAKEFLAGS MFLAGS MAKELEVEL
 # Steps share downloads, builds and ports: one at a time, whatever -j says.
 .NOTPARALLEL:
 .PHONY: help demo test unix lint bench clean sources prerequisites-build \
-	prerequisites-demo prerequisites-test prerequisites-lint format
+	prerequisites-demo prerequisites-test prerequisites-lint format \
+	firmware-qemu bench-qemu prerequisites-firmware
 
 help:
 	@echo 'make demo      build MicroPython with this module and show it at work'
@@ -20,6 +21,8 @@ help:
 	@echo 'make lint      formatting, clippy and the rules of this project'
 	@echo 'make format    put the formatting right'
 	@echo 'make bench     time and memory of a connection, beside the stock module'
+	@echo 'make firmware-qemu  build MicroPython for two emulated boards, and boot it'
+	@echo 'make bench-qemu     the same figures in exact numbers, on the emulated boards'
 	@echo 'make sources   only fetch the sources of MicroPython and Mbed TLS'
 	@echo 'make clean     remove everything that was built'
 	@echo
@@ -54,7 +57,9 @@ prerequisites-build:
 prerequisites-demo:
 	@tools/prerequisites.sh build demo
 prerequisites-test:
-	@tools/prerequisites.sh build demo test
+	@tools/prerequisites.sh build demo test firmware
+prerequisites-firmware:
+	@tools/prerequisites.sh build firmware
 prerequisites-lint:
 	@tools/prerequisites.sh build lint
 
@@ -76,6 +81,27 @@ bench: prerequisites-test unix
 	@ports/unix/build.sh --micropython $(UNIX_MICROPYTHON) --mbedtls $(UNIX_MBEDTLS) \
 		--variant standard --out build/stock --stock
 	@$(PYTHON) benches/bench.py --stock build/stock/micropython
+
+QEMU_BOARDS = VIRT_RV32 MPS2_AN385
+QEMU_BUILD = ports/qemu/build.sh --micropython $(UNIX_MICROPYTHON) --mbedtls $(UNIX_MBEDTLS)
+
+# The tests' firmware: with memory enough for tests that were written for a PC.
+firmware-qemu: prerequisites-firmware
+	@$(if $(strip $(RELEASED_SOURCES)),tools/sources.sh $(RELEASED_SOURCES))
+	@set -e; for board in $(QEMU_BOARDS); do \
+		echo "firmware-qemu: building build/qemu-$$board/firmware.elf"; \
+		$(QEMU_BUILD) --board $$board --out build/qemu-$$board --tests; \
+		ports/qemu/emulator.py $$board build/qemu-$$board/firmware.elf; \
+	done
+
+# With the heap upstream's port has.
+bench-qemu: prerequisites-firmware
+	@$(if $(strip $(RELEASED_SOURCES)),tools/sources.sh $(RELEASED_SOURCES))
+	@set -e; for board in $(QEMU_BOARDS); do for module in stock stock-configured ours; do \
+		echo "bench-qemu: building build/qemu-bench-$$board-$$module/firmware.elf"; \
+		$(QEMU_BUILD) --board $$board --out build/qemu-bench-$$board-$$module --$$module; \
+	done; done
+	@$(PYTHON) benches/qemu.py
 
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
 

@@ -132,6 +132,9 @@ fn run() -> Result<()> {
     let micropython_sys = bindgen()?
         .header(utf8(&contract)?)
         .clang_args(&clang_args)
+        // The contract's enums are numbers only, never a field or an argument: where enums
+        // are short their constants would be of another type on every port.
+        .clang_arg("-fno-short-enums")
         .allowlist_item("(mpssl|mpglue|MPSSL|MPGLUE)_.*")
         .generate()
         .map_err(|error| format!("bindgen cannot read {}: {error}", contract.display()))?
@@ -313,9 +316,9 @@ impl Input {
             .skip_while(|line| !line.starts_with("#include <...>"))
             .skip(1)
             .take_while(|line| line.starts_with(' '))
-            .map(str::trim)
+            // GCC may name its C library's headers by way of its own directory.
+            .filter_map(|dir| fs::canonicalize(dir.trim()).ok()?.into_os_string().into_string().ok())
             .filter(|dir| !dir.contains("/gcc/") && !dir.contains("/clang/"))
-            .map(str::to_owned)
             .collect())
     }
 

@@ -184,8 +184,9 @@ def share_of_map(linker_map, files):
     for section, address, size, file in line.findall(placed):
         if int(address, 16) == 0 or not files.search(file):
             continue
-        if section.startswith(".data.rel.ro"):
-            kind = ".rodata"  # constants that hold addresses; `size` counts them as data
+        if section.startswith((".data.rel.ro", ".srodata")):
+            # Constants that hold addresses, which `size` counts as data; RISC-V's small ones.
+            kind = ".rodata"
         else:
             kind = next((k for k in shares if section == k or section.startswith(k + ".")), None)
         if kind is not None:

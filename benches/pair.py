@@ -11,61 +11,17 @@ Prints one line of JSON. P-256, ECDHE-ECDSA-AES256-GCM, TLS 1.2; or SUITE with a
 """
 
 import gc
-import io
 import json
 import sys
 import time
 import tls
 
+from memory_link import SUITE, handshake, pipes
+
 certs, what = sys.argv[1:3]
 arguments = sys.argv[3:]
 
-SUITE = "TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384"
 PSK_SUITE = "TLS-PSK-WITH-AES-128-CCM-8"
-PIPE_SIZE = 40000  # more than one side ever sends before the other reads
-
-
-class Pipe(io.IOBase):
-    """One end's stream. Does not allocate, so that it does not disturb the figures."""
-
-    def __init__(self):
-        self.buffer = memoryview(bytearray(PIPE_SIZE))
-        self.start = self.end = 0
-        self.sent = 0
-        self.peer = None
-
-    def readinto(self, destination):
-        count = min(len(destination), self.end - self.start)
-        if count == 0:
-            return None  # nothing yet
-        memoryview(destination)[:count] = self.buffer[self.start : self.start + count]
-        self.start += count
-        if self.start == self.end:
-            self.start = self.end = 0
-        return count
-
-    def write(self, data):
-        peer = self.peer
-        count = min(len(data), PIPE_SIZE - peer.end)
-        if count == 0:
-            return None
-        peer.buffer[peer.end : peer.end + count] = memoryview(data)[:count]
-        peer.end += count
-        self.sent += count
-        return count
-
-    def ioctl(self, request, argument):
-        return 0
-
-    def setblocking(self, flag):
-        pass
-
-
-def pipes():
-    client, server = Pipe(), Pipe()
-    client.peer, server.peer = server, client
-    return client, server
-
 
 def read(path):
     with open(certs + "/" + path, "rb") as file:
@@ -100,22 +56,6 @@ def contexts(verify):
         client.load_verify_locations(read("ca.der"))
     client.verify_mode = tls.CERT_REQUIRED if verify else tls.CERT_NONE
     return client, server
-
-
-def handshake(client_context, server_context, client_pipe, server_pipe):
-    client = client_context.wrap_socket(
-        client_pipe, server_hostname="localhost", do_handshake_on_connect=False
-    )
-    server = server_context.wrap_socket(
-        server_pipe, server_side=True, do_handshake_on_connect=False
-    )
-    sent = None
-    for _ in range(50):
-        if sent is None:
-            sent = client.write(b"x")
-        if server.read(1) == b"x":
-            return client, server
-    raise OSError("no handshake")
 
 
 def time_handshakes(verify, count):

@@ -41,8 +41,11 @@ SRC_USERMOD_C += $(addprefix $(USERMOD_DIR)/,\
 	ssl_context.c \
 	ssl_socket.c \
 	)
-# Not scanned: its header is made by cargo, after the scan.
-SRC_USERMOD_LIB_C += $(USERMOD_DIR)/abi_check.c
+# Not scanned: the one's header is made by cargo, after the scan; the other has no qstrs.
+SRC_USERMOD_LIB_C += $(addprefix $(USERMOD_DIR)/,\
+	abi_check.c \
+	arm_eabi.c \
+	)
 
 # The tree's own module is still scanned but compiles to nothing: modssl.c defines
 # what it registers. "private" keeps the flags from the generated headers.
@@ -103,9 +106,15 @@ $(MPSSL_LIB): FORCE | $(HEADER_BUILD)/qstrdefs.generated.h
 # (sqrt, fmod, division) for all of MicroPython. As an object file among MicroPython's
 # the order of libraries does not matter either, nor how the port links.
 MPSSL_OBJ := $(MPSSL_BUILD)/mpssl_core.o
+# On ARM each function has an entry that says it cannot be unwound: eight bytes of flash, and
+# a section that some ports' linker scripts do not place.
+ifneq ($(filter arm% thumb%,$(MPSSL_TARGET)),)
+MPSSL_STRIP_UNWIND = $(Q)$(OBJCOPY) -R '.ARM.exidx*' -R '.rel.ARM.exidx*' $@
+endif
 PY_O += $(MPSSL_OBJ)
 $(MPSSL_OBJ): $(MPSSL_LIB)
 	$(Q)set -- $$($(AR) t $< | grep '^micropython_ssl-') && test $$# -eq 1 && $(AR) p $< $$1 > $@
+	$(MPSSL_STRIP_UNWIND)
 
 # Compares the layouts Rust uses with the C compiler's. build.rs writes the header,
 # and only when it says something new.

@@ -491,12 +491,17 @@ mp_obj_t mpssl_take_pending(ssl_socket_obj_t *self) {
     return exc;
 }
 
+static MP_NORETURN void raise_number(const mp_obj_type_t *type, mp_int_t number) {
+    mp_obj_t arg = mp_obj_new_int(number); // a callback's may be beyond a small int
+    nlr_raise(mp_obj_exception_make_new(type, 1, 0, &arg));
+}
+
 // OSError(code, text); OSError(code) where there is no text, or no memory for it.
 static MP_NORETURN void raise_tls(mp_int_t code, const char *text, size_t len) {
     mp_obj_str_t *str = len == 0 ? NULL : m_new_obj_maybe(mp_obj_str_t);
     byte *data = str == NULL ? NULL : m_new_maybe(byte, len + 1);
     if (data == NULL) {
-        mp_raise_OSError(code);
+        raise_number(&mp_type_OSError, code);
     }
     memcpy(data, text, len);
     data[len] = 0;
@@ -504,13 +509,8 @@ static MP_NORETURN void raise_tls(mp_int_t code, const char *text, size_t len) {
     str->hash = qstr_compute_hash(data, len);
     str->len = len;
     str->data = data;
-    mp_obj_t args[2] = { MP_OBJ_NEW_SMALL_INT(code), MP_OBJ_FROM_PTR(str) };
+    mp_obj_t args[2] = { mp_obj_new_int(code), MP_OBJ_FROM_PTR(str) };
     nlr_raise(mp_obj_exception_make_new(&mp_type_OSError, 2, 0, args));
-}
-
-static MP_NORETURN void raise_number(const mp_obj_type_t *type, mp_int_t number) {
-    mp_obj_t arg = MP_OBJ_NEW_SMALL_INT(number);
-    nlr_raise(mp_obj_exception_make_new(type, 1, 0, &arg));
 }
 
 MP_NORETURN void mpssl_raise(ssl_socket_obj_t *self, mpssl_status_t status) {
@@ -528,7 +528,7 @@ MP_NORETURN void mpssl_raise(ssl_socket_obj_t *self, mpssl_status_t status) {
         case MPSSL_WANT_WRITE:
             raise_number(&mpssl_want_write_type, MPSSL_SSL_ERROR_WANT_WRITE);
         case MPSSL_ERRNO:
-            mp_raise_OSError(status.code);
+            raise_number(&mp_type_OSError, status.code);
         case MPSSL_NO_MEMORY:
             mp_raise_OSError(MP_ENOMEM);
         case MPSSL_VALUE:

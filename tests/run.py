@@ -319,7 +319,8 @@ def valgrind():
 
 # What the Rust archive may ask of the rest of the firmware.
 ARCHIVE_MAY_USE = re.compile(
-    r"^(mpglue_\w+|mbedtls_\w+|psa_\w+|mem(cpy|move|set|cmp)|bcmp|strlen|_GLOBAL_OFFSET_TABLE_)$"
+    r"^(mpglue_\w+|mbedtls_\w+|psa_\w+|mem(cpy|move|set|cmp)|bcmp|strlen|_GLOBAL_OFFSET_TABLE_"
+    r"|__aeabi_mem(cpy|move|set|clr)[48]?)$"  # c_glue/arm_eabi.c
 )
 PANICS = re.compile(r"core::panicking|4core9panicking|rust_begin_unwind|\bpanic_(fmt|impl|bounds_check)")
 
@@ -352,23 +353,54 @@ def needs_of(archive):
     return missing if seen else {"(no object of the crate)"}
 
 
+def contents(name, program):
+    """What is, and is not, in a linked program and in the Rust archive beside it."""
+    _, symbols = harness.run(["nm", "-C", program], 60)
+    has_module = re.search(r" [Tt] mpssl_socket_read$", symbols, re.M)
+    yield Result(f"{name}: the module is linked in", "pass" if has_module else "fail")
+    panics = [line for line in symbols.splitlines() if PANICS.search(line)]
+    details = "\n".join(panics)
+    yield Result(f"{name}: nothing that panics", "fail" if panics else "pass", "", details)
+    archives = sorted(program.parent.glob("rust/**/release/libmicropython_ssl.a"))
+    if len(archives) != 1:
+        yield Result(f"{name}: the Rust archive", "fail", f"found {len(archives)} archives")
+        return
+    extra = sorted(s for s in needs_of(archives[0]) if not ARCHIVE_MAY_USE.match(s))
+    outcome = "fail" if extra else "pass"
+    yield Result(f"{name}: the Rust archive needs only what it may", outcome, "", "\n".join(extra))
+
+
 def binary():
-    """What is, and is not, in the linked programs and in the Rust archive."""
+    """The unix port's programs, looked into."""
     for version, variant, program in each_build():
-        name = f"{version} {variant}"
-        _, symbols = harness.run(["nm", "-C", program], 60)
-        has_module = re.search(r" [Tt] mpssl_socket_read$", symbols, re.M)
-        yield Result(f"{name}: the module is linked in", "pass" if has_module else "fail")
-        panics = [line for line in symbols.splitlines() if PANICS.search(line)]
-        details = "\n".join(panics)
-        yield Result(f"{name}: nothing that panics", "fail" if panics else "pass", "", details)
-        archives = sorted(program.parent.glob("rust/**/release/libmicropython_ssl.a"))
-        if len(archives) != 1:
-            yield Result(f"{name}: the Rust archive", "fail", f"found {len(archives)} archives")
-            continue
-        extra = sorted(s for s in needs_of(archives[0]) if not ARCHIVE_MAY_USE.match(s))
-        outcome = "fail" if extra else "pass"
-        yield Result(f"{name}: the Rust archive needs only what it may", outcome, "", "\n".join(extra))
+        yield from contents(f"{version} {variant}", program)
+
+
+QEMU_BOARDS = {"VIRT_RV32": "RISC-V", "MPS2_AN385": "ARM"}  # and what readelf calls the machine
+
+
+def qemu_section(board):
+    def section():
+        """Bare metal: the firmware, and the tests on the emulated board."""
+        name = f"qemu-{board}"
+        print(f"    building build/{name} (MicroPython {default_version()})", flush=True)
+        out = BUILD / name
+        command = [ROOT / "ports/qemu/build.sh", "--micropython", tree_of(default_version())]
+        command += ["--mbedtls", mbedtls_dir(), "--board", board, "--out", out, "--tests"]
+        status, output = harness.run(command, 900, on_line=harness.Progress("build").line)
+        if status != 0:
+            tail = "\n".join(output.splitlines()[-25:])
+            raise BuildFailed(f"{name} does not build\n{tail}")
+        program = out / "firmware.elf"
+        _, header = harness.run(["readelf", "-h", program], 60)
+        machine = re.search(r"Machine:\s*(.*)", header)
+        right = machine and machine[1].strip() == QEMU_BOARDS[board]
+        yield Result(f"{board}: the machine", "pass" if right else "fail", "", header)
+        yield from contents(board, program)
+        env = {"MICROPYTHON_DIR": tree_of(default_version())}
+        yield from child(name, [sys.executable, ROOT / "tests/qemu/run.py", board, program], 2400, env)
+
+    return section
 
 
 SECTIONS = {"rust": rust}
@@ -385,6 +417,8 @@ SECTIONS.update(
     valgrind=valgrind,
     binary=binary,
 )
+for _board in QEMU_BOARDS:
+    SECTIONS[f"qemu-{_board}"] = qemu_section(_board)
 
 
 def report(section, results):

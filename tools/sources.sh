@@ -5,9 +5,8 @@
 #        (no argument: all three)
 #
 # They are the upstream tarballs inside Debian's source packages, taken from the Debian
-# mirror this machine already uses. The mirror is asked in a private apt state: the
-# system's package lists stay as they are. A tarball is unpacked only when its SHA-256 is
-# the one pinned below, so neither the mirror nor its freshness has to be trusted.
+# mirror this machine already uses (tools/mirror.sh). A tarball is unpacked only when its
+# SHA-256 is the one pinned below.
 #
 # build/src/micropython points at the newest MicroPython that could be had: a mirror drops
 # a superseded version (1.26.1 lives in sid and forky), and then 1.25.0 serves.
@@ -18,6 +17,7 @@ set -euo pipefail
 
 root=$(cd -- "$(dirname -- "$0")/.." && pwd)
 dest=$root/build/src
+. "$root/tools/mirror.sh"
 
 # tree name | Debian source package | tarball | SHA-256 of the tarball
 pins() {
@@ -70,40 +70,6 @@ scratch=$(mktemp -d)
 trap 'chmod -R u+w "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
 chmod 755 "$scratch"
 
-# A private apt: own lists, own cache, and deb-src lines for the suites that hold the pinned
-# versions, on the mirror that the system's own sources name. sid's InRelease may be past its
-# Valid-Until on a mirror that is a snapshot; the pinned checksums make that harmless.
-open_mirror() {
-    command -v apt-get >/dev/null ||
-        die "no apt-get here: name your own trees with MICROPYTHON_DIR= and MBEDTLS_DIR="
-    local uri key=/usr/share/keyrings/debian-archive-keyring.gpg
-    [ -r "$key" ] || die "no $key (package debian-archive-keyring)"
-    uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-        grep -E '/debian/?$' | sort -u | head -n 1 || true)
-    # apt names nothing before its first update: then the files it reads say it.
-    [ -n "$uri" ] || uri=$(grep -rhoE 'https?://[^][ ]+/debian/?( |$)' \
-        /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | tr -d ' ' | sort -u | head -n 1 || true)
-    [ -n "$uri" ] || die "the system's apt sources name no Debian mirror"
-    uri=${uri%/}
-    mkdir -p "$scratch"/apt/{state/lists/partial,cache/archives/partial}
-    {
-        printf 'deb-src [signed-by=%s] %s trixie main\n' "$key" "$uri"
-        printf 'deb-src [signed-by=%s check-valid-until=no] %s sid main\n' "$key" "$uri"
-    } >"$scratch/apt/sources.list"
-    cat >"$scratch/apt/apt.conf" <<CONF
-Dir::Etc::sourcelist "$scratch/apt/sources.list";
-Dir::Etc::sourceparts "/dev/null";
-Dir::State "$scratch/apt/state";
-Dir::State::status "/var/lib/dpkg/status";
-Dir::Cache "$scratch/apt/cache";
-APT::Sandbox::User "root";
-Acquire::Retries "3";
-CONF
-    export APT_CONFIG=$scratch/apt/apt.conf
-    say "reading the mirror's source lists (private copy)"
-    apt-get -qq update || die "the mirror's source lists cannot be read"
-}
-
 # The Debian version whose tarball has the pinned checksum: a mere packaging revision may
 # change in the mirror, the tarball stays.
 version_with() {
@@ -118,7 +84,9 @@ download() { # tree package tarball sum
         cp "$SOURCE_ARCHIVES/$3" "$scratch/$3"
         return
     fi
-    [ -n "${APT_CONFIG:-}" ] || open_mirror
+    # sid has the newest release, trixie keeps the other.
+    [ -n "${APT_CONFIG:-}" ] || open_mirror "$scratch" \
+        "name your own trees with MICROPYTHON_DIR= and MBEDTLS_DIR=" 'deb-src trixie' 'deb-src sid'
     version=$(version_with "$2" "$4")
     [ -n "$version" ] || return 1
     say "downloading $2 $version"

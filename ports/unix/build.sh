@@ -99,18 +99,7 @@ export GIT_CEILING_DIRECTORIES
 
 jobs=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 
-# One mpy-cross for each MicroPython version, whichever build comes first makes it.
-version=$(awk '/^#define MICROPY_VERSION_(MAJOR|MINOR|MICRO)/ { v = v s $3; s = "." } END { print v }' \
-    "$micropython/py/mpconfig.h" | tr -d '()')
-cross="$root/build/mpy-cross-$version"
-mkdir -p "$cross"
-(
-    flock 9
-    make -C "$micropython/mpy-cross" -j"$jobs" BUILD="$cross" >"$cross/make.log" 2>&1 || {
-        cat "$cross/make.log" >&2
-        die "mpy-cross does not build"
-    }
-) 9>"$cross/.lock"
+cross=$("$root/ports/mpy_cross.sh" "$micropython")
 
 mkdir -p "$out"
 out=$(CDPATH='' cd -- "$out" && pwd)
@@ -159,7 +148,7 @@ pkg-config --exists libffi 2>/dev/null || set -- MICROPY_PY_FFI=0 "$@"
 
 make -C "$micropython/ports/unix" -j"$jobs" \
     BUILD="$out" VARIANT="$variant" STRIP= \
-    MICROPY_MPYCROSS="$cross/mpy-cross" \
+    MICROPY_MPYCROSS="$cross" \
     MPY_LIB_DIR="$root/ports/unix/mpy_lib" \
     FROZEN_MANIFEST="$root/ports/unix/manifest.py" \
     "$@"

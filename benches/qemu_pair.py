@@ -1,0 +1,94 @@
+"""What qemu.py measures, on the board. Prints JSON. It is sent there behind memory_link.py and a
+line each for CA, EC and EC_KEY, so that nothing else is in the heap:
+how long an allocation searches, and upstream's module makes a hundred thousand in a handshake,
+depends on what is.
+
+Instructions come from QEMU's -icount, heap from the garbage collector and from the counted
+allocator of ports/qemu/board. Between two figures nothing else runs, and the board's clock and
+random sequence start anew, so a second run comes to the same numbers.
+"""
+
+import board
+import gc
+import json
+import tls
+
+PIPE = 6000  # a flight of the handshake, or a record
+RECORD = 4096  # what fits the outgoing buffer of upstream's configuration
+figures = {}
+
+
+def contexts(anchor, cert, key):
+    server = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(cert, key)
+    client = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    client.set_ciphers([SUITE])
+    client.load_verify_locations(anchor)
+    return client, server
+
+
+def in_use():
+    gc.collect()
+    gc.collect()
+    return gc.mem_alloc()
+
+
+def counted(name, ends):
+    """A handshake from here, into figures."""
+    gc.collect()
+    board.begin()
+    held = board.tracked()[0]
+    start = board.instructions()
+    client, server = handshake(*ends)
+    figures[name + "_instructions"] = board.instructions() - start
+    _, peak, allocations = board.tracked()
+    figures[name + "_peak"] = peak - held
+    figures[name + "_allocations"] = allocations
+    assert client.cipher()[0] == SUITE, client.cipher()
+    return client, server
+
+
+def carry(sender, receiver, data, into):
+    """16 KB, in four records: the instructions of both ends."""
+    gc.collect()
+    start = board.instructions()
+    for _ in range(4):
+        assert sender.write(data) == RECORD
+        got = 0
+        while got < RECORD:
+            got += receiver.readinto(into[got:])
+    return board.instructions() - start
+
+
+ends = pipes(PIPE)
+# How long an allocation searches is a matter of what lies where, so: in three heaps.
+for occupied in (0, 200, 400):
+    ballast = [bytearray(40) for _ in range(occupied)]
+    for index in range(0, occupied, 2):
+        ballast[index] = None
+    gc.collect()
+    for end in counted("heap_%d" % occupied, contexts(CA, EC, EC_KEY) + ends):
+        end.close()
+    del end
+
+before = in_use()
+both = contexts(CA, EC, EC_KEY)
+figures["contexts_heap"] = in_use() - before
+before = in_use()
+client, server = counted("verified", both + ends)
+connected = in_use()
+data, into = memoryview(bytes(RECORD)), memoryview(bytearray(RECORD))
+figures["to_server_instructions"] = carry(client, server, data, into)
+figures["to_client_instructions"] = carry(server, client, data, into)
+del data, into
+# A closed connection keeps its Python object until that is dropped.
+with_both = in_use()
+server.close()
+server = None
+client_only = in_use()
+client.close()
+client = None
+figures["server_heap"] = with_both - client_only
+figures["client_heap"] = client_only - in_use()
+figures["pair_heap"] = connected - before
+print(json.dumps(figures))

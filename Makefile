@@ -54,7 +54,7 @@ prerequisites-build:
 prerequisites-demo:
 	@tools/prerequisites.sh build demo
 prerequisites-test:
-	@tools/prerequisites.sh build demo test
+	@tools/prerequisites.sh build demo test firmware
 prerequisites-lint:
 	@tools/prerequisites.sh build lint
 

@@ -3,7 +3,7 @@
 # can (root or password-less sudo, and apt-get). Otherwise prints the line to run and exits 1.
 #
 # usage: tools/prerequisites.sh [--check] [GROUP...]
-#        GROUP: build (the default), demo, test, lint
+#        GROUP: build (the default), demo, test, firmware, lint
 #        --check: only say what is missing
 
 set -euo pipefail
@@ -35,6 +35,10 @@ test|program valgrind|valgrind|
 test|program nm|binutils|looks into the linked firmware
 test|program ip|iproute2|brings up a test's own network
 test|program unshare|util-linux|gives a test its own network
+firmware|program cmake|cmake|the esp32 port's build system
+firmware|program ninja|ninja-build|
+firmware|program riscv64-unknown-elf-gcc|gcc-riscv64-unknown-elf|compiles for RV32
+firmware|file /usr/lib/picolibc/riscv64-unknown-elf/include|picolibc-riscv64-unknown-elf|RV32's C library
 lint|program clang-format|clang-format|
 TABLE
 }
@@ -61,9 +65,9 @@ groups=()
 for arg in "$@"; do
     case $arg in
     --check) check_only=1 ;;
-    build | demo | test | lint) groups+=("$arg") ;;
+    build | demo | test | firmware | lint) groups+=("$arg") ;;
     *)
-        echo "usage: tools/prerequisites.sh [--check] [build] [demo] [test] [lint]" >&2
+        echo "usage: tools/prerequisites.sh [--check] [build] [demo] [test] [firmware] [lint]" >&2
         exit 2
         ;;
     esac

@@ -23,6 +23,7 @@ arguments = sys.argv[3:]
 
 PSK_SUITE = "TLS-PSK-WITH-AES-128-CCM-8"
 
+
 def read(path):
     with open(certs + "/" + path, "rb") as file:
         return file.read()

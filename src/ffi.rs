@@ -196,6 +196,7 @@ impl Signer for Owner {
     }
 }
 
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 impl PskStore for Owner {
     fn key(&mut self, identity: &[u8], key: &mut [u8]) -> core::result::Result<usize, Interruption> {
         let identity = mpssl_bytes_t { data: identity.as_ptr(), len: identity.len() };
@@ -226,6 +227,22 @@ impl PskStore for Owner {
             )
         };
         if ret == 0 { Ok((identity_len, key_len)) } else { Err(Interruption::Raised) }
+    }
+}
+
+#[cfg(not(mbedtls_ssl_handshake_with_psk_enabled))]
+impl PskStore for Owner {
+    fn key(&mut self, _: &[u8], _: &mut [u8]) -> core::result::Result<usize, Interruption> {
+        Ok(0)
+    }
+
+    fn identity(
+        &mut self,
+        _: &[u8],
+        _: &mut [u8],
+        _: &mut [u8],
+    ) -> core::result::Result<(usize, usize), Interruption> {
+        Ok((0, 0))
     }
 }
 

@@ -236,6 +236,12 @@ def torture():
     yield from child("torture", [sys.executable, ROOT / "tests/torture/run.py"], 900)
 
 
+def esp32():
+    """The esp32 port's build, as far as it goes without ESP-IDF; the core for each of its chips."""
+    env = {"MICROPYTHON_DIR": tree_of(default_version()), "MBEDTLS_DIR": mbedtls_dir()}
+    yield from child("esp32", [sys.executable, ROOT / "ports/esp32/tests/run.py"], 2700, env)
+
+
 # Two faults that no correct checker overlooks: what proves that one is really at work.
 DELIBERATE = {
     "overflow": """
@@ -413,6 +419,7 @@ SECTIONS.update(
     consumers=consumers,
     datagrams=datagrams,
     torture=torture,
+    esp32=esp32,
     asan=asan,
     valgrind=valgrind,
     binary=binary,

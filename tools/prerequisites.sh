@@ -49,6 +49,8 @@ firmware|program arm-none-eabi-gcc|gcc-arm-none-eabi|compiles for Cortex-M
 firmware|file /usr/lib/arm-none-eabi/include|libnewlib-arm-none-eabi|Cortex-M's C headers
 firmware|program qemu-system-riscv32|qemu-system-misc|the RV32 board
 firmware|program qemu-system-arm|qemu-system-arm|the Cortex-M board
+firmware|program cmake|cmake|the esp32 port's build system
+firmware|program ninja|ninja-build|
 lint|program clang-format|clang-format|
 TABLE
 }

@@ -240,7 +240,9 @@ unsafe fn write_hint(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         if let [kind, _, _, _, _, low, to @ ..] = message {
             *kind = SERVER_KEY_EXCHANGE;
             *low = len;
-            to.copy_from_slice(hint);
+            for (to, from) in to.iter_mut().zip(hint.iter()) {
+                *to = *from;
+            }
         }
         (*ctx).out_msgtype = sys::MBEDTLS_SSL_MSG_HANDSHAKE as c_int;
         (*ctx).out_msglen = message_len;
@@ -266,7 +268,6 @@ unsafe extern "C" fn checksum_with_hint(
     };
     let (Some(original), Some(hint)) = (original, config.psk().hint.as_deref()) else { return FAILED };
     let grown = len.saturating_add(hint.len());
-    let hint_end = header.saturating_add(2).saturating_add(hint.len());
     let Ok(hint_len) = u16::try_from(hint.len()) else { return FAILED };
     // The handshake header's length fields have three bytes.
     let [_, body @ ..] = u32::try_from(grown.saturating_sub(header)).unwrap_or(0).to_be_bytes();
@@ -278,7 +279,13 @@ unsafe extern "C" fn checksum_with_hint(
     unsafe {
         let message = core::slice::from_raw_parts_mut((*ctx).out_msg, grown);
         let Some(empty_end) = header.checked_add(2).filter(|&end| end <= len) else { return FAILED };
-        message.copy_within(empty_end..len, hint_end);
+        // Backwards, for the ranges overlap.
+        for at in (empty_end..len).rev() {
+            let byte = message.get(at).copied().unwrap_or(0);
+            if let Some(to) = message.get_mut(at.saturating_add(hint.len())) {
+                *to = byte;
+            }
+        }
         for (at, bytes) in [
             (1, body.as_slice()),
             (header, &hint_len.to_be_bytes()),

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# The module as a user C module of a port that is built with CMake; micropython.mk is its
+# twin for make. ESP-IDF has ports/esp32/micropython.cmake, which includes this. Nothing
+# in MicroPython's tree is changed; hashlib and cryptolib go on using the same Mbed TLS.
+#
+# For the port's maintainer to set, in mpconfigboard.cmake or with cmake -D:
+#   MPSSL_TARGET           Rust target triple of the firmware
+#   MPSSL_CARGO            cargo, with a toolchain if need be ("cargo +esp")
+#   MPSSL_CARGO_ARGS       more arguments for cargo ("-Zbuild-std=core")
+#   MPSSL_CARGO_DIR        where cargo builds; a directory that builds share saves time
+#   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
+# For a file like ports/esp32/micropython.cmake to set:
+#   MPSSL_MBEDTLS_LIBRARY  the CMake target of Mbed TLS, where it is a library
+
+include_guard(GLOBAL)
+
+if(NOT MPSSL_TARGET)
+    message(FATAL_ERROR "micropython-ssl: set MPSSL_TARGET to the Rust target triple of this "
+        "firmware, thumbv6m-none-eabi for instance (docs/porting.md)")
+endif()
+if(NOT MPSSL_CARGO)
+    set(MPSSL_CARGO cargo)
+endif()
+if(NOT DEFINED MPSSL_MBEDTLS_CONFIG)
+    set(MPSSL_MBEDTLS_CONFIG 1)
+endif()
+
+get_filename_component(MPSSL_GLUE_DIR ${CMAKE_CURRENT_LIST_DIR} REALPATH)
+get_filename_component(MPSSL_ROOT ${MPSSL_GLUE_DIR}/.. ABSOLUTE)
+set(MPSSL_BUILD ${CMAKE_BINARY_DIR}/micropython-ssl)
+if(NOT MPSSL_CARGO_DIR)
+    set(MPSSL_CARGO_DIR ${MPSSL_BUILD}/cargo)
+endif()
+
+# ##############################################################################
+# C: the glue
+
+set(MPSSL_SOURCES
+    ${MPSSL_GLUE_DIR}/dtls_listener.c
+    ${MPSSL_GLUE_DIR}/modssl.c
+    ${MPSSL_GLUE_DIR}/protect.c
+    ${MPSSL_GLUE_DIR}/ssl_context.c
+    ${MPSSL_GLUE_DIR}/ssl_socket.c
+)
+# It has no names to scan, but CMake's rules scan every source of a user module. Its header
+# is made by cargo, which runs first.
+set(MPSSL_ABI_CHECK ${MPSSL_GLUE_DIR}/abi_check.c)
+set(MPSSL_INCLUDE ${MPSSL_BUILD}/include)
+set(MPSSL_ABI ${MPSSL_INCLUDE}/mpssl_abi.h)
+# ESP-IDF wants directories it is told of to be there already.
+file(MAKE_DIRECTORY ${MPSSL_INCLUDE})
+
+add_library(usermod_mpssl INTERFACE)
+target_sources(usermod_mpssl INTERFACE ${MPSSL_SOURCES} ${MPSSL_ABI_CHECK})
+target_include_directories(usermod_mpssl INTERFACE ${MPSSL_GLUE_DIR} ${MPSSL_INCLUDE})
+
+# The tree's own module is still scanned but not compiled: modssl.c defines what it
+# registers. Source properties hold in one directory, the one that includes usermod.cmake.
+set(MPSSL_STOCK ${MICROPY_DIR}/extmod/modtls_mbedtls.c)
+if(NOT EXISTS ${MPSSL_STOCK})
+    message(FATAL_ERROR "micropython-ssl: no ${MPSSL_STOCK}: this MicroPython is not known here")
+endif()
+set_source_files_properties(${MPSSL_STOCK} PROPERTIES HEADER_FILE_ONLY TRUE)
+
+# ##############################################################################
+# Mbed TLS: the firmware's own copy, configured for what the module offers
+
+if(MPSSL_MBEDTLS_CONFIG)
+    set(_mpssl_config ${MPSSL_GLUE_DIR}/mbedtls_config.h)
+    if(TARGET micropy_lib_mbedtls)
+        # extmod.cmake came first, as on rp2: its choice becomes what ours builds on.
+        get_target_property(_mpssl_definitions micropy_lib_mbedtls INTERFACE_COMPILE_DEFINITIONS)
+        set(_mpssl_kept "MBEDTLS_CONFIG_FILE=\"${_mpssl_config}\"")
+        foreach(_mpssl_definition IN LISTS _mpssl_definitions)
+            string(REGEX REPLACE "^MBEDTLS_CONFIG_FILE=" "MPSSL_PORT_MBEDTLS_CONFIG_FILE="
+                _mpssl_definition "${_mpssl_definition}")
+            list(APPEND _mpssl_kept "${_mpssl_definition}")
+        endforeach()
+        set_target_properties(micropy_lib_mbedtls PROPERTIES
+            INTERFACE_COMPILE_DEFINITIONS "${_mpssl_kept}")
+        # Beyond extmod.cmake's list. Compiles to nothing where the options are off.
+        target_sources(micropy_lib_mbedtls INTERFACE ${MICROPY_LIB_MBEDTLS_DIR}/library/threading.c)
+    else()
+        if(MBEDTLS_CONFIG_FILE)
+            target_compile_definitions(usermod_mpssl INTERFACE
+                "MPSSL_PORT_MBEDTLS_CONFIG_FILE=\"${MBEDTLS_CONFIG_FILE}\"")
+        endif()
+        set(MBEDTLS_CONFIG_FILE ${_mpssl_config})
+    endif()
+endif()
+
+# ##############################################################################
+# Rust: the core
+
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+
+# cargo.py takes the flags of the C code from here, the very ones the compiler is called
+# with: only CMake's generators know them all. The variable is for a target still to come, as
+# in the esp32 and rp2 ports, the property for one that is there already.
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(TARGET "${MICROPY_TARGET}")
+    set_target_properties(${MICROPY_TARGET} PROPERTIES EXPORT_COMPILE_COMMANDS ON)
+endif()
+
+separate_arguments(_mpssl_cargo UNIX_COMMAND "${MPSSL_CARGO}")
+separate_arguments(_mpssl_cargo_args UNIX_COMMAND "${MPSSL_CARGO_ARGS}")
+set(MPSSL_LIB ${MPSSL_BUILD}/libmicropython_ssl_core.a)
+
+# Always run: cargo knows best whether there is anything to do. The archive and the header
+# are left alone where they would be the same, so nothing else is made again.
+add_custom_target(mpssl_cargo
+    COMMAND ${Python3_EXECUTABLE} ${MPSSL_GLUE_DIR}/cargo.py
+        --crate ${MPSSL_ROOT}
+        --target ${MPSSL_TARGET}
+        --compile-commands ${CMAKE_BINARY_DIR}/compile_commands.json
+        --source ${MPSSL_ABI_CHECK}
+        --ar ${CMAKE_AR}
+        --target-dir ${MPSSL_CARGO_DIR}
+        --abi-header ${MPSSL_ABI}
+        --output ${MPSSL_LIB}
+        -- ${_mpssl_cargo} -- ${_mpssl_cargo_args}
+    BYPRODUCTS ${MPSSL_LIB} ${MPSSL_ABI}
+    COMMENT "micropython-ssl: cargo, for ${MPSSL_TARGET}"
+    USES_TERMINAL
+    VERBATIM
+)
+
+add_library(mpssl_core STATIC IMPORTED GLOBAL)
+set_target_properties(mpssl_core PROPERTIES IMPORTED_LOCATION ${MPSSL_LIB})
+add_dependencies(mpssl_core mpssl_cargo)
+if(MPSSL_MBEDTLS_LIBRARY)
+    # So that the linker reads Mbed TLS after the core. LINK_ONLY also keeps usermod.cmake
+    # from taking the sources and directories of all that Mbed TLS needs for the module's.
+    set_target_properties(mpssl_core PROPERTIES
+        INTERFACE_LINK_LIBRARIES "$<LINK_ONLY:${MPSSL_MBEDTLS_LIBRARY}>")
+endif()
+
+target_link_libraries(usermod_mpssl INTERFACE mpssl_core)
+# The glue includes what cargo makes.
+add_dependencies(usermod_mpssl mpssl_cargo)
+target_link_libraries(usermod INTERFACE usermod_mpssl)

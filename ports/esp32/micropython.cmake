@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# The module in MicroPython's esp32 port:
+#
+#   make -C ports/esp32 BOARD=... USER_C_MODULES=/path/to/micropython-ssl/ports/esp32/micropython.cmake
+#
+# README.md has the rest. Mbed TLS is ESP-IDF's, configured by the sdkconfig in force.
+#
+# To set, with CMAKE_ARGS or in a board's mpconfigboard.cmake: MPSSL_CARGO, MPSSL_CARGO_ARGS and
+# MPSSL_TARGET, in place of what is chosen here.
+
+# This project's Rust target for each of ESP-IDF's. The C compiler's ABI is that of the triple:
+# the P4 passes floating-point numbers in registers (ilp32f), the others do not (ilp32).
+if(NOT MPSSL_TARGET)
+    if(IDF_TARGET MATCHES "^esp32(s2|s3)?$")
+        set(MPSSL_TARGET xtensa-${IDF_TARGET}-none-elf)
+    elseif(IDF_TARGET MATCHES "^esp32(c2|c3)$")
+        set(MPSSL_TARGET riscv32imc-unknown-none-elf)
+    elseif(IDF_TARGET MATCHES "^esp32(c5|c6|c61|h2)$")
+        set(MPSSL_TARGET riscv32imac-unknown-none-elf)
+    elseif(IDF_TARGET STREQUAL "esp32p4")
+        set(MPSSL_TARGET riscv32imafc-unknown-none-elf)
+    else()
+        message(FATAL_ERROR "micropython-ssl: the IDF target '${IDF_TARGET}' is not known here. Known are "
+            "esp32, esp32s2, esp32s3, esp32c2, esp32c3, esp32c5, esp32c6, esp32c61, esp32h2 and esp32p4; "
+            "for another give its Rust target triple as MPSSL_TARGET")
+    endif()
+endif()
+
+# Upstream Rust has no compiler for Xtensa that can be relied on: Espressif's has.
+if(MPSSL_TARGET MATCHES "^xtensa-")
+    if(NOT MPSSL_CARGO)
+        set(MPSSL_CARGO "cargo +esp")
+    endif()
+    if(NOT MPSSL_CARGO_ARGS)
+        set(MPSSL_CARGO_ARGS -Zbuild-std=core)
+    endif()
+endif()
+
+# Which Mbed TLS this ESP-IDF has is said by its own header; build.rs asks again, of the
+# preprocessor.
+idf_component_get_property(_mpssl_mbedtls mbedtls COMPONENT_DIR)
+set(_mpssl_header ${_mpssl_mbedtls}/mbedtls/include/mbedtls/build_info.h)
+if(EXISTS ${_mpssl_header})
+    file(STRINGS ${_mpssl_header} _mpssl_version REGEX "^#define MBEDTLS_VERSION_STRING +")
+    string(REGEX REPLACE "^.*\"(.*)\".*$" "\\1" _mpssl_version "${_mpssl_version}")
+else()
+    set(_mpssl_version "before 3.0")
+endif()
+if(NOT _mpssl_version MATCHES "^3\\.6\\.")
+    message(FATAL_ERROR "micropython-ssl: this ESP-IDF (${IDF_VERSION_MAJOR}.${IDF_VERSION_MINOR}) has "
+        "Mbed TLS ${_mpssl_version}; supported is Mbed TLS 3.6, which ESP-IDF 5.3, 5.4 and 5.5 have")
+endif()
+
+set(MPSSL_MBEDTLS_CONFIG 0)
+set(MPSSL_MBEDTLS_LIBRARY idf::mbedtls)
+include(${CMAKE_CURRENT_LIST_DIR}/../../c_glue/micropython.cmake)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# What ESP-IDF 5 would do, as far as micropython.cmake and MicroPython's CMake files see it:
+# the configuration from sdkconfig files, and components as libraries.
+
+set(IDF_VERSION_MAJOR 5)
+set(IDF_VERSION_MINOR 5)
+set(IDF_PATH ${CMAKE_CURRENT_LIST_DIR})
+set(IDF_STAND_IN ${CMAKE_CURRENT_LIST_DIR})
+
+# name=value lines, the last one of a name counts; as CONFIG_* variables and as sdkconfig.h.
+function(idf_sdkconfig)
+    set(names)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ARGN})
+    foreach(file ${ARGN})
+        file(STRINGS ${file} lines REGEX "^CONFIG_[A-Z0-9_]+=")
+        foreach(line IN LISTS lines)
+            string(REGEX MATCH "^(CONFIG_[A-Z0-9_]+)=(.*)$" line "${line}")
+            list(APPEND names ${CMAKE_MATCH_1})
+            set(value_${CMAKE_MATCH_1} "${CMAKE_MATCH_2}")
+        endforeach()
+    endforeach()
+    list(REMOVE_DUPLICATES names)
+    set(header "#pragma once\n")
+    foreach(name ${names})
+        set(value "${value_${name}}")
+        if(value STREQUAL "y")
+            string(APPEND header "#define ${name} 1\n")
+        elseif(NOT value STREQUAL "n")
+            string(APPEND header "#define ${name} ${value}\n")
+        endif()
+        set(${name} "${value}" PARENT_SCOPE)
+    endforeach()
+    file(WRITE ${CMAKE_BINARY_DIR}/config/sdkconfig.h.new "${header}")
+    # As ESP-IDF: an unchanged file keeps its time.
+    configure_file(${CMAKE_BINARY_DIR}/config/sdkconfig.h.new ${CMAKE_BINARY_DIR}/config/sdkconfig.h COPYONLY)
+endfunction()
+
+function(idf_component_get_property var component property)
+    if(component STREQUAL "mbedtls" AND property STREQUAL "COMPONENT_DIR")
+        set(${var} ${CMAKE_BINARY_DIR}/components/mbedtls PARENT_SCOPE)
+    else()
+        message(FATAL_ERROR "Failed to resolve component '${component}'")
+    endif()
+endfunction()
+
+function(idf_component_register)
+    cmake_parse_arguments(_ "" "" "SRCS;INCLUDE_DIRS;LDFRAGMENTS;REQUIRES" ${ARGN})
+    foreach(dir ${__INCLUDE_DIRS})
+        get_filename_component(dir ${dir} ABSOLUTE)
+        if(NOT IS_DIRECTORY ${dir})
+            message(FATAL_ERROR "Include directory '${dir}' is not a directory.")
+        endif()
+    endforeach()
+    set(lib __idf_${COMPONENT_NAME})
+    if(__SRCS)
+        add_library(${lib} STATIC ${__SRCS})
+        set(scope PUBLIC)
+    else()
+        add_library(${lib} INTERFACE)
+        set(scope INTERFACE)
+    endif()
+    target_include_directories(${lib} ${scope} ${__INCLUDE_DIRS} ${CMAKE_BINARY_DIR}/config)
+    # By property, as ESP-IDF: MicroPython's files use the signature without keywords.
+    foreach(component ${__REQUIRES})
+        if(__SRCS)
+            set_property(TARGET ${lib} APPEND PROPERTY LINK_LIBRARIES __idf_${component})
+        endif()
+        set_property(TARGET ${lib} APPEND PROPERTY INTERFACE_LINK_LIBRARIES __idf_${component})
+    endforeach()
+    add_library(idf::${COMPONENT_NAME} ALIAS ${lib})
+    set(COMPONENT_LIB ${lib} PARENT_SCOPE)
+    set(COMPONENT_TARGET ${lib} PARENT_SCOPE)
+endfunction()
+
+macro(idf_build)
+    idf_sdkconfig(${IDF_STAND_IN}/kconfig_defaults ${SDKCONFIG_DEFAULTS})
+    set(CONFIG_IDF_TARGET_ARCH_RISCV y)
+    set(__COMPONENT_NAMES_RESOLVED mbedtls main)
+
+    # ESP-IDF's directory of the component has Mbed TLS's tree in it.
+    file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/components/mbedtls)
+    file(CREATE_LINK ${MBEDTLS_DIR} ${CMAKE_BINARY_DIR}/components/mbedtls/mbedtls SYMBOLIC)
+
+    set(COMPONENT_NAME mbedtls)
+    add_subdirectory(${IDF_STAND_IN}/mbedtls ${CMAKE_BINARY_DIR}/esp-idf/mbedtls)
+    set(COMPONENT_NAME main)
+    add_subdirectory(${IDF_STAND_IN}/main ${CMAKE_BINARY_DIR}/esp-idf/main)
+
+    file(WRITE ${CMAKE_BINARY_DIR}/project_elf_src.c "")
+    add_executable(micropython.elf ${CMAKE_BINARY_DIR}/project_elf_src.c)
+    # Not in a group: the libraries' order is part of what is tested.
+    target_link_libraries(micropython.elf PRIVATE __idf_main)
+    target_link_options(micropython.elf PRIVATE -nostartfiles -Wl,--gc-sections -Wl,-e,app_main
+        -Wl,-Map=${CMAKE_BINARY_DIR}/micropython.map)
+endmacro()

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// As the esp32 port where TLS is concerned, without what needs ESP-IDF.
+#ifndef MPSSL_ESP32_TESTS_MPCONFIGPORT_H
+#define MPSSL_ESP32_TESTS_MPCONFIGPORT_H
+
+#include <alloca.h>
+#include <stdint.h>
+
+#define MICROPY_CONFIG_ROM_LEVEL (MICROPY_CONFIG_ROM_LEVEL_EXTRA_FEATURES)
+
+#define MICROPY_ENABLE_GC (1)
+#define MICROPY_ENABLE_FINALISER (1)
+#define MICROPY_HELPER_REPL (0)
+#define MICROPY_ERROR_REPORTING (MICROPY_ERROR_REPORTING_NORMAL)
+#define MICROPY_FLOAT_IMPL (MICROPY_FLOAT_IMPL_FLOAT)
+#define MICROPY_LONGINT_IMPL (MICROPY_LONGINT_IMPL_MPZ)
+#define MICROPY_USE_INTERNAL_ERRNO (0)
+#define MICROPY_USE_INTERNAL_PRINTF (0)
+#define MICROPY_VFS (1)
+#define MICROPY_READER_VFS (1)
+
+#define MICROPY_PY_SSL (1)
+#define MICROPY_SSL_MBEDTLS (1)
+#define MICROPY_PY_HASHLIB_MD5 (1)
+#define MICROPY_PY_HASHLIB_SHA1 (1)
+#define MICROPY_PY_HASHLIB_SHA256 (1)
+#define MICROPY_PY_CRYPTOLIB (1)
+
+// They need a port.
+#define MICROPY_PY_MACHINE (0)
+#define MICROPY_PY_OS (0)
+#define MICROPY_PY_TIME (0)
+#define MICROPY_PY_SELECT (0)
+#define MICROPY_PY_RANDOM_SEED_INIT_FUNC (0)
+#define MICROPY_PY_SYS_STDFILES (0)
+#define MICROPY_PY_BUILTINS_HELP (0)
+#define MICROPY_PY_BUILTINS_INPUT (0)
+#define MICROPY_KBD_EXCEPTION (1)
+
+#define MICROPY_HW_BOARD_NAME "stand-in"
+#define MICROPY_HW_MCU_NAME "stand-in"
+
+typedef int32_t mp_int_t;
+typedef uint32_t mp_uint_t;
+typedef long mp_off_t;
+#define MP_SSIZE_MAX (0x7fffffff)
+
+#define MP_STATE_PORT MP_STATE_VM
+
+#endif // MPSSL_ESP32_TESTS_MPCONFIGPORT_H

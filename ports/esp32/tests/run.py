@@ -1,0 +1,790 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What can be shown of the esp32 port without ESP-IDF, its compilers and a board.
+
+    run.py [--list] [PATTERN...]
+
+`project/` is a firmware of the shape of MicroPython's esp32 port. Here it is configured, built and
+built again through ports/esp32/micropython.cmake, with Debian's RISC-V compiler, for each RISC-V
+target of ESP-IDF; what comes out is inspected. A PATTERN runs only the cases whose names contain
+it, and what they build on. Logs are kept under build/esp32. The last line is
+"N passed, N failed, N skipped"; the exit code is 1 if a case failed.
+
+MICROPYTHON_DIR and MBEDTLS_DIR name other source trees.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests"))
+
+import harness  # noqa: E402
+from harness import BUILD, ROOT, Result  # noqa: E402
+
+WORK = BUILD / "esp32"
+CRATE = WORK / "crate"
+PROJECT = Path(__file__).resolve().parent / "project"
+PREFIX = "riscv64-unknown-elf-"
+CONFIG = "ports/esp32/sdkconfig.ssl"
+
+# IDF target -> Rust target, the C compiler's architecture and ABI, ELF's word for the ABI.
+RISCV = {
+    "esp32c3": ("riscv32imc-unknown-none-elf", "rv32imc", "ilp32", "soft-float ABI"),
+    "esp32c6": ("riscv32imac-unknown-none-elf", "rv32imac", "ilp32", "soft-float ABI"),
+    "esp32p4": ("riscv32imafc-unknown-none-elf", "rv32imafc", "ilp32f", "single-float ABI"),
+    "esp32c2": ("riscv32imc-unknown-none-elf", "rv32imc", "ilp32", "soft-float ABI"),
+    "esp32c5": ("riscv32imac-unknown-none-elf", "rv32imac", "ilp32", "soft-float ABI"),
+    "esp32c61": ("riscv32imac-unknown-none-elf", "rv32imac", "ilp32", "soft-float ABI"),
+    "esp32h2": ("riscv32imac-unknown-none-elf", "rv32imac", "ilp32", "soft-float ABI"),
+}
+# One of each architecture is built as a whole and linked, of the others the module.
+WHOLE = ("esp32c3", "esp32c6", "esp32p4")
+XTENSA = ("esp32", "esp32s2", "esp32s3")
+
+# What ESP-IDF's linker script and system calls would be.
+LINKER_FLAGS = " ".join(
+    ["--oslib=semihost"]
+    + [f"-Wl,--defsym={name}" for name in ("__flash=0x42000000", "__flash_size=0x400000")]
+    + [f"-Wl,--defsym={name}" for name in ("__ram=0x3fc80000", "__ram_size=0x80000")]
+)
+
+# What ESP-IDF and MicroPython have: the glue, Mbed TLS, the C library, libgcc's integer routines.
+PROVIDED = re.compile(
+    r"mpglue_\w+|mbedtls_\w+|mem(cpy|move|set|cmp)|strlen"
+    r"|__(u?div|u?mod|mul|ashl|ashr|lshr|clz|ctz|popcount|bswap)[sd]i[23]?"
+)
+PANICS = re.compile(
+    r"core::panicking|4core9panicking|rust_begin_unwind|\bpanic_(fmt|impl|bounds_check)"
+)
+
+
+class Failed(Exception):
+    """The case has failed; the message says why, the second argument shows it."""
+
+
+class Unavailable(Exception):
+    """The case cannot run on this machine; the message says why."""
+
+
+def check(truth, why, details=""):
+    if not truth:
+        raise Failed(why, details)
+
+
+def tree(variable, default):
+    return Path(os.environ.get(variable) or BUILD / "src" / default).resolve()
+
+
+def tool(name, *arguments):
+    """What a tool of the RISC-V compiler prints."""
+    done = subprocess.run(
+        [PREFIX + name, *arguments], check=True, stdout=subprocess.PIPE, timeout=120, text=True
+    )
+    return done.stdout
+
+
+# The project
+
+
+class Firmware:
+    """A build directory of the project, for one IDF target."""
+
+    generator = "Ninja"
+    project = PROJECT
+
+    def __init__(self, idf_target, name=None):
+        self.idf_target = idf_target
+        self.dir = WORK / (name or idf_target)
+        self.rust_target, self.march, self.mabi, self.float_abi = RISCV.get(
+            idf_target, RISCV["esp32c3"]
+        )
+        self.archive = self.dir / "micropython-ssl/libmicropython_ssl_core.a"
+        self.elf = self.dir / "micropython.elf"
+        self.abi = self.dir / "micropython-ssl/include/mpssl_abi.h"
+        self.cflags = self.dir / "toolchain/cflags"
+
+    def path(self, *patterns):
+        """The one file that matches."""
+        found = [path for pattern in patterns for path in self.dir.glob(pattern)]
+        check(len(found) == 1, f"{len(found)} files match {patterns} in {self.dir}")
+        return found[0]
+
+    def glue(self, name):
+        return self.path(f"esp-idf/main/**/c_glue/{name}.c.obj")
+
+    def configure(self, sdkconfig=CONFIG, fresh=True, **variables):
+        if fresh and self.dir.exists():
+            shutil.rmtree(self.dir)
+        self.cflags.parent.mkdir(parents=True, exist_ok=True)
+        # Espressif's compiler knows the architecture and its C library by itself.
+        compiler = self.dir / "riscv32-cc"
+        words = [PREFIX + "gcc", "--specs=picolibc.specs", "-misa-spec=2.2"]
+        words += [f"-march={self.march}", f"-mabi={self.mabi}"]
+        compiler.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+        compiler.chmod(0o755)
+        # ESP-IDF 5.5 says it nevertheless, in a response file.
+        self.cflags.write_text(f"-march={self.march}\n-mabi={self.mabi}\n")
+        cargo = "cargo"
+        arguments = ""
+        if self.idf_target in RISCV:
+            words = rust_source(self.rust_target)
+            if words:
+                cargo, arguments = f"env {words} cargo", "-Zbuild-std=core"
+        definitions = {
+            "IDF_TARGET": self.idf_target,
+            "MICROPY_DIR": tree("MICROPYTHON_DIR", "micropython-1.26.1"),
+            "MBEDTLS_DIR": tree("MBEDTLS_DIR", "mbedtls-3.6.6"),
+            "USER_C_MODULES": CRATE / "ports/esp32/micropython.cmake",
+            "EXTRA_SDKCONFIG": CRATE / sdkconfig if sdkconfig else "",
+            "CMAKE_SYSTEM_NAME": "Generic",
+            "CMAKE_TRY_COMPILE_TARGET_TYPE": "STATIC_LIBRARY",
+            "CMAKE_C_COMPILER": compiler,
+            "CMAKE_ASM_COMPILER": compiler,
+            "CMAKE_AR": shutil.which(PREFIX + "ar"),
+            "CMAKE_RANLIB": shutil.which(PREFIX + "ranlib"),
+            # As sdkconfig.base: optimised for speed.
+            "CMAKE_C_FLAGS": f'@"{self.cflags}" -O2 -ffunction-sections -fdata-sections',
+            "CMAKE_ASM_FLAGS": f'@"{self.cflags}"',
+            "CMAKE_EXE_LINKER_FLAGS": LINKER_FLAGS,
+            # Mbed TLS's CMake files choose flags of their own by it.
+            "CMAKE_BUILD_TYPE": "None",
+            "MPSSL_CARGO_DIR": WORK / "cargo",
+            **variables,
+        }
+        if self.idf_target in RISCV:
+            definitions.update(MPSSL_CARGO=cargo, MPSSL_CARGO_ARGS=arguments)
+        command = ["cmake", "-G", self.generator, "-Wno-dev", "-S", self.project, "-B", self.dir]
+        command += [f"-D{name}={value}" for name, value in definitions.items()]
+        return self.run("configure", command, 120)
+
+    def build(self, *targets):
+        # One that its neighbours do not notice.
+        tool = ["make", "-j2"] if "Make" in self.generator else ["ninja"]
+        command = ["nice", "-n", "10", *tool, "-C", self.dir, *targets]
+        return self.run("build", command, 900)
+
+    def run(self, what, command, timeout):
+        status, output = harness.run(command, timeout, WORK, on_line=harness.Progress("esp32").line)
+        with open(WORK / f"{self.dir.name}.log", "a") as log:
+            log.write(f"$ {shlex.join(str(word) for word in command)}\n{output}\n")
+        return status, output
+
+    def must(self, result, what):
+        status, output = result
+        ended = "ran out of time" if status is None else f"ended with status {status}"
+        check(status == 0, f"{what}: {ended}", "\n".join(output[-6000:].splitlines()[-40:]))
+        return output
+
+    def module_targets(self):
+        """For ninja: the core, and every object of the glue."""
+        listing = self.must(self.build("-t", "targets", "all"), "ninja -t targets")
+        objects = re.findall(r"^(\S*/c_glue/\w+\.c\.obj): ", listing, re.M)
+        check(len(objects) >= 6, f"only {len(objects)} objects of the glue in the build")
+        return ["micropython-ssl/libmicropython_ssl_core.a", *objects]
+
+
+_sources = {}
+
+
+def rust_source(target):
+    """The words for env and cargo where the toolchain lacks the target; see tools/rust_src.sh."""
+    if target not in _sources:
+        status, output = harness.run([ROOT / "tools/rust_src.sh", target], 300)
+        _sources[target] = (status, output)
+    status, output = _sources[target]
+    if status != 0:
+        raise Unavailable(
+            f"no Rust core for {target}: {output.strip().splitlines()[-1] if output else ''}"
+        )
+    lines = [line for line in output.splitlines() if line.startswith("__CARGO")]
+    return lines[0] if lines else ""
+
+
+def copy_crate():
+    """A copy, so that a case can change a source file."""
+    if CRATE.exists():
+        shutil.rmtree(CRATE)
+    for name in ("src", "c_glue", "ports/esp32"):
+        shutil.copytree(
+            ROOT / name, CRATE / name, ignore=shutil.ignore_patterns("tests", "__pycache__")
+        )
+    for name in ("build.rs", "Cargo.toml", "Cargo.lock"):
+        shutil.copyfile(ROOT / name, CRATE / name)
+
+
+def append(name, text):
+    with open(CRATE / name, "a") as file:
+        file.write(text)
+
+
+def times(*paths):
+    return [path.stat().st_mtime_ns for path in paths]
+
+
+# Cases: name -> function; they run in this order.
+
+CASES = {}
+firmwares = {}
+
+
+def case(name):
+    def register(function):
+        CASES[name] = function
+        return function
+
+    return register
+
+
+def firmware(target):
+    """The target's firmware, built by its first case."""
+    if target not in firmwares:
+        made = Firmware(target)
+        try:
+            made.must(made.configure(), "cmake")
+            made.must(made.build(*([] if target in WHOLE else made.module_targets())), "ninja")
+        except (Failed, Unavailable) as reason:
+            firmwares[target] = reason
+        else:
+            firmwares[target] = made
+    result = firmwares[target]
+    if isinstance(result, Failed):
+        # The first case that needs it has shown the log.
+        firmwares[target] = Failed(f"{target} was not built")
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def each_riscv_target(label):
+    def register(function):
+        for target in RISCV:
+            CASES[f"{target} {label}"] = lambda target=target: function(firmware(target))
+        return function
+
+    return register
+
+
+def each_whole_target(label):
+    def register(function):
+        for target in WHOLE:
+            CASES[f"{target} {label}"] = lambda target=target: function(firmware(target))
+        return function
+
+    return register
+
+
+@each_riscv_target("configures and builds")
+def builds(made):
+    check(made.archive.is_file(), "no archive of the core")
+    command = next(
+        entry["command"]
+        for entry in json.loads((made.dir / "compile_commands.json").read_text())
+        if entry["file"].endswith("c_glue/modssl.c")
+    )
+    check(
+        "esp_config.h" in command, "the glue is not compiled with ESP-IDF's configuration", command
+    )
+    wanted = f"--target {made.rust_target} "
+    check(wanted in (made.dir / "build.ninja").read_text(), f"cargo is not called with {wanted}")
+
+
+@each_riscv_target("has the chip's architecture and floating-point ABI")
+def architecture(made):
+    header = tool("readelf", "-h", made.archive)
+    check(re.search(r"Class: +ELF32$", header, re.M), "not ELF32", header)
+    check(re.search(r"Machine: +RISC-V$", header, re.M), "not RISC-V", header)
+    flags = re.findall(r"Flags: +\S+ (.*)$", header, re.M)
+    check(flags == [f"RVC, {made.float_abi}"], f"not one object with RVC, {made.float_abi}", header)
+    arch = re.search(r'Tag_RISCV_arch: "rv32(\S+)"', tool("readelf", "-A", made.archive))
+    check(arch, "no architecture attribute")
+    letters = {extension[0] for extension in arch[1].split("_") if extension[0] not in "zx"}
+    wanted = set(made.march[len("rv32") :])
+    check(letters == wanted, f"extensions {sorted(letters)}, not {sorted(wanted)}", arch[0])
+    # The C side's object must be of the same kind, or no linker would take both.
+    c_header = tool("readelf", "-h", made.glue("modssl"))
+    check(f"RVC, {made.float_abi}" in c_header, "the C objects have another ABI", c_header)
+
+
+@each_riscv_target("has nothing in the core that panics")
+def no_panic(made):
+    symbols = tool("nm", "-C", made.archive)
+    check(" T mpssl_socket_read" in symbols, "the archive lacks mpssl_socket_read", symbols)
+    found = [line for line in symbols.splitlines() if PANICS.search(line)]
+    check(not found, "the core can panic", "\n".join(found))
+
+
+@each_riscv_target("has a core that needs only what the firmware provides")
+def needs(made):
+    wanted = set(re.findall(r" U (\S+)$", tool("nm", "-u", made.archive), re.M))
+    check(wanted, "nm shows nothing undefined: that cannot be")
+    extra = sorted(symbol for symbol in wanted if not PROVIDED.fullmatch(symbol))
+    check(not extra, "not provided by ESP-IDF or MicroPython", "\n".join(extra))
+    # And each mpglue_* in truth by our glue.
+    defined = set()
+    for name in ("protect", "ssl_socket", "ssl_context", "dtls_listener", "modssl"):
+        defined |= set(re.findall(r" [TW] (\S+)$", tool("nm", made.glue(name)), re.M))
+    missing = sorted(
+        symbol for symbol in wanted if symbol.startswith("mpglue_") and symbol not in defined
+    )
+    check(not missing, "not in the glue", "\n".join(missing))
+
+
+@each_whole_target("links the firmware, and nothing in it panics")
+def links(made):
+    symbols = tool("nm", "-C", made.elf)
+    for name in ("mpssl_socket_read", "mbedtls_ssl_handshake", "mp_module_tls"):
+        check(re.search(rf" [TDR] {name}$", symbols, re.M), f"{name} is not in the firmware")
+    found = [line for line in symbols.splitlines() if PANICS.search(line)]
+    check(not found, "the firmware can panic", "\n".join(found))
+
+
+@each_whole_target("scans the stock module, but does not compile it")
+def stock(made):
+    listing = made.must(made.build("-t", "targets", "all"), "ninja -t targets")
+    check("modhashlib.c.obj:" in listing, "the build knows no object of hashlib")
+    check(
+        "modtls_mbedtls.c.obj" not in listing, "the build has a rule for the stock module's object"
+    )
+    check(not list(made.dir.rglob("modtls_mbedtls*.obj")), "the stock module's object is there")
+    # makeqstrdefs.py splits what it found into a file for each source.
+    found = [path for path in (made.dir / "genhdr/qstr").glob("*modtls_mbedtls*")]
+    check(len(found) == 1, f"{len(found)} files of qstrs of the stock module")
+    scanned = found[0].read_text()
+    for name in ("tls", "SSLContext", "wrap_socket", "verify_mode"):
+        check(f"Q({name})" in scanned, f"{name} was not found in the stock module", scanned)
+    # Ours is what the firmware has.
+    modules = (made.dir / "genhdr/moduledefs.h").read_text()
+    for name in ("ssl", "tls", "ussl"):
+        check(f"MP_QSTR_{name})" in modules, f"no module {name}", modules)
+    check(
+        " mp_module_tls" in tool("nm", made.glue("modssl")),
+        "modssl.c does not define mp_module_tls",
+    )
+
+
+def abi_command(made):
+    for entry in json.loads((made.dir / "compile_commands.json").read_text()):
+        if entry["file"].endswith("c_glue/abi_check.c"):
+            words = shlex.split(entry["command"])
+            words[words.index("-o") + 1] = os.devnull
+            return words, entry["directory"]
+    raise Failed("abi_check.c is not compiled")
+
+
+@each_riscv_target("has the layouts of sdkconfig in Rust and C alike")
+def layouts(made):
+    text = made.abi.read_text()
+    check(
+        len(re.findall(r"X\(mbedtls_ssl_context, ", text)) > 20,
+        "too few fields in the header",
+        text,
+    )
+    words, folder = abi_command(made)
+    status, output = harness.run(words, 60, folder)
+    check(status == 0, "abi_check.c does not compile", output)
+    # The check is alive: one option less, and it fails.
+    sdkconfig = (made.dir / "config/sdkconfig.h").read_text()
+    option = "CONFIG_MBEDTLS_SSL_DTLS_CONNECTION_ID"
+    check(option in sdkconfig, f"{option} is not on")
+    other = made.dir / "config-without"
+    other.mkdir(exist_ok=True)
+    (other / "sdkconfig.h").write_text(re.sub(rf"#define {option} .*\n", "", sdkconfig))
+    status, output = harness.run([words[0], f"-I{other}", *words[1:]], 60, folder)
+    check(status not in (0, None), "abi_check.c does not notice an option less")
+    check("differs between C and Rust" in output, "it fails for another reason", output)
+
+
+@each_riscv_target("makes nothing again where nothing changed")
+def unchanged(made):
+    made.must(made.build(*([] if made.idf_target in WHOLE else made.module_targets())), "ninja")
+    paths = [made.archive, made.abi, made.glue("modssl"), made.glue("abi_check")]
+    if made.idf_target in WHOLE:
+        paths.append(made.elf)
+    before = times(*paths)
+    output = made.must(
+        made.build(*([] if made.idf_target in WHOLE else made.module_targets())), "ninja"
+    )
+    check(times(*paths) == before, "something was made again", output)
+    check(not re.search(r"Compiling ", output), "cargo compiled something", output)
+
+
+PROBE = """
+/// Of a test.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_test_rebuilt() -> u32 {
+    ticks_ms()
+}
+"""
+
+
+@each_riscv_target("compiles and links a changed .rs file")
+def changed_rust(made):
+    targets = [] if made.idf_target in WHOLE else made.module_targets()
+    kept = [made.glue("modssl"), made.abi, made.dir / "genhdr/qstrdefs.generated.h"]
+    before = times(*kept)
+    source = CRATE / "src/ffi.rs"
+    if "mpssl_test_rebuilt" not in source.read_text():
+        append("src/ffi.rs", PROBE)
+    output = made.must(made.build(*targets), "ninja")
+    check("mpssl_test_rebuilt" in tool("nm", made.archive), "the core is the old one", output)
+    check(times(*kept) == before, "C was compiled again though only Rust changed", output)
+    if targets:
+        return
+    # The linker drops what nothing calls; its map has what it was given.
+    map_file = (made.dir / "micropython.map").read_text()
+    check("mpssl_test_rebuilt" in map_file, "the firmware is the old one", output)
+
+
+@case("esp32c3 compiles and links a changed sdkconfig")
+def changed_sdkconfig():
+    made = firmware("esp32c3")
+    check(
+        "mbedtls_ssl_set_cid" in tool("nm", "-u", made.archive),
+        "Connection IDs are not on to begin with",
+    )
+    before = made.abi.read_text()
+    text = (CRATE / CONFIG).read_text()
+    (CRATE / CONFIG).write_text(text + "CONFIG_MBEDTLS_SSL_DTLS_CONNECTION_ID=n\n")
+    try:
+        # Only ninja: that sdkconfig has changed is for the build to notice.
+        output = made.must(made.build(), "ninja")
+        check(
+            "mbedtls_ssl_set_cid" not in tool("nm", "-u", made.archive),
+            "the core has the old one",
+            output,
+        )
+        check(made.abi.read_text() != before, "the layouts are the old ones", output)
+        check("mbedtls_ssl_set_cid" not in tool("nm", made.elf), "the firmware has the old one")
+    finally:
+        (CRATE / CONFIG).write_text(text)
+    made.must(made.build(), "ninja")
+    check(
+        "mbedtls_ssl_set_cid" in tool("nm", "-u", made.archive), "not compiled again the other way"
+    )
+
+
+@case("esp32c3 passes a changed flag of the compiler to cargo")
+def changed_flag():
+    made = firmware("esp32c3")
+    text = made.cflags.read_text()
+    # Layouts follow it, and CMake does not see into a response file: cargo.py must.
+    made.cflags.write_text(text + "-DMBEDTLS_SSL_TEST_FLAG\n")
+    try:
+        output = made.must(made.build("mpssl_cargo"), "ninja")
+        check("Compiling micropython-ssl" in output, "cargo did not notice", output)
+    finally:
+        made.cflags.write_text(text)
+        made.must(made.build("mpssl_cargo"), "ninja")
+
+
+@case("esp32c3 builds with upstream's sdkconfig.base alone")
+def plain_sdkconfig():
+    made = Firmware("esp32c3", "esp32c3-plain")
+    made.must(made.configure(sdkconfig=""), "cmake")
+    made.must(made.build(), "ninja")
+    undefined = tool("nm", "-u", made.archive)
+    check("mbedtls_ssl_set_cid" not in undefined, "Connection IDs without the option")
+    links(made)
+    layouts_hold, folder = abi_command(made)
+    check(harness.run(layouts_hold, 60, folder)[0] == 0, "abi_check.c does not compile")
+
+
+@case("sdkconfig.cmake adds our options to a board's")
+def included_sdkconfig():
+    made = Firmware("esp32c3", "included")
+    include = CRATE / "ports/esp32/sdkconfig.cmake"
+    made.must(made.configure(sdkconfig="", CMAKE_PROJECT_micropython_INCLUDE=include), "cmake")
+    header = (made.dir / "config/sdkconfig.h").read_text()
+    check("SECURE" not in header, "the hardening profile is on", header)
+    check(
+        "#define CONFIG_MBEDTLS_SSL_DTLS_CONNECTION_ID 1\n" in header, "not in sdkconfig.h", header
+    )
+    # The board's file has it off; ours comes after it.
+    check("#define CONFIG_MBEDTLS_SSL_ALPN 1\n" in header, "ALPN is off", header)
+
+
+@case("sdkconfig.cmake adds the hardening profile where it is asked to")
+def secure_sdkconfig():
+    made = Firmware("esp32c3", "secure")
+    include = CRATE / "ports/esp32/sdkconfig.cmake"
+    configured = made.configure(
+        sdkconfig="", CMAKE_PROJECT_micropython_INCLUDE=include, MPSSL_SECURE=1
+    )
+    made.must(configured, "cmake")
+    header = (made.dir / "config/sdkconfig.h").read_text()
+    for option in (
+        "SECURE_FLASH_ENCRYPTION_MODE_RELEASE",
+        "SECURE_BOOT_V2_ENABLED",
+        "NVS_ENCRYPTION",
+    ):
+        check(f"#define CONFIG_{option} 1\n" in header, f"{option} is off", header)
+    table = re.search(r'CONFIG_PARTITION_TABLE_CUSTOM_FILENAME "(.*)"', header)
+    check(table and Path(table[1]).is_file(), "the table of partitions is not there", header)
+    offset = int(re.search(r"CONFIG_PARTITION_TABLE_OFFSET (\S+)", header)[1], 0)
+    end = offset + 0x1000
+    rows = [line for line in Path(table[1]).read_text().splitlines() if line[:1] not in ("#", "")]
+    for row in rows:
+        _, kind, subtype, start, size = (field.strip() for field in row.split(",")[:5])
+        check(int(start, 0) >= end, f"{row}: overlaps what is before it")
+        check(kind != "app" or int(start, 0) % 0x10000 == 0, f"{row}: not aligned to 64 KB")
+        check(subtype != "nvs_keys" or "encrypted" in row, f"{row}: in the clear")
+        end = int(start, 0) + int(size, 0)
+    check(any("nvs_keys" in row for row in rows) and end <= 4 << 20, "no nvs_keys, or over 4 MiB")
+
+
+def refused(target, *messages, **variables):
+    made = Firmware(target, "refused")
+    status, output = made.configure(**variables)
+    check(status not in (0, None), "CMake did not refuse", output)
+    said = " ".join(output.split())
+    for message in messages:
+        check(message in said, f"it does not say {message!r}", output)
+
+
+@case("an unknown IDF target is refused")
+def unknown_target():
+    refused("esp32x9", "micropython-ssl: the IDF target 'esp32x9' is not known", "MPSSL_TARGET")
+
+
+@case("an unknown IDF target is taken with its Rust target")
+def known_by_hand():
+    made = Firmware("esp32x9", "by-hand")
+    made.must(made.configure(MPSSL_TARGET="riscv32imac-unknown-none-elf"), "cmake")
+    check(
+        "--target riscv32imac-unknown-none-elf " in (made.dir / "build.ninja").read_text(),
+        "not passed on",
+    )
+
+
+def mbedtls_of(version):
+    """A tree that says it is another version of Mbed TLS."""
+    fake = WORK / f"mbedtls-{version}"
+    header = fake / "include/mbedtls/build_info.h"
+    header.parent.mkdir(parents=True, exist_ok=True)
+    for folder in ("library",):
+        (fake / folder).mkdir(exist_ok=True)
+    header.write_text(
+        f'#define MBEDTLS_VERSION_MAJOR {version[0]}\n#define MBEDTLS_VERSION_STRING "{version}"\n'
+    )
+    (fake / "CMakeLists.txt").write_text(
+        "project(fake C)\nforeach(name mbedtls mbedcrypto mbedx509 everest p256m)\n"
+        'file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/${name}.c "")\n'
+        "add_library(${name} STATIC ${CMAKE_CURRENT_BINARY_DIR}/${name}.c)\nendforeach()\n"
+    )
+    return fake
+
+
+@case("Mbed TLS 4 is refused")
+def mbedtls_4():
+    refused(
+        "esp32c6",
+        "has Mbed TLS 4.0.0; supported is Mbed TLS 3.6, which ESP-IDF 5.3, 5.4 and 5.5 have",
+        MBEDTLS_DIR=mbedtls_of("4.0.0"),
+    )
+
+
+@case("Mbed TLS 3.5 is refused")
+def mbedtls_3_5():
+    refused("esp32c6", "has Mbed TLS 3.5.2; supported is", MBEDTLS_DIR=mbedtls_of("3.5.2"))
+
+
+def xtensa_command(target):
+    def run():
+        made = Firmware(target)
+        made.must(made.configure(), "cmake")
+        text = (made.dir / "build.ninja").read_text()
+        for words in (f"--target xtensa-{target}-none-elf ", "-- cargo +esp -- -Zbuild-std=core"):
+            check(words in text, f"the build does not call cargo with {words!r}")
+
+    return run
+
+
+for _target in XTENSA:
+    CASES[f"{_target} asks for Espressif's toolchain"] = xtensa_command(_target)
+
+
+def tree_with_mbedtls():
+    """MicroPython's tree with its submodule, which release tarballs lack, as links."""
+    source = tree("MICROPYTHON_DIR", "micropython-1.26.1")
+    linked = WORK / "micropython"
+    shutil.rmtree(linked, ignore_errors=True)
+    (linked / "lib").mkdir(parents=True)
+    for path in [*source.iterdir(), *(source / "lib").iterdir()]:
+        target = linked / path.relative_to(source)
+        if path not in (source / "lib", source / "lib/mbedtls"):
+            target.symlink_to(path)
+    (linked / "lib/mbedtls").symlink_to(tree("MBEDTLS_DIR", "mbedtls-3.6.6"))
+    return linked
+
+
+@case("a port of rp2's shape is built by CMake and make")
+def rp2_shape():
+    made = Firmware("esp32c6", "rp2")
+    made.generator = "Unix Makefiles"
+    made.project = PROJECT / "rp2"
+    made.elf = made.dir / "firmware"
+    configured = made.configure(
+        MICROPY_DIR=tree_with_mbedtls(),
+        USER_C_MODULES=CRATE / "c_glue/micropython.cmake",
+        MPSSL_TARGET=made.rust_target,
+    )
+    made.must(configured, "cmake")
+    made.must(made.build(), "make")
+    links(made)
+    needs_of_rp2 = tool("nm", "-u", made.archive)
+    check("mbedtls_ssl_set_cid" in needs_of_rp2, "Mbed TLS has not our configuration")
+    check(not list(made.dir.rglob("modtls_mbedtls*.obj")), "the stock module's object is there")
+    entries = json.loads((made.dir / "compile_commands.json").read_text())
+    commands = {Path(entry["file"]).name: entry["command"] for entry in entries}
+    for name in ("abi_check.c", "ssl_tls.c", "modhashlib.c", "threading.c"):
+        words = shlex.split(commands[name])
+        ours = f'-DMBEDTLS_CONFIG_FILE="{(CRATE / "c_glue/mbedtls_config.h").resolve()}"'
+        check(ours in words, f"{name} is not compiled with our configuration", commands[name])
+        builds_on = (
+            f'-DMPSSL_PORT_MBEDTLS_CONFIG_FILE="{made.project}/mbedtls/mbedtls_config_port.h"'
+        )
+        check(builds_on in words, f"{name} has lost the port's configuration", commands[name])
+    # Upstream's rules make the version header again, and with it the firmware.
+    paths = [made.archive, made.abi, made.path("**/c_glue/modssl.c.obj")]
+    before = times(*paths)
+    output = made.must(made.build(), "make")
+    check(times(*paths) == before, "something was made again", output)
+
+
+def rustc(work, spec, name, source, *arguments, env=None):
+    command = [
+        "rustc",
+        "-Zunstable-options",
+        "--target",
+        spec,
+        "--edition",
+        "2024",
+        "-Cpanic=abort",
+    ]
+    command += ["--crate-type", "rlib", "--crate-name", name, "-Copt-level=s", "-L", work]
+    command += [*arguments, source]
+    return harness.run(
+        ["nice", "-n", "10", *command], 300, work, {"RUSTC_BOOTSTRAP": "1", **(env or {})}
+    )
+
+
+@case("xtensa smoke test of upstream's compiler, to assembler text only")
+def xtensa_smoke():
+    """Not support: nothing is assembled or linked, and firmware is made with another compiler.
+
+    It shows that the crate has nothing this target could not do. The layouts are those of esp32c3:
+    the two lay C's types out alike.
+    """
+    made = firmware("esp32c3")
+    words = rust_source(made.rust_target)
+    root = re.search(r"__CARGO_TESTS_ONLY_SRC_ROOT=(\S+)", words)
+    sysroot = harness.run(["rustc", "--print", "sysroot"], 60)[1].strip()
+    library = Path(root[1]) if root else Path(sysroot, "lib/rustlib/src/rust/library")
+    if not (library / "core").is_dir():
+        raise Unavailable("no source of Rust's core (rustup component add rust-src)")
+    work = WORK / "xtensa"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+
+    command = ["rustc", "-Zunstable-options", "--print", "target-spec-json"]
+    command += ["--target", "xtensa-esp32-none-elf"]
+    status, output = harness.run(command, 60, env={"RUSTC_BOOTSTRAP": "1"})
+    if status != 0:
+        raise Unavailable("this rustc does not know xtensa-esp32-none-elf")
+    spec = json.loads(output)
+    path = work / "xtensa-esp32-none-elf.json"
+    builtins = work / "compiler_builtins.rs"
+    builtins.write_text("#![feature(compiler_builtins)]\n#![compiler_builtins]\n#![no_std]\n")
+    built = WORK / "cargo" / made.rust_target / "release/build"
+    scripts = list(built.glob("micropython-ssl-*/output"))
+    check(scripts, "no output of build.rs")
+    script = max(scripts, key=lambda file: file.stat().st_mtime)
+    arguments = ["--cfg", 'feature="firmware"']
+    for cfg in re.findall(r"^cargo::rustc-cfg=(.*)$", script.read_text(), re.M):
+        arguments += ["--cfg", cfg]
+    assembly = work / "micropython_ssl.s"
+    arguments += ["-Ccodegen-units=1", "--emit=asm", "-o", assembly]
+
+    def compile_all():
+        path.write_text(json.dumps(spec))
+        metadata = ["-Zalways-encode-mir", "--emit=metadata", "-o"]
+        for name, source in (
+            ("core", library / "core/src/lib.rs"),
+            ("compiler_builtins", builtins),
+        ):
+            status, output = rustc(work, path, name, source, *metadata, work / f"lib{name}.rmeta")
+            check(status == 0, f"Rust's {name} does not compile", output)
+        environment = {"OUT_DIR": script.parent / "out"}
+        return rustc(
+            work, path, "micropython_ssl", CRATE / "src/lib.rs", *arguments, env=environment
+        )
+
+    status, output = compile_all()
+    # rustc's description and its LLVM can disagree on the data layout: LLVM's word counts.
+    layout = re.search(r"LLVM target's `[^`]*` default layout, `([^`]+)`", output)
+    if status != 0 and layout:
+        spec["data-layout"] = layout[1]
+        status, output = compile_all()
+    if status != 0 and "could not create LLVM TargetMachine" in output:
+        raise Unavailable("this rustc's LLVM has no code generator for Xtensa")
+    check(status == 0, "the crate does not compile", output)
+    text = assembly.read_text()
+    check(
+        re.search(r"^mpssl_socket_read:\n\s+entry\s+a1, \d+$", text, re.M),
+        "no code for mpssl_socket_read",
+    )
+    exports = re.findall(r'extern "C" fn (mpssl_\w+)', (CRATE / "src/ffi.rs").read_text())
+    check(len(exports) > 20, f"only {len(exports)} exports in src/ffi.rs")
+    missing = [name for name in exports if not re.search(rf"^{name}(:| = )", text, re.M)]
+    # Some exist only where an option is on.
+    missing = [export for export in missing if export in tool("nm", made.archive)]
+    check(not missing, "no code for some exports", "\n".join(missing))
+    # Upstream's compiler gets their arguments wrong.
+    wide = sorted(set(re.findall(r"\b__\w+ti[2345]?\b", text)))
+    check(not wide, "calls 128-bit routines", "\n".join(wide))
+
+
+def main():
+    patterns = [word for word in sys.argv[1:] if not word.startswith("-")]
+    if "--help" in sys.argv[1:] or "-h" in sys.argv[1:]:
+        print(__doc__)
+        return 0
+    if "--list" in sys.argv[1:]:
+        print("\n".join(CASES))
+        return 0
+    WORK.mkdir(parents=True, exist_ok=True)
+    for log in WORK.glob("*.log"):
+        log.unlink()
+    missing = [name for name in ("cmake", "ninja", PREFIX + "gcc") if not shutil.which(name)]
+    copy_crate()
+    results = []
+    for name, function in CASES.items():
+        if patterns and not any(pattern in name for pattern in patterns):
+            continue
+        try:
+            if missing:
+                raise Unavailable(f"no {', '.join(missing)} here (tools/prerequisites.sh firmware)")
+            function()
+        except Unavailable as reason:
+            results.append(Result(name, "skip", str(reason)))
+            print(f"skip {name}: {reason}", flush=True)
+        except Failed as failure:
+            results.append(Result(name, "fail", failure.args[0]))
+            print(f"FAIL {name}: {failure.args[0]}", flush=True)
+            print("\n".join(f"     {line}" for line in str((*failure.args, "")[1]).splitlines()))
+        else:
+            results.append(Result(name, "pass"))
+            print(f"pass {name}", flush=True)
+    print(harness.counts_line(*harness.count(results)), flush=True)
+    return 1 if any(result.outcome == "fail" for result in results) or not results else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -43,7 +43,8 @@ ROWS = [
     ("handshake, verified: instructions", "handshake_median", 0),
     ("    the least in three heaps", "handshake_least", None),
     ("    the most", "handshake_most", None),
-    ("handshake, PSK: instructions", "psk_instructions", None),
+    ("handshake, PSK-AES128-CCM8: instructions", "psk_instructions", None),
+    ("    Mbed TLS's peak in it", "psk_peak", None),
     ("16 KB to the server: instructions", "to_server_instructions", 0),
     ("16 KB to the client: instructions", "to_client_instructions", 0),
     ("allocations of a verified handshake", "verified_allocations", None),
@@ -111,10 +112,11 @@ def show(board, figures):
     print(f"\n{board:40}{columns}  ours/config  target")
     for what, key, more in ROWS:
         values = [figures[module].get(key) for module in MODULES]
-        if None in values:
-            print(f"{what:40}{'not measured yet':>20}")
-            continue
         _, stock, ours = values
+        if stock is None:  # only this module can
+            print(f"{what:40}{'-':>20}{'-':>20}{ours:>20,}")
+            rows.append({"what": what, "key": key})
+            continue
         met = None if more is None else ours <= stock + more
         missed += met is False
         wanted = ""

@@ -134,6 +134,10 @@ if [ -n "$modules" ]; then
     user_modules=$links
 fi
 
+# What the coverage variant counted in an earlier build is not this one's, and it would say so
+# in the output of the first program it runs.
+find "$out" -name '*.gcda' -delete
+
 # MicroPython's make does not see that a name which became built in must leave the
 # frozen code's own list.
 rm -f "$out/frozen_content.c"

@@ -1,5 +1,5 @@
 # TLS and DTLS between a client and a server on one board: certificates verified, mutual, the
-# short tag of CCM_8; data both ways, and both ends closed.
+# short tag of CCM_8, pre-shared keys; data both ways, and both ends closed.
 
 import ssl
 import datagrams, link, pki
@@ -22,13 +22,20 @@ def mutual(client, server):
     server.load_verify_locations(cadata=pki.ca_der)
 
 
-# How both ends are set up, and the suite that is asked for. Pre-shared keys: a function that
-# sets them, and a line here.
+def psk(client, server):
+    client.psk_identity = b"sensor 7"
+    client.psk_key = bytes(range(16))
+    server.server_psk_keys = {b"sensor 7": bytes(range(16))}
+
+
+# How both ends are set up, and the suite that is asked for.
 WAYS = (
     ("certified", certified, ANY),
     ("mutual", mutual, GCM),
     ("certified", certified, CCM_8),
     ("mutual", mutual, CCM_8),
+    ("psk", psk, "TLS-PSK-WITH-AES-128-CCM-8"),
+    ("psk", psk, "TLS-ECDHE-PSK-WITH-CHACHA20-POLY1305-SHA256"),
 )
 
 
@@ -58,7 +65,7 @@ for client_protocol, server_protocol, connect in KINDS:
         client, server = connect(client_ctx, server_ctx)
         print(name, client.version(), suite is ANY or client.cipher()[0] == suite)
         print(client.cipher() == server.cipher(), client.getpeercert(True) == pki.ec_der)
-        print("client's certificate:", server.getpeercert(True) is not None)
+        print("client's certificate:", server.getpeercert(True) is not None, server.psk_identity)
         for sender, receiver in ((client, server), (server, client)):
             for size in (1, 100, 1000):
                 data = bytes(i & 0xFF for i in range(size))

@@ -10,6 +10,7 @@
 #   MPSSL_CARGO_ARGS       more arguments for cargo ("-Zbuild-std=core")
 #   MPSSL_CARGO_DIR        where cargo builds; a directory that builds share saves time
 #   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
+#   MPSSL_PEER_CERT_DICT   0: getpeercert() knows DER only, as upstream's, for less flash
 # For a file like ports/esp32/micropython.cmake to set:
 #   MPSSL_MBEDTLS_LIBRARY  the CMake target of Mbed TLS, where it is a library
 
@@ -25,6 +26,9 @@ endif()
 if(NOT DEFINED MPSSL_MBEDTLS_CONFIG)
     set(MPSSL_MBEDTLS_CONFIG 1)
 endif()
+if(NOT DEFINED MPSSL_PEER_CERT_DICT)
+    set(MPSSL_PEER_CERT_DICT 1)
+endif()
 
 get_filename_component(MPSSL_GLUE_DIR ${CMAKE_CURRENT_LIST_DIR} REALPATH)
 get_filename_component(MPSSL_ROOT ${MPSSL_GLUE_DIR}/.. ABSOLUTE)
@@ -37,6 +41,7 @@ endif()
 # C: the glue
 
 set(MPSSL_SOURCES
+    ${MPSSL_GLUE_DIR}/certificate.c
     ${MPSSL_GLUE_DIR}/dtls_listener.c
     ${MPSSL_GLUE_DIR}/modssl.c
     ${MPSSL_GLUE_DIR}/protect.c
@@ -54,6 +59,7 @@ file(MAKE_DIRECTORY ${MPSSL_INCLUDE})
 add_library(usermod_mpssl INTERFACE)
 target_sources(usermod_mpssl INTERFACE ${MPSSL_SOURCES} ${MPSSL_ABI_CHECK})
 target_include_directories(usermod_mpssl INTERFACE ${MPSSL_GLUE_DIR} ${MPSSL_INCLUDE})
+target_compile_definitions(usermod_mpssl INTERFACE MPSSL_PEER_CERT_DICT=${MPSSL_PEER_CERT_DICT})
 
 # The tree's own module is still scanned but not compiled: modssl.c defines what it
 # registers. Source properties hold in one directory, the one that includes usermod.cmake.

@@ -24,6 +24,17 @@ use crate::psk::{IDENTITY_MAX, KEY_MAX};
 
 const SERVER_KEY_EXCHANGE: u8 = sys::MBEDTLS_SSL_HS_SERVER_KEY_EXCHANGE as u8;
 
+/// States of a handshake, as a context keeps them; the enumeration is as wide as the ABI
+/// makes it.
+mod state {
+    use super::{c_int, sys};
+
+    pub(super) const SERVER_KEY_EXCHANGE: c_int = sys::MBEDTLS_SSL_SERVER_KEY_EXCHANGE as c_int;
+    pub(super) const CLIENT_KEY_EXCHANGE: c_int = sys::MBEDTLS_SSL_CLIENT_KEY_EXCHANGE as c_int;
+    pub(super) const CERTIFICATE_REQUEST: c_int = sys::MBEDTLS_SSL_CERTIFICATE_REQUEST as c_int;
+    pub(super) const OVER: c_int = sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+}
+
 /// The random key's length where a client's identity is not known: that of most keys, for
 /// a longer one can cost HMAC a block more.
 const RANDOM_KEY: usize = 16;
@@ -62,13 +73,13 @@ pub(super) unsafe fn handshake(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     unsafe {
         let client = (*(*ctx).conf).endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8;
         loop {
-            let state = (*ctx).state.cast_unsigned();
-            if state == sys::MBEDTLS_SSL_HANDSHAKE_OVER {
+            let state = (*ctx).state;
+            if state == state::OVER {
                 return 0;
             }
             let ret = match state {
-                sys::MBEDTLS_SSL_CLIENT_KEY_EXCHANGE if client => choose(ctx),
-                sys::MBEDTLS_SSL_SERVER_KEY_EXCHANGE if !client => write_hint(ctx),
+                state::CLIENT_KEY_EXCHANGE if client => choose(ctx),
+                state::SERVER_KEY_EXCHANGE if !client => write_hint(ctx),
                 _ => 0,
             };
             // Only the step knows whether a message is complete.
@@ -81,7 +92,7 @@ pub(super) unsafe fn handshake(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
             if ret != 0 {
                 return ret;
             }
-            if client && state == sys::MBEDTLS_SSL_SERVER_KEY_EXCHANGE {
+            if client && state == state::SERVER_KEY_EXCHANGE {
                 let ret = keep_hint(ctx);
                 if ret != 0 {
                     return ret;
@@ -246,7 +257,7 @@ unsafe fn write_hint(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         }
         (*ctx).out_msgtype = sys::MBEDTLS_SSL_MSG_HANDSHAKE as c_int;
         (*ctx).out_msglen = message_len;
-        (*ctx).state = sys::MBEDTLS_SSL_CERTIFICATE_REQUEST as c_int;
+        (*ctx).state = state::CERTIFICATE_REQUEST;
         mbedtls_ssl_write_handshake_msg_ext(ctx, 1, 1)
     }
 }

@@ -683,6 +683,8 @@ def xtensa_smoke():
     the two lay C's types out alike.
     """
     made = firmware("esp32c3")
+    # Builds share cargo's directory, and another's options may be in it by now.
+    made.must(made.build(), "ninja")
     words = rust_source(made.rust_target)
     root = re.search(r"__CARGO_TESTS_ONLY_SRC_ROOT=(\S+)", words)
     sysroot = harness.run(["rustc", "--print", "sysroot"], 60)[1].strip()

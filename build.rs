@@ -28,6 +28,7 @@ type Result<T> = std::result::Result<T, String>;
 /// Options the Rust code asks about, as `cfg(lower_case_name)`.
 const OPTIONS: &[&str] = &[
     "MBEDTLS_DEBUG_C",
+    "MBEDTLS_ECDH_C",
     "MBEDTLS_ECP_RESTARTABLE",
     "MBEDTLS_ERROR_C",
     "MBEDTLS_HAVE_TIME",
@@ -65,6 +66,11 @@ const OPTIONS: &[&str] = &[
     "MBEDTLS_X509_CRT_PARSE_C",
     "MBEDTLS_X509_TRUSTED_CERTIFICATE_CALLBACK",
 ];
+
+/// What P-256 in Rust is put under.
+const P256_OPTIONS: &[&str] = &["MBEDTLS_ECP_C", "MBEDTLS_ECP_DP_SECP256R1_ENABLED"];
+/// The functions of Mbed TLS's that are wrapped then.
+const P256_WRAPPED: &[&str] = &["mbedtls_ecp_mul_restartable", "mbedtls_ecp_muladd_restartable"];
 
 /// Structures Rust owns or looks into.
 const ABI_TYPES: &[&str] = &[
@@ -109,6 +115,16 @@ fn run() -> Result<()> {
         if macros.contains_key(*option) {
             println!("cargo::rustc-cfg={cfg}");
         }
+    }
+
+    println!("cargo::rustc-check-cfg=cfg(p256)");
+    let p256 = env::var_os("CARGO_FEATURE_P256").is_some()
+        // Apple's linker has no --wrap.
+        && env::var("CARGO_CFG_TARGET_VENDOR").is_ok_and(|vendor| vendor != "apple")
+        && P256_OPTIONS.iter().all(|option| macros.contains_key(*option));
+    if p256 {
+        println!("cargo::rustc-cfg=p256");
+        input.wrap(P256_WRAPPED)?;
     }
 
     let clang_args = input.clang_args(&macros)?;
@@ -320,6 +336,26 @@ impl Input {
             .filter_map(|dir| fs::canonicalize(dir.trim()).ok()?.into_os_string().into_string().ok())
             .filter(|dir| !dir.contains("/gcc/") && !dir.contains("/clang/"))
             .collect())
+    }
+
+    /// Sends calls of `functions` to their `__wrap_` namesakes. A firmware's linker is
+    /// the port's.
+    fn wrap(&self, functions: &[&str]) -> Result<()> {
+        match self {
+            Input::Firmware { cflags, .. } => {
+                // -flto=4, -flto=auto; the last one counts.
+                let lto = cflags.iter().rfind(|flag| flag.starts_with("-flto") || *flag == "-fno-lto");
+                if lto.is_some_and(|flag| flag != "-fno-lto") {
+                    return Err("with -flto the linker ignores --wrap: set MPSSL_P256=0".into());
+                }
+            }
+            Input::Host { .. } => {
+                for function in functions {
+                    println!("cargo::rustc-link-arg-tests=-Wl,--wrap={function}");
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Host builds bring their own Mbed TLS; a firmware has one.

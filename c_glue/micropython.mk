@@ -8,6 +8,7 @@
 #   MPSSL_TARGET           Rust target triple of the firmware; empty: the host's
 #   MPSSL_CARGO            cargo, with a toolchain if need be ("cargo +esp")
 #   MPSSL_CARGO_ARGS       more arguments for cargo (-Zbuild-std=core …)
+#   MPSSL_P256             0: P-256 by Mbed TLS, not by Rust; where a chip computes it
 #   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
 #   MPSSL_PEER_CERT_DICT   0: getpeercert() knows DER only, as upstream's, for less flash
 #   MBEDTLS_DIR            an Mbed TLS 3.6 tree other than lib/mbedtls
@@ -16,9 +17,12 @@ ifneq ($(MICROPY_PY_SSL)$(MICROPY_SSL_MBEDTLS),11)
 $(error micropython-ssl needs MICROPY_PY_SSL=1 and MICROPY_SSL_MBEDTLS=1)
 endif
 
+MPSSL_COMMA := ,
 MPSSL_CARGO ?= cargo
 MPSSL_CARGO_ARGS ?=
 MPSSL_TARGET ?=
+# Apple's linker has no --wrap.
+MPSSL_P256 ?= $(if $(filter Darwin,$(MPSSL_TARGET)$(shell uname -s)),0,1)
 MPSSL_MBEDTLS_CONFIG ?= 1
 MPSSL_PEER_CERT_DICT ?= 1
 
@@ -83,6 +87,19 @@ MPSSL_BUILD := $(abspath $(BUILD))/rust
 MPSSL_LIB := $(MPSSL_BUILD)/$(if $(MPSSL_TARGET),$(MPSSL_TARGET)/)release/libmicropython_ssl.a
 MPSSL_ABI := $(MPSSL_BUILD)/include/mpssl_abi.h
 
+# The linker sends Mbed TLS's multiplications on curves to Rust (src/mbedtls/ecp.rs).
+# Without these flags it does not find __real_mbedtls_ecp_mul_restartable.
+ifeq ($(MPSSL_P256),1)
+CFLAGS_USERMOD += -DMPSSL_P256=1
+LDFLAGS_USERMOD += $(addprefix -Wl$(MPSSL_COMMA)--wrap=,\
+	mbedtls_ecp_mul_restartable \
+	mbedtls_ecp_muladd_restartable \
+	)
+MPSSL_FEATURES := firmware,p256
+else
+MPSSL_FEATURES := firmware
+endif
+
 # build.rs gets the flags the C code is compiled with, all of them: layouts follow
 # from the configuration they name. They pass through the environment as they are
 # and are split there the way the shell splits them.
@@ -98,7 +115,7 @@ $(MPSSL_LIB): private export CARGO_TARGET_DIR = $(MPSSL_BUILD)
 $(MPSSL_LIB): FORCE | $(HEADER_BUILD)/qstrdefs.generated.h
 	$(ECHO) "CARGO $@"
 	$(Q)+cd $(MPSSL_ROOT) && $(MPSSL_CARGO) rustc --lib --release --locked \
-		--crate-type staticlib --features firmware \
+		--crate-type staticlib --no-default-features --features $(MPSSL_FEATURES) \
 		$(if $(MPSSL_TARGET),--target $(MPSSL_TARGET)) $(MPSSL_CARGO_ARGS)
 
 # Of the archive only the crate's own object is linked: fat LTO leaves exactly one. The

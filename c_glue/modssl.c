@@ -157,8 +157,16 @@ static mp_obj_t ussl_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(ussl_wrap_socket_obj, 1, ussl_wrap_socket);
 
+// Who multiplies on P-256. The first context makes sure that it is so.
+#if MPSSL_P256 && defined(MBEDTLS_ECP_C) && defined(MBEDTLS_ECP_DP_SECP256R1_ENABLED)
+#define P256_BACKEND MP_QSTR_rustcrypto
+#else
+#define P256_BACKEND MP_QSTR_mbedtls
+#endif
+
 #define COMMON_GLOBALS \
-    { MP_ROM_QSTR(MP_QSTR_MBEDTLS_VERSION), MP_ROM_PTR(&mbedtls_version_obj) }, \
+    { MP_ROM_QSTR(MP_QSTR_P256_BACKEND), MP_ROM_QSTR(P256_BACKEND) }, \
+        { MP_ROM_QSTR(MP_QSTR_MBEDTLS_VERSION), MP_ROM_PTR(&mbedtls_version_obj) }, \
         { MP_ROM_QSTR(MP_QSTR_PROTOCOL_TLS_CLIENT), MP_ROM_INT(0) }, \
         { MP_ROM_QSTR(MP_QSTR_PROTOCOL_TLS_SERVER), MP_ROM_INT(1) }, \
         { MP_ROM_QSTR(MP_QSTR_CERT_NONE), MP_ROM_INT(MBEDTLS_SSL_VERIFY_NONE) }, \

@@ -103,6 +103,8 @@ mpssl_status_t mpssl_context_load_verify_locations(mpssl_context_t *context, mps
 
 // Replaces the cipher suites, in order of preference.
 mpssl_status_t mpssl_context_set_ciphers(mpssl_context_t *context, const mpssl_bytes_t *names, size_t n);
+// Replaces the key exchange groups, in order of preference.
+mpssl_status_t mpssl_context_set_groups(mpssl_context_t *context, const mpssl_bytes_t *names, size_t n);
 // Name of the i-th enabled cipher suite, static; NULL behind the last.
 const char *mpssl_context_cipher(const mpssl_context_t *context, size_t i);
 

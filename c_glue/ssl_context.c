@@ -407,16 +407,22 @@ static mp_obj_t context_get_ciphers(mp_obj_t self_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(context_get_ciphers_obj, context_get_ciphers);
 
+// The names in a list or tuple, to be freed.
+static mpssl_bytes_t *get_names(mp_obj_t names_in, size_t *n) {
+    mp_obj_t *objs;
+    mp_obj_get_array(names_in, n, &objs);
+    mpssl_bytes_t *names = m_new(mpssl_bytes_t, *n);
+    for (size_t i = 0; i < *n; ++i) {
+        names[i].data = (const uint8_t *)mp_obj_str_get_data(objs[i], &names[i].len);
+    }
+    return names;
+}
+
 // SSLContext.set_ciphers(list or tuple of str)
 static mp_obj_t context_set_ciphers(mp_obj_t self_in, mp_obj_t ciphers_in) {
     ssl_context_obj_t *self = MP_OBJ_TO_PTR(self_in);
     size_t n;
-    mp_obj_t *ciphers;
-    mp_obj_get_array(ciphers_in, &n, &ciphers);
-    mpssl_bytes_t *names = m_new(mpssl_bytes_t, n);
-    for (size_t i = 0; i < n; ++i) {
-        names[i].data = (const uint8_t *)mp_obj_str_get_data(ciphers[i], &names[i].len);
-    }
+    mpssl_bytes_t *names = get_names(ciphers_in, &n);
     mpssl_signals_t signals;
     mpssl_status_t status;
     claim(self, &signals);
@@ -426,6 +432,24 @@ static mp_obj_t context_set_ciphers(mp_obj_t self_in, mp_obj_t ciphers_in) {
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(context_set_ciphers_obj, context_set_ciphers);
+
+// SSLContext.set_ecdh_curve(str, or list or tuple of str)
+static mp_obj_t context_set_ecdh_curve(mp_obj_t self_in, mp_obj_t curves_in) {
+    ssl_context_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    if (mp_obj_is_str_or_bytes(curves_in)) {
+        curves_in = mp_obj_new_tuple(1, &curves_in);
+    }
+    size_t n;
+    mpssl_bytes_t *names = get_names(curves_in, &n);
+    mpssl_signals_t signals;
+    mpssl_status_t status;
+    claim(self, &signals);
+    CALL_WITH_MEMORY(status, mpssl_context_set_groups(self->tls, names, n));
+    m_del(mpssl_bytes_t, names, n);
+    finish(self, &signals, status);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(context_set_ecdh_curve_obj, context_set_ecdh_curve);
 
 // SSLContext.load_cert_chain(certfile, keyfile=None, password=None)
 static mp_obj_t context_load_cert_chain(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
@@ -505,6 +529,7 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&context_del_obj) },
     { MP_ROM_QSTR(MP_QSTR_get_ciphers), MP_ROM_PTR(&context_get_ciphers_obj) },
     { MP_ROM_QSTR(MP_QSTR_set_ciphers), MP_ROM_PTR(&context_set_ciphers_obj) },
+    { MP_ROM_QSTR(MP_QSTR_set_ecdh_curve), MP_ROM_PTR(&context_set_ecdh_curve_obj) },
     { MP_ROM_QSTR(MP_QSTR_load_cert_chain), MP_ROM_PTR(&context_load_cert_chain_obj) },
     { MP_ROM_QSTR(MP_QSTR_load_verify_locations), MP_ROM_PTR(&context_load_verify_locations_obj) },
     { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&context_wrap_socket_obj) },

@@ -11,6 +11,7 @@ use crate::ciphers::{self, Ciphers};
 use crate::credentials::Credentials;
 use crate::dtls::{self, Cookies};
 use crate::error::{Error, Invalid, Result};
+use crate::groups::Groups;
 use crate::mbedtls::{self, Config, Endpoint, Rng, Transport};
 use crate::mem::{Array, Box, Shared};
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -27,6 +28,7 @@ pub struct Context {
     credentials: Option<Shared<Credentials>>,
     anchors: Option<Shared<Anchors>>,
     ciphers: Option<Shared<Ciphers>>,
+    groups: Option<Shared<Groups>>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     psk: psk::Settings,
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
@@ -64,13 +66,16 @@ impl Context {
     /// # Errors
     ///
     /// `ValueError` for an unknown protocol or mode; [`Error::NoMemory`];
-    /// [`Error::Tls`] if the port's entropy source fails.
+    /// [`Error::Tls`] if the port's entropy source fails, or the firmware is not linked as
+    /// it must be.
     pub fn new(protocol: i32, verify_mode: i32) -> Result<Box<Self>> {
         let protocols = if cfg!(mbedtls_ssl_proto_dtls) { 0..4 } else { 0..2 };
         if !protocols.contains(&protocol) {
             return Err(Error::Value(Invalid::Protocol));
         }
         let verify_mode = valid_verify_mode(verify_mode)?;
+        #[cfg(all(p256, mbedtls_ecdh_c))]
+        mbedtls::ecp::check_linked()?;
         let rng = Rng::new()?;
         #[cfg(mbedtls_ssl_dtls_hello_verify)]
         let cookies = if protocol == 3 { Some(Cookies::new(&rng)?) } else { None };
@@ -81,6 +86,7 @@ impl Context {
             credentials: None,
             anchors: None,
             ciphers: None,
+            groups: None,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk: psk::Settings::default(),
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
@@ -212,6 +218,17 @@ impl Context {
         Ok(())
     }
 
+    /// Replaces the key exchange groups; see [`Groups::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Groups::new`]; the old ones stay then.
+    pub fn set_groups<'a>(&mut self, names: impl Iterator<Item = &'a [u8]>) -> Result<()> {
+        self.groups = Some(Groups::new(names)?);
+        self.config = None;
+        Ok(())
+    }
+
     /// Name of the `i`-th enabled cipher suite.
     #[must_use]
     pub fn cipher(&self, i: usize) -> Option<&'static CStr> {
@@ -304,6 +321,9 @@ impl Context {
             }
             if let Some(ciphers) = &self.ciphers {
                 config.set_ciphers(ciphers);
+            }
+            if let Some(groups) = &self.groups {
+                config.set_groups(groups);
             }
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             if self.psk.is_on() {

@@ -116,6 +116,17 @@ unsafe fn bytes<'a>(bytes: mpssl_bytes_t, nul: bool) -> Option<&'a [u8]> {
     Some(unsafe { core::slice::from_raw_parts(bytes.data, len) })
 }
 
+/// # Safety
+///
+/// `all` points to `n` valid [`mpssl_bytes_t`], which live as long as `'a`, as their bytes
+/// do; where there are none, it may be NULL.
+unsafe fn each<'a>(all: *const mpssl_bytes_t, n: usize) -> impl Iterator<Item = &'a [u8]> {
+    // SAFETY: by this function's contract.
+    let all: &'a [mpssl_bytes_t] = if n == 0 { &[] } else { unsafe { core::slice::from_raw_parts(all, n) } };
+    // SAFETY: by this function's contract.
+    all.iter().map(|one| unsafe { bytes(*one, false) }.unwrap_or_default())
+}
+
 fn c_str(text: Option<&'static CStr>) -> *const c_char {
     text.map_or(core::ptr::null(), CStr::as_ptr)
 }
@@ -348,11 +359,23 @@ pub unsafe extern "C" fn mpssl_context_set_ciphers(
     names: *const mpssl_bytes_t,
     n: usize,
 ) -> mpssl_status_t {
-    // SAFETY: by this function's contract; where there are none, `names` may be NULL.
-    let names = if n == 0 { &[] } else { unsafe { core::slice::from_raw_parts(names, n) } };
     // SAFETY: by this function's contract.
-    let names = names.iter().map(|name| unsafe { bytes(*name, false) }.unwrap_or_default());
-    status(context.set_ciphers(n, names))
+    status(context.set_ciphers(n, unsafe { each(names, n) }))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `names` points to `n` valid names.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_context_set_groups(
+    context: &mut Context,
+    names: *const mpssl_bytes_t,
+    n: usize,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    status(context.set_groups(unsafe { each(names, n) }))
 }
 
 /// See `mpssl.h`.

@@ -13,9 +13,11 @@
 //! | [`dtls`] | what only datagrams need: the retransmission timer, cookies |
 //! | [`credentials`] | certificate chain and private key |
 //! | [`psk`] | pre-shared keys |
+//! | [`p256`] | multiplication on P-256, which [`mbedtls`] puts under Mbed TLS |
 //! | [`trust`] | trust anchors |
 //! | [`certificate`] | what a peer's certificate says: `getpeercert()` |
 //! | [`ciphers`] | cipher suite names |
+//! | [`groups`] | key exchange group names |
 //! | [`io`] | what the core asks of the world: transport, clock, verifier |
 //! | [`error`] | every failure, and what Python sees of it |
 //! | [`mbedtls`] | typed owners of Mbed TLS objects |
@@ -36,6 +38,7 @@
 //! | `load_verify_locations` | trust anchor (RFC 5280) | `mbedtls_ssl_conf_ca_chain` |
 //! | `verify_mode` | – | `mbedtls_ssl_conf_authmode` |
 //! | `set_ciphers` | cipher suite | `mbedtls_ssl_conf_ciphersuites` |
+//! | `set_ecdh_curve` | supported group (RFC 8422) | `mbedtls_ssl_conf_groups` |
 //! | `close`, `unwrap` | close_notify alert | `mbedtls_ssl_close_notify` |
 //! | `psk_identity`, `psk_key` | PSK identity, pre-shared key (RFC 4279) | `mbedtls_ssl_conf_psk` |
 //! | `server_psk_keys` | – | `mbedtls_ssl_conf_psk_cb` |
@@ -48,7 +51,10 @@ pub mod context;
 pub mod credentials;
 pub mod dtls;
 pub mod error;
+pub mod groups;
 pub mod io;
+#[cfg(p256)]
+pub mod p256;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub mod psk;
 pub mod socket;

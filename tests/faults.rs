@@ -422,9 +422,12 @@ const ENOMEM: Error = Error::Errno(12);
 fn handshakes_without_memory(on: bool) {
     let _balance = Balance::start();
     let mut contexts = Contexts::new(Setup::mutual());
+    let made = common::alloc::made();
     contexts.pair().open().prove();
+    // Mbed TLS's own arithmetic on curves allocates thousands of times.
+    let stride = if common::alloc::made() - made < 1000 { 1 } else { step(23) };
     let mut counts = [0; 3];
-    for (i, n) in (0..40).chain((40..).step_by(step(23))).enumerate() {
+    for (i, n) in (0..40).chain((40..).step_by(stride)).enumerate() {
         let level = live();
         let mut pair = contexts.pair();
         let ((client, server), failed) = failing(n, on, || pair.handshake());

@@ -73,7 +73,7 @@ def build(version, variant, *options):
     key = (version, variant, options)
     if key not in _built:
         tree = tree_of(version)
-        name = "-".join(["unix", version, variant, *(o.strip("-") for o in options)])
+        name = "-".join(["unix", version, variant, *(o.strip("-").replace("=", "_") for o in options)])
         # What `make unix` makes is this one.
         out = BUILD / ("unix" if name == f"unix-{default_version()}-standard" else name)
         print(f"    building {out.relative_to(ROOT)} (MicroPython {version} {variant})", flush=True)
@@ -131,7 +131,7 @@ def child(name, command, timeout, env=None):
             yield Result(f"{name} (its last lines)", "note", "", details)
 
 
-def rust():
+def rust(*features):
     """cargo test: the core over in-memory links, with the very Mbed TLS the firmware uses."""
     env = {
         "MICROPYTHON_DIR": tree_of(default_version()),
@@ -139,7 +139,7 @@ def rust():
         "CARGO_TERM_COLOR": "never",
     }
     status, output = harness.run(
-        ["cargo", "test", "--no-fail-fast"], 1500, ROOT, env, harness.Progress("cargo").line
+        ["cargo", "test", "--no-fail-fast", *features], 1500, ROOT, env, harness.Progress("cargo").line
     )
     target = ""
     for line in output.splitlines():
@@ -214,6 +214,32 @@ def micropython():
     """Our tests in MicroPython's style."""
     for version, variant, binary in each_build():
         yield from own_tests(version, variant, binary)
+
+
+def p256_off():
+    """P-256 by Mbed TLS itself, as on a chip that computes it: the core, and our tests."""
+    yield from rust("--no-default-features")
+    version = default_version()
+    binary = build(version, "standard", "MPSSL_P256=0")
+    yield p256_backend("MPSSL_P256=0", binary, "mbedtls")
+    _, symbols = harness.run(["nm", binary], 60)
+    wrapped = "__wrap_mbedtls_ecp" in symbols
+    yield Result("MPSSL_P256=0: nothing is wrapped", "fail" if wrapped else "pass")
+    yield from own_tests(version, "standard", binary, "-p256_off")
+
+
+def p256_backend(name, program, expected):
+    """What Python is told of P-256."""
+    script = "import ssl, tls; ssl.SSLContext(0); print(tls.P256_BACKEND)"
+    status, output = harness.run([program, "-c", script], 60)
+    right = status == 0 and output.strip() == expected
+    return Result(f"{name}: P256_BACKEND is {expected}", "pass" if right else "fail", "", output)
+
+
+def constant_time():
+    """Multiplication with a secret takes the same number of instructions whatever the secret."""
+    env = {"MICROPYTHON": build(default_version(), "standard")}
+    yield from child("constant_time", [sys.executable, ROOT / "tests/constant_time/run.py"], 900, env)
 
 
 def consumers():
@@ -325,7 +351,7 @@ def valgrind():
 
 # What the Rust archive may ask of the rest of the firmware.
 ARCHIVE_MAY_USE = re.compile(
-    r"^(mpglue_\w+|mbedtls_\w+|psa_\w+|mem(cpy|move|set|cmp)|bcmp|strlen|_GLOBAL_OFFSET_TABLE_"
+    r"^(mpglue_\w+|(__real_)?mbedtls_\w+|psa_\w+|mem(cpy|move|set|cmp)|bcmp|strlen|_GLOBAL_OFFSET_TABLE_"
     r"|__aeabi_mem(cpy|move|set|clr)[48]?)$"  # c_glue/arm_eabi.c
 )
 PANICS = re.compile(r"core::panicking|4core9panicking|rust_begin_unwind|\bpanic_(fmt|impl|bounds_check)")
@@ -379,7 +405,12 @@ def contents(name, program):
 def binary():
     """The unix port's programs, looked into."""
     for version, variant, program in each_build():
-        yield from contents(f"{version} {variant}", program)
+        name = f"{version} {variant}"
+        yield from contents(name, program)
+        wrong = list(unwrapped(program))
+        outcome = "fail" if wrong else "pass"
+        yield Result(f"{name}: P-256 goes to Rust", outcome, "", "\n".join(wrong))
+        yield p256_backend(name, program, "rustcrypto")
 
 
 QEMU_BOARDS = {"VIRT_RV32": "RISC-V", "MPS2_AN385": "ARM"}  # and what readelf calls the machine
@@ -416,6 +447,8 @@ for _version in trees() if os.environ.get("MICROPYTHON_DIR") else RELEASES:
 SECTIONS.update(
     net_hosted=net_hosted,
     micropython=micropython,
+    p256_off=p256_off,
+    constant_time=constant_time,
     consumers=consumers,
     datagrams=datagrams,
     torture=torture,

@@ -13,6 +13,7 @@ use crate::ciphers::Ciphers;
 use crate::credentials::Credentials;
 use crate::dtls;
 use crate::error::{Result, check};
+use crate::groups::Groups;
 use crate::mem::{Box, Shared};
 use crate::trust::Anchors;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -46,6 +47,7 @@ pub struct Config {
     conf: UnsafeCell<sys::mbedtls_ssl_config>,
     /// Those of [`GROUPS`] that are compiled in, and a 0 behind them.
     groups: [u16; GROUPS.len() + 1],
+    chosen_groups: Option<Shared<Groups>>,
     rng: Shared<Rng>,
     credentials: Option<Shared<Credentials>>,
     /// Only where the host signs; the configuration is one connection's then.
@@ -66,6 +68,7 @@ impl Config {
             // SAFETY: zeroed is what mbedtls_ssl_config_init makes of it.
             conf: unsafe { UnsafeCell::new(core::mem::zeroed()) },
             groups: [0; GROUPS.len() + 1],
+            chosen_groups: None,
             rng,
             credentials: None,
             signer: None,
@@ -194,6 +197,14 @@ impl Config {
         // which keeps it; does not raise.
         unsafe { sys::mbedtls_ssl_conf_ciphersuites(self.conf.get(), ciphers.terminated().as_ptr()) };
         self.ciphers = Some(ciphers.clone());
+    }
+
+    /// The key exchange groups to offer or accept, in order.
+    pub fn set_groups(&mut self, groups: &Shared<Groups>) {
+        // SAFETY: the list ends with 0 and lives as long as the configuration,
+        // which keeps it; does not raise.
+        unsafe { sys::mbedtls_ssl_conf_groups(self.conf.get(), groups.terminated().as_ptr()) };
+        self.chosen_groups = Some(groups.clone());
     }
 
     /// Pre-shared keys. Where a client's host chooses, this configuration is fit for one

@@ -21,6 +21,8 @@
 #include "mbedtls/pk.h"
 
 #include "mbedtls/bignum.h"
+#include "mbedtls/ecdh.h"
+#include "mbedtls/ecdsa.h"
 #include "mbedtls/ecp.h"
 #include "mbedtls/md.h"
 #include "mbedtls/rsa.h"

@@ -9,6 +9,8 @@
 mod config;
 mod cookie;
 mod crt;
+#[cfg(p256)]
+pub mod ecp;
 mod pk;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 mod psk;
@@ -100,6 +102,16 @@ pub fn ciphers() -> &'static [c_int] {
         }
         core::slice::from_raw_parts(first, len)
     }
+}
+
+/// All key exchange groups compiled in, by name and IANA number.
+pub fn groups() -> impl Iterator<Item = (&'static CStr, u16)> {
+    // SAFETY: returns a static list that ends with an entry without a name; does not raise.
+    let first = unsafe { sys::mbedtls_ecp_curve_list() };
+    (0..).map_while(move |i| {
+        // SAFETY: the entry is not behind the one without a name; the names are static.
+        unsafe { static_str((*first.add(i)).name).map(|name| (name, (*first.add(i)).tls_id)) }
+    })
 }
 
 /// The longest Connection ID (RFC 9146) that Mbed TLS is built for, in bytes.

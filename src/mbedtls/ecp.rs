@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! P-256 put under Mbed TLS.
+//!
+//! The linker, told to `--wrap` two functions of ecp.c, sends ecdh.c's and ecdsa.c's
+//! calls here: what is on P-256 goes to [`crate::p256`], everything else on to Mbed TLS's
+//! own (`__real_…`). Arguments and results mean what they mean there.
+
+use core::ffi::{c_int, c_void};
+
+use super::{rng, sys};
+use crate::error::{Error, Result};
+use crate::p256::{self, Number, Point, Scalar};
+
+unsafe extern "C" {
+    fn __real_mbedtls_ecp_mul_restartable(
+        group: *mut sys::mbedtls_ecp_group,
+        r: *mut sys::mbedtls_ecp_point,
+        m: *const sys::mbedtls_mpi,
+        p: *const sys::mbedtls_ecp_point,
+        f_rng: Option<rng::Function>,
+        p_rng: *mut c_void,
+        restart: *mut sys::mbedtls_ecp_restart_ctx,
+    ) -> c_int;
+
+    fn __real_mbedtls_ecp_muladd_restartable(
+        group: *mut sys::mbedtls_ecp_group,
+        r: *mut sys::mbedtls_ecp_point,
+        m: *const sys::mbedtls_mpi,
+        p: *const sys::mbedtls_ecp_point,
+        n: *const sys::mbedtls_mpi,
+        q: *const sys::mbedtls_ecp_point,
+        restart: *mut sys::mbedtls_ecp_restart_ctx,
+    ) -> c_int;
+}
+
+/// What [`check_linked`]'s call is answered with; Mbed TLS's own results are not above 0.
+const LINKED: c_int = 1;
+
+/// A generator whose address tells that [`check_linked`] calls. It is never asked.
+///
+/// This is called from: nowhere, but an unwrapped multiplication might.
+unsafe extern "C" fn probe(_: *mut c_void, _: *mut u8, _: usize) -> c_int {
+    sys::MBEDTLS_ERR_ECP_RANDOM_FAILED
+}
+
+/// Makes sure that the linker did as it was told, which with `-flto` it silently does not.
+///
+/// # Errors
+///
+/// [`Error::Tls`] with `MBEDTLS_ERR_ECP_FEATURE_UNAVAILABLE`.
+#[cfg(mbedtls_ecdh_c)]
+pub fn check_linked() -> Result<()> {
+    // Used here, these must exist even where the linker drops the functions below, because
+    // nothing calls them: without --wrap there are none.
+    let real =
+        (__real_mbedtls_ecp_mul_restartable as *const (), __real_mbedtls_ecp_muladd_restartable as *const ());
+    core::hint::black_box(real);
+    // SAFETY: the zeroed objects are empty ones. Mbed TLS's own multiplication refuses a
+    // group without a curve before it looks at the rest; nothing is allocated.
+    let answer = unsafe {
+        let mut group: sys::mbedtls_ecp_group = core::mem::zeroed();
+        let point: sys::mbedtls_ecp_point = core::mem::zeroed();
+        let (mut z, d): (sys::mbedtls_mpi, sys::mbedtls_mpi) = core::mem::zeroed();
+        sys::mbedtls_ecdh_compute_shared(
+            &raw mut group,
+            &raw mut z,
+            &raw const point,
+            &raw const d,
+            Some(probe),
+            core::ptr::null_mut(),
+        )
+    };
+    if answer == LINKED { Ok(()) } else { Err(Error::Tls(sys::MBEDTLS_ERR_ECP_FEATURE_UNAVAILABLE)) }
+}
+
+/// Why there is no result, as Mbed TLS says it.
+type Code<T> = core::result::Result<T, c_int>;
+
+const INVALID: c_int = sys::MBEDTLS_ERR_ECP_INVALID_KEY;
+
+fn code(result: Code<()>) -> c_int {
+    result.err().unwrap_or(0)
+}
+
+fn check(ret: c_int) -> Code<()> {
+    if ret == 0 { Ok(()) } else { Err(ret) }
+}
+
+/// The absolute value of a number, which may be too large.
+///
+/// # Safety
+///
+/// `mpi` is valid.
+unsafe fn magnitude(mpi: *const sys::mbedtls_mpi) -> Code<Number> {
+    let mut number = [0; 32];
+    // SAFETY: by this function's contract; writes the whole array or fails.
+    match unsafe { sys::mbedtls_mpi_write_binary(mpi, number.as_mut_ptr(), number.len()) } {
+        0 => Ok(number),
+        _ => Err(INVALID),
+    }
+}
+
+/// A scalar from 0 to the order less 1; also -1, where `minus_one` says so.
+///
+/// # Safety
+///
+/// `mpi` is valid.
+unsafe fn scalar(mpi: *const sys::mbedtls_mpi, minus_one: bool) -> Code<Scalar> {
+    // SAFETY: by this function's contract.
+    let (mut number, negative) = unsafe { (magnitude(mpi)?, (*mpi).s < 0) };
+    let scalar = Scalar::from_bytes(&number);
+    super::zeroize(&mut number);
+    let scalar = scalar.ok_or(INVALID)?;
+    if !negative || scalar.is(0) {
+        Ok(scalar)
+    } else if minus_one && scalar.is(1) {
+        Ok(Scalar::minus_one())
+    } else {
+        Err(INVALID)
+    }
+}
+
+/// A point of the curve in affine coordinates, which are all that Mbed TLS accepts.
+///
+/// # Safety
+///
+/// `point` is valid.
+unsafe fn point(point: *const sys::mbedtls_ecp_point) -> Code<Point> {
+    // SAFETY: by this function's contract; none raises.
+    unsafe {
+        let (x, y) = (&raw const (*point).X, &raw const (*point).Y);
+        if (*x).s < 0 || (*y).s < 0 || sys::mbedtls_mpi_cmp_int(&raw const (*point).Z, 1) != 0 {
+            return Err(INVALID);
+        }
+        Point::from_coordinates(&magnitude(x)?, &magnitude(y)?).ok_or(INVALID)
+    }
+}
+
+/// # Safety
+///
+/// `r` is valid.
+unsafe fn write(r: *mut sys::mbedtls_ecp_point, result: Option<Point>) -> Code<()> {
+    // SAFETY: by this function's contract; the arrays are valid. None raises.
+    unsafe {
+        let Some(point) = result else { return check(sys::mbedtls_ecp_set_zero(r)) };
+        let (mut x, mut y) = point.coordinates();
+        let written = check(sys::mbedtls_mpi_read_binary(&raw mut (*r).X, x.as_ptr(), x.len()))
+            .and_then(|()| check(sys::mbedtls_mpi_read_binary(&raw mut (*r).Y, y.as_ptr(), y.len())))
+            .and_then(|()| check(sys::mbedtls_mpi_lset(&raw mut (*r).Z, 1)));
+        // Of a key agreement this is the secret.
+        super::zeroize(&mut x);
+        super::zeroize(&mut y);
+        written
+    }
+}
+
+/// This is called from: `mbedtls_ecdh_gen_public`, `mbedtls_ecdh_compute_shared`,
+/// `mbedtls_ecdsa_sign` and the like, instead of Mbed TLS's function of that name.
+///
+/// # Safety
+///
+/// As for Mbed TLS's function.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __wrap_mbedtls_ecp_mul_restartable(
+    group: *mut sys::mbedtls_ecp_group,
+    r: *mut sys::mbedtls_ecp_point,
+    m: *const sys::mbedtls_mpi,
+    p: *const sys::mbedtls_ecp_point,
+    f_rng: Option<rng::Function>,
+    p_rng: *mut c_void,
+    restart: *mut sys::mbedtls_ecp_restart_ctx,
+) -> c_int {
+    if f_rng.is_some_and(|f_rng| core::ptr::fn_addr_eq(f_rng, probe as rng::Function)) {
+        return LINKED;
+    }
+    // SAFETY: by this function's contract.
+    unsafe {
+        // Without a generator Mbed TLS refuses.
+        if (*group).id != sys::MBEDTLS_ECP_DP_SECP256R1 || !restart.is_null() || f_rng.is_none() {
+            return __real_mbedtls_ecp_mul_restartable(group, r, m, p, f_rng, p_rng, restart);
+        }
+        code((|| {
+            let m = scalar(m, false)?;
+            if m.is(0) {
+                return Err(INVALID);
+            }
+            let p = point(p)?;
+            write(r, p256::multiply(&m, &p))
+        })())
+    }
+}
+
+/// This is called from: `mbedtls_ecdsa_verify`, instead of Mbed TLS's function of that name.
+///
+/// # Safety
+///
+/// As for Mbed TLS's function.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __wrap_mbedtls_ecp_muladd_restartable(
+    group: *mut sys::mbedtls_ecp_group,
+    r: *mut sys::mbedtls_ecp_point,
+    m: *const sys::mbedtls_mpi,
+    p: *const sys::mbedtls_ecp_point,
+    n: *const sys::mbedtls_mpi,
+    q: *const sys::mbedtls_ecp_point,
+    restart: *mut sys::mbedtls_ecp_restart_ctx,
+) -> c_int {
+    // SAFETY: by this function's contract.
+    unsafe {
+        if (*group).id != sys::MBEDTLS_ECP_DP_SECP256R1 || !restart.is_null() {
+            return __real_mbedtls_ecp_muladd_restartable(group, r, m, p, n, q, restart);
+        }
+        code((|| {
+            let (m, p) = (scalar(m, true)?, point(p)?);
+            let (n, q) = (scalar(n, true)?, point(q)?);
+            write(r, p256::multiply_add(&m, &p, &n, &q))
+        })())
+    }
+}

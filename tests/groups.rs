@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Key exchange groups: their names, and what goes over the wire.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+mod common;
+
+use common::alloc::failing;
+use common::{ALERTED, Balance, CLIENT, Pair, SERVER, Setup, text};
+use micropython_ssl::context::Context;
+use micropython_ssl::error::{Error, Invalid, Result};
+use micropython_ssl::mbedtls::sys;
+
+const UNKNOWN: Error = Error::Value(Invalid::Curve);
+
+fn set(context: &mut Context, names: &[&str]) -> Result<()> {
+    context.set_groups(names.iter().map(|name| name.as_bytes()))
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}
+
+/// The groups in a ClientHello, by their numbers: what follows the type of the extension
+/// (RFC 8422 5.1.1).
+fn offered(hello: &[u8], n: u16) -> Vec<u16> {
+    let [list, extension] = [2 * n, 2 * n + 2].map(u16::to_be_bytes);
+    let head = [&[0, 10], &extension[..], &list].concat();
+    let at = find(hello, &head).expect("an extension of that length") + head.len();
+    let list = &hello[at..at + usize::from(2 * n)];
+    list.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
+}
+
+/// The group of a server's key: ServerKeyExchange begins with it (RFC 8422 5.4).
+fn chosen(flight: &[u8]) -> u16 {
+    let message = common::records(flight)
+        .into_iter()
+        .find(|record| record[0] == 22 && record[5] == 12)
+        .expect("a ServerKeyExchange");
+    assert_eq!(message[9], 3, "a named curve");
+    u16::from_be_bytes([message[10], message[11]])
+}
+
+/// What a client that has these offers, and what a server that has those chooses.
+fn negotiate(client: &[&str], server: &[&str], n: u16) -> (Vec<u16>, u16) {
+    let setup = Setup::default();
+    let (mut client_context, mut server_context) = (setup.client().unwrap(), setup.server().unwrap());
+    for (context, names) in [(&mut client_context, client), (&mut server_context, server)] {
+        if !names.is_empty() {
+            set(context, names).unwrap();
+        }
+    }
+    let mut pair = Pair::new(&mut client_context, &mut server_context, setup.hostname).unwrap();
+    assert_eq!(pair.handshake(), (Ok(()), Ok(())));
+    let offered = offered(&pair.link.wire(CLIENT).transcript(), n);
+    (offered, chosen(&pair.link.wire(SERVER).transcript()))
+}
+
+#[test]
+fn the_wire_has_what_was_set() {
+    let _balance = Balance::start();
+    // P-256 first, unless somebody says otherwise.
+    let (all, group) = negotiate(&[], &[], 4);
+    assert_eq!((all, group), (vec![23, 29, 24, 25], 23));
+    assert_eq!(negotiate(&["x25519", "secp256r1"], &[], 2), (vec![29, 23], 23));
+    // The server's order decides.
+    assert_eq!(negotiate(&["secp256r1", "x25519"], &["x25519", "secp256r1"], 2), (vec![23, 29], 29));
+    assert_eq!(negotiate(&["P-256", "P-384"], &["secp384r1", "prime256v1"], 2), (vec![23, 24], 24));
+    assert_eq!(negotiate(&["secp256r1"], &[], 1), (vec![23], 23));
+    // Named twice, once by each name.
+    let twice = ["secp256r1", "secp521r1", "P-256", "x25519", "secp521r1"];
+    assert_eq!(negotiate(&twice, &["P-521"], 3), (vec![23, 25, 29], 25));
+}
+
+#[test]
+fn nothing_in_common() {
+    let _balance = Balance::start();
+    let setup = Setup::default();
+    let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
+    set(&mut client, &["secp256r1"]).unwrap();
+    set(&mut server, &["x25519"]).unwrap();
+    let mut pair = Pair::new(&mut client, &mut server, setup.hostname).unwrap();
+    let failed = Error::Tls(sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE);
+    assert_eq!(pair.handshake(), (Err(ALERTED), Err(failed)));
+}
+
+#[test]
+fn names() {
+    let _balance = Balance::start();
+    let mut context = Context::new(0, 0).unwrap();
+    for name in [
+        "secp256r1",
+        "prime256v1",
+        "P-256",
+        "p-256",
+        "PRIME256V1",
+        "secp384r1",
+        "P-384",
+        "secp521r1",
+        "P-521",
+        "x25519",
+        "X25519",
+    ] {
+        assert_eq!(set(&mut context, &[name]), Ok(()), "{name}");
+    }
+    for names in [&[][..], &[""], &["secp256"], &["secp256r1\0"], &["x25519", "?"], &["?", "x25519"]] {
+        assert_eq!(set(&mut context, names), Err(UNKNOWN), "{names:?}");
+    }
+    assert_eq!(text(UNKNOWN), "unknown elliptic curve name");
+}
+
+#[test]
+fn without_memory_the_old_ones_stay() {
+    let _balance = Balance::start();
+    let setup = Setup::default();
+    let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
+    set(&mut client, &["secp256r1"]).unwrap();
+    let live = common::alloc::live();
+    for n in 0..2 {
+        let (result, failed) = failing(n, false, || set(&mut client, &["x25519", "secp256r1"]));
+        assert_eq!((result, failed), (Err(Error::NoMemory), true));
+        assert_eq!(common::alloc::live(), live);
+    }
+    assert_eq!(set(&mut client, &["nonsense"]), Err(UNKNOWN));
+    let mut pair = Pair::new(&mut client, &mut server, setup.hostname).unwrap();
+    assert_eq!(pair.handshake(), (Ok(()), Ok(())));
+    assert_eq!(offered(&pair.link.wire(CLIENT).transcript(), 1), [23]);
+}

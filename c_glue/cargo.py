@@ -97,6 +97,7 @@ def main():
     )
     parser.add_argument("--crate", required=True, help="this project")
     parser.add_argument("--target", required=True, help="Rust target triple, or a target's .json")
+    parser.add_argument("--features", required=True, help="the crate's, and no others")
     parser.add_argument("--compile-commands", required=True)
     parser.add_argument("--source", required=True, help="whose flags are taken")
     parser.add_argument("--ar", required=True)
@@ -119,8 +120,8 @@ def main():
         CARGO_TARGET_DIR=args.target_dir,
     )
     command = [*cargo, "rustc", "--lib", "--release", "--locked"]
-    command += ["--crate-type", "staticlib", "--features", "firmware"]
-    command += ["--target", args.target, *arguments]
+    command += ["--crate-type", "staticlib", "--no-default-features"]
+    command += ["--features", args.features, "--target", args.target, *arguments]
     try:
         status = subprocess.run(command, cwd=args.crate, env=environment).returncode
     except OSError as error:

@@ -9,6 +9,7 @@
 #   MPSSL_CARGO            cargo, with a toolchain if need be ("cargo +esp")
 #   MPSSL_CARGO_ARGS       more arguments for cargo ("-Zbuild-std=core")
 #   MPSSL_CARGO_DIR        where cargo builds; a directory that builds share saves time
+#   MPSSL_P256             0: P-256 by Mbed TLS, not by Rust; where a chip computes it
 #   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
 #   MPSSL_PEER_CERT_DICT   0: getpeercert() knows DER only, as upstream's, for less flash
 # For a file like ports/esp32/micropython.cmake to set:
@@ -22,6 +23,9 @@ if(NOT MPSSL_TARGET)
 endif()
 if(NOT MPSSL_CARGO)
     set(MPSSL_CARGO cargo)
+endif()
+if(NOT DEFINED MPSSL_P256)
+    set(MPSSL_P256 1)
 endif()
 if(NOT DEFINED MPSSL_MBEDTLS_CONFIG)
     set(MPSSL_MBEDTLS_CONFIG 1)
@@ -113,12 +117,24 @@ separate_arguments(_mpssl_cargo UNIX_COMMAND "${MPSSL_CARGO}")
 separate_arguments(_mpssl_cargo_args UNIX_COMMAND "${MPSSL_CARGO_ARGS}")
 set(MPSSL_LIB ${MPSSL_BUILD}/libmicropython_ssl_core.a)
 
+# The linker sends Mbed TLS's multiplications on curves to Rust (src/mbedtls/ecp.rs).
+# Without these options it does not find __real_mbedtls_ecp_mul_restartable.
+set(_mpssl_features firmware)
+if(MPSSL_P256)
+    string(APPEND _mpssl_features ,p256)
+    target_compile_definitions(usermod_mpssl INTERFACE MPSSL_P256=1)
+    target_link_options(usermod_mpssl INTERFACE
+        -Wl,--wrap=mbedtls_ecp_mul_restartable
+        -Wl,--wrap=mbedtls_ecp_muladd_restartable)
+endif()
+
 # Always run: cargo knows best whether there is anything to do. The archive and the header
 # are left alone where they would be the same, so nothing else is made again.
 add_custom_target(mpssl_cargo
     COMMAND ${Python3_EXECUTABLE} ${MPSSL_GLUE_DIR}/cargo.py
         --crate ${MPSSL_ROOT}
         --target ${MPSSL_TARGET}
+        --features ${_mpssl_features}
         --compile-commands ${CMAKE_BINARY_DIR}/compile_commands.json
         --source ${MPSSL_ABI_CHECK}
         --ar ${CMAKE_AR}

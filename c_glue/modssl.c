@@ -157,15 +157,16 @@ static mp_obj_t ussl_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(ussl_wrap_socket_obj, 1, ussl_wrap_socket);
 
-// Who multiplies on P-256. The first context makes sure that it is so.
+// Who multiplies on P-256. The first context makes sure that it is so. Not a qstr: what is
+// collected with CMake does not know these macros.
 #if MPSSL_P256 && defined(MBEDTLS_ECP_C) && defined(MBEDTLS_ECP_DP_SECP256R1_ENABLED)
-#define P256_BACKEND MP_QSTR_rustcrypto
+static const MP_DEFINE_STR_OBJ(p256_backend_obj, "rustcrypto");
 #else
-#define P256_BACKEND MP_QSTR_mbedtls
+static const MP_DEFINE_STR_OBJ(p256_backend_obj, "mbedtls");
 #endif
 
 #define COMMON_GLOBALS \
-    { MP_ROM_QSTR(MP_QSTR_P256_BACKEND), MP_ROM_QSTR(P256_BACKEND) }, \
+    { MP_ROM_QSTR(MP_QSTR_P256_BACKEND), MP_ROM_PTR(&p256_backend_obj) }, \
         { MP_ROM_QSTR(MP_QSTR_MBEDTLS_VERSION), MP_ROM_PTR(&mbedtls_version_obj) }, \
         { MP_ROM_QSTR(MP_QSTR_PROTOCOL_TLS_CLIENT), MP_ROM_INT(0) }, \
         { MP_ROM_QSTR(MP_QSTR_PROTOCOL_TLS_SERVER), MP_ROM_INT(1) }, \

@@ -101,6 +101,34 @@ def private_network():
     return _network["prefix"]
 
 
+# What ecdh.c and ecdsa.c call of ecp.c, and the linker sends to Rust.
+P256_WRAPPED = ("mbedtls_ecp_mul_restartable", "mbedtls_ecp_muladd_restartable")
+
+
+def unwrapped(program, objdump="objdump"):
+    """Yields what shows that a linked program does not multiply on P-256 in Rust."""
+    status, listing = run([objdump, "-d", "--no-show-raw-insn", program], 300)
+    if status != 0:
+        yield listing[-2000:]
+        return
+    function, callers = "", {}
+    for line in listing.splitlines():
+        header = re.match(r"[0-9a-f]+ <(.+)>:$", line)
+        if header:
+            function = header[1]
+        callee = re.search(r"<([^<>+]+)>$", line)
+        if callee:
+            callers.setdefault(callee[1], set()).add(function)
+    # ecp.c's own calls are within one object. Rust itself goes on to what it replaces.
+    own = re.compile(r"(mbedtls_)?ecp_|__wrap_mbedtls_ecp_|_R|_ZN|mpssl_")
+    for name in P256_WRAPPED:
+        for caller in sorted(callers.get(name, ())):
+            if not own.match(caller):
+                yield f"{caller} calls {name} past Rust"
+        if not any(not own.match(caller) for caller in callers.get(f"__wrap_{name}", ())):
+            yield f"nothing calls __wrap_{name}"
+
+
 def micropython_version(tree):
     """1.26.1 and so on, read from the tree's own header."""
     text = (Path(tree) / "py" / "mpconfig.h").read_text()

@@ -567,25 +567,19 @@ fn without_memory() {
 }
 
 #[test]
-fn the_comb_holds_what_it_should() {
-    // 2⁶⁴ⁱ times the generator, and each sum of these, once as a multiple of another point.
-    let scalar = |teeth: u32| {
-        let mut number = [0; 32];
-        (0..4).for_each(|tooth| number[31 - 8 * tooth] = (teeth >> tooth & 1) as u8);
-        Scalar::from_bytes(&number).unwrap()
-    };
-    let one = Scalar::from_bytes(&Mpi::zero().plus(1).bytes()).unwrap();
-    let zero = Scalar::from_bytes(&[0; 32]).unwrap();
-    for teeth in 1..16 {
-        let combed = p256::multiply(&scalar(teeth), &Point::GENERATOR).unwrap().coordinates();
-        let added = p256::multiply_add(&scalar(teeth), &Point::GENERATOR, &zero, &Point::GENERATOR);
-        assert_eq!(combed, added.unwrap().coordinates());
-    }
-    assert!(p256::multiply(&zero, &Point::GENERATOR).is_none());
-    assert_eq!(
-        p256::multiply(&one, &Point::GENERATOR).unwrap().coordinates(),
-        Point::GENERATOR.coordinates()
-    );
+fn infinity_is_no_point() {
+    let g = Group::new(P256).generator();
+    let g = || Point::from_coordinates(&g.x().bytes(), &g.y().bytes()).unwrap();
+    let scalar = |n| Scalar::from_bytes(&Mpi::hex(if n < 0 { ORDER } else { "0" }).plus(n).bytes());
+    let [zero, one, minus_one] = [0, 1, -1].map(|n| scalar(n).unwrap());
+    assert!(p256::multiply(&zero, &g()).is_none());
+    assert!(p256::multiply_add(&zero, &g(), &zero, &g()).is_none());
+    assert!(p256::multiply_add(&one, &g(), &minus_one, &g()).is_none());
+    assert_eq!(p256::multiply(&one, &g()).unwrap().coordinates(), g().coordinates());
+    let ((x, y), (same, other)) =
+        (g().coordinates(), p256::multiply(&minus_one, &g()).unwrap().coordinates());
+    assert!(x == same && y != other);
+    assert!(Scalar::from_bytes(&Mpi::hex(ORDER).bytes()).is_none());
 }
 
 /// Reads a public key in DER; the point, if it is on P-256.

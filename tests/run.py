@@ -228,6 +228,13 @@ def p256_off():
     yield from own_tests(version, "standard", binary, "-p256_off")
 
 
+def p256_in_rust(name, program, objdump="objdump"):
+    """Whether the linker did its work."""
+    wrong = list(harness.unwrapped(program, objdump))
+    outcome = "fail" if wrong else "pass"
+    return Result(f"{name}: P-256 goes to Rust", outcome, "", "\n".join(wrong))
+
+
 def p256_backend(name, program, expected):
     """What Python is told of P-256."""
     script = "import ssl, tls; ssl.SSLContext(0); print(tls.P256_BACKEND)"
@@ -407,13 +414,15 @@ def binary():
     for version, variant, program in each_build():
         name = f"{version} {variant}"
         yield from contents(name, program)
-        wrong = list(unwrapped(program))
-        outcome = "fail" if wrong else "pass"
-        yield Result(f"{name}: P-256 goes to Rust", outcome, "", "\n".join(wrong))
+        yield p256_in_rust(name, program)
         yield p256_backend(name, program, "rustcrypto")
 
 
-QEMU_BOARDS = {"VIRT_RV32": "RISC-V", "MPS2_AN385": "ARM"}  # and what readelf calls the machine
+# And what readelf calls the machine, and its objdump.
+QEMU_BOARDS = {
+    "VIRT_RV32": ("RISC-V", "riscv64-unknown-elf-objdump"),
+    "MPS2_AN385": ("ARM", "arm-none-eabi-objdump"),
+}
 
 
 def qemu_section(board):
@@ -431,9 +440,11 @@ def qemu_section(board):
         program = out / "firmware.elf"
         _, header = harness.run(["readelf", "-h", program], 60)
         machine = re.search(r"Machine:\s*(.*)", header)
-        right = machine and machine[1].strip() == QEMU_BOARDS[board]
+        expected, objdump = QEMU_BOARDS[board]
+        right = machine and machine[1].strip() == expected
         yield Result(f"{board}: the machine", "pass" if right else "fail", "", header)
         yield from contents(board, program)
+        yield p256_in_rust(board, program, objdump)
         env = {"MICROPYTHON_DIR": tree_of(default_version())}
         yield from child(name, [sys.executable, ROOT / "tests/qemu/run.py", board, program], 2400, env)
 

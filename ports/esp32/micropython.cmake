@@ -7,7 +7,7 @@
 # README.md has the rest. Mbed TLS is ESP-IDF's, configured by the sdkconfig in force.
 #
 # To set, with CMAKE_ARGS or in a board's mpconfigboard.cmake: MPSSL_CARGO, MPSSL_CARGO_ARGS and
-# MPSSL_TARGET, in place of what is chosen here.
+# MPSSL_TARGET, in place of what is chosen here; MPSSL_P256 likewise.
 
 # This project's Rust target for each of ESP-IDF's. The C compiler's ABI is that of the triple:
 # the P4 passes floating-point numbers in registers (ilp32f), the others do not (ilp32).
@@ -50,6 +50,16 @@ endif()
 if(NOT _mpssl_version MATCHES "^3\\.6\\.")
     message(FATAL_ERROR "micropython-ssl: this ESP-IDF (${IDF_VERSION_MAJOR}.${IDF_VERSION_MINOR}) has "
         "Mbed TLS ${_mpssl_version}; supported is Mbed TLS 3.6, which ESP-IDF 5.3, 5.4 and 5.5 have")
+endif()
+
+# Where the chip multiplies on P-256 (C2, C5, C6, H2, P4), ESP-IDF has it do so below what the
+# linker would send to Rust.
+if(NOT DEFINED MPSSL_P256)
+    if(CONFIG_MBEDTLS_HARDWARE_ECC)
+        set(MPSSL_P256 0)
+    else()
+        set(MPSSL_P256 1)
+    endif()
 endif()
 
 set(MPSSL_MBEDTLS_CONFIG 0)

@@ -3,7 +3,8 @@
 //!
 //! The linker, told to `--wrap` two functions of ecp.c, sends ecdh.c's and ecdsa.c's
 //! calls here: what is on P-256 goes to [`crate::p256`], everything else on to Mbed TLS's
-//! own (`__real_…`). Arguments and results mean what they mean there.
+//! own (`__real_…`): other curves, restartable operations, arguments out of range, which it
+//! refuses, and results at infinity. Arguments and results mean what they mean there.
 
 use core::ffi::{c_int, c_void};
 
@@ -73,85 +74,75 @@ pub fn check_linked() -> Result<()> {
     if answer == LINKED { Ok(()) } else { Err(Error::Tls(sys::MBEDTLS_ERR_ECP_FEATURE_UNAVAILABLE)) }
 }
 
-/// Why there is no result, as Mbed TLS says it.
-type Code<T> = core::result::Result<T, c_int>;
-
-const INVALID: c_int = sys::MBEDTLS_ERR_ECP_INVALID_KEY;
-
-fn code(result: Code<()>) -> c_int {
-    result.err().unwrap_or(0)
-}
-
-fn check(ret: c_int) -> Code<()> {
+fn check(ret: c_int) -> core::result::Result<(), c_int> {
     if ret == 0 { Ok(()) } else { Err(ret) }
 }
 
-/// The absolute value of a number, which may be too large.
+/// `None` for a number that is negative or too large.
 ///
 /// # Safety
 ///
 /// `mpi` is valid.
-unsafe fn magnitude(mpi: *const sys::mbedtls_mpi) -> Code<Number> {
+unsafe fn number(mpi: *const sys::mbedtls_mpi) -> Option<Number> {
     let mut number = [0; 32];
     // SAFETY: by this function's contract; writes the whole array or fails.
-    match unsafe { sys::mbedtls_mpi_write_binary(mpi, number.as_mut_ptr(), number.len()) } {
-        0 => Ok(number),
-        _ => Err(INVALID),
+    unsafe {
+        let fits = sys::mbedtls_mpi_write_binary(mpi, number.as_mut_ptr(), number.len()) == 0;
+        (fits && (*mpi).s > 0).then_some(number)
     }
 }
 
-/// A scalar from 0 to the order less 1; also -1, where `minus_one` says so.
+/// `None` for what is not below the order.
 ///
 /// # Safety
 ///
 /// `mpi` is valid.
-unsafe fn scalar(mpi: *const sys::mbedtls_mpi, minus_one: bool) -> Code<Scalar> {
+unsafe fn scalar(mpi: *const sys::mbedtls_mpi) -> Option<Scalar> {
     // SAFETY: by this function's contract.
-    let (mut number, negative) = unsafe { (magnitude(mpi)?, (*mpi).s < 0) };
+    let mut number = unsafe { number(mpi)? };
     let scalar = Scalar::from_bytes(&number);
     super::zeroize(&mut number);
-    let scalar = scalar.ok_or(INVALID)?;
-    if !negative || scalar.is(0) {
-        Ok(scalar)
-    } else if minus_one && scalar.is(1) {
-        Ok(Scalar::minus_one())
-    } else {
-        Err(INVALID)
-    }
+    scalar
 }
 
-/// A point of the curve in affine coordinates, which are all that Mbed TLS accepts.
+/// `None` for what is not a point of the curve in affine coordinates.
 ///
 /// # Safety
 ///
 /// `point` is valid.
-unsafe fn point(point: *const sys::mbedtls_ecp_point) -> Code<Point> {
+unsafe fn point(point: *const sys::mbedtls_ecp_point) -> Option<Point> {
     // SAFETY: by this function's contract; none raises.
     unsafe {
-        let (x, y) = (&raw const (*point).X, &raw const (*point).Y);
-        if (*x).s < 0 || (*y).s < 0 || sys::mbedtls_mpi_cmp_int(&raw const (*point).Z, 1) != 0 {
-            return Err(INVALID);
+        if sys::mbedtls_mpi_cmp_int(&raw const (*point).Z, 1) != 0 {
+            return None;
         }
-        Point::from_coordinates(&magnitude(x)?, &magnitude(y)?).ok_or(INVALID)
+        Point::from_coordinates(&number(&raw const (*point).X)?, &number(&raw const (*point).Y)?)
     }
 }
 
 /// # Safety
 ///
 /// `r` is valid.
-unsafe fn write(r: *mut sys::mbedtls_ecp_point, result: Option<Point>) -> Code<()> {
+unsafe fn write(r: *mut sys::mbedtls_ecp_point, point: &Point) -> c_int {
+    let (mut x, mut y) = point.coordinates();
     // SAFETY: by this function's contract; the arrays are valid. None raises.
-    unsafe {
-        let Some(point) = result else { return check(sys::mbedtls_ecp_set_zero(r)) };
-        let (mut x, mut y) = point.coordinates();
-        let written = check(sys::mbedtls_mpi_read_binary(&raw mut (*r).X, x.as_ptr(), x.len()))
+    let written = unsafe {
+        check(sys::mbedtls_mpi_read_binary(&raw mut (*r).X, x.as_ptr(), x.len()))
             .and_then(|()| check(sys::mbedtls_mpi_read_binary(&raw mut (*r).Y, y.as_ptr(), y.len())))
-            .and_then(|()| check(sys::mbedtls_mpi_lset(&raw mut (*r).Z, 1)));
-        // Of a key agreement this is the secret.
-        super::zeroize(&mut x);
-        super::zeroize(&mut y);
-        written
-    }
+            .and_then(|()| check(sys::mbedtls_mpi_lset(&raw mut (*r).Z, 1)))
+    };
+    // Of a key agreement this is the secret.
+    super::zeroize(&mut x);
+    super::zeroize(&mut y);
+    written.err().unwrap_or(0)
+}
+
+/// # Safety
+///
+/// `group` is valid.
+unsafe fn is_ours(group: *const sys::mbedtls_ecp_group, restart: *mut sys::mbedtls_ecp_restart_ctx) -> bool {
+    // SAFETY: by this function's contract.
+    unsafe { (*group).id == sys::MBEDTLS_ECP_DP_SECP256R1 && restart.is_null() }
 }
 
 /// This is called from: `mbedtls_ecdh_gen_public`, `mbedtls_ecdh_compute_shared`,
@@ -175,18 +166,12 @@ pub unsafe extern "C" fn __wrap_mbedtls_ecp_mul_restartable(
     }
     // SAFETY: by this function's contract.
     unsafe {
-        // Without a generator Mbed TLS refuses.
-        if (*group).id != sys::MBEDTLS_ECP_DP_SECP256R1 || !restart.is_null() || f_rng.is_none() {
-            return __real_mbedtls_ecp_mul_restartable(group, r, m, p, f_rng, p_rng, restart);
+        let product = || p256::multiply(&scalar(m)?, &point(p)?);
+        // Without a random generator Mbed TLS refuses.
+        match (is_ours(group, restart) && f_rng.is_some()).then(product).flatten() {
+            Some(product) => write(r, &product),
+            None => __real_mbedtls_ecp_mul_restartable(group, r, m, p, f_rng, p_rng, restart),
         }
-        code((|| {
-            let m = scalar(m, false)?;
-            if m.is(0) {
-                return Err(INVALID);
-            }
-            let p = point(p)?;
-            write(r, p256::multiply(&m, &p))
-        })())
     }
 }
 
@@ -207,13 +192,10 @@ pub unsafe extern "C" fn __wrap_mbedtls_ecp_muladd_restartable(
 ) -> c_int {
     // SAFETY: by this function's contract.
     unsafe {
-        if (*group).id != sys::MBEDTLS_ECP_DP_SECP256R1 || !restart.is_null() {
-            return __real_mbedtls_ecp_muladd_restartable(group, r, m, p, n, q, restart);
+        let sum = || p256::multiply_add(&scalar(m)?, &point(p)?, &scalar(n)?, &point(q)?);
+        match is_ours(group, restart).then(sum).flatten() {
+            Some(sum) => write(r, &sum),
+            None => __real_mbedtls_ecp_muladd_restartable(group, r, m, p, n, q, restart),
         }
-        code((|| {
-            let (m, p) = (scalar(m, true)?, point(p)?);
-            let (n, q) = (scalar(n, true)?, point(q)?);
-            write(r, p256::multiply_add(&m, &p, &n, &q))
-        })())
     }
 }

@@ -57,7 +57,7 @@ LINKER_FLAGS = " ".join(
 
 # What ESP-IDF and MicroPython have: the glue, Mbed TLS, the C library, libgcc's integer routines.
 PROVIDED = re.compile(
-    r"mpglue_\w+|mbedtls_\w+|mem(cpy|move|set|cmp)|strlen"
+    r"mpglue_\w+|(__real_)?mbedtls_\w+|mem(cpy|move|set|cmp)|strlen"
     r"|__(u?div|u?mod|mul|ashl|ashr|lshr|clz|ctz|popcount|bswap)[sd]i[23]?"
 )
 PANICS = re.compile(
@@ -280,14 +280,18 @@ def each_whole_target(label):
     return register
 
 
+def compile_command(made, name):
+    """(command, directory) by which a source of the glue is compiled."""
+    for entry in json.loads((made.dir / "compile_commands.json").read_text()):
+        if entry["file"].endswith(f"c_glue/{name}.c"):
+            return entry["command"], entry["directory"]
+    raise Failed(f"{name}.c is not compiled")
+
+
 @each_riscv_target("configures and builds")
 def builds(made):
     check(made.archive.is_file(), "no archive of the core")
-    command = next(
-        entry["command"]
-        for entry in json.loads((made.dir / "compile_commands.json").read_text())
-        if entry["file"].endswith("c_glue/modssl.c")
-    )
+    command, _ = compile_command(made, "modssl")
     check(
         "esp_config.h" in command, "the glue is not compiled with ESP-IDF's configuration", command
     )
@@ -345,6 +349,47 @@ def links(made):
     check(not found, "the firmware can panic", "\n".join(found))
 
 
+@each_whole_target("multiplies on P-256 in Rust, unless the chip does")
+def p256(made):
+    wanted = made.idf_target == "esp32c3"
+    header = (made.dir / "config/sdkconfig.h").read_text()
+    hardware = "#define CONFIG_MBEDTLS_HARDWARE_ECC 1\n" in header
+    check(hardware != wanted, "of the accelerator sdkconfig says otherwise", header)
+    if wanted:
+        wrong = list(harness.unwrapped(made.elf, PREFIX + "objdump"))
+        check(not wrong, "not in Rust", "\n".join(wrong))
+    else:
+        symbols = tool("nm", made.elf)
+        check("__wrap_mbedtls_ecp" not in symbols, "wrapped nevertheless")
+        check(" T mbedtls_ecp_mul_restartable" in symbols, "no multiplication at all", symbols)
+    check(says_rust(made) == wanted, "tls.P256_BACKEND says otherwise")
+
+
+def says_rust(made):
+    """Whether the glue is compiled to say that Rust multiplies on P-256."""
+    return "-DMPSSL_P256=1" in compile_command(made, "modssl")[0]
+
+
+def chosen_p256(target, value):
+    """The user's MPSSL_P256 counts, whatever the chip has."""
+
+    def run():
+        made = Firmware(target, "chosen-p256")
+        made.must(made.configure(MPSSL_P256=value), "cmake")
+        text = (made.dir / "build.ninja").read_text()
+        features = "firmware,p256" if value else "firmware"
+        check(f"--features {features} " in text, f"cargo is not called with {features}")
+        for name in harness.P256_WRAPPED:
+            check((f"-Wl,--wrap={name}" in text) == bool(value), f"{name}: wrapped or not")
+        check(says_rust(made) == bool(value), "tls.P256_BACKEND says otherwise")
+
+    return run
+
+
+CASES["esp32c3 leaves P-256 to Mbed TLS where it is told to"] = chosen_p256("esp32c3", 0)
+CASES["esp32c6 multiplies on P-256 in Rust where it is told to"] = chosen_p256("esp32c6", 1)
+
+
 @each_whole_target("scans the stock module, but does not compile it")
 def stock(made):
     listing = made.must(made.build("-t", "targets", "all"), "ninja -t targets")
@@ -370,12 +415,10 @@ def stock(made):
 
 
 def abi_command(made):
-    for entry in json.loads((made.dir / "compile_commands.json").read_text()):
-        if entry["file"].endswith("c_glue/abi_check.c"):
-            words = shlex.split(entry["command"])
-            words[words.index("-o") + 1] = os.devnull
-            return words, entry["directory"]
-    raise Failed("abi_check.c is not compiled")
+    command, folder = compile_command(made, "abi_check")
+    words = shlex.split(command)
+    words[words.index("-o") + 1] = os.devnull
+    return words, folder
 
 
 @each_riscv_target("has the layouts of sdkconfig in Rust and C alike")
@@ -479,6 +522,20 @@ def changed_flag():
     try:
         output = made.must(made.build("mpssl_cargo"), "ninja")
         check("Compiling micropython-ssl" in output, "cargo did not notice", output)
+    finally:
+        made.cflags.write_text(text)
+        made.must(made.build("mpssl_cargo"), "ninja")
+
+
+@case("esp32c3 with -flto, with which nothing would be wrapped, is refused")
+def link_time_optimisation():
+    made = firmware("esp32c3")
+    text = made.cflags.read_text()
+    made.cflags.write_text(text + "-flto\n")
+    try:
+        status, output = made.build("mpssl_cargo")
+        check(status not in (0, None), "it was built", output)
+        check("with -flto the linker ignores --wrap: set MPSSL_P256=0" in output, "why?", output)
     finally:
         made.cflags.write_text(text)
         made.must(made.build("mpssl_cargo"), "ninja")
@@ -638,6 +695,8 @@ def rp2_shape():
     made.must(configured, "cmake")
     made.must(made.build(), "make")
     links(made)
+    wrong = list(harness.unwrapped(made.elf, PREFIX + "objdump"))
+    check(not wrong, "not in Rust", "\n".join(wrong))
     needs_of_rp2 = tool("nm", "-u", made.archive)
     check("mbedtls_ssl_set_cid" in needs_of_rp2, "Mbed TLS has not our configuration")
     check(not list(made.dir.rglob("modtls_mbedtls*.obj")), "the stock module's object is there")
@@ -679,8 +738,8 @@ def rustc(work, spec, name, source, *arguments, env=None):
 def xtensa_smoke():
     """Not support: nothing is assembled or linked, and firmware is made with another compiler.
 
-    It shows that the crate has nothing this target could not do. The layouts are those of esp32c3:
-    the two lay C's types out alike.
+    It shows that the crate has nothing this target could not do; not that its dependencies for
+    P-256 have nothing. The layouts are those of esp32c3: the two lay C's types out alike.
     """
     made = firmware("esp32c3")
     # Builds share cargo's directory, and another's options may be in it by now.
@@ -710,7 +769,7 @@ def xtensa_smoke():
     script = max(scripts, key=lambda file: file.stat().st_mtime)
     arguments = ["--cfg", 'feature="firmware"']
     for cfg in re.findall(r"^cargo::rustc-cfg=(.*)$", script.read_text(), re.M):
-        arguments += ["--cfg", cfg]
+        arguments += ["--cfg", cfg] if cfg != "p256" else []
     assembly = work / "micropython_ssl.s"
     arguments += ["-Ccodegen-units=1", "--emit=asm", "-o", assembly]
 

@@ -74,7 +74,12 @@ function(idf_component_register)
 endfunction()
 
 macro(idf_build)
-    idf_sdkconfig(${IDF_STAND_IN}/kconfig_defaults ${SDKCONFIG_DEFAULTS})
+    set(chip_defaults)
+    # Where soc_caps.h has SOC_ECC_SUPPORTED.
+    if(IDF_TARGET MATCHES "^esp32(c2|c5|c6|h2|p4)$")
+        set(chip_defaults ${IDF_STAND_IN}/kconfig_defaults.ecc)
+    endif()
+    idf_sdkconfig(${IDF_STAND_IN}/kconfig_defaults ${chip_defaults} ${SDKCONFIG_DEFAULTS})
     set(CONFIG_IDF_TARGET_ARCH_RISCV y)
     set(__COMPONENT_NAMES_RESOLVED mbedtls main)
 

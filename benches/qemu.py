@@ -145,7 +145,9 @@ def reference(figures):
         agrees = least * (1 - REFERENCE_WITHIN) <= known <= most * (1 + REFERENCE_WITHIN)
         off += not agrees
         found = f"{least:,}" + (f" to {most:,} in {len(counts)} heaps" if len(counts) > 1 else "")
-        print(f"stock's {key}: {found}, known {known:,}: {'agrees' if agrees else 'DOES NOT AGREE'}")
+        print(
+            f"stock's {key}: {found}, known {known:,}: {'agrees' if agrees else 'DOES NOT AGREE'}"
+        )
     return off
 
 

@@ -71,11 +71,13 @@ pub enum Invalid {
     PskIdentity,
     /// A PSK identity hint that is too long.
     PskHint,
+    /// A private key that is encrypted, and no password.
+    NoPassword,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -88,6 +90,7 @@ impl Invalid {
         Self::ConnectionId,
         Self::PskIdentity,
         Self::PskHint,
+        Self::NoPassword,
     ];
 
     /// The `ValueError`'s text.
@@ -106,6 +109,7 @@ impl Invalid {
             Self::ConnectionId => "invalid dtls_cid",
             Self::PskIdentity => "invalid psk_identity",
             Self::PskHint => "invalid identity_hint",
+            Self::NoPassword => "key needs a password",
         }
     }
 }

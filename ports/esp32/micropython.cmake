@@ -52,6 +52,11 @@ if(NOT _mpssl_version MATCHES "^3\\.6\\.")
         "Mbed TLS ${_mpssl_version}; supported is Mbed TLS 3.6, which ESP-IDF 5.3, 5.4 and 5.5 have")
 endif()
 
+if(CONFIG_MBEDTLS_DYNAMIC_BUFFER)
+    message(FATAL_ERROR "micropython-ssl: CONFIG_MBEDTLS_DYNAMIC_BUFFER exchanges the record buffers "
+        "that this module gives back itself when they are idle; switch it off")
+endif()
+
 set(MPSSL_MBEDTLS_CONFIG 0)
 set(MPSSL_MBEDTLS_LIBRARY idf::mbedtls)
 include(${CMAKE_CURRENT_LIST_DIR}/../../c_glue/micropython.cmake)

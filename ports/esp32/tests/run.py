@@ -696,6 +696,17 @@ def mbedtls_3_5():
     refused("esp32c6", "has Mbed TLS 3.5.2; supported is", MBEDTLS_DIR=mbedtls_of("3.5.2"))
 
 
+@case("an sdkconfig with dynamic buffers is refused")
+def dynamic_buffers():
+    sdkconfig = WORK / "sdkconfig-dynamic"
+    sdkconfig.write_text("CONFIG_MBEDTLS_DYNAMIC_BUFFER=y\n")
+    refused(
+        "esp32c3",
+        "CONFIG_MBEDTLS_DYNAMIC_BUFFER exchanges the record buffers",
+        EXTRA_SDKCONFIG=sdkconfig,
+    )
+
+
 def xtensa_command(target):
     def run():
         made = Firmware(target)

@@ -1,10 +1,10 @@
 """On a board that has done nothing yet: the handshake that was measured before this module was.
 
-qemu.py sends it behind a line each for CERT and KEY, upstream's test certificate, which the client
-does not look at. The link is as plain as it was then: upstream's module makes a hundred thousand
-allocations in a handshake, and how long each searches depends on what else is in the heap. (The
-very same handshake over qemu_pair.py's link takes a fifth less, and behind a larger module half as
-much again.)
+qemu.py sends it behind a line each for BALLAST, so many small objects, and for CERT and KEY,
+upstream's test certificate, which the client does not look at. The link is as plain as it was then:
+upstream's module makes a hundred thousand allocations in a handshake, and how long each searches
+depends on what else is in the heap. (The very same handshake over qemu_pair.py's link takes a fifth
+less, and behind a larger module half as much again.)
 """
 
 import board

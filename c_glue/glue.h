@@ -145,8 +145,9 @@ bool mpssl_leave(ssl_socket_obj_t *self);
 int mpssl_protect(ssl_socket_obj_t *self, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg);
 // Runs `fun` with exceptions caught: MP_OBJ_NULL, or what was raised.
 mp_obj_t mpssl_catch(void (*fun)(void *arg), void *arg);
-// The content of the file at `path`, a bytes object. Raises what open and read raise.
-mp_obj_t mpssl_read_file(mp_obj_t path);
+// The content of the file at `path`, a bytes object; `fresh`: nobody else has it. Raises what
+// open and read raise.
+mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh);
 // The errno of a stream that failed: one written in Python may report any number.
 int mpssl_stream_errno(int err);
 // Takes the pending exception out of the socket; MP_OBJ_NULL: none.

@@ -39,10 +39,10 @@ typedef struct _mpssl_status_t {
     int32_t code; // by kind: errno, Mbed TLS code, verify flags, which ValueError
 } mpssl_status_t;
 
-// The code of a VALUE status that C looks at: a private key that cannot be read, or not
-// with this password.
+// The code of a VALUE status that C looks at: a private key that is encrypted, and no
+// password.
 enum {
-    MPSSL_INVALID_KEY = 0,
+    MPSSL_NO_PASSWORD = 12,
 };
 
 // errno values as MicroPython names them (py/mperrno.h; the POSIX numbers).

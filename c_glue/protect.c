@@ -9,6 +9,7 @@
 
 #include "py/builtin.h"
 #include "py/objstr.h"
+#include "py/objtype.h"
 #include "py/unicode.h"
 #include "mbedtls/bignum.h"
 #include "mbedtls/platform.h"
@@ -466,7 +467,7 @@ void mpglue_atomic_end(uintptr_t state) {
     MICROPY_END_ATOMIC_SECTION(state);
 }
 
-mp_obj_t mpssl_read_file(mp_obj_t path) {
+mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh) {
     mp_obj_t args[2] = { path, MP_OBJ_NEW_QSTR(MP_QSTR_rb) };
     mp_obj_t file = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_builtin_open_obj), 2, 0, args);
     mp_obj_t read[2];
@@ -476,6 +477,8 @@ mp_obj_t mpssl_read_file(mp_obj_t path) {
         mp_obj_t data = mp_call_method_n_kw(0, 0, read);
         nlr_pop();
         mp_stream_close(file);
+        // A class of Python's may return what it still has.
+        *fresh = !mp_obj_is_instance_type(mp_obj_get_type(file));
         return data;
     }
     mp_stream_close(file);
@@ -520,7 +523,10 @@ MP_NORETURN void mpssl_raise(ssl_socket_obj_t *self, mpssl_status_t status) {
         nlr_raise(pending);
     }
     char text[256];
+    mpssl_signals_t signals;
+    mpssl_interrupts_off(&signals);
     size_t len = mpssl_status_text(status, (uint8_t *)text, sizeof(text) - 1);
+    mpssl_interrupts_on(&signals);
     text[len] = 0;
     switch (status.kind) {
         case MPSSL_WANT_READ:

@@ -7,6 +7,7 @@
 #include "glue.h"
 
 #include "py/objstr.h"
+#include "mbedtls/platform_util.h"
 #include "mbedtls/ssl.h"
 
 /******************************************************************************/
@@ -37,11 +38,12 @@ static bool is_pem(mpssl_bytes_t bytes) {
 }
 
 // The bytes of a str, bytes or other buffer, with a NUL behind them; TypeError
-// for anything else. *obj keeps them alive.
-static mpssl_bytes_t get_bytes(mp_obj_t *obj) {
+// for anything else. *obj keeps them alive; *fresh: it is new, and nobody else's.
+static mpssl_bytes_t get_bytes(mp_obj_t *obj, bool *fresh) {
     mp_buffer_info_t buf;
     if (!mp_obj_is_str_or_bytes(*obj) && mp_get_buffer(*obj, &buf, MP_BUFFER_READ)) {
         *obj = mp_obj_new_bytes(buf.buf, buf.len);
+        *fresh = true;
     }
     size_t len;
     const char *data = mp_obj_str_get_data(*obj, &len);
@@ -49,11 +51,34 @@ static mpssl_bytes_t get_bytes(mp_obj_t *obj) {
 }
 
 // As get_bytes; a str without PEM in it names a file.
-static mpssl_bytes_t get_content(mp_obj_t *obj, bool may_be_path) {
-    mpssl_bytes_t bytes = get_bytes(obj);
+static mpssl_bytes_t get_content(mp_obj_t *obj, bool may_be_path, bool *fresh) {
+    mpssl_bytes_t bytes = get_bytes(obj, fresh);
     if (may_be_path && mp_obj_is_str(*obj) && !is_pem(bytes)) {
-        *obj = mpssl_read_file(*obj);
-        bytes = get_bytes(obj);
+        *obj = mpssl_read_file(*obj, fresh);
+        bytes = get_bytes(obj, fresh);
+    }
+    return bytes;
+}
+
+// Secrets that get_content copied or read: wiped whatever comes next.
+typedef struct {
+    nlr_jump_callback_node_t node; // first: it is what the callback gets
+    mpssl_bytes_t bytes[3];
+} copies_t;
+
+static void wipe(void *ctx) {
+    copies_t *copies = ctx;
+    for (size_t i = 0; i < MP_ARRAY_SIZE(copies->bytes); i++) {
+        mbedtls_platform_zeroize((void *)copies->bytes[i].data, copies->bytes[i].len);
+    }
+}
+
+// As get_content.
+static mpssl_bytes_t get_secret(copies_t *copies, size_t i, mp_obj_t *obj, bool may_be_path) {
+    bool fresh = false;
+    mpssl_bytes_t bytes = get_content(obj, may_be_path, &fresh);
+    if (fresh) {
+        copies->bytes[i] = bytes;
     }
     return bytes;
 }
@@ -66,16 +91,18 @@ void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_
     if (key_in == mp_const_none) {
         key_in = cert_in; // both in one PEM, as in CPython
     }
-    mpssl_bytes_t key = get_content(&key_in, takes_paths(self));
+    copies_t copies = { .bytes = { { NULL, 0 } } };
+    nlr_push_jump_callback(&copies.node, wipe);
+    mpssl_bytes_t key = get_secret(&copies, 0, &key_in, takes_paths(self));
     // Without a certificate the key is looked at first, as upstream does.
     mpssl_bytes_t cert = { NULL, 0 };
     if (cert_in != mp_const_none) {
-        cert = get_content(&cert_in, takes_paths(self));
+        cert = get_secret(&copies, 1, &cert_in, takes_paths(self)); // there may be a key in it
     }
     mpssl_bytes_t password = { NULL, 0 };
     bool ask = mp_obj_is_callable(password_in);
     if (!ask && password_in != mp_const_none) {
-        password = get_bytes(&password_in);
+        password = get_secret(&copies, 2, &password_in, false);
     }
 
     mpssl_signals_t signals;
@@ -83,25 +110,27 @@ void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_
     for (;;) {
         claim(self, &signals);
         CALL_WITH_MEMORY(status, mpssl_context_load_cert_chain(self->tls, cert, key, password, self->ecdsa_sign_callback == mp_const_none));
-        if (!ask || status.kind != MPSSL_VALUE || status.code != MPSSL_INVALID_KEY) {
+        if (!ask || status.kind != MPSSL_VALUE || status.code != MPSSL_NO_PASSWORD) {
             break;
         }
         // Asked for only when it is needed, as in CPython.
         mpssl_release(&self->busy, &signals);
         ask = false;
         password_in = mp_call_function_0(password_in);
-        password = get_bytes(&password_in);
+        password = get_secret(&copies, 2, &password_in, false);
     }
+    mpssl_release(&self->busy, &signals);
+    nlr_pop_jump_callback(true);
     if (status.kind == MPSSL_CERT_MISSING) {
-        mpssl_release(&self->busy, &signals);
-        get_bytes(&cert_in); // raises the TypeError that names the type
-        return;
+        mp_obj_str_get_data(cert_in, &cert.len); // raises the TypeError that names the type
+    } else if (status.kind != MPSSL_OK) {
+        mpssl_raise(NULL, status);
     }
-    finish(self, &signals, status);
 }
 
 void mpssl_context_load_anchors(ssl_context_obj_t *self, mp_obj_t certs_in, bool may_be_path) {
-    mpssl_bytes_t certs = get_content(&certs_in, may_be_path);
+    bool fresh;
+    mpssl_bytes_t certs = get_content(&certs_in, may_be_path, &fresh);
     mpssl_signals_t signals;
     mpssl_status_t status;
     claim(self, &signals);
@@ -306,7 +335,8 @@ static mp_obj_t context_set_psk_server_callback(size_t n_args, const mp_obj_t *p
     mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
     mpssl_bytes_t hint = { NULL, 0 };
     if (args[ARG_identity_hint].u_obj != mp_const_none) {
-        hint = get_bytes(&args[ARG_identity_hint].u_obj);
+        bool fresh;
+        hint = get_bytes(&args[ARG_identity_hint].u_obj, &fresh);
     }
     set_psk_callback(MP_OBJ_TO_PTR(pos_args[0]), true, args[ARG_callback].u_obj, hint);
     return mp_const_none;

@@ -81,6 +81,9 @@ typedef struct _patience_t {
 // Of a socket with a file descriptor the system knows whether it blocks, and how long.
 static void transport_patience(ssl_socket_obj_t *self, void *arg) {
     patience_t *p = arg;
+    if (mp_obj_is_instance_type(mp_obj_get_type(self->sock))) {
+        return; // a class may answer 0 to what it does not know: no file descriptor
+    }
     int err;
     const mp_stream_p_t *stream = mp_get_stream_raise(self->sock, MP_STREAM_OP_IOCTL);
     mp_uint_t fd = stream->ioctl(self->sock, MP_STREAM_GET_FILENO, 0, &err);

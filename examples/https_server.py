@@ -6,15 +6,19 @@ CERTIFICATE and KEY are paths of PEM or DER files; a PEM certificate may be
 followed by the intermediate certificates that lead to the root.
 """
 
+import errno
+import select
 import socket
 import ssl
 import sys
+import time
 
 PAGE = b"Hello from MicroPython over TLS\nThis page came through import ssl.\n"
 
-# A peer that says nothing for this long must not hold up the others.
+# One after the other is served: from the handshake to the answer nobody may take longer.
 TIMEOUT_S = 10
-MAX_HEADER_LINES = 100
+# The request line and the headers.
+MAX_REQUEST = 2048
 
 # Not every port names these two; the numbers are the same everywhere.
 IPPROTO_TCP = getattr(socket, "IPPROTO_TCP", 6)
@@ -36,22 +40,43 @@ def listen(port, host="0.0.0.0"):
     return listener
 
 
-def answer(connection):
+def wait(client, event, call, deadline):
+    """The result of call(), called again when the client is ready, as long as it is None.
+
+    A time limit of the socket's own would begin anew with each byte that comes.
+    """
+    poller = select.poll()
+    poller.register(client, event)
+    while True:
+        result = call()
+        if result is not None:
+            return result
+        left = time.ticks_diff(deadline, time.ticks_ms())
+        if left <= 0 or not poller.poll(left):
+            raise OSError(errno.ETIMEDOUT)
+
+
+def serve(client, connection):
     """Read one request and answer it."""
-    request = connection.readline()
-    for _ in range(MAX_HEADER_LINES):
-        line = connection.readline()
-        if not line or line == b"\r\n":
-            break
-    if request.startswith(b"GET "):
+    deadline = time.ticks_add(time.ticks_ms(), TIMEOUT_S * 1000)
+    request = b""
+    while b"\r\n\r\n" not in request and len(request) < MAX_REQUEST:
+        # The first reads are the handshake.
+        data = wait(client, select.POLLIN, lambda: connection.read(512), deadline)
+        if not data:
+            return  # the client has closed
+        request += data
+    if b"\r\n\r\n" not in request:
+        status, body = b"431 Request Header Fields Too Large", b"too long\n"
+    elif request.startswith(b"GET "):
         status, body = b"200 OK", PAGE
     else:
         status, body = b"405 Method Not Allowed", b"only GET\n"
-    connection.write(
-        b"HTTP/1.0 %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
-        % (status, len(body))
-    )
-    connection.write(body)
+    answer = b"HTTP/1.0 %s\r\nContent-Type: text/plain\r\n" % status
+    answer += b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+    while answer:
+        count = wait(client, select.POLLOUT, lambda: connection.write(answer), deadline)
+        answer = answer[count:]
 
 
 def serve_one(listener, context):
@@ -59,12 +84,12 @@ def serve_one(listener, context):
     client, _ = listener.accept()
     connection = client  # closed in the end: the TCP socket, or the TLS socket around it
     try:
-        client.settimeout(TIMEOUT_S)
+        client.setblocking(False)
         # The handshake consists of small messages that must not wait for each other.
         client.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
-        connection = context.wrap_socket(client, server_side=True)
-        answer(connection)
-    except (OSError, ValueError) as error:
+        connection = context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+        serve(client, connection)
+    except (OSError, ValueError, MemoryError) as error:
         print("connection failed:", repr(error))
     finally:
         connection.close()

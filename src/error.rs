@@ -71,13 +71,15 @@ pub enum Invalid {
     PskIdentity,
     /// A PSK identity hint that is too long.
     PskHint,
+    /// A private key that is encrypted, and no password.
+    NoPassword,
     /// A name of no curve, or none at all.
     Curve,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -90,6 +92,7 @@ impl Invalid {
         Self::ConnectionId,
         Self::PskIdentity,
         Self::PskHint,
+        Self::NoPassword,
         Self::Curve,
     ];
 
@@ -109,6 +112,7 @@ impl Invalid {
             Self::ConnectionId => "invalid dtls_cid",
             Self::PskIdentity => "invalid psk_identity",
             Self::PskHint => "invalid identity_hint",
+            Self::NoPassword => "key needs a password",
             Self::Curve => "unknown elliptic curve name",
         }
     }

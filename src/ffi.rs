@@ -68,7 +68,7 @@ impl From<Error> for mpssl_status_t {
 }
 
 // What C looks for is what is said here.
-const _: () = assert!(Invalid::Key as u32 == sys::MPSSL_INVALID_KEY);
+const _: () = assert!(Invalid::NoPassword as u32 == sys::MPSSL_NO_PASSWORD);
 
 /// The error that a status stands for; `None` for `MPSSL_OK` and what is none.
 fn error(status: mpssl_status_t) -> Option<Error> {

@@ -60,8 +60,8 @@ fn a_key_under_a_password() {
             (Some(b"secret".as_slice()), Ok(())),
             (Some(b"Secret"), Err(BAD_KEY)),
             (Some(b"secret2"), Err(BAD_KEY)),
-            (Some(b""), Err(BAD_KEY)),
-            (None, Err(BAD_KEY)),
+            (Some(b""), Err(Error::Value(Invalid::NoPassword))),
+            (None, Err(Error::Value(Invalid::NoPassword))),
         ] {
             let mut context = server();
             assert_eq!(load(&mut context, "ec.pem", key, password), expected, "{key} {password:?}");

@@ -6,10 +6,12 @@
     mkpki.py host laptop --password-file secret     a computer's, its key under a pass phrase
     mkpki.py ca --name "My workshop" --days 3650    a CA of one's own settings
 
-`device` and `host` make the CA first where there is none. All is written to one directory
-(--dir, `pki`): NAME.pem and NAME.der, the certificate; NAME.key and NAME.key.der, its key,
-which only the owner of the file can read. ca.key is for the computer that makes
-certificates, and nowhere else; ca.pem or ca.der is for everybody.
+`device` and `host` make the CA first where there is none. A device's certificate is a server's
+and a host's a client's (--usage): the key in a device's flash, which has no pass phrase, opens
+no other device. All is written to one directory (--dir, `pki`): NAME.pem and NAME.der, the
+certificate; NAME.key and NAME.key.der, its key, which only the owner of the file can read.
+ca.key is for the computer that makes certificates, and nowhere else; ca.pem or ca.der is for
+everybody.
 
 Needs CPython 3.9 or newer with the package `cryptography` (Debian: python3-cryptography).
 """
@@ -246,6 +248,9 @@ def make_ca(options, secret):
     )
     options.dir.mkdir(parents=True, exist_ok=True)
     save(paths, certificate, key, secret, options.force)
+    if secret is None and not options.no_password:
+        gives = "--password-file" if options.command == "ca" else "--ca-password-file"
+        print(f"mkpki: made a CA; {paths[2]} has no pass phrase ({gives} gives it one)")
     return certificate, key
 
 
@@ -281,7 +286,7 @@ def issue(options, secret):
     if (folder / "ca.pem").exists() or (folder / "ca.key").exists():
         ca, ca_key = load_ca(folder, password(options.ca_password_file, "the CA", False))
     else:
-        defaults = {"name": "mkpki CA", "days": 7300, "force": False}
+        defaults = {"name": "mkpki CA", "days": 7300, "force": False, "no_password": False}
         defaults["password_file"] = options.ca_password_file
         ca_options = argparse.Namespace(**{**vars(options), **defaults})
         ca, ca_key = make_ca(ca_options, password(options.ca_password_file, "the CA", False))
@@ -360,10 +365,11 @@ def parse(arguments):
 
     ca = command("ca", "Makes a CA: ca.pem and ca.key.", 7300)
     ca.add_argument("--name", default="mkpki CA", help="its common name, default: mkpki CA")
-    for name, about in (
-        ("device", "Makes a device's certificate; its key has no pass phrase unless one is given."),
-        ("host", "Makes a computer's certificate; its key has a pass phrase, asked for."),
-    ):
+    for name, usage, about in (
+        ("device", "server",
+         "Makes a device's certificate; its key has no pass phrase unless one is given."),
+        ("host", "client", "Makes a computer's certificate; its key has a pass phrase, asked for."),
+    ):  # fmt: skip
         sub = command(name, about, 3650)
         sub.add_argument(
             "names", nargs="*", metavar="NAME",
@@ -381,9 +387,13 @@ def parse(arguments):
         sub.add_argument("--name", help="the common name, default: the first name")
         sub.add_argument("--file", help="the files' name, default: the first name")
         sub.add_argument(
-            "--usage", choices=sorted(USAGES), default="both", help="of TLS, default: both"
-        )
-        sub.add_argument("--ca-password-file", metavar="FILE", help="the CA's pass phrase")
+            "--usage", choices=sorted(USAGES), default=usage,
+            help=f"the end of TLS that the certificate is for, default: {usage}",
+        )  # fmt: skip
+        sub.add_argument(
+            "--ca-password-file", metavar="FILE",
+            help="the CA's pass phrase, also of one that is made now",
+        )  # fmt: skip
     return parser.parse_args(arguments)
 
 

@@ -3,7 +3,9 @@
     micropython coaps_psk.py server PORT IDENTITY KEY
     micropython coaps_psk.py get HOST PORT PATH IDENTITY KEY
 
-KEY is text here, as libcoap takes it; coaps has the port 5684. They talk to each other, and to
+KEY is text here, as libcoap takes it. A key is not a password: 16 random bytes or more. A
+guessable one can be tried offline from one handshake (RFC 4279 7.2). coaps has the port 5684.
+They talk to each other, and to
 
     coap-client-openssl -u IDENTITY -k KEY coaps://localhost:5684/hello
     coap-server-openssl -k KEY -h HINT

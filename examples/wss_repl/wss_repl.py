@@ -122,6 +122,11 @@ class Client:
         key = headers.get(b"sec-websocket-key")
         if not lines[0].startswith(b"GET ") or not key or lines[-1]:
             self.refuse("400 Bad Request")
+        origin, host = headers.get(b"origin"), headers.get(b"host", b"").lower()
+        # A browser shows its certificate for whichever page asks, and says here which one does.
+        # (The scheme is passed over: upydev's is http.)
+        if origin is not None and (not host or origin.lower().partition(b"//")[2] != host):
+            self.refuse("403 Forbidden")
         self.request = b""
         accept = hashlib.sha1(key + ACCEPT_GUID).digest()
         self.tls.write(

@@ -61,6 +61,10 @@ if(NOT DEFINED MPSSL_P256)
         set(MPSSL_P256 1)
     endif()
 endif()
+if(CONFIG_MBEDTLS_DYNAMIC_BUFFER)
+    message(FATAL_ERROR "micropython-ssl: CONFIG_MBEDTLS_DYNAMIC_BUFFER exchanges the record buffers "
+        "that this module gives back itself when they are idle; switch it off")
+endif()
 
 set(MPSSL_MBEDTLS_CONFIG 0)
 set(MPSSL_MBEDTLS_LIBRARY idf::mbedtls)

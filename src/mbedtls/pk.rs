@@ -20,6 +20,26 @@ fn checked(ret: core::ffi::c_int, otherwise: Invalid) -> Result<()> {
     }
 }
 
+/// Whether this begins as an `EncryptedPrivateKeyInfo` (RFC 5958 3) does: with the
+/// identifier of a scheme of PKCS #5 or #12. Without a password Mbed TLS does not tell it
+/// from what is no key.
+fn is_encrypted_der(data: &[u8]) -> bool {
+    const SEQUENCE: u8 = 0x30;
+    let content = match data {
+        [SEQUENCE, 0x81, _, content @ ..]
+        | [SEQUENCE, 0x82, _, _, content @ ..]
+        | [SEQUENCE, 0..=0x7f, content @ ..] => content,
+        _ => return false,
+    };
+    const PKCS: [u8; 7] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1];
+    match content {
+        [SEQUENCE, _, 6, _, scheme @ ..] => {
+            matches!(scheme.strip_prefix(&PKCS), Some([5 | 12, ..]))
+        }
+        _ => false,
+    }
+}
+
 impl PrivateKey {
     /// An empty key.
     #[must_use]
@@ -34,13 +54,15 @@ impl PrivateKey {
     ///
     /// # Errors
     ///
-    /// [`Invalid::Key`] if it is none or the password does not open it; [`Error::NoMemory`].
+    /// [`Invalid::NoPassword`] if it is encrypted and there is no password, or an empty one;
+    /// [`Invalid::Key`] if it is no key or the password does not open it; [`Error::NoMemory`].
     pub fn parse(&mut self, data: &[u8], password: Option<&[u8]>, rng: &Rng) -> Result<()> {
         let data = match data.split_last() {
             // PEM is parsed with its NUL, DER without.
             Some((_, der)) if !super::crt::is_pem(data) => der,
             _ => data,
         };
+        let password = password.filter(|password| !password.is_empty());
         let (pwd, pwd_len) = password.map_or((core::ptr::null(), 0), |pwd| (pwd.as_ptr(), pwd.len()));
         // SAFETY: both slices are valid for their lengths; does not raise.
         let ret = unsafe {
@@ -54,7 +76,9 @@ impl PrivateKey {
                 rng.state(),
             )
         };
-        checked(ret, Invalid::Key)
+        let locked =
+            ret == sys::MBEDTLS_ERR_PK_PASSWORD_REQUIRED || (password.is_none() && is_encrypted_der(data));
+        checked(ret, if locked { Invalid::NoPassword } else { Invalid::Key })
     }
 
     /// Checks that this key belongs to the first certificate of the chain.

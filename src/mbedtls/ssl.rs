@@ -56,6 +56,7 @@ pub struct Call<'host> {
     /// The connection; its fields are touched only while Mbed TLS calls out.
     ssl: *mut sys::mbedtls_ssl_context,
     received: Received,
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) config: *const Config,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) psk: *mut super::psk::Seen,
@@ -454,6 +455,7 @@ impl Ssl {
             datagram,
             ssl: ctx,
             received,
+            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             config: &raw const *self.config,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk: &raw mut self.psk,

@@ -162,7 +162,8 @@ def print_logs(bench):
 def main(about):
     """Runs the registered cases that the command line chooses."""
     parser = argparse.ArgumentParser(description=about.split("\n\n")[0])
-    parser.add_argument("--binary", type=Path, default=ROOT / "build/unix/micropython")
+    binary = os.environ.get("MICROPYTHON", ROOT / "build/unix/micropython")
+    parser.add_argument("--binary", type=Path, default=binary)
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument(
         "--micropython-lib",
@@ -187,7 +188,7 @@ def main(about):
     if arguments.list:
         print("\n".join(name for name, _ in chosen))
         return 0
-    arguments.binary = arguments.binary.resolve()
+    arguments.binary = Path(arguments.binary).resolve()
     if not arguments.binary.exists():
         print(f"{arguments.binary} is missing: run `make unix` first", file=sys.stderr)
         return 2

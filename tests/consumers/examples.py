@@ -1,10 +1,18 @@
 """The examples of TLS, as they are, with real peers. (Those of DTLS: tests/datagrams.)"""
 
+import contextlib
+import socket
+import ssl
+import threading
+import time
+
 from cases import ROOT, case, finished
-from peers import check, free_port
+from peers import WAIT_S, check, free_port
 from psk import CLOSED, IDENTITY, KEY, PSKBroker
 
 EXAMPLES = ROOT / "examples"
+PAGE = b"Hello from MicroPython over TLS\nThis page came through import ssl.\n"
+SERVER_TIMEOUT_S = 10  # of https_server.py
 
 
 def example_server(bench):
@@ -25,12 +33,71 @@ def example_client(bench, port, path="/", ca="ca"):
 @case("examples: https_server.py to curl and to https_client.py")
 def example_https_server(bench):
     port = example_server(bench)
-    page = b"Hello from MicroPython over TLS\nThis page came through import ssl.\n"
-    check(bench.curl(port, f"https://localhost:{port}/") == page, "curl got another page")
+    check(bench.curl(port, f"https://localhost:{port}/") == PAGE, "curl got another page")
     finished(example_client(bench, port), r"^HTTP/1.0 200 OK\nHello from MicroPython over TLS\n")
     # One client that goes away again does not end it.
     finished(example_client(bench, port, ca="other_ca"), r"not correctly signed", code=1)
-    check(bench.curl(port, f"https://localhost:{port}/") == page, "the next one was not served")
+    check(bench.curl(port, f"https://localhost:{port}/") == PAGE, "the next one was not served")
+
+
+def connect(bench, port):
+    """A TLS connection, for a client that misbehaves."""
+    raw = socket.create_connection(("127.0.0.1", port), WAIT_S)
+    connection = bench.python_context().wrap_socket(raw, server_hostname="localhost")
+    bench.stack.callback(connection.close)
+    return connection
+
+
+@case("examples: https_server.py: a line without end, and 100 MB of it: 431, the next is served")
+def example_endless_line(bench):
+    port = example_server(bench)
+    connection = connect(bench, port)
+    connection.sendall(b"GET /" + b"x" * 3000)
+    answer = connection.recv(1000)
+    check(answer.startswith(b"HTTP/1.0 431 "), f"answered {answer}")
+    # Closed in the middle, which to the client can look like anything.
+    connection = connect(bench, port)
+    with contextlib.suppress(OSError):
+        for _ in range(100):
+            connection.sendall(b"x" * 1_000_000)
+    check(bench.curl(port, f"https://localhost:{port}/") == PAGE, "the next one was not served")
+
+
+# Headers that never end; and the beginning of a handshake's record, whose end does not come.
+DRIPS = {
+    "a byte of the request at a time": (connect, b"GET / HTTP/1.1\r\nX: " + b"x" * 200),
+    "a byte of the handshake at a time": (
+        lambda bench, port: socket.create_connection(("127.0.0.1", port), WAIT_S),
+        b"\x16\x03\x01\x00\xff\x01\x00\x00\xfb\x03\x03" + bytes(200),
+    ),
+}
+
+for what_, (open_, drips_) in DRIPS.items():
+
+    @case(f"examples: https_server.py: {what_}: closed in time, the next is served")
+    def example_drip(bench, open=open_, drips=drips_):
+        port = example_server(bench)
+        connection = bench.stack.enter_context(open(bench, port))
+        connection.settimeout(0.2)
+        start = time.monotonic()
+
+        def drip():
+            """Until the server closes; an end that is a reset, or TLS's, is one, too."""
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                for i in range(len(drips)):
+                    connection.sendall(drips[i : i + 1])
+                    with contextlib.suppress(TimeoutError):
+                        if connection.recv(1000) == b"":
+                            return
+
+        dripping = threading.Thread(target=drip, daemon=True)
+        dripping.start()
+        check(bench.curl(port, f"https://localhost:{port}/") == PAGE, "the next one was not served")
+        took = time.monotonic() - start
+        dripping.join(WAIT_S)
+        check(not dripping.is_alive(), "was not closed")
+        # Nor was it closed for something else.
+        check(SERVER_TIMEOUT_S - 1 < took < SERVER_TIMEOUT_S + 5, f"after {took:.1f} s")
 
 
 @case("examples: https_client.py from openssl s_server")

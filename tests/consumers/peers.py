@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -30,6 +31,26 @@ def need_program(name, package):
     if path is None:
         raise Skip(f"{name} is missing (Debian package: {package})")
     return path
+
+
+def find_python(probe, *versions):
+    """The Python that runs this, or one of these versions, that ends `-c probe` with 0; or None.
+
+    The versions are of the form 3.13, and looked for on PATH and where pyenv keeps them.
+    """
+    candidates = [sys.executable, shutil.which("python3")]
+    candidates += [shutil.which(f"python{version}") for version in versions]
+    if shutil.which("pyenv"):
+        listed = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True)
+        for name in listed.stdout.split():
+            if name.rpartition(".")[0] in versions:
+                prefix = subprocess.run(["pyenv", "prefix", name], capture_output=True, text=True)
+                candidates.append(f"{prefix.stdout.strip()}/bin/python3")
+    for program in filter(None, candidates):
+        with contextlib.suppress(OSError):
+            if subprocess.run([program, "-c", probe], capture_output=True).returncode == 0:
+                return program
+    return None
 
 
 def free_port():

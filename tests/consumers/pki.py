@@ -1,5 +1,6 @@
 """tools/mkpki.py: what it makes, with OpenSSL, CPython and our module."""
 
+import contextlib
 import importlib.util
 import os
 import socket
@@ -56,14 +57,14 @@ def strict_context(folder, server=False):
     return context
 
 
-def verified(folder, name):
-    """OpenSSL's strict check for both usages, and the files' modes."""
-    for purpose in ("sslserver", "sslclient"):
+def verified(folder, name, *usages):
+    """OpenSSL's strict check, for these usages and no other, and the files' modes."""
+    for usage in ("server", "client"):
         code, output = openssl(
-            "verify", "-x509_strict", "-purpose", purpose, "-CAfile", folder / "ca.pem",
+            "verify", "-x509_strict", "-purpose", f"ssl{usage}", "-CAfile", folder / "ca.pem",
             folder / f"{name}.pem",
         )  # fmt: skip
-        check(code == 0, output)
+        check((code == 0) == (usage in usages), f"{name} as {usage}: {output}")
     for ending, mode in (("key", 0o600), ("key.der", 0o600), ("pem", 0o644), ("der", 0o644)):
         for stem in (name, "ca"):
             found = stat.S_IMODE(os.stat(folder / f"{stem}.{ending}").st_mode)
@@ -89,8 +90,11 @@ for key_ in ("p256", "rsa"):
         made(bench, "device", *names, "--dir", folder, "--key", key)
         made(bench, "host", "laptop", "--password-file", "-", "--dir", folder, "--key", key,
              secret=SECRET)  # fmt: skip
-        for name in ("localhost", "laptop"):
-            verified(folder, name)
+        made(bench, "device", *names, "--dir", folder, "--key", key, "--file", "both",
+             "--usage", "both")  # fmt: skip
+        verified(folder, "localhost", "server")
+        verified(folder, "laptop", "client")
+        verified(folder, "both", "server", "client")
 
         # The device is server with each form, and knows the host by its certificate.
         for ending in ("pem", "der"):
@@ -114,7 +118,7 @@ for key_ in ("p256", "rsa"):
             echo.start()
             client = bench.micropython(
                 "tls_client.py", port=listener.getsockname()[1], ca=folder / "ca.pem", host=host,
-                cert=folder / "localhost.der", key=folder / "localhost.key.der",
+                cert=folder / "both.der", key=folder / "both.key.der",
             )  # fmt: skip
             finished(client, r"^LINE b'hello\\n'")
             echo.join(WAIT_S)
@@ -123,7 +127,7 @@ for key_ in ("p256", "rsa"):
     def encrypted(bench, key=key_):
         folder = bench.logs / "pki"
         made(bench, "host", "localhost", "--password-file", "-", "--dir", folder, "--key", key,
-             secret=SECRET)  # fmt: skip
+             "--usage", "both", secret=SECRET)  # fmt: skip
         for ending in ("key", "key.der"):
             port = free_port()
             device = bench.micropython(
@@ -137,7 +141,71 @@ for key_ in ("p256", "rsa"):
                 with context.wrap_socket(sock, server_hostname="localhost") as connection:
                     said = connection.recv(1000)
             check(said == b"((('commonName', 'localhost'),),)", f"the device read {said}")
-            finished(device, r"^LOADED\n(ValueError invalid key\n){5}READY")
+            finished(device, r"^LOADED\n(ValueError key needs a password\n){3}(ValueError invalid key\n){2}READY")
+
+
+@case("mkpki: a device's certificate opens no other device's door, nor is a host's a server's")
+def usages(bench):
+    folder = bench.logs / "pki"
+    made(bench, "device", "localhost", "--dir", folder)
+    made(bench, "device", "b", "--dir", folder)
+    made(bench, "device", "sensor", "--usage", "client", "--dir", folder)
+    made(bench, "host", "laptop", "--no-password", "--dir", folder)
+
+    door = certificates.Door(
+        bench, folder, cert=folder / "localhost.pem", key=folder / "localhost.key"
+    )
+    for name, expected in (
+        ("b", "REFUSED"), ("laptop", "CERT"), ("localhost", "REFUSED"), ("sensor", "CERT"),
+    ):  # fmt: skip
+        context = strict_context(folder)
+        context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
+        word, said = door.visit(context, "localhost")
+        check(word == expected, f"the device {name}: {word} {said}")
+        # What a wrong extendedKeyUsage comes out as: a wrong signature or date is a ValueError.
+        check(word == "CERT" or "BAD_CERTIFICATE" in said, f"refused for another reason: {said}")
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "laptop.pem", folder / "laptop.key")
+    listener = bench.stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    hearing = threading.Thread(target=hear_refusal, args=(listener, context), daemon=True)
+    hearing.start()
+    client = bench.micropython(
+        "tls_client.py", port=listener.getsockname()[1], ca=folder / "ca.pem", host="laptop"
+    )
+    client.wait()
+    check("BAD_CERTIFICATE" in client.output(), f"the client said {client.output()}")
+    hearing.join(WAIT_S)
+
+
+@case("mkpki: says that the key of a CA has no pass phrase, unless it has one or is to have none")
+def ca_pass_phrase(bench):
+    for number, (arguments, option) in enumerate((
+        (["ca"], "--password-file"),
+        (["ca", "--no-password"], None),
+        (["ca", "--password-file", "-"], None),
+        (["device", "b"], "--ca-password-file"),
+        (["host", "laptop", "--no-password"], "--ca-password-file"),
+        (["device", "b", "--ca-password-file", "-"], None),
+    )):  # fmt: skip
+        folder = bench.logs / f"pki-{number}"
+        code, output = mkpki(bench, *arguments, "--dir", folder, secret=SECRET)
+        said = f"mkpki: made a CA; {folder}/ca.key has no pass phrase ({option} gives it one)\n"
+        told = output.count(said) == 1 if option else "made a CA" not in output
+        check(code == 0 and told, f"mkpki {arguments}: {output}")
+        if arguments == ["device", "b"]:
+            code, output = mkpki(bench, "device", "c", "--dir", folder)
+            check(code == 0 and "made a CA" not in output, f"said again: {output}")
+        encrypted = b"ENCRYPTED" in (folder / "ca.key").read_bytes()
+        check(encrypted == (arguments[-1] == "-"), f"mkpki {arguments}: encrypted: {encrypted}")
+
+
+def hear_refusal(listener, context):
+    listener.settimeout(WAIT_S)
+    with listener.accept()[0] as sock:
+        sock.settimeout(WAIT_S)
+        with contextlib.suppress(OSError):
+            context.wrap_socket(sock, server_side=True).close()
 
 
 def echo_line(listener, context):
@@ -177,7 +245,7 @@ def mkpki_refuses(bench):
 
     made(bench, "device", "esp32.local", "--force", "--days", "100000", *at, *opened)
     check((folder / "esp32.local.pem").read_bytes() != before[folder / "esp32.local.pem"], "forced")
-    verified(folder, "esp32.local")
+    verified(folder, "esp32.local", "server")
     # The strict check is one: it refuses a certificate that does not say whose it is.
     corpus = bench.logs / "corpus"
     certificates.corpus.make(corpus)

@@ -1,33 +1,31 @@
 """Pre-shared keys with OpenSSL, GnuTLS, CPython and mosquitto, in both roles."""
 
-import contextlib
 import re
-import shutil
-import subprocess
 import sys
 
 from cases import HERE, case, finished
 from mqtt import Broker, mqtt_client
 from openssl import saw_alert
-from peers import Skip, check, free_port, need_program, wait_until_listening
+from peers import Skip, check, find_python, free_port, need_program, wait_until_listening
 
 PEER = HERE / "peer"
 IDENTITY = "sensor 7"
 KEY = "00112233445566778899aabbccddeeff"
 HINT = "greenhouse"
 
-# OpenSSL's name, Mbed TLS's, and GnuTLS's key exchange and cipher; GnuTLS has no PSK with CCM_8.
+# OpenSSL's name, Mbed TLS's, and GnuTLS's key exchange and cipher.
 SUITES = [
     ("PSK-AES128-GCM-SHA256", "TLS-PSK-WITH-AES-128-GCM-SHA256", "PSK:+AES-128-GCM"),
     ("PSK-AES256-GCM-SHA384", "TLS-PSK-WITH-AES-256-GCM-SHA384", "PSK:+AES-256-GCM"),
     ("PSK-AES128-CCM", "TLS-PSK-WITH-AES-128-CCM", "PSK:+AES-128-CCM"),
-    ("PSK-AES128-CCM8", "TLS-PSK-WITH-AES-128-CCM-8", None),
+    ("PSK-AES128-CCM8", "TLS-PSK-WITH-AES-128-CCM-8", "PSK:+AES-128-CCM-8"),
     ("PSK-CHACHA20-POLY1305", "TLS-PSK-WITH-CHACHA20-POLY1305-SHA256", "PSK:+CHACHA20-POLY1305"),
     ("ECDHE-PSK-CHACHA20-POLY1305", "TLS-ECDHE-PSK-WITH-CHACHA20-POLY1305-SHA256",
      "ECDHE-PSK:+CHACHA20-POLY1305"),
-    ("ECDHE-PSK-AES128-CBC-SHA256", "TLS-ECDHE-PSK-WITH-AES-128-CBC-SHA256", None),
+    ("ECDHE-PSK-AES128-CBC-SHA256", "TLS-ECDHE-PSK-WITH-AES-128-CBC-SHA256",
+     "ECDHE-PSK:+AES-128-CBC:+SHA256"),
     ("DHE-PSK-AES128-GCM-SHA256", "TLS-DHE-PSK-WITH-AES-128-GCM-SHA256", "DHE-PSK:+AES-128-GCM"),
-    ("DHE-PSK-AES128-CCM8", "TLS-DHE-PSK-WITH-AES-128-CCM-8", None),
+    ("DHE-PSK-AES128-CCM8", "TLS-DHE-PSK-WITH-AES-128-CCM-8", "DHE-PSK:+AES-128-CCM-8"),
 ]  # fmt: skip
 
 # What the peer answers a wrong key and an unknown identity with, and our client makes of it.
@@ -130,7 +128,7 @@ def gnutls_cli(bench, port):
 def gnutls_library(bench, port, identity=IDENTITY, key=KEY, key_exchange="PSK:+CIPHER-ALL"):
     """A client with GnuTLS's library: identities and keys of any bytes."""
     need_program("gnutls-cli", "gnutls-bin")
-    command = [sys.executable, PEER / "gnutls_psk.py", port, hexadecimal(identity), key]
+    command = [sys.executable, PEER / "gnutls_psk.py", "tcp", port, hexadecimal(identity), key]
     return bench.start("GnuTLS client", [*command, gnutls_priority(key_exchange)])
 
 
@@ -146,9 +144,6 @@ def psk_gnutls_cli(bench):
 
 
 for _, mbedtls_name_, gnutls_ in SUITES:
-    if gnutls_ is None:
-        continue
-
     # gnutls-cli 3.7 itself crashes after a handshake with DHE-PSK or ECDHE-PSK.
     @case(f"psk: GnuTLS client -> server: {mbedtls_name_}")
     def psk_gnutls_client(bench, name=mbedtls_name_, key_exchange=gnutls_):
@@ -303,20 +298,10 @@ def psk_no_suite_server(bench):
 def python_313():
     """A Python with the PSK callbacks."""
     probe = "import ssl, sys; sys.exit(not (hasattr(ssl, 'HAS_PSK') and ssl.HAS_PSK))"
-    candidates = [sys.executable, *map(shutil.which, ("python3", "python3.13", "python3.14"))]
-    if shutil.which("pyenv"):
-        listed = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True)
-        for version in listed.stdout.split():
-            if version.startswith(("3.13.", "3.14.")):
-                prefix = subprocess.run(
-                    ["pyenv", "prefix", version], capture_output=True, text=True
-                )
-                candidates.append(f"{prefix.stdout.strip()}/bin/python3")
-    for program in filter(None, candidates):
-        with contextlib.suppress(OSError):
-            if subprocess.run([program, "-c", probe], capture_output=True).returncode == 0:
-                return program
-    raise Skip("no Python 3.13 whose ssl has the PSK callbacks")
+    program = find_python(probe, "3.13", "3.14")
+    if program is None:
+        raise Skip("no Python 3.13 whose ssl has the PSK callbacks")
+    return program
 
 
 def cpython(bench, *arguments):

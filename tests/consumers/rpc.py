@@ -4,9 +4,14 @@ import base64
 import contextlib
 import hashlib
 import http.client
+import importlib.util
 import json
 import os
+import pty
 import re
+import select
+import shlex
+import shutil
 import socket
 import ssl
 import struct
@@ -280,6 +285,120 @@ def rpc_shipped(bench):
     # More than curl sends without asking first.
     status, _ = curl(server, "/Relay.Set", "--header", "Expect: 100-continue", data=on)
     check(status == 200, f"Expect: 100-continue: {status}")
+
+
+class Readme:
+    """The commands of the example's README, run as they are in a copy of its folder."""
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.folder = bench.logs / "examples/secure_rpc"
+        shutil.copytree(EXAMPLE, self.folder, ignore=shutil.ignore_patterns("pki", "__pycache__"))
+        (bench.logs / "tools").symlink_to(ROOT / "tools")
+        micropython = bench.logs / "build/unix/micropython"
+        micropython.parent.mkdir(parents=True)
+        micropython.symlink_to(bench.arguments.binary)
+        # But for the port, which somebody else may have.
+        self.port = free_port()
+        self.configure(port=self.port, host="127.0.0.1", failure_ms=50)
+        text = (EXAMPLE / "README.md").read_text()
+        self.text = text[text.index("## Set-up") : text.index("## What is enabled")]
+        self.commands = re.findall(r"^    (\S.*)$", self.text, re.M)
+
+    def configure(self, without=(), **changed):
+        path = self.folder / "config.json"
+        config = {**json.loads(path.read_text()), **changed}
+        path.write_text(json.dumps({k: v for k, v in config.items() if k not in without}))
+
+    def next(self, start):
+        """The next command, which is to start so."""
+        command = self.commands.pop(0)
+        check(command.startswith(start), f"the README has {command!r} and not {start}")
+        return command.replace("8443", str(self.port))
+
+    def typed(self, start, *answers):
+        """What the next command prints on a terminal, where its questions are answered."""
+        command = self.next(start)
+        child, terminal = pty.fork()
+        if child == 0:
+            try:
+                os.chdir(self.folder)
+                path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
+                environment = dict(os.environ, PATH=path, no_proxy="*")
+                os.execve("/bin/sh", ["sh", "-c", command], environment)
+            finally:
+                os._exit(127)
+        output, answers = "", list(answers)
+        deadline = time.monotonic() + WAIT_S
+        try:
+            while time.monotonic() < deadline:
+                if not select.select([terminal], [], [], 0.1)[0]:
+                    continue
+                try:
+                    output += os.read(terminal, 4096).decode()
+                except OSError:
+                    break  # its last user left
+                if answers and re.search(r"(phrase|assword|Again)\b[^\n]*: ?$", output):
+                    output += "\n"
+                    os.write(terminal, f"{answers.pop(0)}\n".encode())
+        finally:
+            os.close(terminal)  # who is still there hangs up
+            status = os.waitpid(child, 0)[1]
+        ended = os.waitstatus_to_exitcode(status)
+        check(ended == 0 and not answers, f"{command!r} ended with {ended}: {output}")
+        return output
+
+    def server(self, start):
+        """The server, by the next command, or once more by the one that started it."""
+        if not hasattr(self, "command"):
+            self.command = shlex.split(self.next(start))
+        process = self.bench.start("micropython main.py", self.command, cwd=self.folder)
+        process.wait_for(r"^serving on port")
+        return process
+
+
+@case("secure rpc: its README's set-up, and mutual TLS, command by command")
+def rpc_readme(bench):
+    need_program("curl", "curl")
+    if importlib.util.find_spec("cryptography") is None:
+        raise Skip("cryptography is missing (Debian package: python3-cryptography)")
+    password, pass_phrase = "correct horse", "battery staple"
+    readme = Readme(bench)
+    readme.typed("../../tools/mkpki.py device")
+    readme.typed("cp ")
+    readme.typed("python3 htdigest.py", password, password)
+    server = readme.server("../../build/unix/micropython")
+    said = readme.typed("curl", password)
+    check('["RPC.List", "Relay.Get", "Relay.Set", "Sys.GetInfo"]' in said, f"RPC.List: {said}")
+    said = readme.typed("curl", password)
+    check('{"on": true}' in said, f"Relay.Set: {said}")
+    server.close()
+
+    # Mutual TLS.
+    readme.typed("../../tools/mkpki.py host", pass_phrase, pass_phrase)
+    check('With `"client_ca": "ca.pem"` in `config.json`' in readme.text, "it says otherwise")
+    readme.configure(client_ca="ca.pem")
+    server = readme.server("")
+    check("digest, mutual TLS" in server.output(), "not with mutual TLS")
+    said = readme.typed("curl", password, pass_phrase)
+    check('["RPC.List", "Relay.Get", "Relay.Set", "Sys.GetInfo"]' in said, f"RPC.List: {said}")
+    server.close()
+
+    check('Without `"users"` in it' in readme.text, "it says otherwise")
+    readme.configure(without=["users"])
+    server = readme.server("")
+    said = readme.typed("curl", pass_phrase)
+    check('{"on": true}' in said, f"Relay.Set by operator-1: {said}")
+    check(not readme.commands, f"not run: {readme.commands}")
+    # The server's own certificate, which lies beside its key in flash, is no client's.
+    for pair in ([], ["--cert", "server.pem", "--key", "server.key"]):
+        done = subprocess.run(
+            ["curl", "--silent", "--noproxy", "*", "--max-time", str(WAIT_S), *pair]
+            + ["--cacert", "ca.pem", f"https://localhost:{readme.port}/rpc/RPC.List", "-d", ""],
+            capture_output=True, cwd=readme.folder,
+        )  # fmt: skip
+        check(done.returncode != 0 and not done.stdout, f"let in with {pair}: {done.stdout}")
+    check(server.child.poll() is None, "the server ended")
 
 
 @case("secure rpc: htdigest.py: changes one user, keeps the others, refuses what it cannot hold")

@@ -7,9 +7,9 @@ A PATTERN runs only the cases whose names contain it. What the processes of a ca
 kept under build/consumers/logs. The last line is "N passed, N failed, N skipped"; the exit code
 is 1 if a case failed.
 
-Needs openssl, gnutls-bin, curl, mosquitto, chromium and pip, for WebREPL a build with --webrepl,
-and for a few cases a Python 3.13; without one of them the cases that need it are skipped, with
-the reason.
+Needs openssl, gnutls-bin, curl, mosquitto, chromium and pip, for WebREPL a build with --webrepl
+and a Python 3.11 to 3.13, and for a few cases a Python 3.13; without one of them the cases that
+need it are skipped, with the reason.
 """
 
 import sys

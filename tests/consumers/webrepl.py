@@ -4,6 +4,7 @@ The real upydev 0.4.3 makes the keys, logs in, and copies files; its device file
 examples/wss_repl run on a unix build with os.dupterm and _webrepl, so the REPL is MicroPython's.
 """
 
+import functools
 import hashlib
 import os
 import pty
@@ -14,11 +15,10 @@ import socket
 import ssl
 import struct
 import subprocess
-import sys
 import time
 
 from cases import HERE, ROOT, case
-from peers import WAIT_S, Failure, Skip, check, free_port, need_program
+from peers import WAIT_S, Failure, Skip, check, find_python, free_port, need_program
 
 # upydev's device files know no other ports.
 WS_PORT, WSS_PORT = 8266, 8833
@@ -40,11 +40,21 @@ def webrepl_binary():
     return binary
 
 
+@functools.cache
+def python_for_upydev():
+    """A Python for which upydev.txt pins packages."""
+    probe = "import pip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))"
+    return find_python(probe, "3.11", "3.12", "3.13")
+
+
 def install_upydev(build):
     """Where upydev and what it imports are; nothing outside of the build directory changes."""
-    if not (3, 11) <= sys.version_info < (3, 14):
-        raise Skip("upydev 0.4.3 is pinned for Python 3.11 to 3.13")
-    wanted = hashlib.sha256(sys.version.encode())
+    python = python_for_upydev()
+    if python is None:
+        raise Skip("no Python 3.11 to 3.13 with pip, for which upydev 0.4.3 is pinned")
+    probe = "import sys; print(sys.version, end='')"
+    version = subprocess.run([python, "-c", probe], capture_output=True, check=True).stdout
+    wanted = hashlib.sha256(version)
     for name in ("setuptools.txt", "upydev.txt"):
         wanted.update((HERE / name).read_bytes())
     root = build / "upydev"
@@ -52,7 +62,7 @@ def install_upydev(build):
     if done.exists() and done.read_text() == wanted.hexdigest():
         return root / "site"
     shutil.rmtree(root, ignore_errors=True)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     pip += ["--no-deps", "--require-hashes", "--root-user-action", "ignore"]
     for target, requirements, path in (
         ("build", "setuptools.txt", ""),
@@ -128,7 +138,7 @@ class Host:
         """Runs a Python program; it is asked without a terminal, and answered. The Process."""
         process = self.bench.start(
             "upydev " + " ".join(str(word) for word in command[1:3] if "/" not in str(word)),
-            [sys.executable, *command],
+            [python_for_upydev(), *command],
             env=self.environment,
             cwd=cwd or self.directory,
             start_new_session=True,
@@ -241,12 +251,16 @@ def connect(context):
         raise
 
 
-def login(tls, password=PASSWORD.encode()):
+def opening(*headers):
+    """A WebSocket's opening request."""
+    lines = ["GET / HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket"]
+    lines += ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]
+    return "\r\n".join([*lines, *headers, "", ""]).encode()
+
+
+def login(tls, password=PASSWORD.encode(), headers=("Host: device",)):
     """The WebSocket, the password and a command, by hand."""
-    tls.sendall(
-        b"GET / HTTP/1.1\r\nHost: device\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
+    tls.sendall(opening(*headers))
     with tls.makefile("rb") as reader:
         headers = b"".join(iter(reader.readline, b"\r\n"))
         check(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in headers, "Sec-WebSocket-Accept (RFC 6455 1.3)")
@@ -310,10 +324,10 @@ for name_, server_ in DEVICES.items():
 CONTROL_SEQUENCE = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]")
 
 
-def shell(host, command):
+def shell(host, command, password=PASSWORD):
     """The transcript of upydev's interactive shell, which needs a terminal."""
-    arguments = [sys.executable, str(host.site / "bin/sslweb_repl"), "-t", "127.0.0.1"]
-    arguments += ["-p", f"{PASSWORD}:{PASSPHRASE}", "-wss"]
+    arguments = [python_for_upydev(), str(host.site / "bin/sslweb_repl"), "-t", "127.0.0.1"]
+    arguments += ["-p", f"{password}:{PASSPHRASE}", "-wss"]
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
         arguments,
@@ -459,6 +473,81 @@ for name_, server_ in DEVICES.items():
         check(result != "let in", "a client without a certificate was let in")
         (bench.logs / "figures").write_text(f"second ClientHello: {result!r}\n")
         check_command(setup.host)
+
+
+@case("webrepl: examples/wss_repl: a web page of another origin gets nowhere, certificate or not")
+def webrepl_origin(bench):
+    setup = Setup(bench)
+    device = setup.start("example")
+    context = setup.context(setup.host)
+    host = f"Host: 127.0.0.1:{WSS_PORT}"
+    for headers in (
+        ["Origin: https://evil.example", host],
+        [f"Origin: https://evil.example:{WSS_PORT}", host],
+        ["Origin: https://127.0.0.1", host],
+        ["Origin: https://127.0.0.1:443", host],
+        [f"Origin: https://127.0.0.1:{WSS_PORT}.evil.example", host],
+        ["Origin: null", host],
+        ["Origin: ", host],
+        ["origin: https://evil.example"],
+        ["Origin: null"],
+    ):
+        with connect(context) as tls:
+            tls.sendall(opening(*headers))
+            answer = tls.recv(100)
+            check(answer.startswith(b"HTTP/1.1 403 "), f"{headers}: {answer}")
+            check(ended(tls), f"{headers}: not closed")
+    # The device's own pages; upydev, which names a scheme of its own; who is no browser.
+    for headers in (
+        [f"Origin: https://127.0.0.1:{WSS_PORT}", host],
+        [f"Origin: http://127.0.0.1:{WSS_PORT}", host],
+        ["Origin: https://ESP32.local", "Host: esp32.LOCAL"],
+        [host],
+    ):
+        with connect(context) as tls:
+            login(tls, headers=headers)
+    check_command(setup.host)
+    check(device.child.poll() is None, "the device ended")
+
+
+@case("webrepl: examples/wss_repl: boot.py as shipped has no password; upydev with none")
+def webrepl_boot(bench):
+    setup = Setup(bench)
+    port_is_free(WSS_PORT)
+    files = bench.logs / "device-boot"
+    files.mkdir()
+    for made, name in (
+        ("ROOT_CA_cert.pem", "ca.pem"),
+        (f"SSL_key{UNIQUE_ID}.der", "device.key.der"),
+        (f"SSL_certificate{UNIQUE_ID}.der", "device.der"),
+    ):
+        shutil.copy(setup.host.package / made, files / name)
+    boot = ROOT / "examples/wss_repl/boot.py"
+    modules = [HERE / "device", boot.parent, ".frozen"]
+    device = bench.start(
+        "micropython boot.py",
+        [setup.binary, "-i", HERE / "device/boot_device.py", boot],
+        cwd=files,
+        env={"HOME": str(files), "MICROPYPATH": ":".join(map(str, modules))},
+    )
+    device.wait_for(r"^wss_repl: wss on port")
+    with connect(setup.context(setup.host)) as tls:
+        login(tls, b"")
+    with connect(setup.context(setup.host)) as tls:
+        try:
+            login(tls, b"changeme")
+            raise Failure("it has a password that everybody knows")
+        except Failure as failure:
+            check("Access denied" in str(failure), str(failure))
+    process = setup.host.upydev("print(6*7)", "-t", "127.0.0.1", "-p", f":{PASSPHRASE}", "-wss")
+    check(re.search(r"^42$", process.output(), re.M), f"no 42: {process.output()[-500:]}")
+    transcript = shell(setup.host, "print(6*7)", password="")
+    check(re.search(r"^42$", transcript, re.M), f"no 42: {transcript[-800:]}")
+    try:
+        connect(setup.context()).close()
+        raise Failure("CPython was let in without a certificate")
+    except ssl.SSLError as error:
+        check(error.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE", str(error))
 
 
 @case(

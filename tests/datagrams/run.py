@@ -131,6 +131,12 @@ class Bench:
             env=dict(os.environ, MICROPYPATH=path, GLIBC_TUNABLES="glibc.malloc.tcache_count=0"),
         )
 
+    def psk(self, given):
+        """A device script's arguments for identity= and key=, which are bytes."""
+        file = self.logs / f"identity-{len(self.processes)}.hex"
+        file.write_text(given.pop("identity", IDENTITY.encode()).hex())
+        return {"psk_identity": f"@{file}", "psk_key": given.pop("key", KEY.encode()).hex()}
+
     def server(self, auth=CERTIFICATE, port=None, **given):
         """Our server: (process, port)."""
         port = port or free_port()
@@ -138,7 +144,7 @@ class Bench:
         if auth == MUTUAL:
             given["ca"] = self.file("ca")
         if auth == PSK:
-            given.update(psk_identity=IDENTITY, psk_key=KEY, psk_hint=HINT)
+            given.update(psk_hint=HINT, **self.psk(given))
         else:
             given.update(cert=self.file("ec"), key=self.file("ec", "key"))
         server = self.micropython(
@@ -152,8 +158,7 @@ class Bench:
         if auth == MUTUAL:
             given.update(cert=self.file("client"), key=self.file("client", "key"))
         if auth == PSK:
-            given.setdefault("psk_identity", IDENTITY)
-            given.setdefault("psk_key", KEY)
+            given.update(self.psk(given))
         else:
             given["ca"] = self.file("ca")
         return self.micropython(DEVICE / "client.py", port=port, **given)
@@ -199,7 +204,7 @@ def repeat(process, line, pattern):
 class OpenSSL:
     name = "OpenSSL"
     hints = True
-    psk = ["-psk_identity", IDENTITY, "-psk", KEY.encode().hex(), "-cipher", "PSK"]
+    psk = ["-psk_identity", IDENTITY, "-psk", KEY.encode().hex(), "-cipher", "PSK:@SECLEVEL=0"]
 
     def client(self, bench, port, auth):
         need_program("openssl", "openssl")
@@ -250,10 +255,19 @@ class GnuTLS:
     hints = True
 
     @staticmethod
-    def priority(auth):
+    def priority(auth, key_exchange="PSK"):
         # gnutls-cli 3.7 crashes after a handshake with ECDHE-PSK or DHE-PSK.
-        keys = ":-KX-ALL:+PSK" if auth == PSK else ""
+        keys = f":-KX-ALL:+{key_exchange}" if auth == PSK else ""
         return ["--priority", f"NORMAL:-VERS-ALL:+VERS-DTLS1.2{keys}"]
+
+    def library_client(self, bench, port, identity, key, key_exchange="PSK"):
+        """A client with the library: identities and keys of any bytes, every key exchange."""
+        need_program("gnutls-cli", "gnutls-bin")
+        command = [sys.executable, HERE.parent / "consumers/peer/gnutls_psk.py", "udp", port]
+        command += [identity.hex(), key.hex(), self.priority(PSK, key_exchange)[1]]
+        client = bench.start("GnuTLS client", command)
+        finished(client, r"^LINE b'hello\\n'")
+        check(f"HINT {HINT.encode()!r}\n" in client.output(), "no hint of ours")
 
     def client(self, bench, port, auth):
         program = need_program("gnutls-cli", "gnutls-bin")
@@ -273,13 +287,14 @@ class GnuTLS:
         client.close_stdin()
         client.wait()
 
-    def server(self, bench, auth):
+    def server(self, bench, auth, identity=IDENTITY.encode(), key=KEY.encode(), key_exchange="PSK"):
         program = need_program("gnutls-serv", "gnutls-bin")
         port = free_port()
-        command = [program, "--udp", "--echo", "--mtu", "600", "-p", port, *self.priority(auth)]
+        command = [program, "--udp", "--echo", "--mtu", "600", "-p", port]
+        command += self.priority(auth, key_exchange)
         if auth == PSK:
             keys = bench.logs / "psk.txt"
-            keys.write_text(f"{IDENTITY}:{KEY.encode().hex()}\n")
+            keys.write_text(f"#{identity.hex()}:{key.hex()}\n")
             command += ["--pskpasswd", keys, "--pskhint", HINT]
         else:
             command += ["--x509certfile", bench.file("ec")]
@@ -411,6 +426,89 @@ for number_, (make_, auth_, faulty_) in enumerate(
         if auth == PSK:
             hint = repr(HINT.encode() if peer.hints else None)
             check(f"HINT {hint}\n" in client.output(), f"not the hint {hint}")
+
+
+# --- Suites with pre-shared keys -----------------------------------------------------------------
+
+CCM_8, DHE = "TLS-PSK-WITH-AES-128-CCM-8", "TLS-DHE-PSK-WITH-AES-128-GCM-SHA256"
+# The suite, and what of it GnuTLS has to be asked for.
+PSK_SUITES = {
+    CCM_8: "PSK:+AES-128-CCM-8",
+    "TLS-PSK-WITH-AES-128-GCM-SHA256": "PSK",
+    "TLS-ECDHE-PSK-WITH-CHACHA20-POLY1305-SHA256": "ECDHE-PSK",
+    DHE: "DHE-PSK",
+}
+# What a peer has not, in both roles or in one.
+WITHOUT = {
+    DHE: ("libcoap-gnutls client", "libcoap-gnutls server", "libcoap-openssl server"),
+}
+
+
+def need_suite(peer, suite):
+    """Newer versions of OpenSSL have short tags below security level 1 only."""
+    if (peer.name, suite) == ("libcoap-openssl", CCM_8):
+        command = [need_program("openssl", "openssl"), "ciphers", "-s", "-psk", "-tls1_2", "PSK"]
+        listed = subprocess.run(command, capture_output=True, text=True).stdout
+        if "PSK-AES128-CCM8" not in listed:
+            raise Skip("this OpenSSL does not offer CCM_8, and libcoap does not ask for it")
+
+
+for suite_, make_ in itertools.product(PSK_SUITES, PEERS):
+
+    def psk_suite_server(bench, suite=suite_, make=make_):
+        peer = make()
+        need_suite(peer, suite)
+        app = "coap" if isinstance(peer, Coap) else "echo"
+        server, port = bench.server(PSK, ciphers=suite, app=app)
+        if isinstance(peer, GnuTLS):
+            peer.library_client(bench, port, IDENTITY.encode(), KEY.encode(), PSK_SUITES[suite])
+        else:
+            peer.client(bench, port, PSK)
+        if not isinstance(peer, Coap):
+            server.wait_for(f"^CLIENT {suite} DTLSv1.2 ")
+
+    def psk_suite_client(bench, suite=suite_, make=make_):
+        peer = make()
+        need_suite(peer, suite)
+        given = {"key_exchange": PSK_SUITES[suite]} if isinstance(peer, GnuTLS) else {}
+        port = peer.server(bench, PSK, **given)
+        say = getattr(peer, "say", b"hello\n".hex())
+        client = bench.client(port, PSK, ciphers=suite, say=say, limit=WAIT_S, mtu=600)
+        if hasattr(peer, "talk"):
+            peer.talk(bench, client)
+        answer = bytes.fromhex(finished(client, r"^ANSWER (\w+)")[1])
+        check(re.search(peer.answer, answer), f"answered {answer}")
+        check(f"CIPHER {suite} DTLSv1.2\n" in client.output(), f"not {suite}")
+
+    for role_, run_ in (("client", psk_suite_server), ("server", psk_suite_client)):
+        if f"{make_().name} {role_}" not in WITHOUT.get(suite_, ()):
+            case(f"psk: {suite_}: {make_().name} {role_}")(run_)
+
+
+# --- Identities and keys of any octets and lengths -----------------------------------------------
+
+ODD_PSKS = {
+    "identity of 1 byte, zero": (b"\0", bytes(range(16))),
+    "identity with zero bytes": (b"\0a\0\0b\0", bytes(range(16))),
+    "identity of 128 bytes, not UTF-8": (bytes(range(128, 256)), bytes(range(16))),
+    "identity of 128 bytes, key of 48": (bytes(range(128)), bytes(range(48))),
+    "key of 1 byte": (IDENTITY.encode(), b"\xff"),
+    "key of 48 bytes": (IDENTITY.encode(), bytes(range(48))),
+}
+
+for what_, (identity_, key_) in ODD_PSKS.items():
+
+    @case(f"psk: {what_}: GnuTLS client, our server")
+    def psk_server(bench, identity=identity_, key=key_):
+        server, port = bench.server(PSK, identity=identity, key=key)
+        GnuTLS().library_client(bench, port, identity, key)
+        server.wait_for(re.escape(f"IDENTITY {identity!r}"))
+
+    @case(f"psk: {what_}: GnuTLS server, our client")
+    def psk_client(bench, identity=identity_, key=key_):
+        port = GnuTLS().server(bench, PSK, identity, key)
+        client = bench.client(port, PSK, identity=identity, key=key, limit=WAIT_S, mtu=600)
+        finished(client, r"^ANSWER 68656c6c6f0a$")
 
 
 # --- Connection IDs ------------------------------------------------------------------------------

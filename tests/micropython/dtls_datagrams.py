@@ -85,3 +85,22 @@ print(server.read(100), server.close_notify_received, server.read(100), server.r
 server.close()
 show("closed", server.read, 100)
 print(client_sock.closed)
+
+# A class that answers 0 to requests it does not know has no file descriptor 0 for that: the
+# handshake is not to wait for it.
+class Polite(Socket):
+    def ioctl(self, request, arg):
+        return max(super().ioctl(request, arg), 0)
+
+
+network = Network()
+ctx = client_context()
+client = ctx.wrap_socket(
+    Polite(network, b"client", SERVER),
+    server_hostname=HOST,
+    do_handshake_on_connect=False,
+)
+try:
+    client.do_handshake()
+except ssl.SSLWantReadError:
+    print("not waited, sent", len(network.sent))

@@ -123,6 +123,8 @@ print(asked, shown_by(ctx))
 ctx.load_cert_chain(pki.ec_pem, pki.encrypted_key, ask)
 print(asked, shown_by(ctx))
 load("password callable raises, not called", pki.ec_pem, pki.ec_key, fail)
+for key in (b"garbage", pki.encrypted_key[:100], pki.encrypted_pk8_der[:60], b"\x30\x30", b"0", b""):
+    load("password callable raises, " + repr(key[:12]), pki.ec_pem, key, fail)
 
 # What is no key, no certificate or no pair.
 for cls in (tls.SSLContext, ssl.SSLContext):

@@ -159,7 +159,7 @@ class Firmware:
             **variables,
         }
         if self.idf_target in RISCV:
-            definitions.update(MPSSL_CARGO=cargo, MPSSL_CARGO_ARGS=arguments)
+            definitions = {"MPSSL_CARGO": cargo, "MPSSL_CARGO_ARGS": arguments, **definitions}
         command = ["cmake", "-G", self.generator, "-Wno-dev", "-S", self.project, "-B", self.dir]
         command += [f"-D{name}={value}" for name, value in definitions.items()]
         return self.run("configure", command, 120)
@@ -567,33 +567,92 @@ def included_sdkconfig():
     check("#define CONFIG_MBEDTLS_SSL_ALPN 1\n" in header, "ALPN is off", header)
 
 
-@case("sdkconfig.cmake adds the hardening profile where it is asked to")
-def secure_sdkconfig():
-    made = Firmware("esp32c3", "secure")
+def secured(mode, target="esp32c3", **variables):
+    """The options that are on, with their values, in a firmware with the hardening profile."""
+    made = Firmware(target, "secure")
     include = CRATE / "ports/esp32/sdkconfig.cmake"
     configured = made.configure(
-        sdkconfig="", CMAKE_PROJECT_micropython_INCLUDE=include, MPSSL_SECURE=1
+        sdkconfig="",
+        CMAKE_PROJECT_micropython_INCLUDE=include,
+        MPSSL_SECURE=mode,
+        **variables,
     )
     made.must(configured, "cmake")
     header = (made.dir / "config/sdkconfig.h").read_text()
-    for option in (
+    options = dict(re.findall(r"^#define CONFIG_(\w+) (.*)$", header, re.M))
+    for name in ("SECURE_FLASH_ENC_ENABLED", "SECURE_BOOT_V2_ENABLED", "NVS_ENCRYPTION"):
+        check(options.get(name) == "1", f"{name} is off", header)
+    return options
+
+
+@case("MPSSL_SECURE=development leaves a device that can be flashed again")
+def secure_development():
+    options = secured("development")
+    check(options.get("SECURE_FLASH_ENCRYPTION_MODE_DEVELOPMENT") == "1", "not in its mode")
+    check(options.get("SECURE_INSECURE_ALLOW_DL_MODE") == "1", "the download mode is not kept")
+    for name in (
         "SECURE_FLASH_ENCRYPTION_MODE_RELEASE",
-        "SECURE_BOOT_V2_ENABLED",
-        "NVS_ENCRYPTION",
+        "SECURE_ENABLE_SECURE_ROM_DL_MODE",
+        "SECURE_DISABLE_ROM_DL_MODE",
     ):
-        check(f"#define CONFIG_{option} 1\n" in header, f"{option} is off", header)
-    table = re.search(r'CONFIG_PARTITION_TABLE_CUSTOM_FILENAME "(.*)"', header)
-    check(table and Path(table[1]).is_file(), "the table of partitions is not there", header)
-    offset = int(re.search(r"CONFIG_PARTITION_TABLE_OFFSET (\S+)", header)[1], 0)
-    end = offset + 0x1000
-    rows = [line for line in Path(table[1]).read_text().splitlines() if line[:1] not in ("#", "")]
-    for row in rows:
-        _, kind, subtype, start, size = (field.strip() for field in row.split(",")[:5])
-        check(int(start, 0) >= end, f"{row}: overlaps what is before it")
-        check(kind != "app" or int(start, 0) % 0x10000 == 0, f"{row}: not aligned to 64 KB")
-        check(subtype != "nvs_keys" or "encrypted" in row, f"{row}: in the clear")
-        end = int(start, 0) + int(size, 0)
-    check(any("nvs_keys" in row for row in rows) and end <= 4 << 20, "no nvs_keys, or over 4 MiB")
+        check(name not in options, f"{name} is on")
+
+
+@case("MPSSL_SECURE=release is in release mode")
+def secure_release():
+    options = secured("release")
+    check(options.get("SECURE_FLASH_ENCRYPTION_MODE_RELEASE") == "1", "not in its mode")
+    check(options.get("SECURE_ENABLE_SECURE_ROM_DL_MODE") == "1", "the download mode is left open")
+    for name in (
+        "SECURE_FLASH_ENCRYPTION_MODE_DEVELOPMENT",
+        "SECURE_INSECURE_ALLOW_DL_MODE",
+        "SECURE_DISABLE_ROM_DL_MODE",
+        "ESP32_REV_MIN_3",
+    ):
+        check(name not in options, f"{name} is on")
+
+
+@case("MPSSL_SECURE on the ESP32 asks for revision 3, and ends the download mode in release only")
+def secure_esp32():
+    for mode in ("development", "release"):
+        options = secured(mode, "esp32")
+        check(options.get("ESP32_REV_MIN_3") == "1", f"{mode}: any revision will do")
+        ended = "SECURE_DISABLE_ROM_DL_MODE" in options
+        check(ended == (mode == "release"), f"{mode}: SECURE_DISABLE_ROM_DL_MODE: {ended}")
+        name = "SECURE_ENABLE_SECURE_ROM_DL_MODE"
+        check(name not in options, f"{mode}: {name}, which the ESP32 has not")
+
+
+@case("MPSSL_SECURE has a table of partitions that can be updated over the air")
+def secure_partitions():
+    for mode in ("development", "release"):
+        options = secured(mode)
+        table = Path(options["PARTITION_TABLE_CUSTOM_FILENAME"].strip('"'))
+        check(table.is_file(), f"no table at {table}")
+        offset = int(options["PARTITION_TABLE_OFFSET"], 0)
+        # The bootloader begins at 0x2000 at the latest; its signature takes a sector.
+        check(offset - 0x2000 - 0x1000 >= 0xC000, "too little room for the bootloader")
+        end = offset + 0x1000
+        lines = [line for line in table.read_text().splitlines() if line[:1] not in ("#", "")]
+        rows = [[field.strip() for field in line.split(",")] for line in lines]
+        sizes = {}
+        for name, kind, subtype, start, size, flags in rows:
+            start, sizes[subtype] = int(start, 0), int(size, 0)
+            check(start >= end and start % 0x1000 == 0, f"{name}: overlaps what is before it")
+            # Secure boot wants the size aligned as well.
+            aligned = start % 0x10000 == 0 and sizes[subtype] % 0x10000 == 0
+            check(kind != "app" or aligned, f"{name}: not aligned to 64 KiB")
+            check((flags == "encrypted") == (subtype == "nvs_keys"), f"{name}: flags {flags!r}")
+            end = start + sizes[subtype]
+        check(end <= 4 << 20, "over 4 MiB")
+        # upstream's makeimg.py takes what is in front of nvs for the table's place.
+        check(rows[0][0] == "nvs" and sizes["nvs"] >= 0x3000, "nvs is not first, or too small")
+        apps = [row[2] for row in rows if row[1] == "app"]
+        check(apps == ["ota_0", "ota_1"], f"places for a firmware: {apps}")
+        check(sizes["ota_0"] == sizes["ota_1"] >= 0x180000, "smaller than upstream's, or unequal")
+        check(sizes.get("ota") == 0x2000, "no otadata, or not of its size")
+        check(sizes.get("nvs_keys") == 0x1000, "no nvs_keys, or not of its size")
+        check([row[0] for row in rows if row[2] == "fat"] == ["vfs"], "no file system")
 
 
 def refused(target, *messages, **variables):
@@ -603,6 +662,48 @@ def refused(target, *messages, **variables):
     said = " ".join(output.split())
     for message in messages:
         check(message in said, f"it does not say {message!r}", output)
+
+
+@case("MPSSL_PARTITIONS names another table of partitions")
+def another_table():
+    table = WORK / "partitions.csv"
+    table.write_text("nvs, data, nvs, 0x11000, 0x6000,\n")
+    options = secured("development", MPSSL_PARTITIONS=table)
+    check(options["PARTITION_TABLE_CUSTOM_FILENAME"] == f'"{table}"', "it is not taken")
+    missing = WORK / "no-partitions.csv"
+    refused(
+        "esp32c3",
+        f"MPSSL_PARTITIONS names no file: '{missing}'",
+        CMAKE_PROJECT_micropython_INCLUDE=CRATE / "ports/esp32/sdkconfig.cmake",
+        MPSSL_SECURE="release",
+        MPSSL_PARTITIONS=missing,
+    )
+
+
+@case("another MPSSL_SECURE is refused")
+def another_mode():
+    include = CRATE / "ports/esp32/sdkconfig.cmake"
+    for value in ("1", "0", "Release", "releases"):
+        refused(
+            "esp32c3",
+            f"MPSSL_SECURE is '{value}'; it is to be 'development', the first step, or 'release'",
+            CMAKE_PROJECT_micropython_INCLUDE=include,
+            MPSSL_SECURE=value,
+        )
+
+
+@case("an sdkconfig of another mode is refused")
+def another_sdkconfig():
+    # ESP-IDF would keep what it says: a device taken for a released one could be flashed by anyone.
+    sdkconfig = WORK / "sdkconfig-development"
+    sdkconfig.write_text("CONFIG_SECURE_FLASH_ENCRYPTION_MODE_DEVELOPMENT=y\n")
+    variables = {
+        "CMAKE_PROJECT_micropython_INCLUDE": CRATE / "ports/esp32/sdkconfig.cmake",
+        "SDKCONFIG": sdkconfig,
+    }
+    refused("esp32c3", "was made without MPSSL_SECURE=release", MPSSL_SECURE="release", **variables)
+    made = Firmware("esp32c3", "secure")
+    made.must(made.configure(sdkconfig="", MPSSL_SECURE="development", **variables), "cmake")
 
 
 @case("an unknown IDF target is refused")
@@ -650,6 +751,17 @@ def mbedtls_4():
 @case("Mbed TLS 3.5 is refused")
 def mbedtls_3_5():
     refused("esp32c6", "has Mbed TLS 3.5.2; supported is", MBEDTLS_DIR=mbedtls_of("3.5.2"))
+
+
+@case("an sdkconfig with dynamic buffers is refused")
+def dynamic_buffers():
+    sdkconfig = WORK / "sdkconfig-dynamic"
+    sdkconfig.write_text("CONFIG_MBEDTLS_DYNAMIC_BUFFER=y\n")
+    refused(
+        "esp32c3",
+        "CONFIG_MBEDTLS_DYNAMIC_BUFFER exchanges the record buffers",
+        EXTRA_SDKCONFIG=sdkconfig,
+    )
 
 
 def xtensa_command(target):

@@ -15,9 +15,12 @@ def read(path):
 
 
 def context(given, server=False):
-    """A context from ca=, cert=, key=, timeout=INITIAL,MAXIMUM, mtu=, cid=; with ca= it verifies.
+    """A context from ca=, cert=, key=, timeout=INITIAL,MAXIMUM, mtu=, cid=, ciphers=.
 
-    psk_identity= and psk_key= are a client's, which a server knows; psk_hint= is a server's.
+    With ca= it verifies.
+
+    psk_identity= (@PATH of a file) and psk_key=, both in hexadecimal, are a client's, which a
+    server knows; psk_hint= is a server's.
     """
     result = tls.SSLContext(tls.PROTOCOL_DTLS_SERVER if server else tls.PROTOCOL_DTLS_CLIENT)
     result.verify_mode = tls.CERT_REQUIRED if "ca" in given else tls.CERT_NONE
@@ -25,11 +28,23 @@ def context(given, server=False):
         result.load_verify_locations(read(given["ca"]))
     if "cert" in given:
         result.load_cert_chain(read(given["cert"]), read(given["key"]))
-    if "psk_identity" in given and server:
-        keys = {given["psk_identity"]: given["psk_key"].encode()}
-        result.set_psk_server_callback(keys.get, given.get("psk_hint"))
-    elif "psk_identity" in given:
-        result.psk_identity, result.psk_key = given["psk_identity"], given["psk_key"]
+    if "psk_identity" in given:
+        # Unix MicroPython takes no argument as long as an identity can be.
+        identity = bytes.fromhex(read(given["psk_identity"][1:]).decode())
+        key = bytes.fromhex(given["psk_key"])
+        if not server:
+            result.psk_identity, result.psk_key = identity, key
+        elif "psk_hint" in given:
+            # Text comes as str.
+            keys = {identity: key}
+            result.set_psk_server_callback(
+                lambda shown: keys.get(shown.encode() if isinstance(shown, str) else shown),
+                given["psk_hint"],
+            )
+        else:
+            result.server_psk_keys = {identity: key}
+    if "ciphers" in given:
+        result.set_ciphers(given["ciphers"].split(","))
     if "timeout" in given:
         result.dtls_timeout = tuple(int(ms) for ms in given["timeout"].split(","))
     if "mtu" in given:

@@ -79,6 +79,14 @@ override MBEDTLS_CONFIG_FILE := \"$(MPSSL_ROOT)/c_glue/mbedtls_config.h\"
 SRC_THIRDPARTY_C += $(MBEDTLS_DIR)/library/threading.c
 endif
 
+# Records: loops that gain more from the optimiser than they cost (docs/porting.md). On x86-64
+# aesni.c asks the CPU before it uses what these options name.
+MPSSL_AEAD_CFLAGS ?= -O3
+$(addprefix $(BUILD)/$(MBEDTLS_DIR)/library/,aesni.o gcm.o): private CFLAGS += $(MPSSL_AEAD_CFLAGS)
+ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
+$(BUILD)/$(MBEDTLS_DIR)/library/aesni.o: private CFLAGS += -maes -mpclmul -mssse3
+endif
+
 ################################################################################
 # Rust: the core
 

@@ -13,6 +13,7 @@ tools/sources.sh brings.
 
 import argparse
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -416,6 +417,25 @@ def binary():
         yield from contents(name, program)
         yield p256_in_rust(name, program)
         yield p256_backend(name, program, "rustcrypto")
+        if platform.machine() == "x86_64":
+            yield aes_in_hardware(name, program)
+
+
+def aes_in_hardware(name, program):
+    """AES and GHASH by the CPU's own instructions, and reached from Mbed TLS's AES and GCM."""
+    _, listing = harness.run(["objdump", "-d", "--no-show-raw-insn", program], 300)
+    functions = dict(re.findall(r"<(\w+)>:\n((?:.+\n)*)", listing))
+    missing = [
+        f"{words} in {function}"
+        for function, words in (
+            ("mbedtls_aesni_crypt_ecb", r"\baesenc\b"),
+            ("mbedtls_aesni_gcm_mult", r"\bpclmul"),
+            ("mbedtls_aes_crypt_ecb", "mbedtls_aesni_crypt_ecb"),
+            ("gcm_mult", "mbedtls_aesni_gcm_mult"),
+        )
+        if not re.search(words, functions.get(function, ""))
+    ]
+    return Result(f"{name}: AES-NI", "fail" if missing else "pass", "", "\n".join(missing))
 
 
 # And what readelf calls the machine, and its objdump.

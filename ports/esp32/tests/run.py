@@ -822,6 +822,8 @@ def rp2_shape():
             f'-DMPSSL_PORT_MBEDTLS_CONFIG_FILE="{made.project}/mbedtls/mbedtls_config_port.h"'
         )
         check(builds_on in words, f"{name} has lost the port's configuration", commands[name])
+    gcm = [word for word in shlex.split(commands["gcm.c"]) if word.startswith("-O")]
+    check(gcm[-1] == "-O3", "gcm.c is not compiled for speed", commands["gcm.c"])
     # Upstream's rules make the version header again, and with it the firmware.
     paths = [made.archive, made.abi, made.path("**/c_glue/modssl.c.obj")]
     before = times(*paths)

@@ -10,6 +10,7 @@
 #   MPSSL_CARGO_ARGS       more arguments for cargo ("-Zbuild-std=core")
 #   MPSSL_CARGO_DIR        where cargo builds; a directory that builds share saves time
 #   MPSSL_P256             0: P-256 by Mbed TLS, not by Rust; where a chip computes it
+#   MPSSL_RECORD_BUFFERS   0: a connection keeps Mbed TLS's record buffers all its life
 #   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
 #   MPSSL_AEAD_CFLAGS      how Mbed TLS's gcm.c is optimised (-O3); -Os: as all the rest
 #   MPSSL_PEER_CERT_DICT   0: getpeercert() knows DER only, as upstream's, for less flash
@@ -27,6 +28,9 @@ if(NOT MPSSL_CARGO)
 endif()
 if(NOT DEFINED MPSSL_P256)
     set(MPSSL_P256 1)
+endif()
+if(NOT DEFINED MPSSL_RECORD_BUFFERS)
+    set(MPSSL_RECORD_BUFFERS 1)
 endif()
 if(NOT DEFINED MPSSL_MBEDTLS_CONFIG)
     set(MPSSL_MBEDTLS_CONFIG 1)
@@ -134,6 +138,9 @@ if(MPSSL_P256)
     target_link_options(usermod_mpssl INTERFACE
         -Wl,--wrap=mbedtls_ecp_mul_restartable
         -Wl,--wrap=mbedtls_ecp_muladd_restartable)
+endif()
+if(MPSSL_RECORD_BUFFERS)
+    string(APPEND _mpssl_features ,record-buffers)
 endif()
 
 # Always run: cargo knows best whether there is anything to do. The archive and the header

@@ -9,6 +9,7 @@
 #   MPSSL_CARGO            cargo, with a toolchain if need be ("cargo +esp")
 #   MPSSL_CARGO_ARGS       more arguments for cargo (-Zbuild-std=core …)
 #   MPSSL_P256             0: P-256 by Mbed TLS, not by Rust; where a chip computes it
+#   MPSSL_RECORD_BUFFERS   0: a connection keeps Mbed TLS's record buffers all its life
 #   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
 #   MPSSL_AEAD_CFLAGS      how Mbed TLS's gcm.c is optimised (-O3); -Os: as all the rest
 #   MPSSL_PEER_CERT_DICT   0: getpeercert() knows DER only, as upstream's, for less flash
@@ -24,6 +25,7 @@ MPSSL_CARGO_ARGS ?=
 MPSSL_TARGET ?=
 # Apple's linker has no --wrap.
 MPSSL_P256 ?= $(if $(filter Darwin,$(MPSSL_TARGET)$(shell uname -s)),0,1)
+MPSSL_RECORD_BUFFERS ?= 1
 MPSSL_MBEDTLS_CONFIG ?= 1
 MPSSL_PEER_CERT_DICT ?= 1
 MPSSL_AEAD_CFLAGS ?= -O3
@@ -107,6 +109,9 @@ LDFLAGS_USERMOD += $(addprefix -Wl$(MPSSL_COMMA)--wrap=,\
 MPSSL_FEATURES := firmware,p256
 else
 MPSSL_FEATURES := firmware
+endif
+ifeq ($(MPSSL_RECORD_BUFFERS),1)
+MPSSL_FEATURES := $(MPSSL_FEATURES),record-buffers
 endif
 
 # build.rs gets the flags the C code is compiled with, all of them: layouts follow

@@ -145,7 +145,7 @@ static mpssl_status_t handshake_to_end(ssl_socket_obj_t *self) {
     mpssl_status_t status = { MPSSL_RAISED, 0 };
     if (!p.raised) {
         do {
-            status = mpssl_socket_handshake(self->tls, self);
+            CALL_WITH_MEMORY(status, mpssl_socket_handshake(self->tls, self));
         } while (wait_more(self, &p, &status));
     }
     return status;
@@ -486,7 +486,7 @@ static mp_obj_t socket_do_handshake(mp_obj_t self_in) {
     mpssl_status_t status = { MPSSL_RAISED, 0 };
     if (!p.raised) {
         do {
-            status = mpssl_socket_handshake(self->tls, self);
+            CALL_WITH_MEMORY(status, mpssl_socket_handshake(self->tls, self));
         } while (wait_more(self, &p, &status));
     }
     leave(self, status);

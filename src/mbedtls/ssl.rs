@@ -4,7 +4,7 @@
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{CStr, c_char, c_int, c_void};
 
-use super::records::{ALERT, Output};
+use super::records::{ALERT, Input, Output};
 use super::{Config, Transport, static_str, sys};
 use crate::dtls::{self, Passed, Timer};
 use crate::error::{Result, check};
@@ -20,6 +20,7 @@ pub struct Ssl {
     timer: CallTimer,
     pub(super) datagram: bool,
     pub(super) output: Output,
+    pub(super) input: Input,
     /// What came of the datagrams so far.
     received: Received,
     /// The peer's certificate as DER, once the handshake is over.
@@ -54,7 +55,9 @@ pub struct Call<'host> {
     pub(super) host: &'host mut dyn Host,
     datagram: bool,
     /// The connection; its fields are touched only while Mbed TLS calls out.
-    ssl: *mut sys::mbedtls_ssl_context,
+    pub(super) ssl: *mut sys::mbedtls_ssl_context,
+    pub(super) input: *mut Input,
+    pub(super) output: *mut Output,
     received: Received,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) config: *const Config,
@@ -182,9 +185,9 @@ unsafe extern "C" fn recv(ctx: *mut c_void, buf: *mut u8, len: usize) -> c_int {
     if call.transport_raised {
         return sys::MBEDTLS_ERR_SSL_WANT_READ;
     }
-    // SAFETY: Mbed TLS gives its own input buffer, initialised, `len` bytes long.
-    let buf = unsafe { core::slice::from_raw_parts_mut(buf, len) };
     let result = if call.datagram {
+        // SAFETY: Mbed TLS gives its own input buffer, initialised, `len` bytes long.
+        let buf = unsafe { core::slice::from_raw_parts_mut(buf, len) };
         match call.recv_datagram(buf) {
             Ok(Some(n)) => Ok(n),
             Ok(None) => {
@@ -195,7 +198,13 @@ unsafe extern "C" fn recv(ctx: *mut c_void, buf: *mut u8, len: usize) -> c_int {
             Err(why) => Err(why),
         }
     } else {
-        call.host.recv(buf)
+        // Where the bytes go need not be `buf` any more.
+        match call.recv_stream(len) {
+            Ok(Some(n)) => Ok(n),
+            // Mbed TLS's answer to a record longer than its buffer.
+            Ok(None) => return sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA,
+            Err(why) => Err(why),
+        }
     };
     let result = match result {
         Ok(0) => {
@@ -283,6 +292,7 @@ impl Ssl {
             timer: CallTimer { timer: Cell::new(Timer::default()), call: Cell::new(core::ptr::null()) },
             datagram: false,
             output: Output::Whole,
+            input: Input::new(),
             received: Received::default(),
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             peer_cert: None,
@@ -300,11 +310,11 @@ impl Ssl {
     pub fn setup(&mut self, transport: Transport) -> Result<()> {
         self.datagram = transport == Transport::Datagram;
         let ctx = self.ctx.get();
-        // SAFETY: the configuration lives as long as the connection, which keeps
-        // it; the timer is beside it. None raises.
+        // SAFETY: zeroes the object; does not raise.
+        unsafe { sys::mbedtls_ssl_init(ctx) };
+        self.begin(self.config.as_ptr())?;
+        // SAFETY: the timer is beside the connection; does not raise.
         unsafe {
-            sys::mbedtls_ssl_init(ctx);
-            check(sys::mbedtls_ssl_setup(ctx, self.config.as_ptr()))?;
             sys::mbedtls_ssl_set_timer_cb(
                 ctx,
                 (&raw const self.timer).cast_mut().cast(),
@@ -454,6 +464,8 @@ impl Ssl {
             host,
             datagram,
             ssl: ctx,
+            input: &raw mut self.input,
+            output: &raw mut self.output,
             received,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             config: &raw const *self.config,
@@ -485,6 +497,7 @@ impl Ssl {
         self.received = call.received;
         let outcome = Outcome { ret, ..call.outcome };
         self.park_output();
+        self.park_input();
         outcome
     }
 
@@ -515,8 +528,9 @@ impl Ssl {
 
     /// `mbedtls_ssl_read`.
     pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Outcome {
+        let answer = self.answer();
         // SAFETY: the connection is set up, the slice valid; does not raise.
-        self.call(host, ALERT, |ctx, _| unsafe { sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()) })
+        self.call(host, answer, |ctx, _| unsafe { sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()) })
     }
 
     /// `mbedtls_ssl_write`.
@@ -661,6 +675,7 @@ impl Drop for Ssl {
         if self.output != Output::Whole {
             self.drop_output();
         }
+        self.drop_input();
         // SAFETY: the object is initialised or zeroed; the configuration is
         // dropped after it; does not raise, and calls nothing out.
         unsafe { sys::mbedtls_ssl_free(self.ctx.get()) };

@@ -102,6 +102,11 @@ fn turn<P: Peer, T>(
     *result = step(peer);
     let again = match *result {
         Err(Error::WantRead | Error::WantWrite) => true,
+        // Nothing is lost yet: the caller collects garbage and tries again.
+        Err(Error::NoMemory) => {
+            peer.port().reported.push(Error::NoMemory);
+            true
+        }
         // What was injected into the transport is nothing to give up for.
         Err(error @ (Error::Raised | Error::Errno(_))) if peer.port().interrupted => {
             peer.port().reported.push(error);
@@ -161,6 +166,17 @@ impl Pair {
     /// Handshakes; what it came to at the client and at the server.
     pub fn handshake(&mut self) -> (Result<()>, Result<()>) {
         run(&mut self.client, &mut self.server, End::handshake, End::handshake)
+    }
+
+    /// Goes on with memory where a handshake on a stream without it came to `results`.
+    pub fn resume(&mut self, results: (Result<()>, Result<()>)) -> (Result<()>, Result<()>) {
+        let waits = |result| matches!(result, Err(Error::NoMemory | Error::WantRead));
+        let (client, server) = results;
+        if ![client, server].contains(&Err(Error::NoMemory)) {
+            return results;
+        }
+        let again = self.handshake();
+        (if waits(client) { again.0 } else { client }, if waits(server) { again.1 } else { server })
     }
 
     /// Handshakes, which must succeed.

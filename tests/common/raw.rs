@@ -154,6 +154,42 @@ impl Raw {
         .map(drop)
     }
 
+    /// The next record, of any length, for whoever puts it on the wire: Mbed TLS encrypts none
+    /// that is longer than its output buffer. For connections with AES-GCM.
+    pub fn seal(&mut self, content_type: u8, content: &[u8]) -> Vec<u8> {
+        const IV: usize = 8;
+        const TAG: usize = 16;
+        // SAFETY: the connection has handshaken, so there is a transform; the lengths are of the
+        // slices that are given.
+        unsafe {
+            let ssl = &mut (*self.inner).ssl;
+            let transform = &mut *ssl.transform_out;
+            assert_eq!((transform.fixed_ivlen, transform.taglen), (4, TAG), "not AES-GCM");
+            let counter = ssl.cur_out_ctr;
+            ssl.cur_out_ctr = (u64::from_be_bytes(counter) + 1).to_be_bytes();
+            let nonce = [&transform.iv_enc[..4], &counter[..]].concat();
+            let header = |len: usize| [&[content_type, 3, 3][..], &(len as u16).to_be_bytes()].concat();
+            let authentic = [&counter[..], &header(content.len())].concat();
+            let mut sealed = vec![0; content.len() + TAG];
+            let mut written = 0;
+            let ret = sys::mbedtls_cipher_auth_encrypt_ext(
+                &raw mut transform.cipher_ctx_enc,
+                nonce.as_ptr(),
+                nonce.len(),
+                authentic.as_ptr(),
+                authentic.len(),
+                content.as_ptr(),
+                content.len(),
+                sealed.as_mut_ptr(),
+                sealed.len(),
+                &raw mut written,
+                TAG,
+            );
+            assert_eq!((ret, written), (0, sealed.len()));
+            [header(IV + sealed.len()), counter.to_vec(), sealed].concat()
+        }
+    }
+
     /// Level and description of the alert that came last, after a call that reported one.
     pub fn alert(&self) -> [u8; 2] {
         // SAFETY: the input buffer still holds the alert's two bytes.

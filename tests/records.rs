@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Record buffers that exist only while a record is in flight: records of every size, cut and
+//! joined on the way in every manner, without memory, and none that Mbed TLS would not take.
+#![cfg(feature = "record-buffers")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+mod common;
+
+use std::rc::Rc;
+
+use common::alloc::{failing, live, take_peak};
+use common::raw::Raw;
+use common::{
+    Balance, CLIENT, Dice, EBADF, End, Fate, Link, Pair, SERVER, Setup, options, pattern, records, run,
+};
+use micropython_ssl::error::Error;
+use micropython_ssl::io::Interruption;
+use micropython_ssl::mbedtls::sys;
+use micropython_ssl::socket::Socket;
+
+/// Content types of records.
+const CHANGE_CIPHER_SPEC: u8 = 20;
+const ALERT: u8 = 21;
+const HANDSHAKE: u8 = 22;
+const DATA: u8 = 23;
+
+const INVALID_RECORD: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_INVALID_RECORD);
+const INVALID_MAC: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_INVALID_MAC);
+const TOO_LONG: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA);
+
+const GCM: &str = "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256";
+/// What a record of AES-GCM has beside its content: header, nonce, tag.
+const EXPANSION: usize = 5 + 8 + 16;
+/// What its buffer has in front of it: the counter.
+const COUNTER: usize = 8;
+/// A buffer for an alert, which comes with each record's in case it has to be answered.
+const ALERT_BUFFER: usize = 64;
+/// The longest record that fits into Mbed TLS's own buffer, its header aside.
+const LONGEST: usize = sys::MBEDTLS_SSL_IN_BUFFER_LEN as usize - COUNTER - 5;
+
+/// A client that has connected to a server which sends what it is told to, and is idle.
+fn connected() -> (End, Raw, Rc<Link>) {
+    let (link, client, server) = Link::new(false);
+    let mut context = Setup { suites: &[GCM], ..Setup::default() }.client().unwrap();
+    let socket = Socket::new(&mut context, options(Some(b"localhost\0"), None)).unwrap();
+    let (mut client, mut raw) = (End { socket, port: client }, Raw::new(server));
+    let results = run(&mut client, &mut raw, End::handshake, Raw::handshake);
+    assert_eq!(results, (Ok(()), Ok(())));
+    (client, raw, link)
+}
+
+/// Reads records of `sizes` bytes of data, `room` bytes at a time, with all that a connection
+/// has in between.
+fn read_all(client: &mut End, sizes: &[usize], room: usize) {
+    let mut buf = vec![0; room];
+    for size in sizes.iter().filter(|size| **size > 0) {
+        let data = pattern(*size);
+        let mut got = Vec::new();
+        while got.len() < data.len() {
+            let n = client.read(&mut buf).unwrap();
+            got.extend_from_slice(&buf[..n]);
+            assert_eq!(client.socket.pending(), data.len() - got.len());
+        }
+        assert!(got == data, "a record of {size}, read by {room}");
+    }
+}
+
+#[test]
+fn without_a_record_there_is_no_buffer() {
+    let _balance = Balance::start();
+    let setup = Setup::mutual();
+    let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
+    // What is made once for all of a context's connections is made with the first.
+    let first = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+    let level = live().bytes;
+    take_peak();
+    let pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+    assert_eq!(take_peak(), live().bytes, "nothing was made but what is kept");
+    // Mbed TLS's buffer for output, in the handshake: not the one for input.
+    let made = (live().bytes - level) / 2;
+    assert!(made < LONGEST, "{made} bytes for a connection to be");
+    let pair = pair.open();
+    let open = (live().bytes - level) / 2;
+    assert!(open < sys::MBEDTLS_SSL_OUT_CONTENT_LEN as usize, "{open} bytes for a connection");
+    drop(first);
+    pair.prove();
+}
+
+#[test]
+fn a_record_takes_memory_only_on_its_way() {
+    let _balance = Balance::start();
+    let mut pair = Setup::default().open();
+    let idle = live();
+    take_peak();
+    let data = pattern(200_000);
+    let mut buf = [0; 20_000];
+    let n = pair.client.write(&data).unwrap();
+    assert_eq!(pair.server.read(&mut buf), Ok(n));
+    assert_eq!(live(), idle);
+    // No more than the record, whatever was asked for; and a short one takes little.
+    let peak = take_peak() - idle.bytes;
+    assert!((n..n + 200).contains(&peak), "{peak} for {n}");
+    assert_eq!(pair.client.write(b"x"), Ok(1));
+    assert!(take_peak() - idle.bytes < 150);
+    assert_eq!(pair.server.poke(), Ok(1));
+    // Half sent, it stays; abandoned, it goes with the connection.
+    pair.client.port.max_write = 10;
+    pair.client.port.interrupt_at(1, Interruption::WouldBlock);
+    assert_eq!(pair.client.write(&data[..1000]), Err(Error::WantWrite));
+    assert!(live().bytes > idle.bytes + 1000);
+}
+
+#[test]
+fn a_record_of_every_size_has_a_buffer_of_that_size_until_its_last_byte_is_read() {
+    let _balance = Balance::start();
+    let (mut client, mut raw, link) = connected();
+    let data = pattern(16_384);
+    let mut got = vec![0; 16_384];
+    let idle = live();
+    for size in 0..=16_384 {
+        link.inject(SERVER, &raw.seal(DATA, &data[..size]));
+        take_peak();
+        if size == 0 {
+            assert_eq!(client.read(&mut got), Err(Error::WantRead), "nothing, and not the end");
+        } else {
+            assert_eq!(client.read(&mut got[..size - 1]), Ok(size - 1), "of {size}");
+            if size > 1 {
+                assert_eq!(client.socket.pending(), 1);
+                let bytes = live().bytes - idle.bytes;
+                assert_eq!(bytes, COUNTER + EXPANSION + size, "the one buffer for {size} bytes");
+            }
+            assert_eq!(client.read(&mut got[size - 1..]), Ok(1), "the last of {size}");
+            assert!(got[..size] == data[..size]);
+        }
+        assert_eq!(live(), idle, "behind a record of {size}");
+        let peak = take_peak() - idle.bytes;
+        assert!(peak <= COUNTER + EXPANSION + size + ALERT_BUFFER, "{peak} for {size}");
+    }
+    assert_eq!(client.write(b"x"), Ok(1));
+}
+
+#[test]
+fn records_cut_and_joined_on_the_way() {
+    let sizes = [1, 0, 5, 16_384, 2, 3, 0, 0, 4000, 17, 1];
+    for max_read in [1, 2, 3, 4, 5, 6, 7, 12, 100, usize::MAX] {
+        for room in [1, 2, 1000, 20_000] {
+            let _balance = Balance::start();
+            let (mut client, mut raw, link) = connected();
+            let idle = live();
+            let all: Vec<_> = sizes.iter().flat_map(|size| raw.seal(DATA, &pattern(*size))).collect();
+            link.inject(SERVER, &all);
+            client.port.max_read = max_read;
+            read_all(&mut client, &sizes, room);
+            assert_eq!(client.poke(), Err(Error::WantRead));
+            assert_eq!(live(), idle, "read by {room}, come by {max_read}");
+            assert_eq!(client.write(b"x"), Ok(1));
+        }
+    }
+}
+
+#[test]
+fn a_header_that_comes_byte_by_byte_takes_nothing() {
+    let _balance = Balance::start();
+    let (mut client, mut raw, link) = connected();
+    let idle = live();
+    let record = raw.seal(DATA, b"data");
+    for byte in &record[..4] {
+        link.inject(SERVER, &[*byte]);
+        assert_eq!(client.poke(), Err(Error::WantRead));
+        assert_eq!(live(), idle);
+    }
+    // Other calls leave it alone.
+    assert_eq!(client.write(b"meanwhile"), Ok(9));
+    link.inject(SERVER, &record[4..5]);
+    assert_eq!(client.poke(), Err(Error::WantRead));
+    assert_eq!(live().bytes - idle.bytes, COUNTER + record.len());
+    assert_eq!(client.write(b"meanwhile"), Ok(9));
+    for byte in &record[5..record.len() - 1] {
+        link.inject(SERVER, &[*byte]);
+        assert_eq!(client.poke(), Err(Error::WantRead));
+    }
+    link.inject(SERVER, &record[record.len() - 1..]);
+    let mut got = [0; 10];
+    assert_eq!((client.read(&mut got), &got[..4]), (Ok(4), b"data".as_slice()));
+    assert_eq!(live(), idle);
+}
+
+#[test]
+fn alerts_and_requests_between_records() {
+    let _balance = Balance::start();
+    for max_read in [1, 5, usize::MAX] {
+        let (mut client, mut raw, link) = connected();
+        client.port.max_read = max_read;
+        let idle = live();
+        // user_canceled, HelloRequest, two of them in one record, an empty record.
+        let between: [(u8, &[u8]); 4] =
+            [(ALERT, &[1, 90]), (HANDSHAKE, &[0; 4]), (HANDSHAKE, &[0; 8]), (DATA, b"")];
+        let mut sizes = Vec::new();
+        for (i, size) in [16_384, 1, 4096, 100, 5].into_iter().enumerate() {
+            let (content_type, content) = between[i % 4];
+            for record in [raw.seal(content_type, content), raw.seal(DATA, &pattern(size))] {
+                link.inject(SERVER, &record);
+            }
+            sizes.push(size);
+        }
+        read_all(&mut client, &sizes, 300);
+        assert_eq!(client.poke(), Err(Error::WantRead));
+        assert_eq!(live(), idle);
+        // no_renegotiation for each request; an alert is the last thing as well.
+        let sent = link.wire(CLIENT).transcript();
+        assert_eq!(records(&sent).iter().filter(|record| record[0] == ALERT).count(), 3);
+        link.inject(SERVER, &raw.seal(ALERT, &[1, 0]));
+        assert_eq!(client.poke(), Ok(0));
+        assert!(client.socket.close_notify_received());
+        assert!(live().bytes <= idle.bytes);
+    }
+}
+
+#[test]
+fn nothing_and_the_rest_of_a_record_are_read_without_memory() {
+    let _balance = Balance::start();
+    let (mut client, mut raw, link) = connected();
+    assert_eq!(failing(0, true, || client.poke()), (Err(Error::WantRead), false), "nothing to read");
+    link.inject(SERVER, &raw.seal(DATA, &pattern(1000)));
+    assert_eq!(client.poke(), Ok(1));
+    let made = common::alloc::made();
+    for _ in 1..1000 {
+        assert_eq!(failing(0, true, || client.poke()), (Ok(1), false));
+    }
+    assert_eq!(common::alloc::made(), made);
+    assert_eq!(client.poke(), Err(Error::WantRead));
+}
+
+/// A record that there is no memory for waits where it is, for as long as it takes.
+#[test]
+fn each_allocation_fails_in_turn_and_the_connection_goes_on() {
+    let sizes = [1, 700, 16_384, 0, 5, 0, 0, 2000];
+    for on in [false, true] {
+        for max_read in [1, 4, 5, 1000, usize::MAX] {
+            for n in 0.. {
+                let _balance = Balance::start();
+                let (mut client, mut raw, link) = connected();
+                client.port.max_read = max_read;
+                let idle = live();
+                let all: Vec<_> = sizes.iter().flat_map(|size| raw.seal(DATA, &pattern(*size))).collect();
+                link.inject(SERVER, &all);
+                let (mut got, mut buf, mut failures) = (Vec::new(), [0; 900], 0);
+                let expected: Vec<_> = sizes.iter().flat_map(|size| pattern(*size)).collect();
+                while got.len() < expected.len() {
+                    let (result, failed) = failing(n, on, || client.read(&mut buf));
+                    let result = if failed {
+                        failures += 1;
+                        assert_eq!(result, Err(Error::NoMemory), "allocation {n}");
+                        // Still none: what has come of the record is not asked for again.
+                        let mut calls = Vec::new();
+                        while client.socket.pending() == 0 && calls.len() < 3 {
+                            let (result, _) = failing(0, true, || client.read(&mut buf));
+                            assert_eq!(result, Err(Error::NoMemory), "allocation {n}");
+                            calls.push(client.port.calls);
+                        }
+                        assert!(calls.windows(2).all(|calls| calls[0] == calls[1]), "{calls:?}");
+                        client.read(&mut buf)
+                    } else {
+                        result
+                    };
+                    got.extend_from_slice(&buf[..result.unwrap()]);
+                }
+                assert!(got == expected, "allocation {n}");
+                assert_eq!(client.poke(), Err(Error::WantRead));
+                assert_eq!(live(), idle, "allocation {n}");
+                assert_eq!(client.write(b"x"), Ok(1));
+                if failures == 0 {
+                    assert!(n > 1, "a read makes a buffer for the record and one for an alert");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// What Mbed TLS refuses of a header alone is refused as ever, and no memory is taken for it.
+#[test]
+fn headers_that_are_refused() {
+    let longest = |n: usize| u16::try_from(LONGEST + n).unwrap().to_be_bytes();
+    for (start, [high, low], expected) in [
+        ([b'H', b'T', b'T'], *b"P/", INVALID_RECORD),
+        ([0, 0, 0], [0, 0], INVALID_RECORD),
+        ([19, 3, 3], [0, 20], INVALID_RECORD),
+        ([24, 3, 3], [0, 20], INVALID_RECORD),
+        ([25, 3, 3], [0, 20], INVALID_RECORD),
+        ([DATA, 3, 4], [0, 20], INVALID_RECORD),
+        ([DATA, 0xff, 0xff], [0x40, 0], INVALID_RECORD),
+        ([DATA, 3, 3], [0, 0], INVALID_RECORD),
+        ([HANDSHAKE, 3, 3], [0, 0], INVALID_RECORD),
+        ([DATA, 3, 3], longest(1), TOO_LONG),
+        ([DATA, 3, 3], [0xff, 0xff], TOO_LONG),
+        ([CHANGE_CIPHER_SPEC, 3, 3], [0x80, 0], TOO_LONG),
+    ] {
+        for max_read in [1, 5, usize::MAX] {
+            let _balance = Balance::start();
+            let (mut client, _raw, link) = connected();
+            let what = format!("{start:?} {high} {low}");
+            client.port.max_read = max_read;
+            let idle = live();
+            link.inject(SERVER, &[&start[..], &[high, low], &[7; 40_000]].concat());
+            take_peak();
+            let calls = client.port.calls;
+            assert_eq!(client.poke(), Err(expected), "{what}");
+            // Five bytes, and no more, were read; an alert was sent.
+            assert_eq!(client.port.calls - calls, if max_read == 1 { 6 } else { 2 }, "{what}");
+            assert!(take_peak() - idle.bytes <= ALERT_BUFFER, "{what}");
+            assert_eq!(live(), idle, "{what}");
+            assert_eq!(client.poke(), Err(EBADF));
+        }
+    }
+}
+
+#[test]
+fn records_at_the_limits() {
+    // As long as fits, and of no more than two bytes' nonsense.
+    for (len, expected) in [(LONGEST, INVALID_MAC), (1, INVALID_MAC), (24, INVALID_MAC)] {
+        let _balance = Balance::start();
+        let (mut client, _raw, link) = connected();
+        let [high, low] = u16::try_from(len).unwrap().to_be_bytes();
+        link.inject(SERVER, &[&[DATA, 3, 3, high, low], vec![7; len].as_slice()].concat());
+        assert_eq!(client.poke(), Err(expected), "{len}");
+        assert_eq!(client.poke(), Err(EBADF));
+    }
+    // More data than a record may have, and authentic.
+    let _balance = Balance::start();
+    let (mut client, mut raw, link) = connected();
+    link.inject(SERVER, &raw.seal(DATA, &pattern(16_385)));
+    assert_eq!(client.poke(), Err(INVALID_RECORD));
+}
+
+/// A handshake message in several records is gathered in one buffer, which grows.
+#[test]
+fn a_message_in_fragments_once_the_connection_is_open() {
+    const UNEXPECTED: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE);
+    // A message of a kind that is not expected, of a header and 300 bytes, or longer than Mbed TLS
+    // can keep.
+    let message = [&[20, 0, 1, 44], pattern(300).as_slice()].concat();
+    for (fragments, expected) in [
+        (message.chunks(304).collect::<Vec<_>>(), UNEXPECTED),
+        (message.chunks(150).collect(), UNEXPECTED),
+        (message.chunks(4).collect(), UNEXPECTED),
+        ([&message[..4]].into_iter().chain(message[4..].chunks(1)).collect(), UNEXPECTED),
+    ] {
+        for failures in [false, true] {
+            for max_read in [1, usize::MAX] {
+                let _balance = Balance::start();
+                let (mut client, mut raw, link) = connected();
+                client.port.max_read = max_read;
+                for fragment in &fragments {
+                    link.inject(SERVER, &raw.seal(HANDSHAKE, fragment));
+                }
+                let mut result = Err(Error::NoMemory);
+                let mut tries = 0;
+                while result == Err(Error::NoMemory) {
+                    // A record's, an alert's; each try gets a record or its header further.
+                    let n = if failures { 2 } else { usize::MAX };
+                    result = failing(n, false, || client.poke()).0;
+                    tries += 1;
+                    assert!(tries < 1000);
+                }
+                assert_eq!(result, Err(expected), "{} fragments", fragments.len());
+                assert!(!failures || fragments.len() < 3 || tries > 1);
+                assert_eq!(client.poke(), Err(EBADF));
+            }
+        }
+    }
+    // Half a message, then silence, then the end; or something else.
+    for other in [None, Some((DATA, b"data".as_slice()))] {
+        let _balance = Balance::start();
+        let (mut client, mut raw, link) = connected();
+        link.inject(SERVER, &raw.seal(HANDSHAKE, &message[..200]));
+        assert_eq!(client.poke(), Err(Error::WantRead));
+        assert_eq!(client.write(b"meanwhile"), Ok(9));
+        assert_eq!(client.poke(), Err(Error::WantRead));
+        match other {
+            Some((content_type, content)) => {
+                link.inject(SERVER, &raw.seal(content_type, content));
+                assert_eq!(client.poke(), Err(UNEXPECTED));
+            }
+            None => {
+                link.hang_up(SERVER);
+                assert_eq!(client.poke(), Ok(0));
+            }
+        }
+    }
+    // A message that says it has 16 MB: as much as Mbed TLS's buffer holds is gathered.
+    let _balance = Balance::start();
+    let (mut client, mut raw, link) = connected();
+    let idle = live().bytes;
+    link.inject(SERVER, &raw.seal(HANDSHAKE, &[&[20, 0xff, 0xff, 0xff][..], &pattern(4000)].concat()));
+    for _ in 0..5 {
+        link.inject(SERVER, &raw.seal(HANDSHAKE, &pattern(4000)));
+    }
+    take_peak();
+    assert_eq!(client.poke(), Err(TOO_LONG));
+    // The old buffer and the new.
+    assert!(take_peak() - idle < 2 * (LONGEST + 100));
+}
+
+/// How what a side sends in the clear is put into records anew.
+#[derive(Clone, Copy, Debug)]
+enum Layout {
+    /// Each message in records of so many bytes of it.
+    Cut(usize),
+    /// All messages of the server's first flight in one record.
+    Joined,
+}
+
+/// Lays the records out in another way, as long as they are in the clear.
+fn lay_out(link: &Link, side: usize, layout: Layout) {
+    let (mut plain, mut flight) = (true, Vec::new());
+    link.wire(side).fault = Some(Box::new(move |_, bytes| {
+        plain &= bytes[0] != CHANGE_CIPHER_SPEC;
+        if !plain || bytes[0] != HANDSHAKE {
+            return Fate::Arrives;
+        }
+        assert_eq!(records(bytes).len(), 1, "each is written by itself");
+        let version = [bytes[1], bytes[2]];
+        let message = bytes.split_off(5);
+        let record = |content: &[u8]| {
+            let len = u16::try_from(content.len()).unwrap().to_be_bytes();
+            [&[HANDSHAKE][..], &version, &len, content].concat()
+        };
+        match layout {
+            Layout::Cut(len) => *bytes = message.chunks(len).flat_map(record).collect(),
+            Layout::Joined => {
+                let last = message[0] == 14; // ServerHelloDone
+                flight.extend_from_slice(&message);
+                if !last {
+                    return Fate::Lost;
+                }
+                *bytes = record(&flight);
+            }
+        }
+        Fate::Arrives
+    }));
+}
+
+#[test]
+fn handshake_messages_in_fragments_and_together() {
+    let cuts = [4, 5, 7, 50, 300, 10_000].map(Layout::Cut);
+    for layout in cuts.into_iter().chain([Layout::Joined]) {
+        for max_read in [1, 5, 6, usize::MAX] {
+            let _balance = Balance::start();
+            let mut pair = Setup { suites: &[GCM], ..Setup::mutual() }.pair();
+            for side in [CLIENT, SERVER] {
+                if side == SERVER || !matches!(layout, Layout::Joined) {
+                    lay_out(&pair.link, side, layout);
+                }
+                pair.end(side).port.max_read = max_read;
+            }
+            assert_eq!(pair.handshake(), (Ok(()), Ok(())), "{layout:?}, come by {max_read}");
+            assert!(pair.server.socket.peer_verified() && pair.client.socket.peer_verified());
+            pair.converse();
+        }
+    }
+}
+
+/// In the handshake too a record waits for memory, a part of a message likewise.
+#[test]
+fn fragments_of_a_handshake_with_each_allocation_failing() {
+    let _balance = Balance::start();
+    let (mut client, mut server) = {
+        let setup = Setup::mutual();
+        (setup.client().unwrap(), setup.server().unwrap())
+    };
+    Pair::new(&mut client, &mut server, Some("localhost")).unwrap().open().prove();
+    let mut waited = 0;
+    for n in 0.. {
+        let level = live();
+        let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+        for side in [CLIENT, SERVER] {
+            lay_out(&pair.link, side, Layout::Cut(100));
+        }
+        let (results, failed) = failing(n, false, || pair.handshake());
+        let for_a_record =
+            [&pair.client, &pair.server].iter().any(|end| end.port.reported.contains(&Error::NoMemory));
+        waited += usize::from(for_a_record);
+        if for_a_record || !failed {
+            assert_eq!(results, (Ok(()), Ok(())), "allocation {n}");
+            pair.prove();
+        } else {
+            drop(pair);
+        }
+        assert!(live().bytes <= level.bytes, "allocation {n}");
+        if !failed {
+            break;
+        }
+    }
+    // Two certificates of some 400 bytes, and the rest.
+    assert!(waited > 20, "{waited}");
+}
+
+#[test]
+fn ten_thousand_records_of_random_sizes_leave_nothing() {
+    let _balance = Balance::start();
+    let mut pair = Setup { suites: &[GCM], ..Setup::default() }.open();
+    let (idle, data) = (live(), pattern(4096));
+    let mut dice = Dice::new(8);
+    let mut buf = [0; 4096];
+    for i in 0..10_000 {
+        let side = dice.roll(2);
+        let len = 1 + dice.roll(if i % 8 == 0 { 4096 } else { 200 });
+        assert_eq!(pair.end(side).write(&data[..len]), Ok(len));
+        let to = pair.end(1 - side);
+        to.port.max_read = 1 + dice.roll(5000);
+        let room = 1 + dice.roll(4096);
+        let mut got = 0;
+        while got < len {
+            let n = to.read(&mut buf[..room]).unwrap();
+            assert!(buf[..n] == data[got..got + n]);
+            got += n;
+        }
+        assert_eq!((live(), to.socket.pending()), (idle, 0), "record {i} of {len}");
+        pair.link.wire(side).sent.clear();
+    }
+    pair.prove();
+}
+
+/// Data that Python has not read is not left in memory that is given back.
+#[test]
+fn unread_data_is_wiped() {
+    let _balance = Balance::start();
+    let secret = b"a secret that nobody reads";
+    let (mut client, mut raw, link) = connected();
+    common::alloc::watch(secret);
+    link.inject(SERVER, &raw.seal(DATA, &[b"x".as_slice(), secret].concat()));
+    assert_eq!(client.poke(), Ok(1));
+    assert_eq!(common::alloc::holding(), 1);
+    drop(client);
+    assert_eq!((common::alloc::holding(), common::alloc::spilled()), (0, 0));
+}

@@ -586,6 +586,19 @@ fn observed(contexts: &mut Contexts, key: PskKey) -> impl PartialEq + std::fmt::
     (results, wires)
 }
 
+/// Tries again: a public value of DHE is a byte shorter once in 256 times.
+fn look_the_same(contexts: &mut Contexts, one: impl Fn() -> PskKey, other: impl Fn() -> PskKey) {
+    let seen = (0..5).map(|_| (observed(contexts, one()), observed(contexts, other())));
+    let mut different = Vec::new();
+    for (one, other) in seen {
+        if one == other {
+            return;
+        }
+        different.push(format!("{one:?}\n{other:?}"));
+    }
+    panic!("told apart:\n{}", different.join("\n"));
+}
+
 #[test]
 fn a_wrong_key_and_an_unknown_identity_look_the_same() {
     for datagram in [false, true] {
@@ -594,11 +607,12 @@ fn a_wrong_key_and_an_unknown_identity_look_the_same() {
                 let _balance = Balance::start();
                 let mut contexts = Contexts::asking(datagram).with_suite(suite);
                 contexts.server.ask_for_psk(true, hint).unwrap();
-                let wrong = observed(&mut contexts, knows(IDENTITY, b"quite another key"));
-                let long = observed(&mut contexts, knows(IDENTITY, &[7; KEY_MAX]));
-                let unknown = observed(&mut contexts, knows(b"somebody else", KEY));
-                assert_eq!(wrong, unknown, "{suite}");
-                assert_eq!(wrong, long, "{suite}");
+                let wrong = || knows(IDENTITY, b"quite another key");
+                let long = || knows(IDENTITY, &[7; KEY_MAX]);
+                let unknown = || knows(b"somebody else", KEY);
+                look_the_same(&mut contexts, wrong, unknown);
+                look_the_same(&mut contexts, wrong, long);
+                let wrong = observed(&mut contexts, wrong());
                 assert_ne!(
                     format!("{wrong:?}"),
                     format!("{:?}", observed(&mut contexts, knows(IDENTITY, KEY)))
@@ -613,10 +627,14 @@ fn a_wrong_key_and_an_unknown_identity_look_the_same() {
 
                 // And a server with a pair of its own, which asks nobody.
                 contexts.server.ask_for_psk(false, &[]).unwrap();
-                contexts.server.set_psk(Some((IDENTITY, b"quite another key"))).unwrap();
-                let wrong = observed(&mut contexts, knows(b"", b""));
-                contexts.server.set_psk(Some((b"somebody else", KEY))).unwrap();
-                assert_eq!(wrong, observed(&mut contexts, knows(b"", b"")));
+                // Mbed TLS's public values are a byte shorter once in 256 times (DHE).
+                let same = (0..5).any(|_| {
+                    contexts.server.set_psk(Some((IDENTITY, b"quite another key"))).unwrap();
+                    let wrong = observed(&mut contexts, knows(b"", b""));
+                    contexts.server.set_psk(Some((b"somebody else", KEY))).unwrap();
+                    wrong == observed(&mut contexts, knows(b"", b""))
+                });
+                assert!(same, "{suite}");
             }
         }
     }

@@ -76,11 +76,18 @@ demo: prerequisites-demo unix
 test: prerequisites-test
 	@$(PYTHON) tests/run.py $(SECTIONS)
 
+# The chart of both benches' figures, as soon as there are both.
+CHART = if [ -f build/bench.json ] && [ -f build/bench-qemu.json ]; then \
+	$(PYTHON) benches/chart.py; fi
+
 bench: prerequisites-test unix
-	@echo 'bench: building the stock module, to measure beside ours'
-	@ports/unix/build.sh --micropython $(UNIX_MICROPYTHON) --mbedtls $(UNIX_MBEDTLS) \
-		--variant standard --out build/stock --stock
-	@$(PYTHON) benches/bench.py --stock build/stock/micropython
+	@set -e; for module in stock stock-configured; do \
+		echo "bench: building the stock module to measure beside ours: build/$$module"; \
+		ports/unix/build.sh --micropython $(UNIX_MICROPYTHON) --mbedtls $(UNIX_MBEDTLS) \
+			--variant standard --out build/$$module --$$module; \
+	done
+	@$(PYTHON) benches/bench.py
+	@$(CHART)
 
 QEMU_BOARDS = VIRT_RV32 MPS2_AN385
 QEMU_BUILD = ports/qemu/build.sh --micropython $(UNIX_MICROPYTHON) --mbedtls $(UNIX_MBEDTLS)
@@ -101,7 +108,11 @@ bench-qemu: prerequisites-firmware
 		echo "bench-qemu: building build/qemu-bench-$$board-$$module/firmware.elf"; \
 		$(QEMU_BUILD) --board $$board --out build/qemu-bench-$$board-$$module --$$module; \
 	done; done
+	@echo 'bench-qemu: building build/qemu-bench-VIRT_RV32-ours-unconfigured/firmware.elf'
+	@$(QEMU_BUILD) --board VIRT_RV32 --out build/qemu-bench-VIRT_RV32-ours-unconfigured \
+		--ours-unconfigured
 	@$(PYTHON) benches/qemu.py
+	@$(CHART)
 
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
 

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """`make bench`: this module and upstream's stock module, side by side in one run.
 
-    bench.py [--ours MICROPYTHON] [--stock MICROPYTHON] [--quick] [--psk] [--check]
+    bench.py [--ours MICROPYTHON] [--stock MICROPYTHON] [--stock-configured MICROPYTHON]
+             [--quick] [--psk] [--check]
 
-The two runs of each round follow each other directly, so that whatever else the machine does
-meets both. Needs a C compiler, and valgrind for the instruction counts. Prints a table and
+Three MicroPythons from one tree: upstream's module at upstream's configuration of Mbed TLS,
+upstream's module at ours, and ours; so that nobody takes configuration for code.
+The runs of each round follow each other directly, so that whatever else the machine does
+meets all. Needs a C compiler, and valgrind for the instruction counts. Prints a table and
 writes build/bench.json. With --check, the exit code is 1 if a target is missed.
 """
 
@@ -19,15 +22,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.dont_write_bytecode = True
+
+from memory_link import AES_128_SUITE  # noqa: E402
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 RUN_TIMEOUT_S = 300
-HEAP = "8M"  # of the garbage collector: the same for both, and never full
+HEAP = "8M"  # of the garbage collector: the same for all, and never full
 
 # Which files of the linker map are this module's: what comes from the Rust archive (or from it
 # linked to one object), and the C beside it. For the stock module it is the file it replaces.
 OURS_FILES = re.compile(r"(libmicropython_ssl[^/]*\.a|/rust/[\w.]+\.o$|/c_glue/[\w.]+\.o$)")
 STOCK_FILES = re.compile(r"modtls_mbedtls\.o")
+
+TITLES = ("stock", "stock, our config", "ours")
 
 
 class BenchError(Exception):
@@ -51,7 +60,7 @@ def run(command, environment=None):
 
 
 class Module:
-    """One of the two MicroPythons, and what was measured with it."""
+    """One of the three MicroPythons, and what was measured with it."""
 
     def __init__(self, name, binary, certs, scratch):
         self.name = name
@@ -82,16 +91,24 @@ class Module:
         return int(re.search(r"Collected : (\d+)", done.stderr)[1])
 
 
+# Name of the figure, size of a write, and the suite if it is not pair.py's.
+THROUGHPUTS = (
+    ("throughput_4096_mb_per_s", 4096),
+    ("throughput_16384_mb_per_s", 16384),
+    ("throughput_aes_128_mb_per_s", 16384, AES_128_SUITE),
+)
+
+
 def measure_speed(modules, rounds, handshakes, megabytes):
     for _ in range(rounds):
         for verify in ("none", "verified"):
             for module in modules:
                 result = module.pair("handshakes", verify, handshakes)
                 module.sample(f"handshake_{verify}_us", result["min_us"])
-        for size in (4096, 16384):
+        for name, size, *suite in THROUGHPUTS:
             for module in modules:
-                result = module.pair("throughput", size, megabytes)
-                module.sample(f"throughput_{size}_mb_per_s", result["megabytes_per_s"])
+                result = module.pair("throughput", size, megabytes, *suite)
+                module.sample(name, result["megabytes_per_s"])
     for module in modules:
         for name, values in module.samples.items():
             module.figures[name] = statistics.median(values)
@@ -194,83 +211,91 @@ def share_of_map(linker_map, files):
     return shares
 
 
-def measure_size(modules, files):
+def measure_size(modules):
     for module in modules:
         module.figures.update(section_sizes(module.binary))
         linker_map = Path(f"{module.binary}.map")
         if not linker_map.exists():
             print(f"note: {linker_map} is missing, no share of text for {module.name}")
             continue
-        shares = share_of_map(linker_map, files[module.name])
+        shares = share_of_map(linker_map, OURS_FILES if module.name == "ours" else STOCK_FILES)
         module.figures["share"] = shares
         module.figures["share_text"] = shares[".text"] + shares[".rodata"] + shares[".eh_frame"]
 
 
-# (what, key, unit, kind of comparison, target). "faster": stock/ours must reach the target;
-# "higher": ours/stock must; "smaller": ours/stock must stay under it; "limit": ours must.
+# (what, key, unit, kind of comparison, target), the targets against stock. "faster": stock/ours
+# must reach the target; "higher": ours/stock must; "smaller": ours/stock must be at most it;
+# "limit": ours must.
 ROWS = [
     ("handshake pair, no verification", "handshake_none_us", "µs", "faster", 2.0),
     ("handshake pair, verified", "handshake_verified_us", "µs", "faster", 12.0),
     ("handshake pair, no verification", "handshake_none_instructions", "instr.", "faster", 2.0),
     ("handshake pair, verified", "handshake_verified_instructions", "instr.", "faster", 2.0),
-    ("allocations of a verified pair", "allocations_per_verified_pair", "", "limit", 1001),
+    ("allocations of a verified pair", "allocations_per_verified_pair", "", "limit", 1000),
     ("peak malloc of a verified pair", "peak_malloc_of_verified_pair", "bytes", "smaller", None),
     ("heap of an idle client", "client_heap", "bytes", "smaller", 1.0),
     ("heap of an idle server connection", "server_heap", "bytes", "smaller", 1.0),
-    ("AES-GCM, writes of 4 KB", "throughput_4096_mb_per_s", "MB/s", "higher", 2.0),
-    ("AES-GCM, writes of 16 KB", "throughput_16384_mb_per_s", "MB/s", "higher", 2.0),
+    ("AES-256-GCM, writes of 4 KB", "throughput_4096_mb_per_s", "MB/s", "higher", 2.0),
+    ("AES-256-GCM, writes of 16 KB", "throughput_16384_mb_per_s", "MB/s", "higher", 2.0),
+    ("AES-128-GCM, writes of 16 KB", "throughput_aes_128_mb_per_s", "MB/s", "higher", 4.0),
     ("text of the linked binary", "binary_text", "bytes", "smaller", None),
-    ("this module's own share of it", "share_text", "bytes", "limit", 40 * 1024),
+    ("the module's own share of it", "share_text", "bytes", "limit", 40 * 1024),
 ]
 
 
-def compare(stock, ours, comparison, target):
-    """(ratio to print, whether the target is met or None without one)"""
-    if comparison == "limit":
-        return None, ours < target
-    if comparison == "faster":
-        ratio = stock / ours
-        return ratio, ratio >= target
-    ratio = ours / stock
+def ratio(other, ours, comparison):
+    """How many times as fast as the other, or what part of it."""
+    return other / ours if comparison == "faster" else ours / other
+
+
+def is_met(stock, ours, comparison, target):
+    """None without a target."""
     if target is None:
-        return ratio, None
-    return ratio, ratio >= target if comparison == "higher" else ratio <= target
+        return None
+    if comparison == "limit":
+        return ours <= target
+    reached = ratio(stock, ours, comparison)
+    return reached <= target if comparison == "smaller" else reached >= target
 
 
 def number(value):
     return f"{value:,.1f}" if isinstance(value, float) and value < 1000 else f"{value:,.0f}"
 
 
-def table(stock, ours):
+def table(modules):
     """Prints the table; the rows for the JSON file, and how many targets are missed."""
     rows, missed = [], 0
-    print(f"{'':36}{'stock':>15}{'ours':>15}  {'':8}{'ratio':<22}target")
+    titles = "".join(f"{title:>19}" for title in TITLES)
+    print(f"{'':34}{titles}  {'':8}{'to stock':>10}{'to config':>10}{'':15}target, to stock")
     for what, key, unit, comparison, target in ROWS:
-        if key not in stock.figures or key not in ours.figures:
-            print(f"{what:36}{'not measured':>15}")
+        if not all(key in module.figures for module in modules):
+            print(f"{what:34}{'not measured':>19}")
             continue
-        ratio, met = compare(stock.figures[key], ours.figures[key], comparison, target)
+        stock, configured, ours = (module.figures[key] for module in modules)
+        met = is_met(stock, ours, comparison, target)
         missed += met is False
-        shown = ""
-        if ratio is not None:
-            shown = f"{ratio:.2f} " + ("times as fast" if comparison != "smaller" else "of stock's")
+        ratios = [ratio(other, ours, comparison) for other in (stock, configured)]
+        times = comparison in ("faster", "higher")
+        shown = "".join(f"{ratio:>10.{2 if times else 3}f}" for ratio in ratios)
         wanted = ""
         if met is not None:
-            sign = "<" if comparison == "limit" else "<=" if comparison == "smaller" else ">="
-            wanted = f"{sign} {target:,}: {'met' if met else 'MISSED'}"
-        print(
-            f"{what:36}{number(stock.figures[key]):>15}{number(ours.figures[key]):>15}"
-            f"  {unit:8}{shown:<22}{wanted}"
-        )
-        rows.append({"what": what, "key": key, "unit": unit, "ratio": ratio, "met": met})
+            sign = ">=" if times else "<="
+            whose = "ours " if comparison == "limit" else ""
+            wanted = f"{whose}{sign} {target:,}: {'met' if met else 'MISSED'}"
+        cells = "".join(f"{number(value):>19}" for value in (stock, configured, ours))
+        kind = " times as fast" if times else " of it"
+        print(f"{what:34}{cells}  {unit:8}{shown}{kind:15}{wanted}".rstrip())
+        rows.append({"what": what, "key": key, "unit": unit, "ratio": ratios[0],
+                     "ratio_to_configured": ratios[1], "met": met})  # fmt: skip
     return rows, missed
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--ours", type=Path, default=ROOT / "build/unix/micropython")
+    parser.add_argument("--stock", type=Path, default=ROOT / "build/stock/micropython")
     parser.add_argument(
-        "--stock", type=Path, default=ROOT / "build/stock-1.26.1-standard/micropython"
+        "--stock-configured", type=Path, default=ROOT / "build/stock-configured/micropython"
     )
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no callgrind")
@@ -286,24 +311,30 @@ def main():
         print("note: valgrind is missing (Debian package: valgrind): no instruction counts")
         callgrind = False
     try:
-        for binary, target in ((arguments.ours, "unix"), (arguments.stock, "stock")):
-            if not binary.exists() and not (arguments.psk and target == "stock"):
-                raise BenchError(f"{binary} is missing: build it first (make {target})")
+        binaries = {
+            "stock": arguments.stock,
+            "stock-configured": arguments.stock_configured,
+            "ours": arguments.ours,
+        }
+        for name, binary in binaries.items():
+            if not binary.exists() and (name == "ours" or not arguments.psk):
+                raise BenchError(f"{binary} is missing: make bench builds it")
         certs = build / "certs"
         run([ROOT / "tests/certs/make_certs.sh", certs])
-        stock = Module("stock", arguments.stock.resolve(), certs, scratch)
-        ours = Module("ours", arguments.ours.resolve(), certs, scratch)
+        modules = [
+            Module(name, binary.resolve(), certs, scratch) for name, binary in binaries.items()
+        ]
+        ours = modules[-1]
         if arguments.psk:
             measure_psk(ours, callgrind, tries)
             psk_table(ours.figures["psk"], tries)
             return 0
-        modules = [stock, ours]
         print("speed: interleaved runs", flush=True)
         rounds, handshakes, megabytes = (2, 10, 8) if arguments.quick else (7, 40, 32)
         measure_speed(modules, rounds, handshakes, megabytes)
         print("memory: counted allocations", flush=True)
         measure_memory(modules, scratch)
-        measure_size(modules, {"stock": STOCK_FILES, "ours": OURS_FILES})
+        measure_size(modules)
         if callgrind:
             print("instructions: callgrind", flush=True)
             measure_instructions(modules)
@@ -313,18 +344,17 @@ def main():
         print(f"bench FAILED: {error}", file=sys.stderr)
         return 2
     print()
-    rows, missed = table(stock, ours)
+    rows, missed = table(modules)
     print(
-        "\nP-256, ECDHE-ECDSA-AES256-GCM, TLS 1.2, both ends in one process over memory. Times are"
-        f"\nmedians of {rounds} runs' best of {handshakes}. Heap is GC heap plus malloc'd blocks with"
+        "\nP-256, ECDHE-ECDSA-AES256-GCM if not said, TLS 1.2, both ends in one process over memory."
+        f"\nTimes are medians of {rounds} runs' best of {handshakes}. Heap is GC heap plus malloc'd blocks with"
         "\ntheir headers. Text is the first column of `size`; the share is .text, .rodata and"
         "\n.eh_frame of the Rust archive and the C glue in the linker map (stock: modtls_mbedtls.o)."
     )
     psk_table(ours.figures["psk"], tries)
     report = {
         "machine": platform.machine(),
-        "stock": stock.figures,
-        "ours": ours.figures,
+        **{module.name: module.figures for module in modules},
         "samples": {module.name: module.samples for module in modules},
         "rows": rows,
     }

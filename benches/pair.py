@@ -5,9 +5,10 @@
     pair.py CERTS refusals KEY_LENGTH COUNT          time of refused pre-shared keys
     pair.py CERTS refused wrong|unknown KEY_LENGTH COUNT     one kind of them
     pair.py CERTS memory                             needs memcount.so, preloaded
-    pair.py CERTS throughput WRITE_SIZE MEGABYTES
+    pair.py CERTS throughput WRITE_SIZE MEGABYTES [SUITE]
 
-Prints one line of JSON. P-256, ECDHE-ECDSA-AES256-GCM, TLS 1.2; or SUITE with a pre-shared key.
+Prints one line of JSON. P-256, ECDHE-ECDSA-AES256-GCM, TLS 1.2; or SUITE, but
+for throughput one with a pre-shared key.
 """
 
 import gc
@@ -45,14 +46,14 @@ def psk_contexts(suite=None, key_length=16, client_identity=IDENTITY, client_key
     return client, server
 
 
-def contexts(verify):
+def contexts(verify, suite=SUITE):
     """verify: whether, or the suite of a pre-shared key."""
     if isinstance(verify, str):
         return psk_contexts(verify)
     server = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(read("ec.der"), read("ec.key.der"))
     client = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    client.set_ciphers([SUITE])
+    client.set_ciphers([suite])
     if verify:
         client.load_verify_locations(read("ca.der"))
     client.verify_mode = tls.CERT_REQUIRED if verify else tls.CERT_NONE
@@ -202,8 +203,9 @@ def measure_memory():
     }
 
 
-def measure_throughput(write_size, megabytes):
-    client, server = handshake(*(contexts(False) + pipes()))
+def measure_throughput(write_size, megabytes, suite=SUITE):
+    client, server = handshake(*(contexts(False, suite) + pipes()))
+    assert client.cipher()[0] == suite, client.cipher()
     data = memoryview(bytes(write_size))
     received = bytearray(write_size)
     total = megabytes * 1000000
@@ -231,5 +233,5 @@ elif what == "refused":
 elif what == "memory":
     result = measure_memory()
 elif what == "throughput":
-    result = measure_throughput(int(arguments[0]), int(arguments[1]))
+    result = measure_throughput(int(arguments[0]), int(arguments[1]), *arguments[2:])
 print(json.dumps(result))

@@ -1,7 +1,10 @@
 """What qemu.py measures, on the board. Prints JSON. It is sent there behind memory_link.py and a
-line each for CA, EC and EC_KEY, so that nothing else is in the heap:
+line each for WHAT, CA and the credentials that are needed, so that nothing else is in the heap:
 how long an allocation searches, and upstream's module makes a hundred thousand in a handshake,
 depends on what is.
+
+WHAT is "pair": handshakes, heap and records; "chain": handshakes with a chain of two certificates;
+or "records": the making of contexts, and records by AES-128-GCM.
 
 Instructions come from QEMU's -icount, heap from the garbage collector and from the counted
 allocator of ports/qemu/board. Between two figures nothing else runs, and the board's clock and
@@ -19,12 +22,19 @@ PSK_SUITE = "TLS-PSK-WITH-AES-128-CCM-8"
 figures = {}
 
 
-def contexts(anchor, cert, key):
+def contexts(suite=SUITE):
     server = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(cert, key)
+    if WHAT != "chain":
+        server.load_cert_chain(EC, EC_KEY)
+    elif hasattr(server, "psk_key"):
+        server.load_cert_chain(CHAIN_PEM, LEAF_KEY)
+    else:
+        # Upstream's configuration has no PEM. A second call of its module appends.
+        server.load_cert_chain(LEAF, LEAF_KEY)
+        server.load_cert_chain(INTERMEDIATE, LEAF_KEY)
     client = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    client.set_ciphers([SUITE])
-    client.load_verify_locations(anchor)
+    client.set_ciphers([suite])
+    client.load_verify_locations(CA)
     return client, server
 
 
@@ -34,7 +44,7 @@ def in_use():
     return gc.mem_alloc()
 
 
-def counted(name, ends):
+def counted(name, ends, suite=SUITE):
     """A handshake from here, into figures."""
     gc.collect()
     board.begin()
@@ -45,7 +55,8 @@ def counted(name, ends):
     _, peak, allocations = board.tracked()
     figures[name + "_peak"] = peak - held
     figures[name + "_allocations"] = allocations
-    assert client.cipher()[0] in (SUITE, PSK_SUITE), client.cipher()
+    figures[name + "_stack"] = board.stack()
+    assert client.cipher()[0] == suite, client.cipher()
     return client, server
 
 
@@ -62,42 +73,55 @@ def carry(sender, receiver, data, into):
 
 
 ends = pipes(PIPE)
-# How long an allocation searches is a matter of what lies where, so: in three heaps.
-for occupied in (0, 200, 400):
-    ballast = [bytearray(40) for _ in range(occupied)]
-    for index in range(0, occupied, 2):
-        ballast[index] = None
+if WHAT == "records":
     gc.collect()
-    for end in counted("heap_%d" % occupied, contexts(CA, EC, EC_KEY) + ends):
-        end.close()
-    del end
+    for end, protocol in (("client", tls.PROTOCOL_TLS_CLIENT), ("server", tls.PROTOCOL_TLS_SERVER)):
+        start = board.instructions()
+        context = tls.SSLContext(protocol)
+        figures[end + "_context_instructions"] = board.instructions() - start
+    del context
+    client, server = counted("aes_128", contexts(AES_128_SUITE) + ends, AES_128_SUITE)
+    data, into = memoryview(bytes(RECORD)), memoryview(bytearray(RECORD))
+    figures["aes_128_to_server_instructions"] = carry(client, server, data, into)
+    figures["aes_128_to_client_instructions"] = carry(server, client, data, into)
+else:
+    # How long an allocation searches is a matter of what lies where, so: in three heaps.
+    for occupied in (0, 200, 400):
+        ballast = [bytearray(40) for _ in range(occupied)]
+        for index in range(0, occupied, 2):
+            ballast[index] = None
+        gc.collect()
+        for end in counted("heap_%d" % occupied, contexts() + ends):
+            end.close()
+        del end
 
-before = in_use()
-both = contexts(CA, EC, EC_KEY)
-figures["contexts_heap"] = in_use() - before
-before = in_use()
-client, server = counted("verified", both + ends)
-connected = in_use()
-data, into = memoryview(bytes(RECORD)), memoryview(bytearray(RECORD))
-figures["to_server_instructions"] = carry(client, server, data, into)
-figures["to_client_instructions"] = carry(server, client, data, into)
-del data, into
-# A closed connection keeps its Python object until that is dropped.
-with_both = in_use()
-server.close()
-server = None
-client_only = in_use()
-client.close()
-client = None
-figures["server_heap"] = with_both - client_only
-figures["client_heap"] = client_only - in_use()
-figures["pair_heap"] = connected - before
+if WHAT == "pair":
+    before = in_use()
+    both = contexts()
+    figures["contexts_heap"] = in_use() - before
+    before = in_use()
+    client, server = counted("verified", both + ends)
+    connected = in_use()
+    data, into = memoryview(bytes(RECORD)), memoryview(bytearray(RECORD))
+    figures["to_server_instructions"] = carry(client, server, data, into)
+    figures["to_client_instructions"] = carry(server, client, data, into)
+    del data, into
+    # A closed connection keeps its Python object until that is dropped.
+    with_both = in_use()
+    server.close()
+    server = None
+    client_only = in_use()
+    client.close()
+    client = None
+    figures["server_heap"] = with_both - client_only
+    figures["client_heap"] = client_only - in_use()
+    figures["pair_heap"] = connected - before
 
-both = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT), tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
-if hasattr(both[0], "psk_key"):  # not in upstream's releases
-    both[0].psk_identity = b"sensor-7"
-    both[0].psk_key = bytes(range(16))
-    both[0].set_ciphers([PSK_SUITE])
-    both[1].server_psk_keys = {b"sensor-7": bytes(range(16))}
-    counted("psk", both + ends)
+    both = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT), tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+    if hasattr(both[0], "psk_key"):  # not in upstream's releases
+        both[0].psk_identity = b"sensor-7"
+        both[0].psk_key = bytes(range(16))
+        both[0].set_ciphers([PSK_SUITE])
+        both[1].server_psk_keys = {b"sensor-7": bytes(range(16))}
+        counted("psk", both + ends, PSK_SUITE)
 print(json.dumps(figures))

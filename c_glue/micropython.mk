@@ -26,9 +26,7 @@ MPSSL_TARGET ?=
 # Apple's linker has no --wrap.
 MPSSL_P256 ?= $(if $(filter Darwin,$(MPSSL_TARGET)$(shell uname -s)),0,1)
 MPSSL_RECORD_BUFFERS ?= 1
-MPSSL_MBEDTLS_CONFIG ?= 1
 MPSSL_PEER_CERT_DICT ?= 1
-MPSSL_AEAD_CFLAGS ?= -O3
 
 # realpath, because the directory may be reached through a link.
 MPSSL_ROOT := $(realpath $(USERMOD_DIR)/..)
@@ -59,36 +57,7 @@ SRC_USERMOD_LIB_C += $(addprefix $(USERMOD_DIR)/,\
 # what it registers. "private" keeps the flags from the generated headers.
 $(BUILD)/extmod/modtls_mbedtls.o: private CFLAGS += -UMICROPY_PY_SSL -DMICROPY_PY_SSL=0
 
-################################################################################
-# Mbed TLS: the firmware's own copy, configured for what the module offers
-
-ifneq ($(MBEDTLS_DIR),)
-# Out of the tree: extmod.mk prefixes object files with $(BUILD) and sources with
-# $(MBEDTLS_DIR), so the name stays relative and vpath tells where it is.
-# "override" because extmod.mk assigns the variable again.
-MPSSL_MBEDTLS_TREE := $(abspath $(MBEDTLS_DIR))
-override MBEDTLS_DIR := $(notdir $(MPSSL_MBEDTLS_TREE))
-vpath $(MBEDTLS_DIR)/%.c $(patsubst %/,%,$(dir $(MPSSL_MBEDTLS_TREE)))
-CFLAGS_USERMOD += -I$(MPSSL_MBEDTLS_TREE)/include
-endif
-
-ifeq ($(MPSSL_MBEDTLS_CONFIG),1)
-ifneq ($(MBEDTLS_CONFIG_FILE),)
-# A board has its own file: ours builds on it.
-CFLAGS_USERMOD += -DMPSSL_PORT_MBEDTLS_CONFIG_FILE=$(MBEDTLS_CONFIG_FILE)
-endif
-override MBEDTLS_CONFIG_FILE := \"$(MPSSL_ROOT)/c_glue/mbedtls_config.h\"
-
-# Beyond extmod.mk's list. Compiles to nothing where the options are off.
-SRC_THIRDPARTY_C += $(MBEDTLS_DIR)/library/threading.c
-endif
-
-# Records: 30 % faster in GCM for 7 KB of flash. On x86-64 aesni.c asks the CPU before it uses
-# what these options name.
-$(addprefix $(BUILD)/$(MBEDTLS_DIR)/library/,aesni.o gcm.o): private CFLAGS += $(MPSSL_AEAD_CFLAGS)
-ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
-$(BUILD)/$(MBEDTLS_DIR)/library/aesni.o: private CFLAGS += -maes -mpclmul -mssse3
-endif
+include $(MPSSL_ROOT)/c_glue/mbedtls.mk
 
 ################################################################################
 # Rust: the core

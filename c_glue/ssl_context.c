@@ -119,13 +119,13 @@ void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_
         password_in = mp_call_function_0(password_in);
         password = get_secret(&copies, 2, &password_in, false);
     }
-    mpssl_release(&self->busy, &signals);
     nlr_pop_jump_callback(true);
     if (status.kind == MPSSL_CERT_MISSING) {
+        mpssl_release(&self->busy, &signals);
         mp_obj_str_get_data(cert_in, &cert.len); // raises the TypeError that names the type
-    } else if (status.kind != MPSSL_OK) {
-        mpssl_raise(NULL, status);
+        return;
     }
+    finish(self, &signals, status);
 }
 
 void mpssl_context_load_anchors(ssl_context_obj_t *self, mp_obj_t certs_in, bool may_be_path) {

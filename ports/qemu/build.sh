@@ -18,6 +18,7 @@ usage: ports/qemu/build.sh --micropython DIR --mbedtls DIR --board NAME --out DI
   --ours              this module (the default)
   --stock             the tree's own tls at its own configuration of Mbed TLS
   --stock-configured  the tree's own tls at this module's configuration of Mbed TLS
+  --ours-unconfigured this module at the tree's own configuration of Mbed TLS
   --tests             1.5 MB of heap, for tests that were written for a PC; not upstream's 140 KB
 TEXT
 }
@@ -49,7 +50,7 @@ while [ "$n" -gt 0 ]; do
         shift
         n=$((n - 1))
         ;;
-    --ours | --stock | --stock-configured) module=${arg#--} ;;
+    --ours | --ours-unconfigured | --stock | --stock-configured) module=${arg#--} ;;
     --tests) set -- "$@" MICROPY_HEAP_SIZE=1572864 ;;
     -h | --help)
         usage
@@ -98,9 +99,8 @@ cross=$("$root/ports/mpy_cross.sh" "$micropython")
 mkdir -p "$out"
 out=$(CDPATH='' cd -- "$out" && pwd)
 
-config=$port/mbedtls_config_port.h
 case $module in
-ours)
+ours | ours-unconfigured)
     cargo_env=$("$root/tools/rust_src.sh" "$target")
     if [ -n "$cargo_env" ]; then
         set -- "MPSSL_CARGO=env $cargo_env cargo" "MPSSL_CARGO_ARGS=-Zbuild-std=core" "$@"
@@ -112,11 +112,10 @@ stock | stock-configured)
     modules="$root/ports/unix/stock/mbedtls_tree $port/board"
     ;;
 esac
-configured=
-if [ "$module" = stock-configured ]; then
-    configured=" -DMPSSL_PORT_MBEDTLS_CONFIG_FILE=\\\"$config\\\""
-    config=$root/c_glue/mbedtls_config.h
-fi
+case $module in
+stock-configured) set -- MPSSL_MBEDTLS_CONFIG=1 "$@" ;;
+ours-unconfigured) set -- MPSSL_MBEDTLS_CONFIG=0 "$@" ;;
+esac
 
 # Objects made with other flags must not be linked. Only a directory that holds our
 # stamp is emptied: it can contain nothing but an earlier build.
@@ -148,6 +147,6 @@ make -C "$micropython/ports/qemu" -j"$jobs" \
     FROZEN_MANIFEST="$port/manifest.py" \
     USER_C_MODULES="$links" \
     MICROPY_PY_SSL=1 MICROPY_SSL_MBEDTLS=1 MBEDTLS_DIR="$mbedtls" \
-    MBEDTLS_CONFIG_FILE="\\\"$config\\\"" \
-    CFLAGS_EXTRA="-DMP_CONFIGFILE=\\\"$port/mpconfigport.h\\\"$configured" \
+    MBEDTLS_CONFIG_FILE="\\\"$port/mbedtls_config_port.h\\\"" \
+    CFLAGS_EXTRA="-DMP_CONFIGFILE=\\\"$port/mpconfigport.h\\\"" \
     "$@"

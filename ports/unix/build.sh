@@ -14,7 +14,8 @@ usage: ports/unix/build.sh --micropython DIR --out DIR [options] [make arguments
   --out DIR           build directory; the result is DIR/micropython, not stripped
   --mbedtls DIR       Mbed TLS 3.6 source tree (default: the tree's own lib/mbedtls)
   --variant NAME      standard (default) or coverage
-  --stock             the tree's own tls at its own configuration, for comparison
+  --stock             the tree's own tls at its own configuration of Mbed TLS, for comparison
+  --stock-configured  the tree's own tls at this module's configuration of Mbed TLS
   --asan              with AddressSanitizer
   --webrepl           with os.dupterm and _webrepl, as microcontrollers have them
   --modules DIR       additional directory of user C modules
@@ -27,7 +28,7 @@ die() {
 }
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
-micropython= mbedtls= variant=standard out= stock= asan= webrepl= modules=
+micropython= mbedtls= variant=standard out= module=ours asan= webrepl= modules=
 cflags_extra= ldflags_extra=
 
 # What is left in "$@" after the loop goes to make.
@@ -49,7 +50,7 @@ while [ "$n" -gt 0 ]; do
         shift
         n=$((n - 1))
         ;;
-    --stock) stock=1 ;;
+    --stock | --stock-configured) module=${arg#--} ;;
     --asan) asan=1 ;;
     --webrepl) webrepl=1 ;;
     -h | --help)
@@ -107,7 +108,7 @@ out=$(CDPATH='' cd -- "$out" && pwd)
 # Objects made with other flags must not be linked. Only a directory that holds our
 # stamp is emptied: it can contain nothing but an earlier build.
 stamp="$out/.build-args"
-args=$(printf '%s\n' "$micropython" "$mbedtls" "$variant" "$stock" "$modules" \
+args=$(printf '%s\n' "$micropython" "$mbedtls" "$variant" "$module" "$modules" \
     "$cflags_extra" "$ldflags_extra" "$@")
 if [ -f "$stamp" ] && [ "$args" != "$(cat "$stamp")" ]; then
     echo "build.sh: other arguments than last time, building from scratch"
@@ -117,12 +118,19 @@ fi
 printf '%s\n' "$args" >"$stamp"
 
 # USER_C_MODULES names one directory: several are gathered as links in one.
-user_modules=
-if [ -z "$stock" ]; then
+case $module in
+ours)
     user_modules=$root
-elif [ -n "$mbedtls" ]; then
+    ;;
+stock)
+    user_modules=
+    [ -z "$mbedtls" ] || user_modules=$root/ports/unix/stock
+    ;;
+stock-configured)
     user_modules=$root/ports/unix/stock
-fi
+    set -- MPSSL_MBEDTLS_CONFIG=1 "$@"
+    ;;
+esac
 if [ -n "$modules" ]; then
     modules=$(CDPATH='' cd -- "$modules" && pwd)
     links="$out/user_modules"

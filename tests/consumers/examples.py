@@ -3,11 +3,12 @@
 import contextlib
 import socket
 import ssl
+import sys
 import threading
 import time
 
 from cases import ROOT, case, finished
-from peers import WAIT_S, check, free_port
+from peers import WAIT_S, check, free_port, need_program
 from psk import CLOSED, IDENTITY, KEY, PSKBroker
 
 EXAMPLES = ROOT / "examples"
@@ -23,6 +24,14 @@ def example_server(bench):
     )
     server.wait_for(r"^serving")
     return port
+
+
+@case("examples: make demo")
+def demo(bench):
+    need_program("curl", "curl")
+    command = [sys.executable, ROOT / "tools/demo.py", "--binary", bench.arguments.binary]
+    demo = bench.start("demo", [*command, "--build", bench.logs])
+    finished(demo, r"^OK: three pages over TLS")
 
 
 def example_client(bench, port, path="/", ca="ca"):

@@ -31,6 +31,7 @@ from harness import BUILD, ROOT, Result  # noqa: E402
 WORK = BUILD / "esp32"
 CRATE = WORK / "crate"
 PROJECT = Path(__file__).resolve().parent / "project"
+SDKCONFIG = CRATE / "ports/esp32/sdkconfig.cmake"
 PREFIX = "riscv64-unknown-elf-"
 CONFIG = "ports/esp32/sdkconfig.ssl"
 
@@ -556,8 +557,7 @@ def plain_sdkconfig():
 @case("sdkconfig.cmake adds our options to a board's")
 def included_sdkconfig():
     made = Firmware("esp32c3", "included")
-    include = CRATE / "ports/esp32/sdkconfig.cmake"
-    made.must(made.configure(sdkconfig="", CMAKE_PROJECT_micropython_INCLUDE=include), "cmake")
+    made.must(made.configure(sdkconfig="", CMAKE_PROJECT_micropython_INCLUDE=SDKCONFIG), "cmake")
     header = (made.dir / "config/sdkconfig.h").read_text()
     check("SECURE" not in header, "the hardening profile is on", header)
     check(
@@ -570,10 +570,9 @@ def included_sdkconfig():
 def secured(mode, target="esp32c3", **variables):
     """The options that are on, with their values, in a firmware with the hardening profile."""
     made = Firmware(target, "secure")
-    include = CRATE / "ports/esp32/sdkconfig.cmake"
     configured = made.configure(
         sdkconfig="",
-        CMAKE_PROJECT_micropython_INCLUDE=include,
+        CMAKE_PROJECT_micropython_INCLUDE=SDKCONFIG,
         MPSSL_SECURE=mode,
         **variables,
     )
@@ -585,31 +584,39 @@ def secured(mode, target="esp32c3", **variables):
     return options
 
 
+def secured_with(mode, on, off):
+    options = secured(mode)
+    for name in on:
+        check(options.get(name) == "1", f"{name} is off")
+    for name in off:
+        check(name not in options, f"{name} is on")
+
+
 @case("MPSSL_SECURE=development leaves a device that can be flashed again")
 def secure_development():
-    options = secured("development")
-    check(options.get("SECURE_FLASH_ENCRYPTION_MODE_DEVELOPMENT") == "1", "not in its mode")
-    check(options.get("SECURE_INSECURE_ALLOW_DL_MODE") == "1", "the download mode is not kept")
-    for name in (
-        "SECURE_FLASH_ENCRYPTION_MODE_RELEASE",
-        "SECURE_ENABLE_SECURE_ROM_DL_MODE",
-        "SECURE_DISABLE_ROM_DL_MODE",
-    ):
-        check(name not in options, f"{name} is on")
+    secured_with(
+        "development",
+        on=("SECURE_FLASH_ENCRYPTION_MODE_DEVELOPMENT", "SECURE_INSECURE_ALLOW_DL_MODE"),
+        off=(
+            "SECURE_FLASH_ENCRYPTION_MODE_RELEASE",
+            "SECURE_ENABLE_SECURE_ROM_DL_MODE",
+            "SECURE_DISABLE_ROM_DL_MODE",
+        ),
+    )
 
 
 @case("MPSSL_SECURE=release is in release mode")
 def secure_release():
-    options = secured("release")
-    check(options.get("SECURE_FLASH_ENCRYPTION_MODE_RELEASE") == "1", "not in its mode")
-    check(options.get("SECURE_ENABLE_SECURE_ROM_DL_MODE") == "1", "the download mode is left open")
-    for name in (
-        "SECURE_FLASH_ENCRYPTION_MODE_DEVELOPMENT",
-        "SECURE_INSECURE_ALLOW_DL_MODE",
-        "SECURE_DISABLE_ROM_DL_MODE",
-        "ESP32_REV_MIN_3",
-    ):
-        check(name not in options, f"{name} is on")
+    secured_with(
+        "release",
+        on=("SECURE_FLASH_ENCRYPTION_MODE_RELEASE", "SECURE_ENABLE_SECURE_ROM_DL_MODE"),
+        off=(
+            "SECURE_FLASH_ENCRYPTION_MODE_DEVELOPMENT",
+            "SECURE_INSECURE_ALLOW_DL_MODE",
+            "SECURE_DISABLE_ROM_DL_MODE",
+            "ESP32_REV_MIN_3",
+        ),
+    )
 
 
 @case("MPSSL_SECURE on the ESP32 asks for revision 3, and ends the download mode in release only")
@@ -674,7 +681,7 @@ def another_table():
     refused(
         "esp32c3",
         f"MPSSL_PARTITIONS names no file: '{missing}'",
-        CMAKE_PROJECT_micropython_INCLUDE=CRATE / "ports/esp32/sdkconfig.cmake",
+        CMAKE_PROJECT_micropython_INCLUDE=SDKCONFIG,
         MPSSL_SECURE="release",
         MPSSL_PARTITIONS=missing,
     )
@@ -682,12 +689,11 @@ def another_table():
 
 @case("another MPSSL_SECURE is refused")
 def another_mode():
-    include = CRATE / "ports/esp32/sdkconfig.cmake"
     for value in ("1", "0", "Release", "releases"):
         refused(
             "esp32c3",
             f"MPSSL_SECURE is '{value}'; it is to be 'development', the first step, or 'release'",
-            CMAKE_PROJECT_micropython_INCLUDE=include,
+            CMAKE_PROJECT_micropython_INCLUDE=SDKCONFIG,
             MPSSL_SECURE=value,
         )
 
@@ -698,7 +704,7 @@ def another_sdkconfig():
     sdkconfig = WORK / "sdkconfig-development"
     sdkconfig.write_text("CONFIG_SECURE_FLASH_ENCRYPTION_MODE_DEVELOPMENT=y\n")
     variables = {
-        "CMAKE_PROJECT_micropython_INCLUDE": CRATE / "ports/esp32/sdkconfig.cmake",
+        "CMAKE_PROJECT_micropython_INCLUDE": SDKCONFIG,
         "SDKCONFIG": sdkconfig,
     }
     refused("esp32c3", "was made without MPSSL_SECURE=release", MPSSL_SECURE="release", **variables)

@@ -223,10 +223,38 @@ void board_free(void *block) {
 }
 
 /******************************************************************************/
+// The stack: what lies below the caller of begin() is painted, and stays so where nothing came.
+
+#define PAINTED 16384 // more than the depth at which MicroPython raises RuntimeError
+#define PAINT 0xbbbbbbbb
+
+static uint32_t *stack_top; // above it is what was in use when begin() was called
+
+__attribute__((noinline)) static void paint_stack(void) {
+    // Not what this function itself uses, nor may: only what is below.
+    stack_top = (uint32_t *)__builtin_frame_address(0);
+    for (volatile uint32_t *word = stack_top - PAINTED / 4; word < stack_top - 32; word++) {
+        *word = PAINT;
+    }
+}
+
+static size_t stack_peak(void) {
+    if (stack_top == NULL) {
+        return 0; // nothing is painted yet
+    }
+    const volatile uint32_t *word = stack_top - PAINTED / 4;
+    while (word < stack_top && *word == PAINT) {
+        word++;
+    }
+    return (size_t)(stack_top - word) * 4;
+}
+
+/******************************************************************************/
 // The module.
 
-// begin(): the clock and the random sequence start again, and the peak is forgotten.
+// begin(): the clock and the random sequence start again, and the peaks are forgotten.
 static mp_obj_t board_begin(void) {
+    paint_stack();
     began_ns = uptime_ns();
     sequence = 0;
     allocations = 0;
@@ -254,6 +282,12 @@ static mp_obj_t board_tracked(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(board_tracked_obj, board_tracked);
 
+// stack() -> bytes of it that were used since begin(), below the caller's.
+static mp_obj_t board_stack(void) {
+    return mp_obj_new_int_from_uint(stack_peak());
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(board_stack_obj, board_stack);
+
 // fail(n, on): of Mbed TLS's allocations the nth from now fails, with `on` all later ones
 // too; n = 0: none does. Returns whether an earlier call's failure is still to come.
 static mp_obj_t board_fail(mp_obj_t nth, mp_obj_t on) {
@@ -270,6 +304,7 @@ static const mp_rom_map_elem_t board_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_begin), MP_ROM_PTR(&board_begin_obj) },
     { MP_ROM_QSTR(MP_QSTR_fail), MP_ROM_PTR(&board_fail_obj) },
     { MP_ROM_QSTR(MP_QSTR_instructions), MP_ROM_PTR(&board_instructions_obj) },
+    { MP_ROM_QSTR(MP_QSTR_stack), MP_ROM_PTR(&board_stack_obj) },
     { MP_ROM_QSTR(MP_QSTR_tracked), MP_ROM_PTR(&board_tracked_obj) },
 };
 static MP_DEFINE_CONST_DICT(board_globals, board_globals_table);

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# For stock builds only: lets the tree's own tls module compile an Mbed TLS that
-# lies outside the tree (make MBEDTLS_DIR=/path), without writing into the tree.
-# c_glue/micropython.mk does the same for this module; never load both.
+# For stock builds only: what Mbed TLS the tree's own tls module gets. c_glue/micropython.mk
+# does the same for this module; never load both.
+#
+#   MBEDTLS_DIR            a tree outside of MicroPython's, which is not written into
+#   MPSSL_MBEDTLS_CONFIG   1: configured and compiled as for this module; else as upstream has it
 
-ifneq ($(MBEDTLS_DIR),)
-# extmod.mk prefixes object files with $(BUILD) and sources with $(MBEDTLS_DIR),
-# so the name stays relative and vpath tells where it is. "override" because
-# extmod.mk assigns the variable again.
-MBEDTLS_TREE := $(abspath $(MBEDTLS_DIR))
-override MBEDTLS_DIR := $(notdir $(MBEDTLS_TREE))
-vpath $(MBEDTLS_DIR)/%.c $(patsubst %/,%,$(dir $(MBEDTLS_TREE)))
-CFLAGS_USERMOD += -I$(MBEDTLS_TREE)/include
+MPSSL_ROOT := $(realpath $(USERMOD_DIR)/../../../..)
+MPSSL_MBEDTLS_CONFIG ?= 0
+ifneq ($(MPSSL_MBEDTLS_CONFIG),1)
+MPSSL_AEAD_CFLAGS =
 endif
+include $(MPSSL_ROOT)/c_glue/mbedtls.mk

@@ -27,10 +27,13 @@ type Result<T> = std::result::Result<T, String>;
 
 /// Options the Rust code asks about, as `cfg(lower_case_name)`.
 const OPTIONS: &[&str] = &[
+    "MBEDTLS_CCM_C",
+    "MBEDTLS_CHACHAPOLY_C",
     "MBEDTLS_DEBUG_C",
     "MBEDTLS_ECDH_C",
     "MBEDTLS_ECP_RESTARTABLE",
     "MBEDTLS_ERROR_C",
+    "MBEDTLS_GCM_C",
     "MBEDTLS_HAVE_TIME",
     "MBEDTLS_HAVE_TIME_DATE",
     "MBEDTLS_PEM_PARSE_C",
@@ -55,6 +58,7 @@ const OPTIONS: &[&str] = &[
     "MBEDTLS_SSL_PROTO_DTLS",
     "MBEDTLS_SSL_PROTO_TLS1_2",
     "MBEDTLS_SSL_PROTO_TLS1_3",
+    "MBEDTLS_SSL_RECORD_SIZE_LIMIT",
     "MBEDTLS_SSL_RENEGOTIATION",
     "MBEDTLS_SSL_SERVER_NAME_INDICATION",
     "MBEDTLS_SSL_SESSION_TICKETS",
@@ -72,6 +76,21 @@ const P256_OPTIONS: &[&str] = &["MBEDTLS_ECP_C", "MBEDTLS_ECP_DP_SECP256R1_ENABL
 /// The functions of Mbed TLS's that are wrapped then.
 const P256_WRAPPED: &[&str] = &["mbedtls_ecp_mul_restartable", "mbedtls_ecp_muladd_restartable"];
 
+/// What hibernation is put under.
+const HIBERNATION_OPTIONS: &[&str] =
+    &["MBEDTLS_SSL_PROTO_TLS1_2", "MBEDTLS_CIPHER_C", "MBEDTLS_AES_C", "MBEDTLS_GCM_C"];
+/// Ciphers whose contexts are laid out otherwise: PSA's, and those that a port brings.
+const HIBERNATION_OBSTACLES: &[&str] = &[
+    "MBEDTLS_USE_PSA_CRYPTO",
+    "MBEDTLS_BLOCK_CIPHER_C",
+    "MBEDTLS_AES_ALT",
+    "MBEDTLS_AES_SETKEY_ENC_ALT",
+    "MBEDTLS_GCM_ALT",
+    "MBEDTLS_CCM_ALT",
+    "MBEDTLS_CHACHA20_ALT",
+    "MBEDTLS_CHACHAPOLY_ALT",
+];
+
 /// Structures Rust owns or looks into.
 const ABI_TYPES: &[&str] = &[
     "mbedtls_ssl_context",
@@ -81,6 +100,16 @@ const ABI_TYPES: &[&str] = &[
     "mbedtls_pk_context",
     "mbedtls_ctr_drbg_context",
     "mbedtls_entropy_context",
+];
+/// Those that hibernation looks into, where they are compiled in.
+const HIBERNATION_ABI_TYPES: &[&str] = &[
+    "mbedtls_ssl_transform",
+    "mbedtls_cipher_context_t",
+    "mbedtls_aes_context",
+    "mbedtls_gcm_context",
+    "mbedtls_ccm_context",
+    "mbedtls_chacha20_context",
+    "mbedtls_chachapoly_context",
 ];
 
 fn main() -> ExitCode {
@@ -127,6 +156,13 @@ fn run() -> Result<()> {
         input.wrap(P256_WRAPPED)?;
     }
 
+    println!("cargo::rustc-check-cfg=cfg(hibernation)");
+    let hibernation = HIBERNATION_OPTIONS.iter().all(|option| macros.contains_key(*option))
+        && !HIBERNATION_OBSTACLES.iter().any(|option| macros.contains_key(*option));
+    if hibernation {
+        println!("cargo::rustc-cfg=hibernation");
+    }
+
     let clang_args = input.clang_args(&macros)?;
     let mbedtls_sys = bindgen()?
         .header(utf8(&header)?)
@@ -138,7 +174,12 @@ fn run() -> Result<()> {
         .to_string();
     write_if_changed(&out.join("mbedtls_sys.rs"), &mbedtls_sys)?;
 
-    let abi = abi_header(&mbedtls_sys)?;
+    let mut abi_types = ABI_TYPES.to_vec();
+    if hibernation {
+        let compiled_in = |name: &&str| mbedtls_sys.contains(&format!("\"Size of {name}\""));
+        abi_types.extend(HIBERNATION_ABI_TYPES.iter().copied().filter(compiled_in));
+    }
+    let abi = abi_header(&mbedtls_sys, &abi_types)?;
     write_if_changed(&out.join("mpssl_abi.h"), &abi)?;
     if let Ok(path) = env::var("MPSSL_ABI_OUT") {
         write_if_changed(Path::new(&path), &abi)?;
@@ -496,17 +537,17 @@ fn check_version(macros: &HashMap<String, String>) -> Result<()> {
 }
 
 /// The sizes and offsets in the assertions bindgen wrote, as a C header.
-fn abi_header(bindings: &str) -> Result<String> {
+fn abi_header(bindings: &str, types: &[&str]) -> Result<String> {
     let mut header = String::from(
         "// Made by build.rs: how the Rust side sees Mbed TLS's structures.\n\
          #ifndef MPSSL_ABI_H\n#define MPSSL_ABI_H\n\n",
     );
-    let mut offsets = String::new();
-    for name in ABI_TYPES {
+    let (mut sizes, mut offsets) = (String::new(), String::new());
+    for name in types {
         let (_, size) = assertions(bindings, "Size of ")
             .find(|(subject, _)| subject == name)
             .ok_or_else(|| format!("bindgen's output has no size of {name}"))?;
-        writeln!(header, "#define MPSSL_ABI_SIZEOF_{name} {size}").map_err(|error| error.to_string())?;
+        write!(sizes, " \\\n    X({name}, {size})").map_err(|error| error.to_string())?;
         for (subject, offset) in assertions(bindings, "Offset of field: ") {
             let Some((of, field)) = subject.split_once("::") else { continue };
             // Anonymous members have a name in Rust only.
@@ -521,9 +562,10 @@ fn abi_header(bindings: &str) -> Result<String> {
             }
         }
     }
-    header.push_str("\n#define MPSSL_ABI_OFFSETS(X)");
-    header.push_str(&offsets);
-    header.push_str("\n\n#endif // MPSSL_ABI_H\n");
+    for (what, list) in [("SIZES", &sizes), ("OFFSETS", &offsets)] {
+        write!(header, "#define MPSSL_ABI_{what}(X){list}\n\n").map_err(|error| error.to_string())?;
+    }
+    header.push_str("#endif // MPSSL_ABI_H\n");
     Ok(header)
 }
 

@@ -8,29 +8,29 @@
 
 #include <stddef.h>
 
+#include "mbedtls/aes.h"
+#include "mbedtls/ccm.h"
+#include "mbedtls/chachapoly.h"
 #include "mbedtls/ctr_drbg.h"
 #include "mbedtls/entropy.h"
+#include "mbedtls/gcm.h"
 #include "mbedtls/pk.h"
 #include "mbedtls/ssl.h"
 #include "mbedtls/x509_crt.h"
 
+#include "../library/ssl_misc.h"
+
 #include "mpssl_abi.h"
 
-#define SAME_SIZE(type) \
-    _Static_assert(sizeof(type) == MPSSL_ABI_SIZEOF_##type, \
+#define SAME_SIZE(type, size) \
+    _Static_assert(sizeof(type) == (size), \
         "the size of " #type " differs between C and Rust: were both compiled with the same flags?");
 
 #define SAME_OFFSET(type, field, offset) \
     _Static_assert(offsetof(type, field) == (offset), \
         "the offset of " #type "." #field " differs between C and Rust: were both compiled with the same flags?");
 
-SAME_SIZE(mbedtls_ssl_context)
-SAME_SIZE(mbedtls_ssl_config)
-SAME_SIZE(mbedtls_ssl_session)
-SAME_SIZE(mbedtls_x509_crt)
-SAME_SIZE(mbedtls_pk_context)
-SAME_SIZE(mbedtls_ctr_drbg_context)
-SAME_SIZE(mbedtls_entropy_context)
+MPSSL_ABI_SIZES(SAME_SIZE)
 
 // Equal sizes can hide two options that cancel each other out.
 MPSSL_ABI_OFFSETS(SAME_OFFSET)

@@ -19,7 +19,7 @@ use crate::ffi::{
     MPSSL_POLL_RD as RD, MPSSL_POLL_WR as WR,
 };
 use crate::io::{Host, Interruption};
-use crate::mbedtls::{self, Endpoint, Outcome, Ssl, Transport, sys};
+use crate::mbedtls::{self, Connection, Endpoint, Outcome, Ssl, Transport, sys};
 use crate::mem::Box;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub struct Options<'a> {
 
 /// A connection.
 pub struct Socket {
-    ssl: Ssl,
+    ssl: Connection,
     state: State,
     /// What the last call waits for where that is not what it is about (a read
     /// that has to write a handshake message first): `RD`, `WR` or 0.
@@ -116,38 +116,37 @@ impl Socket {
             None => None,
         };
         let config = context.config(options.host_signs, options.hello_verify)?;
-        let mut socket = Box::new(|| Self {
-            ssl: Ssl::new(config),
-            state: State::Handshaking,
-            waits_for: 0,
-            in_flight: 0,
-            close_notify_sent: false,
-            cid_required: false,
-        })?;
-        socket.ssl.setup(context.transport())?;
+        let mut ssl = Box::new(|| Ssl::new(config))?;
+        ssl.setup(context.transport())?;
         if let Some(hostname) = hostname {
-            socket.ssl.set_hostname(hostname)?;
+            ssl.set_hostname(hostname)?;
         }
         #[cfg(mbedtls_ssl_proto_dtls)]
         if context.transport() == Transport::Datagram {
-            socket.cid_required = context.dtls().cid_required;
             if context.dtls().mtu != 0 {
-                socket.ssl.set_mtu(context.dtls().mtu);
+                ssl.set_mtu(context.dtls().mtu);
             }
             #[cfg(mbedtls_ssl_dtls_connection_id)]
             if let Some((cid, len)) = context.connection_id()? {
-                socket.ssl.set_cid(cid.get(..len).unwrap_or_default())?;
+                ssl.set_cid(cid.get(..len).unwrap_or_default())?;
             }
         }
         #[cfg(mbedtls_ssl_dtls_hello_verify)]
         if context.endpoint() == Endpoint::Server && context.transport() == Transport::Datagram {
             match options.client_id {
-                Some(id) => socket.ssl.set_client_id(id)?,
+                Some(id) => ssl.set_client_id(id)?,
                 None if options.hello_verify => return Err(Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA)),
                 None => {}
             }
         }
-        Ok(socket)
+        Box::new(|| Self {
+            ssl: Connection::Awake(ssl),
+            state: State::Handshaking,
+            waits_for: 0,
+            in_flight: 0,
+            close_notify_sent: false,
+            cid_required: context.transport() == Transport::Datagram && context.dtls().cid_required,
+        })
     }
 
     /// What a call came to: bytes done, or `None` for progress without any, after
@@ -300,6 +299,7 @@ impl Socket {
     pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Result<usize> {
         self.usable()?;
         self.handshake_for(host, Operation::Write)?;
+        self.ssl.wake()?;
         if self.is_datagram() {
             // One write is one record: nothing is cut.
             if buf.len() > self.ssl.max_out_payload() {
@@ -329,6 +329,32 @@ impl Socket {
                 return Ok(done);
             }
         }
+    }
+
+    /// Reduces the connection to what the protocol has to remember, if it is quiet: open,
+    /// nothing on its way out, nothing come in that is not read, and of a suite and a
+    /// version that can. The next read or write wakes it. Whether it sleeps now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::handshake`] reports a failed connection. [`Error::NoMemory`]; it is
+    /// awake then.
+    pub fn hibernate(&mut self) -> Result<bool> {
+        self.usable()?;
+        if self.state != State::Open || self.in_flight != 0 || self.close_notify_sent {
+            return Ok(false);
+        }
+        let asleep = self.ssl.hibernate()?;
+        if asleep {
+            self.waits_for = 0;
+        }
+        Ok(asleep)
+    }
+
+    /// Whether the connection hibernates.
+    #[must_use]
+    pub fn is_asleep(&self) -> bool {
+        self.ssl.is_asleep()
     }
 
     /// Whether [`Socket::close_notify`] has something to send.

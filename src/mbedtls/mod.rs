@@ -11,6 +11,7 @@ mod cookie;
 mod crt;
 #[cfg(p256)]
 pub mod ecp;
+mod hibernation;
 mod pk;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 mod psk;
@@ -22,6 +23,7 @@ mod ssl;
 pub use config::{Config, Endpoint, Transport};
 pub use cookie::{constant_time_eq, hmac};
 pub use crt::Chain;
+pub use hibernation::{AVAILABLE as HIBERNATION, Connection};
 pub use pk::PrivateKey;
 pub use rng::Rng;
 pub use ssl::{Outcome, Ssl};

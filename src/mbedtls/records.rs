@@ -307,6 +307,49 @@ impl Ssl {
         }
     }
 
+    /// The buffers of a connection that goes on with records, a stream's input with this
+    /// counter: none where there is a way. Configuration and transform are set.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    pub(super) fn resume(&mut self, counter: &[u8]) -> Result<()> {
+        let ctx = self.ctx.get();
+        // SAFETY: the connection has no buffers yet; what it gets is as large as Mbed TLS
+        // takes it to be, or as this file's header says. None raises.
+        unsafe {
+            if ON_DEMAND && !self.datagram && cfg!(not(mbedtls_ssl_variable_buffer_length)) {
+                (*ctx).in_buf = self.input.stub.get().cast();
+                self.input.buffer = Buffer::Stub;
+                self.output = Output::Parked;
+            } else {
+                (*ctx).in_buf = mpglue_calloc(1, WHOLE).cast();
+                (*ctx).out_buf = mpglue_calloc(1, sys::MBEDTLS_SSL_OUT_BUFFER_LEN as usize).cast();
+                #[cfg(mbedtls_ssl_variable_buffer_length)]
+                {
+                    (*ctx).in_buf_len = WHOLE;
+                    (*ctx).out_buf_len = sys::MBEDTLS_SSL_OUT_BUFFER_LEN as usize;
+                }
+                if (*ctx).in_buf.is_null() || (*ctx).out_buf.is_null() {
+                    return Err(Error::NoMemory);
+                }
+                sys::mbedtls_ssl_reset_out_pointers(ctx);
+                sys::mbedtls_ssl_update_out_pointers(ctx, (*ctx).transform_out);
+            }
+            sys::mbedtls_ssl_reset_in_pointers(ctx);
+            if !self.datagram {
+                let len = counter.len().min(COUNTER);
+                core::ptr::copy_nonoverlapping(counter.as_ptr(), (*ctx).in_ctr, len);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a record's header has come for which there was no memory.
+    pub(super) fn is_header_held(&self) -> bool {
+        self.input.held != 0
+    }
+
     /// Gives the input buffer back if nothing needs it.
     pub(super) fn park_input(&mut self) {
         // In a handshake the message that came last may still be looked at.

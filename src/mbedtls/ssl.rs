@@ -22,13 +22,13 @@ pub struct Ssl {
     pub(super) output: Output,
     pub(super) input: Input,
     /// What came of the datagrams so far.
-    received: Received,
+    pub(super) received: Received,
     /// The peer's certificate as DER, once the handshake is over.
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
-    peer_cert: Option<Array<u8>>,
+    pub(super) peer_cert: Option<Array<u8>>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    psk: super::psk::Seen,
-    config: Shared<Config>,
+    pub(super) psk: super::psk::Seen,
+    pub(super) config: Shared<Config>,
 }
 
 /// The retransmission timer as Mbed TLS's callbacks see it: it reads the clock
@@ -41,10 +41,10 @@ struct CallTimer {
 
 /// What is kept of datagrams that came.
 #[derive(Clone, Copy, Default)]
-struct Received {
-    bad_records: u32,
+pub(super) struct Received {
+    pub(super) bad_records: u32,
     /// The random number of the hello that made this connection.
-    hello: Option<[u8; 32]>,
+    pub(super) hello: Option<[u8; 32]>,
     /// That of a hello which came since, and may be a client's that begins anew.
     new_hello: Option<[u8; 32]>,
 }
@@ -313,16 +313,20 @@ impl Ssl {
         // SAFETY: zeroes the object; does not raise.
         unsafe { sys::mbedtls_ssl_init(ctx) };
         self.begin(self.config.as_ptr())?;
+        self.install_timer();
+        Ok(())
+    }
+
+    pub(super) fn install_timer(&mut self) {
         // SAFETY: the timer is beside the connection; does not raise.
         unsafe {
             sys::mbedtls_ssl_set_timer_cb(
-                ctx,
+                self.ctx.get(),
                 (&raw const self.timer).cast_mut().cast(),
                 Some(set_timer),
                 Some(get_timer),
             );
         }
-        Ok(())
     }
 
     /// The name to ask for (SNI) and to find in the server's certificate.

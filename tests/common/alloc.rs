@@ -33,6 +33,7 @@ struct State {
     failed: Cell<usize>,
     plan: Cell<Plan>,
     watch: RefCell<Option<Watch>>,
+    newest: Cell<usize>,
 }
 
 /// A secret, and where it might be.
@@ -62,6 +63,7 @@ thread_local! {
             failed: Cell::new(0),
             plan: Cell::new(Plan::Succeed),
             watch: RefCell::new(None),
+            newest: Cell::new(0),
         }
     };
 }
@@ -116,6 +118,18 @@ pub fn holding() -> usize {
 /// How many blocks held the secret when they were given back.
 pub fn spilled() -> usize {
     STATE.with(|state| state.watch.borrow().as_ref().expect("a secret is watched").spilled)
+}
+
+/// What is in the block that this thread allocated last; it must not be freed yet.
+pub fn newest() -> Vec<u8> {
+    let block = STATE.with(|state| state.newest.get()) as *const Header;
+    // SAFETY: a block of the allocator's, by this function's contract, behind its header, and
+    // initialised from the beginning.
+    unsafe {
+        let header = block.sub(1);
+        assert_eq!((*header).seal, SEAL, "freed");
+        std::slice::from_raw_parts(block.cast(), (*header).bytes).to_vec()
+    }
 }
 
 /// Asserts at its end that all that was allocated since its start is freed.
@@ -188,6 +202,7 @@ extern "C" fn mpglue_calloc(n: usize, size: usize) -> *mut c_void {
             assert!(!header.is_null(), "the machine is out of memory");
             header.write(Header { bytes, seal: SEAL });
             let block = header.add(1);
+            state.newest.set(block as usize);
             if let Some(watch) = state.watch.borrow_mut().as_mut() {
                 watch.blocks.insert(block as usize, bytes);
             }

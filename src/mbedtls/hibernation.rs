@@ -1,0 +1,839 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Hibernation: a TLS 1.2 or DTLS 1.2 connection that is quiet, reduced to what the
+//! protocol has to remember of it.
+//!
+//! Written for Mbed TLS 3.6, which build.rs insists on, with ciphers in its own C (cfg
+//! `hibernation`); where the build has others, or they are PSA's, no connection is ever
+//! fit for it. What it relies on:
+//!
+//! - of a connection with its handshake over and freed, nothing in flight, nothing
+//!   pending and renegotiation off, records depend on the transform, the counters and
+//!   the negotiated length of fragments, and on nothing else. Stream: `cur_out_ctr` and
+//!   the counter at `in_ctr`. Datagrams: `cur_out_ctr`, which begins with the epoch,
+//!   `in_epoch`, the same number as long as nothing is renegotiated, and the window;
+//! - the transform of an AEAD suite follows from suite, keys and fixed IVs. `ivlen`,
+//!   `fixed_ivlen`, `taglen` and `minlen` are what `ssl_tls12_populate_transform` makes of
+//!   the suite; no MAC, no CBC. Connection IDs are in it too;
+//! - the key of AES, as long as only encryption is set up from it (GCM and CCM use no
+//!   other), is the beginning of its key schedule, `buf[rk_offset..]`, in little-endian
+//!   words; that of ChaCha20 is `state[4..12]` likewise. So nothing need be kept of the
+//!   handshake for the case that a connection may hibernate, and no key be derived again;
+//! - the session is read for the suite's name, the verify result and the negotiated
+//!   length of fragments. Its master secret is for renegotiation and resumption, and is
+//!   not kept;
+//! - a server whose client may begin anew from the same port asks for its id (`cli_id`).
+//!
+//! What must hold here:
+//!
+//! - a state is woken once. Woken twice it would encrypt two records with one nonce, by
+//!   which AES-GCM loses its authentication key. So it is no `Copy` or `Clone`,
+//!   [`Connection`] holds either it or the connection, and what [`Asleep::wake`] makes
+//!   sends nothing before it has taken the state's place;
+//! - it is wiped where it ends: woken, closed, dropped;
+//! - without memory a connection stays what it is, awake or asleep.
+
+use core::ffi::{CStr, c_char, c_int};
+use core::ptr::NonNull;
+
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+use super::psk::Seen;
+use super::{CID_MAX, Config, Outcome, Ssl, cipher_name, sys, zeroize};
+use crate::error::{Error, Result, check};
+use crate::ffi::{mpglue_calloc, mpglue_free};
+use crate::io::{Host, Interruption};
+use crate::mem::{Array, Box, Shared};
+
+/// Whether any connection may hibernate in this build.
+pub const AVAILABLE: bool = cfg!(hibernation);
+
+/// A record's number; a stream's other direction has the same.
+const COUNTER: usize = 8;
+/// The window of records that came: the highest number, and which below it.
+const WINDOW: usize = 16;
+/// The longest key.
+const KEY_MAX: usize = 32;
+/// Bytes of the nonce of each AEAD suite.
+const NONCE: usize = 12;
+
+/// A suite that a connection can hibernate with.
+#[derive(Clone, Copy)]
+struct Suite {
+    cipher: sys::mbedtls_cipher_type_t,
+    key: usize,
+    /// The part of the nonce that comes from the handshake.
+    fixed_iv: usize,
+    tag: usize,
+}
+
+impl Suite {
+    fn of(id: c_int) -> Option<Self> {
+        // SAFETY: returns NULL or a static suite; does not raise.
+        let info = unsafe { sys::mbedtls_ssl_ciphersuite_from_id(id).as_ref() }?;
+        let cipher = info.cipher.into();
+        let (key, fixed_iv) = match cipher {
+            sys::MBEDTLS_CIPHER_AES_128_GCM | sys::MBEDTLS_CIPHER_AES_128_CCM => (16, 4),
+            sys::MBEDTLS_CIPHER_AES_256_GCM | sys::MBEDTLS_CIPHER_AES_256_CCM => (KEY_MAX, 4),
+            sys::MBEDTLS_CIPHER_CHACHA20_POLY1305 => (KEY_MAX, NONCE),
+            _ => return None,
+        };
+        let short = u32::from(info.flags) & sys::MBEDTLS_CIPHERSUITE_SHORT_TAG != 0;
+        Some(Self { cipher, key, fixed_iv, tag: if short { 8 } else { 16 } })
+    }
+
+    /// Bytes of the keys and fixed IVs of both directions.
+    fn keys(self) -> usize {
+        self.key.saturating_add(self.fixed_iv).saturating_mul(2)
+    }
+
+    /// Writes the keys and fixed IVs of a transform of this suite.
+    #[cfg(hibernation)]
+    fn put_keys(self, transform: &sys::mbedtls_ssl_transform, room: &mut Room<'_>) -> Option<()> {
+        for (cipher, iv) in
+            [(&transform.cipher_ctx_enc, &transform.iv_enc), (&transform.cipher_ctx_dec, &transform.iv_dec)]
+        {
+            // SAFETY: the transform is in use.
+            unsafe { self.read_key(cipher, room.take(self.key))? };
+            room.put(iv.get(..self.fixed_iv)?);
+        }
+        Some(())
+    }
+
+    /// Writes the key that a cipher was set up with.
+    ///
+    /// # Safety
+    ///
+    /// `cipher` is set up for this suite, and has its key.
+    #[cfg(hibernation)]
+    unsafe fn read_key(self, cipher: &sys::mbedtls_cipher_context_t, key: &mut [u8]) -> Option<()> {
+        // SAFETY: by this function's contract each context is of the type that Mbed TLS
+        // allocates for its cipher.
+        let words: &[u32] = unsafe {
+            let context = NonNull::new(cipher.cipher_ctx)?;
+            let block = match self.cipher {
+                #[cfg(mbedtls_gcm_c)]
+                sys::MBEDTLS_CIPHER_AES_128_GCM | sys::MBEDTLS_CIPHER_AES_256_GCM => {
+                    &context.cast::<sys::mbedtls_gcm_context>().as_ref().cipher_ctx
+                }
+                #[cfg(mbedtls_ccm_c)]
+                sys::MBEDTLS_CIPHER_AES_128_CCM | sys::MBEDTLS_CIPHER_AES_256_CCM => {
+                    &context.cast::<sys::mbedtls_ccm_context>().as_ref().cipher_ctx
+                }
+                _ => cipher,
+            };
+            match self.cipher {
+                #[cfg(mbedtls_chachapoly_c)]
+                sys::MBEDTLS_CIPHER_CHACHA20_POLY1305 => {
+                    context.cast::<sys::mbedtls_chachapoly_context>().as_ref().chacha20_ctx.state.get(4..)?
+                }
+                _ => {
+                    let aes = NonNull::new(block.cipher_ctx)?.cast::<sys::mbedtls_aes_context>().as_ref();
+                    aes.buf.get(aes.rk_offset..)?
+                }
+            }
+        };
+        for (to, from) in key.chunks_mut(4).zip(words) {
+            to.copy_from_slice(from.to_le_bytes().get(..to.len())?);
+        }
+        Some(())
+    }
+
+    /// Makes the transform of a connection, which owns it from then on.
+    #[cfg(hibernation)]
+    fn set_up(self, ctx: &mut sys::mbedtls_ssl_context, state: &mut Bytes<'_>) -> Result<()> {
+        // SAFETY: zeroed memory is initialised as Mbed TLS does it; it belongs to the
+        // connection before anything can fail. The keys are as long as the suite has them.
+        // None raises.
+        unsafe {
+            let transform = mpglue_calloc(1, size_of::<sys::mbedtls_ssl_transform>())
+                .cast::<sys::mbedtls_ssl_transform>();
+            let Some(to) = transform.as_mut() else { return Err(Error::NoMemory) };
+            sys::mbedtls_ssl_transform_init(to);
+            ctx.transform = transform;
+            to.tls_version = sys::MBEDTLS_SSL_VERSION_TLS1_2;
+            to.ivlen = NONCE;
+            to.fixed_ivlen = self.fixed_iv;
+            to.taglen = self.tag;
+            to.minlen = NONCE.saturating_sub(self.fixed_iv).saturating_add(self.tag);
+            let info = sys::mbedtls_cipher_info_from_type(self.cipher);
+            for (cipher, iv, operation) in [
+                (&raw mut to.cipher_ctx_enc, &mut to.iv_enc, sys::MBEDTLS_ENCRYPT),
+                (&raw mut to.cipher_ctx_dec, &mut to.iv_dec, sys::MBEDTLS_DECRYPT),
+            ] {
+                let key = state.take(self.key);
+                copy(iv, state.take(self.fixed_iv));
+                let bits = c_int::try_from(key.len().saturating_mul(8)).unwrap_or(0);
+                check(sys::mbedtls_cipher_setup(cipher, info))?;
+                check(sys::mbedtls_cipher_setkey(cipher, key.as_ptr(), bits, operation))?;
+            }
+            ctx.transform_in = transform;
+            ctx.transform_out = transform;
+        }
+        Ok(())
+    }
+
+    #[cfg(not(hibernation))]
+    fn put_keys(self, _: &sys::mbedtls_ssl_transform, _: &mut Room<'_>) -> Option<()> {
+        None
+    }
+
+    #[cfg(not(hibernation))]
+    fn set_up(self, _: &mut sys::mbedtls_ssl_context, _: &mut Bytes<'_>) -> Result<()> {
+        Err(Error::NoMemory)
+    }
+}
+
+fn copy(to: &mut [u8], from: &[u8]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+}
+
+/// Reads bytes from the front.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    fn take(&mut self, n: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at_checked(n).unwrap_or_default();
+        self.0 = rest;
+        taken
+    }
+
+    /// What a length is in front of.
+    fn take_short(&mut self) -> &'a [u8] {
+        let n = self.take(1).first().copied().unwrap_or(0);
+        self.take(n.into())
+    }
+
+    fn take_u64(&mut self) -> u64 {
+        u64::from_be_bytes(self.take(8).try_into().unwrap_or_default())
+    }
+}
+
+/// Writes bytes behind each other.
+struct Room<'a>(&'a mut [u8]);
+
+impl<'a> Room<'a> {
+    fn take(&mut self, n: usize) -> &'a mut [u8] {
+        let (taken, rest) = core::mem::take(&mut self.0).split_at_mut_checked(n).unwrap_or_default();
+        self.0 = rest;
+        taken
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        copy(self.take(bytes.len()), bytes);
+    }
+}
+
+/// What an [`Ssl`] has and is asked for, awake or asleep.
+struct Head {
+    config: Shared<Config>,
+    #[cfg(mbedtls_ssl_keep_peer_certificate)]
+    peer_cert: Option<Array<u8>>,
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    psk: Seen,
+    #[cfg(mbedtls_ssl_alpn)]
+    alpn: *const c_char,
+    verify_result: u32,
+    bad_records: u32,
+    suite: u16,
+    #[cfg(mbedtls_ssl_record_size_limit)]
+    record_size_limit: u16,
+    #[cfg(mbedtls_ssl_proto_dtls)]
+    mtu: u16,
+    /// Bytes of the state that are behind this.
+    len: u16,
+    #[cfg(mbedtls_ssl_max_fragment_length)]
+    fragment_length: u8,
+    datagram: bool,
+    /// Connection IDs are in use.
+    cids: bool,
+}
+
+/// A connection that hibernates. Its state is, one behind the other:
+///
+/// - key and fixed IV for output, then for input;
+/// - the counter for output;
+/// - for input: a stream's counter; of datagrams the window's top, and the window;
+/// - of datagrams, each behind its length: the own and the peer's Connection ID, a
+///   server's client's id, and the random number of that client's hello.
+pub struct Asleep {
+    head: NonNull<Head>,
+}
+
+impl Asleep {
+    fn new(head: Head) -> Result<Self> {
+        let size = size_of::<Head>().saturating_add(head.len.into());
+        // SAFETY: the memory is aligned for any object and holds a head. Does not raise.
+        unsafe {
+            let memory = NonNull::new(mpglue_calloc(1, size)).ok_or(Error::NoMemory)?.cast::<Head>();
+            memory.write(head);
+            Ok(Self { head: memory })
+        }
+    }
+
+    fn head(&self) -> &Head {
+        // SAFETY: written when this was made, and owned by it.
+        unsafe { self.head.as_ref() }
+    }
+
+    fn head_mut(&mut self) -> &mut Head {
+        // SAFETY: as above, borrowed mutably.
+        unsafe { self.head.as_mut() }
+    }
+
+    fn state(&self) -> &[u8] {
+        // SAFETY: so many initialised bytes are behind the head.
+        unsafe { core::slice::from_raw_parts(self.head.add(1).as_ptr().cast(), self.head().len.into()) }
+    }
+
+    fn state_mut(&mut self) -> &mut [u8] {
+        let len = self.head().len.into();
+        // SAFETY: as above, borrowed mutably.
+        unsafe { core::slice::from_raw_parts_mut(self.head.add(1).as_ptr().cast(), len) }
+    }
+
+    /// The state behind keys and output's counter.
+    fn input(&self) -> Bytes<'_> {
+        let mut state = Bytes(self.state());
+        let keys = Suite::of(self.head().suite.into()).map_or(0, Suite::keys);
+        state.take(keys.saturating_add(COUNTER));
+        state
+    }
+
+    /// Own and the peer's Connection ID.
+    fn cids(&self) -> (&[u8], &[u8]) {
+        let mut state = self.input();
+        state.take(if self.head().datagram { WINDOW } else { COUNTER });
+        (state.take_short(), state.take_short())
+    }
+
+    fn newest_record(&self) -> u64 {
+        if self.head().datagram { self.input().take_u64() } else { 0 }
+    }
+
+    /// What a connection comes to if it is quiet, and of the kind. Nothing is left of it
+    /// then but to be dropped.
+    fn of(ssl: &mut Ssl) -> Result<Option<Self>> {
+        let Some(suite) = ssl.fit_to_sleep() else { return Ok(None) };
+        #[cfg(mbedtls_ssl_keep_peer_certificate)]
+        if ssl.peer_cert.is_none() {
+            // For want of memory, the handshake's end may have left it where it was.
+            ssl.release_handshake();
+            if ssl.peer_cert().is_some() && ssl.peer_cert.is_none() {
+                return Err(Error::NoMemory);
+            }
+        }
+        // SAFETY: a connection that is set up, between calls on it. It owns transform and
+        // session; the counter is in its input buffer.
+        let (ctx, transform, session, counter) = unsafe {
+            let ctx = &*ssl.ctx.get();
+            let (Some(transform), Some(session)) = (ctx.transform.as_ref(), ctx.session.as_ref()) else {
+                return Ok(None);
+            };
+            (ctx, transform, session, core::slice::from_raw_parts(ctx.in_ctr, COUNTER))
+        };
+        #[cfg(mbedtls_ssl_dtls_connection_id)]
+        let (cids, own_cid, peer_cid) = (
+            transform.in_cid_len != 0 || transform.out_cid_len != 0,
+            ctx.own_cid.get(..ctx.own_cid_len.into()).unwrap_or_default(),
+            transform.out_cid.get(..transform.out_cid_len.into()).unwrap_or_default(),
+        );
+        #[cfg(not(mbedtls_ssl_dtls_connection_id))]
+        let (cids, own_cid, peer_cid): (bool, &[u8], &[u8]) = (false, &[], &[]);
+        let hello = ssl.received.hello.as_ref().map_or(&[][..], |hello| hello);
+        let ids = [own_cid, peer_cid, ssl.client_id(), hello];
+        let mut len = suite.keys().saturating_add(COUNTER);
+        len = len.saturating_add(if ssl.datagram { WINDOW } else { COUNTER });
+        if ssl.datagram {
+            for id in ids {
+                if id.len() > u8::MAX.into() {
+                    return Ok(None);
+                }
+                len = len.saturating_add(1).saturating_add(id.len());
+            }
+        }
+        let (Ok(len), Ok(id)) = (u16::try_from(len), u16::try_from(session.ciphersuite)) else {
+            return Ok(None);
+        };
+        let mut asleep = Self::new(Head {
+            config: ssl.config.clone(),
+            #[cfg(mbedtls_ssl_keep_peer_certificate)]
+            peer_cert: None,
+            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+            psk: Seen::default(),
+            #[cfg(mbedtls_ssl_alpn)]
+            alpn: ctx.alpn_chosen,
+            verify_result: session.verify_result,
+            bad_records: ssl.received.bad_records,
+            suite: id,
+            #[cfg(mbedtls_ssl_record_size_limit)]
+            record_size_limit: session.record_size_limit,
+            #[cfg(mbedtls_ssl_proto_dtls)]
+            mtu: ctx.mtu,
+            len,
+            #[cfg(mbedtls_ssl_max_fragment_length)]
+            fragment_length: session.mfl_code,
+            datagram: ssl.datagram,
+            cids,
+        })?;
+        let mut room = Room(asleep.state_mut());
+        if suite.put_keys(transform, &mut room).is_none() {
+            return Ok(None);
+        }
+        room.put(&ctx.cur_out_ctr);
+        if ssl.datagram {
+            #[cfg(mbedtls_ssl_dtls_anti_replay)]
+            let (top, window) = (ctx.in_window_top, ctx.in_window);
+            #[cfg(not(mbedtls_ssl_dtls_anti_replay))]
+            let (top, window) = (0_u64, 0_u64);
+            room.put(&top.to_be_bytes());
+            room.put(&window.to_be_bytes());
+            for id in ids {
+                room.put(&[id.len() as u8]);
+                room.put(id);
+            }
+        } else {
+            room.put(counter);
+        }
+        #[cfg(mbedtls_ssl_keep_peer_certificate)]
+        {
+            asleep.head_mut().peer_cert = ssl.peer_cert.take();
+        }
+        #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+        {
+            asleep.head_mut().psk = core::mem::take(&mut ssl.psk);
+        }
+        Ok(Some(asleep))
+    }
+
+    /// The connection that this was, to take its place: this is to be dropped at once.
+    fn wake(&mut self) -> Result<Box<Ssl>> {
+        let head = self.head();
+        let Some(suite) = Suite::of(head.suite.into()) else { return Err(Error::NoMemory) };
+        let mut ssl = Box::new(|| Ssl::new(head.config.clone()))?;
+        ssl.datagram = head.datagram;
+        ssl.received.bad_records = head.bad_records;
+        let (config, ctx) = (head.config.as_ptr(), ssl.ctx.get());
+        // SAFETY: the object is where it stays. Whatever is allocated belongs to it before
+        // anything fails, and is freed with it. None raises.
+        let ctx = unsafe {
+            sys::mbedtls_ssl_init(ctx);
+            let session = mpglue_calloc(1, size_of::<sys::mbedtls_ssl_session>());
+            let Some(to) = session.cast::<sys::mbedtls_ssl_session>().as_mut() else {
+                return Err(Error::NoMemory);
+            };
+            sys::mbedtls_ssl_session_init(to);
+            to.tls_version = sys::MBEDTLS_SSL_VERSION_TLS1_2;
+            to.endpoint = (*config).endpoint;
+            to.ciphersuite = head.suite.into();
+            to.verify_result = head.verify_result;
+            #[cfg(mbedtls_ssl_max_fragment_length)]
+            {
+                to.mfl_code = head.fragment_length;
+            }
+            #[cfg(mbedtls_ssl_record_size_limit)]
+            {
+                to.record_size_limit = head.record_size_limit;
+            }
+            (*ctx).session = to;
+            (*ctx).session_in = to;
+            (*ctx).session_out = to;
+            &mut *ctx
+        };
+        ctx.conf = config;
+        ctx.state = sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+        ctx.tls_version = sys::MBEDTLS_SSL_VERSION_TLS1_2;
+        #[cfg(mbedtls_ssl_alpn)]
+        {
+            ctx.alpn_chosen = head.alpn;
+        }
+        let mut state = Bytes(self.state());
+        suite.set_up(ctx, &mut state)?;
+        copy(&mut ctx.cur_out_ctr, state.take(COUNTER));
+        if head.datagram {
+            #[cfg(mbedtls_ssl_proto_dtls)]
+            {
+                let [high, low, ..] = ctx.cur_out_ctr;
+                ctx.in_epoch = u16::from_be_bytes([high, low]);
+                ctx.mtu = head.mtu;
+            }
+            let (top, window) = (state.take_u64(), state.take_u64());
+            #[cfg(mbedtls_ssl_dtls_anti_replay)]
+            {
+                (ctx.in_window_top, ctx.in_window) = (top, window);
+            }
+            #[cfg(not(mbedtls_ssl_dtls_anti_replay))]
+            let _ = (top, window);
+            let (own_cid, peer_cid) = (state.take_short(), state.take_short());
+            #[cfg(mbedtls_ssl_dtls_connection_id)]
+            {
+                copy(&mut ctx.own_cid, own_cid);
+                ctx.own_cid_len = own_cid.len() as u8;
+                // SAFETY: made by `set_up`.
+                if let Some(transform) = unsafe { ctx.transform.as_mut() }.filter(|_| head.cids) {
+                    copy(&mut transform.in_cid, own_cid);
+                    transform.in_cid_len = own_cid.len() as u8;
+                    copy(&mut transform.out_cid, peer_cid);
+                    transform.out_cid_len = peer_cid.len() as u8;
+                }
+            }
+            #[cfg(not(mbedtls_ssl_dtls_connection_id))]
+            let _ = (own_cid, peer_cid);
+            let client_id = state.take_short();
+            #[cfg(mbedtls_ssl_dtls_hello_verify)]
+            if !client_id.is_empty() {
+                ssl.set_client_id(client_id)?;
+            }
+            #[cfg(not(mbedtls_ssl_dtls_hello_verify))]
+            let _ = client_id;
+            ssl.received.hello = state.take_short().try_into().ok();
+            ssl.resume(&[0; COUNTER])?;
+        } else {
+            ssl.resume(state.take(COUNTER))?;
+        }
+        ssl.install_timer();
+        let head = self.head_mut();
+        #[cfg(mbedtls_ssl_keep_peer_certificate)]
+        {
+            ssl.peer_cert = head.peer_cert.take();
+        }
+        #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+        {
+            ssl.psk = core::mem::take(&mut head.psk);
+        }
+        Ok(ssl)
+    }
+}
+
+impl Drop for Asleep {
+    fn drop(&mut self) {
+        zeroize(self.state_mut());
+        // SAFETY: the head is initialised, the memory from this allocator; neither is used
+        // again. Does not raise.
+        unsafe {
+            self.head.drop_in_place();
+            mpglue_free(self.head.as_ptr().cast());
+        }
+    }
+}
+
+impl Ssl {
+    /// The suite, if this is a connection that can hibernate, and is quiet.
+    fn fit_to_sleep(&self) -> Option<Suite> {
+        // SAFETY: reads fields of the connection that this owns, and of what that owns.
+        unsafe {
+            let ctx = &*self.ctx.get();
+            let fit = cfg!(hibernation)
+                && ctx.state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int
+                && ctx.tls_version == sys::MBEDTLS_SSL_VERSION_TLS1_2
+                && ctx.handshake.is_null()
+                && !ctx.transform.is_null()
+                && ctx.transform_in == ctx.transform
+                && ctx.transform_out == ctx.transform
+                && ctx.out_left == 0
+                && ctx.send_alert == 0
+                && ctx.badmac_seen_or_in_hsfraglen == 0
+                && !self.has_pending()
+                && (self.datagram || ctx.in_left == 0)
+                && !self.is_header_held();
+            #[cfg(mbedtls_ssl_renegotiation)]
+            let fit = fit
+                && u32::from((*ctx.conf).disable_renegotiation) == sys::MBEDTLS_SSL_RENEGOTIATION_DISABLED;
+            #[cfg(mbedtls_ssl_proto_dtls)]
+            let fit = {
+                let [high, low, ..] = ctx.cur_out_ctr;
+                fit && (!self.datagram || ctx.in_epoch == u16::from_be_bytes([high, low]))
+            };
+            if fit { Suite::of(ctx.session.as_ref()?.ciphersuite) } else { None }
+        }
+    }
+
+    /// What a server calls its client.
+    fn client_id(&self) -> &[u8] {
+        #[cfg(all(mbedtls_ssl_dtls_hello_verify, mbedtls_ssl_srv_c))]
+        // SAFETY: Mbed TLS's copy, as long as it says, which lives with the connection.
+        unsafe {
+            let ctx = &*self.ctx.get();
+            if !ctx.cli_id.is_null() {
+                return core::slice::from_raw_parts(ctx.cli_id, ctx.cli_id_len);
+            }
+        }
+        &[]
+    }
+}
+
+/// A connection, awake or asleep. What it is asked about itself it answers alike.
+pub enum Connection {
+    /// With all that Mbed TLS has of it.
+    Awake(Box<Ssl>),
+    /// With what it takes to make that again.
+    Asleep(Asleep),
+}
+
+impl Connection {
+    /// Wakes it if it is asleep.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`]; it is still asleep then.
+    pub fn wake(&mut self) -> Result<&mut Ssl> {
+        if let Self::Asleep(asleep) = self {
+            // What is replaced is wiped.
+            *self = Self::Awake(asleep.wake()?);
+        }
+        match self {
+            Self::Awake(ssl) => Ok(ssl),
+            Self::Asleep(_) => Err(Error::NoMemory),
+        }
+    }
+
+    /// Puts it to sleep if it is quiet, and one that can; whether it sleeps now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`]; it is still awake then.
+    pub fn hibernate(&mut self) -> Result<bool> {
+        if let Self::Awake(ssl) = self {
+            let Some(asleep) = Asleep::of(ssl)? else { return Ok(false) };
+            *self = Self::Asleep(asleep);
+        }
+        Ok(true)
+    }
+
+    /// Whether it sleeps.
+    #[must_use]
+    pub fn is_asleep(&self) -> bool {
+        matches!(self, Self::Asleep(_))
+    }
+
+    fn call(&mut self, call: impl FnOnce(&mut Ssl) -> Outcome) -> Outcome {
+        match self.wake() {
+            Ok(ssl) => call(ssl),
+            Err(_) => Outcome {
+                ret: sys::MBEDTLS_ERR_SSL_WANT_WRITE,
+                interruption: Some(Interruption::NoMemory),
+                verdict: 0,
+                end_of_stream: false,
+            },
+        }
+    }
+
+    /// As [`Ssl::handshake`].
+    pub fn handshake(&mut self, host: &mut dyn Host) -> Outcome {
+        self.call(|ssl| ssl.handshake(host))
+    }
+
+    /// As [`Ssl::read`].
+    pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Outcome {
+        self.call(|ssl| ssl.read(host, buf))
+    }
+
+    /// As [`Ssl::write`].
+    pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Outcome {
+        self.call(|ssl| ssl.write(host, buf))
+    }
+
+    /// As [`Ssl::close_notify`].
+    pub fn close_notify(&mut self, host: &mut dyn Host) -> Outcome {
+        self.call(|ssl| ssl.close_notify(host))
+    }
+
+    /// As [`Ssl::fatal_alert`].
+    pub fn fatal_alert(&mut self, host: &mut dyn Host, description: u32) -> Outcome {
+        self.call(|ssl| ssl.fatal_alert(host, description))
+    }
+
+    /// As [`Ssl::reconnected`].
+    pub fn reconnected(&mut self) {
+        if let Self::Awake(ssl) = self {
+            ssl.reconnected();
+        }
+    }
+
+    /// As [`Ssl::release_handshake`].
+    pub fn release_handshake(&mut self) {
+        if let Self::Awake(ssl) = self {
+            ssl.release_handshake();
+        }
+    }
+
+    /// As [`Ssl::is_datagram`].
+    #[must_use]
+    pub fn is_datagram(&self) -> bool {
+        match self {
+            Self::Awake(ssl) => ssl.is_datagram(),
+            Self::Asleep(asleep) => asleep.head().datagram,
+        }
+    }
+
+    /// As [`Ssl::is_handshake_over`].
+    #[must_use]
+    pub fn is_handshake_over(&self) -> bool {
+        match self {
+            Self::Awake(ssl) => ssl.is_handshake_over(),
+            Self::Asleep(_) => true,
+        }
+    }
+
+    /// As [`Ssl::is_alert_last`].
+    #[must_use]
+    pub fn is_alert_last(&self) -> bool {
+        match self {
+            Self::Awake(ssl) => ssl.is_alert_last(),
+            Self::Asleep(_) => false,
+        }
+    }
+
+    /// As [`Ssl::is_record_in_flight`].
+    #[must_use]
+    pub fn is_record_in_flight(&self) -> bool {
+        match self {
+            Self::Awake(ssl) => ssl.is_record_in_flight(),
+            Self::Asleep(_) => false,
+        }
+    }
+
+    /// As [`Ssl::verify_result`].
+    #[must_use]
+    pub fn verify_result(&self) -> u32 {
+        match self {
+            Self::Awake(ssl) => ssl.verify_result(),
+            Self::Asleep(asleep) => asleep.head().verify_result,
+        }
+    }
+
+    /// As [`Ssl::peer_verified`].
+    #[must_use]
+    pub fn peer_verified(&self) -> bool {
+        match self {
+            Self::Awake(ssl) => ssl.peer_verified(),
+            Self::Asleep(asleep) => asleep.head().config.verifies() && asleep.head().verify_result == 0,
+        }
+    }
+
+    /// As [`Ssl::bytes_available`].
+    #[must_use]
+    pub fn bytes_available(&self) -> usize {
+        match self {
+            Self::Awake(ssl) => ssl.bytes_available(),
+            Self::Asleep(_) => 0,
+        }
+    }
+
+    /// As [`Ssl::has_pending`].
+    #[must_use]
+    pub fn has_pending(&self) -> bool {
+        match self {
+            Self::Awake(ssl) => ssl.has_pending(),
+            Self::Asleep(_) => false,
+        }
+    }
+
+    /// As [`Ssl::cipher`].
+    #[must_use]
+    pub fn cipher(&self) -> Option<&'static CStr> {
+        match self {
+            Self::Awake(ssl) => ssl.cipher(),
+            Self::Asleep(asleep) => cipher_name(asleep.head().suite.into()),
+        }
+    }
+
+    /// As [`Ssl::version`].
+    #[must_use]
+    pub fn version(&self) -> Option<&'static CStr> {
+        match self {
+            Self::Awake(ssl) => ssl.version(),
+            Self::Asleep(asleep) => Some(if asleep.head().datagram { c"DTLSv1.2" } else { c"TLSv1.2" }),
+        }
+    }
+
+    /// As [`Ssl::own_cid`].
+    #[must_use]
+    pub fn own_cid(&self) -> &[u8] {
+        match self {
+            Self::Awake(ssl) => ssl.own_cid(),
+            Self::Asleep(asleep) => asleep.cids().0,
+        }
+    }
+
+    /// As [`Ssl::bad_records`].
+    #[must_use]
+    pub fn bad_records(&self) -> u32 {
+        match self {
+            Self::Awake(ssl) => ssl.bad_records(),
+            Self::Asleep(asleep) => asleep.head().bad_records,
+        }
+    }
+
+    /// As [`Ssl::newest_record`].
+    #[must_use]
+    pub fn newest_record(&self) -> u64 {
+        match self {
+            Self::Awake(ssl) => ssl.newest_record(),
+            Self::Asleep(asleep) => asleep.newest_record(),
+        }
+    }
+
+    /// As [`Ssl::retransmission_in`].
+    #[must_use]
+    pub fn retransmission_in(&self, now: u32) -> Option<u32> {
+        match self {
+            Self::Awake(ssl) => ssl.retransmission_in(now),
+            Self::Asleep(_) => None,
+        }
+    }
+
+    /// As [`Ssl::psk_identity`].
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    #[must_use]
+    pub fn psk_identity(&self) -> Option<&[u8]> {
+        match self {
+            Self::Awake(ssl) => ssl.psk_identity(),
+            Self::Asleep(asleep) => asleep.head().psk.identity.as_deref(),
+        }
+    }
+
+    /// As [`Ssl::psk_identity_hint`].
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    #[must_use]
+    pub fn psk_identity_hint(&self) -> Option<&[u8]> {
+        match self {
+            Self::Awake(ssl) => ssl.psk_identity_hint(),
+            Self::Asleep(asleep) => asleep.head().psk.hint.as_deref(),
+        }
+    }
+
+    /// As [`Ssl::peer_cid`].
+    #[must_use]
+    pub fn peer_cid(&self, cid: &mut [u8; CID_MAX]) -> Option<usize> {
+        match self {
+            Self::Awake(ssl) => ssl.peer_cid(cid),
+            Self::Asleep(asleep) => {
+                let (_, peer) = asleep.cids();
+                copy(cid, peer);
+                asleep.head().cids.then_some(peer.len())
+            }
+        }
+    }
+
+    /// As [`Ssl::peer_cert`].
+    #[must_use]
+    pub fn peer_cert(&self) -> Option<&[u8]> {
+        match self {
+            Self::Awake(ssl) => ssl.peer_cert(),
+            #[cfg(mbedtls_ssl_keep_peer_certificate)]
+            Self::Asleep(asleep) => asleep.head().peer_cert.as_deref(),
+            #[cfg(not(mbedtls_ssl_keep_peer_certificate))]
+            Self::Asleep(_) => None,
+        }
+    }
+
+    /// As [`Ssl::max_out_payload`], of one that is awake.
+    #[must_use]
+    pub fn max_out_payload(&self) -> usize {
+        match self {
+            Self::Awake(ssl) => ssl.max_out_payload(),
+            Self::Asleep(_) => 0,
+        }
+    }
+}

@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Hibernation: connections reduced to their keys and counters at every quiet point, of every
+//! suite that can, over streams and datagrams; what wakes is the connection that went to sleep.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+mod common;
+
+use common::alloc::{failing, holding, live, newest, spilled, watch};
+use common::datagrams::client;
+use common::{Balance, CLIENT, Dice, Duo, EBADF, End, Pair, SERVER, Setup, Weather, clock, pattern, records};
+use micropython_ssl::dtls::Settings;
+use micropython_ssl::error::Error;
+use micropython_ssl::io::Interruption;
+use micropython_ssl::mbedtls::HIBERNATION;
+
+const GCM: &str = "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256";
+
+/// Every kind of suite that hibernates, and what its state takes of a stream: keys, fixed IVs
+/// and a counter, each twice.
+const SUITES: [(&str, usize); 7] = [
+    (GCM, 2 * (16 + 4 + 8)),
+    ("TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384", 2 * (32 + 4 + 8)),
+    ("TLS-ECDHE-ECDSA-WITH-AES-128-CCM", 2 * (16 + 4 + 8)),
+    ("TLS-ECDHE-ECDSA-WITH-AES-256-CCM", 2 * (32 + 4 + 8)),
+    ("TLS-ECDHE-ECDSA-WITH-AES-128-CCM-8", 2 * (16 + 4 + 8)),
+    ("TLS-ECDHE-ECDSA-WITH-AES-256-CCM-8", 2 * (32 + 4 + 8)),
+    ("TLS-ECDHE-ECDSA-WITH-CHACHA20-POLY1305-SHA256", 2 * (32 + 12 + 8)),
+];
+
+const SLEEPERS: [&[usize]; 3] = [&[CLIENT], &[SERVER], &[CLIENT, SERVER]];
+
+fn setup(suite: &str) -> Setup<'_> {
+    // A slice of one, as long as the name.
+    Setup { suites: Box::leak(Box::new([suite])), ..Setup::default() }
+}
+
+/// What Python can ask of a connection.
+fn properties(end: &End) -> impl PartialEq + std::fmt::Debug + use<> {
+    let socket = &end.socket;
+    let mut cid = [0; micropython_ssl::mbedtls::CID_MAX];
+    let peer_cid = socket.peer_cid(&mut cid);
+    (
+        (socket.cipher(), socket.version(), socket.peer_cert().map(<[u8]>::to_vec), socket.peer_verified()),
+        (socket.own_cid().to_vec(), peer_cid, cid, socket.bad_records(), socket.newest_record()),
+        (socket.pending(), socket.close_notify_received(), socket.would_send(), socket.is_handshaking()),
+        (socket.is_datagram(), socket.poll(5, end.port.link.now())),
+    )
+}
+
+/// Puts an end to sleep, which changes nothing but what it takes.
+fn sleep(end: &mut End) {
+    let (before, awake) = (properties(end), live().bytes);
+    assert_eq!(end.socket.hibernate(), Ok(true));
+    assert!(end.socket.is_asleep());
+    assert_eq!(properties(end), before);
+    assert!(live().bytes < awake);
+    // There is nothing more to do then.
+    assert_eq!(end.socket.hibernate(), Ok(true));
+}
+
+#[test]
+fn every_suite_hibernates_at_every_quiet_point_of_a_stream() {
+    for (suite, _) in SUITES {
+        for sleepers in SLEEPERS {
+            let _balance = Balance::start();
+            let mut pair = setup(suite).open();
+            assert_eq!(pair.client.socket.cipher().unwrap().to_str().unwrap(), suite);
+            for n in [1, 2, 100, 5000, 20_000] {
+                for from in [CLIENT, SERVER, SERVER, CLIENT] {
+                    for side in sleepers {
+                        sleep(pair.end(*side));
+                    }
+                    pair.transfer(from, &pattern(n));
+                }
+            }
+            for side in sleepers {
+                sleep(pair.end(*side));
+            }
+            pair.prove();
+        }
+    }
+}
+
+#[test]
+fn the_state_is_keys_and_counters() {
+    assert!(HIBERNATION);
+    for (suite, state) in SUITES {
+        let _balance = Balance::start();
+        let mut pair = Setup { client_mode: 0, ..setup(suite) }.open();
+        pair.transfer(CLIENT, b"x");
+        for side in [CLIENT, SERVER] {
+            let awake = live();
+            let kept = pair.end(side).socket.peer_cert().map_or(0, <[u8]>::len);
+            sleep(pair.end(side));
+            let block = newest();
+            let freed = awake.bytes - live().bytes;
+            assert!(freed > 900, "{suite}: {freed} bytes less");
+            // Head and state; the certificate is beside it.
+            assert!(block.len() <= state + 96, "{suite}: {} bytes, {kept} of a certificate", block.len());
+            // The counters are the last of it: one record each, behind Finished.
+            let counters = if side == CLIENT { [2_u64, 1] } else { [1, 2] };
+            assert!(block.ends_with(&counters.map(u64::to_be_bytes).concat()));
+        }
+        pair.prove();
+    }
+}
+
+#[test]
+fn no_nonce_is_used_twice() {
+    let mut pair = setup(GCM).open();
+    for n in 0..50 {
+        sleep(&mut pair.client);
+        pair.transfer(CLIENT, &pattern(1 + n));
+        // Woken without memory, it has sent nothing.
+        sleep(&mut pair.client);
+        let (failed, _) = failing(n % 5, false, || pair.client.write(b"again"));
+        assert_eq!(failed, Err(Error::NoMemory));
+        pair.transfer(SERVER, &pattern(1 + n));
+    }
+    let sent = pair.link.wire(CLIENT).transcript();
+    let nonces = records(&sent).into_iter().filter(|record| record[0] == 23);
+    let nonces: Vec<_> = nonces.map(|record| record[5..13].to_vec()).collect();
+    assert_eq!(nonces.len(), 50);
+    assert!(nonces.is_sorted_by(|a, b| a < b));
+    pair.prove();
+}
+
+/// The keys for output and input in the state of a connection of AES-128-GCM, made last.
+fn keys() -> [Vec<u8>; 2] {
+    let block = newest();
+    let state = &block[block.len() - 56..];
+    [state[..16].to_vec(), state[20..36].to_vec()]
+}
+
+#[test]
+fn secrets_are_wiped() {
+    let _balance = Balance::start();
+    let mut pair = setup(GCM).open();
+    for key in [0, 1] {
+        pair.transfer(CLIENT, b"awake");
+        sleep(&mut pair.client);
+        let secret = keys()[key].clone();
+        assert!(secret.iter().any(|byte| *byte != 0));
+        pair.transfer(CLIENT, b"awake");
+        watch(&secret);
+        sleep(&mut pair.client);
+        assert_eq!(holding(), 1, "asleep");
+        // Out of memory anywhere on the way, nothing is left behind.
+        for n in 0.. {
+            let (result, failed) = failing(n, false, || pair.client.write(b"woken"));
+            assert_eq!(spilled(), 0, "allocation {n}");
+            assert!(failed && result == Err(Error::NoMemory), "{n}: {result:?}");
+            assert_eq!(holding(), 1, "allocation {n}");
+            if !pair.client.socket.is_asleep() {
+                assert!(n > 5, "{n} allocations");
+                break; // the record's buffer, behind it all
+            }
+        }
+        assert_eq!(pair.client.write(b"woken"), Ok(5));
+        assert_eq!(holding(), 1, "awake, in the key schedule");
+        let mut buf = [0; 5];
+        assert_eq!((pair.server.read(&mut buf), &buf), (Ok(5), b"woken"));
+        sleep(&mut pair.client);
+        assert_eq!((holding(), spilled()), (1, 0), "asleep again");
+    }
+    // Dropped asleep.
+    drop(pair);
+    assert_eq!((holding(), spilled()), (0, 0));
+}
+
+#[test]
+fn without_memory_it_stays_as_it_is() {
+    for datagram in [false, true] {
+        for side in [CLIENT, SERVER] {
+            let _balance = Balance::start();
+            let settings = Settings { cid: Some(3), ..Settings::DEFAULT };
+            let (mut pair, mut duo) = (None, None);
+            if datagram {
+                let duo = duo.insert(Duo::with(setup(GCM), settings));
+                duo.open();
+                duo.send(CLIENT, b"quiet");
+            } else {
+                pair = Some(setup(GCM).open());
+            }
+            let ends = |pair: &mut Option<Pair>, duo: &mut Option<Duo>, run: &mut dyn FnMut(&mut End)| match (
+                pair, duo,
+            ) {
+                (Some(pair), _) => run(pair.end(side)),
+                (_, Some(duo)) => run(duo.end(side)),
+                _ => unreachable!(),
+            };
+            let mut written = 0;
+            ends(&mut pair, &mut duo, &mut |end| {
+                for on in [false, true] {
+                    let before = properties(end);
+                    for n in 0.. {
+                        let (result, failed) = failing(n, on, || end.socket.hibernate());
+                        if !failed {
+                            assert_eq!((result, n), (Ok(true), 1));
+                            break;
+                        }
+                        assert_eq!(result, Err(Error::NoMemory));
+                        assert!(!end.socket.is_asleep());
+                        assert!(properties(end) == before);
+                    }
+                    let level = live();
+                    for n in 0.. {
+                        let (result, failed) = failing(n, on, || end.write(b"x"));
+                        if !failed {
+                            assert_eq!(result, Ok(1));
+                            assert!(n >= 6, "{n} allocations");
+                            written += 1;
+                            break;
+                        }
+                        assert_eq!(result, Err(Error::NoMemory), "allocation {n}");
+                        if !end.socket.is_asleep() {
+                            continue; // the record's buffer, behind it all
+                        }
+                        assert_eq!(live(), level);
+                        assert!(properties(end) == before, "allocation {n}");
+                    }
+                }
+            });
+            if let Some(mut pair) = pair {
+                let mut buf = [0; 1];
+                for _ in 0..written {
+                    assert_eq!(pair.end(1 - side).read(&mut buf), Ok(1));
+                }
+                pair.prove();
+            }
+            if let Some(mut duo) = duo {
+                for _ in 0..written {
+                    assert_eq!(duo.receive(1 - side), Ok(b"x".to_vec()));
+                }
+                duo.prove();
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_quiet_does_not_sleep() {
+    let _balance = Balance::start();
+    let mut pair = setup(GCM).pair();
+    assert_eq!(pair.client.socket.hibernate(), Ok(false), "before the handshake");
+    pair.link.wire(CLIENT).capacity = 100;
+    assert_eq!(pair.client.handshake(), Err(Error::WantWrite));
+    assert_eq!(pair.client.socket.hibernate(), Ok(false), "in it");
+    pair.link.wire(CLIENT).capacity = usize::MAX;
+    let mut pair = pair.open();
+
+    // A record half sent.
+    pair.client.port.max_write = 10;
+    pair.client.port.interrupt_at(1, Interruption::WouldBlock);
+    assert_eq!(pair.client.write(b"some data"), Err(Error::WantWrite));
+    assert_eq!(pair.client.socket.hibernate(), Ok(false));
+    assert_eq!(pair.client.write(b"some data"), Ok(9));
+    assert_eq!(pair.client.socket.hibernate(), Ok(true));
+
+    // A record come in part, and then read in part.
+    pair.server.port.max_read = 1;
+    for come in 1..9 + 29 {
+        pair.server.port.interrupt_at(1, Interruption::WouldBlock);
+        assert_eq!(pair.server.poke(), Err(Error::WantRead));
+        assert_eq!(pair.server.socket.hibernate(), Ok(false), "{come} bytes have come");
+    }
+    pair.server.port.unblock();
+    for read in 1..=9 {
+        assert_eq!(pair.server.poke(), Ok(1));
+        assert_eq!(pair.server.socket.hibernate(), Ok(read == 9), "{read} bytes are read");
+    }
+    pair.server.port.max_read = usize::MAX;
+
+    // One way closed; and failed.
+    assert_eq!(pair.client.close_notify(), Ok(()));
+    assert_eq!(pair.client.socket.hibernate(), Ok(false), "it has said that it ends");
+    assert_eq!(pair.server.poke(), Ok(0));
+    assert_eq!(pair.server.socket.hibernate(), Ok(false), "it knows that it ends");
+    let mut failed = setup("TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256").pair();
+    assert!(failed.handshake().0.is_err());
+    assert_eq!(failed.client.socket.hibernate(), Err(EBADF));
+}
+
+#[test]
+fn an_interrupted_record_header_is_no_quiet_point_without_memory_either() {
+    let _balance = Balance::start();
+    let mut pair = setup(GCM).open();
+    pair.client.write(&pattern(1000)).unwrap();
+    let (result, failed) = failing(0, true, || pair.server.read(&mut [0; 2000]));
+    assert_eq!((result, failed), (Err(Error::NoMemory), true));
+    assert_eq!(pair.server.socket.hibernate(), Ok(false));
+    assert_eq!(pair.server.read(&mut [0; 2000]), Ok(1000));
+    sleep(&mut pair.server);
+    pair.prove();
+}
+
+#[test]
+fn other_suites_do_not_sleep() {
+    let _balance = Balance::start();
+    let mut pair = setup("TLS-ECDHE-ECDSA-WITH-AES-128-CBC-SHA256").open();
+    for side in [CLIENT, SERVER] {
+        assert_eq!(pair.end(side).socket.hibernate(), Ok(false));
+        assert!(!pair.end(side).socket.is_asleep());
+    }
+    pair.prove();
+}
+
+#[test]
+fn both_certificates_and_the_end_are_there_after_waking() {
+    let _balance = Balance::start();
+    let mut pair = Setup { suites: &[GCM], ..Setup::mutual() }.open();
+    for side in [CLIENT, SERVER] {
+        assert!(pair.end(side).socket.peer_cert().is_some() && pair.end(side).socket.peer_verified());
+        sleep(pair.end(side));
+    }
+    // The end comes while it sleeps, and is not read before it is awake.
+    assert_eq!(pair.client.close_notify(), Ok(()));
+    assert!(!pair.client.socket.is_asleep() && pair.server.socket.is_asleep());
+    assert_eq!(pair.server.poke(), Ok(0));
+    assert!(pair.server.socket.close_notify_received());
+    assert_eq!(pair.server.unwrap(), Ok(()));
+    // Cut off instead.
+    let mut pair = setup(GCM).open();
+    sleep(&mut pair.server);
+    pair.link.hang_up(CLIENT);
+    assert_eq!(pair.server.poke(), Ok(0));
+    assert!(!pair.server.socket.close_notify_received());
+}
+
+// ---- Datagrams --------------------------------------------------------------
+
+fn duo(suite: &'static str, cids: Option<(u8, u8)>) -> Duo {
+    let settings = |cid| Settings { cid, ..Settings::DEFAULT };
+    let (client, server) = cids.map_or((None, None), |(client, server)| (Some(client), Some(server)));
+    Duo::new(&common::datagrams::contexts(setup(suite), settings(client), settings(server)))
+}
+
+#[test]
+fn every_suite_hibernates_at_every_quiet_point_of_a_conversation_by_datagrams() {
+    for (suite, state) in SUITES {
+        for cids in [None, Some((0, 0)), Some((0, 5)), Some((8, 0)), Some((4, 8))] {
+            let _balance = Balance::start();
+            let mut duo = duo(suite, cids);
+            duo.open();
+            // Its last flight may have to be sent again.
+            assert_eq!(duo.server.socket.hibernate(), Ok(false));
+            duo.send(CLIENT, b"quiet");
+            for sleepers in SLEEPERS {
+                for n in [1, 2, 100, 1000] {
+                    for from in [CLIENT, SERVER, SERVER, CLIENT] {
+                        for side in sleepers {
+                            sleep(duo.end(*side));
+                            let ids = cids.map_or(0, |(client, server)| usize::from(client + server));
+                            let block = newest().len();
+                            assert!(block <= state + 8 + ids + 46 + 100, "{suite}, {cids:?}: {block} bytes");
+                        }
+                        duo.send(from, &pattern(n));
+                    }
+                }
+            }
+            for side in [CLIENT, SERVER] {
+                sleep(duo.end(side));
+            }
+            duo.prove();
+        }
+    }
+}
+
+#[test]
+fn records_come_once_whether_it_slept_or_not() {
+    let _balance = Balance::start();
+    let mut duo = duo(GCM, None);
+    duo.open();
+    duo.send(CLIENT, b"quiet");
+    let mut old = Vec::new();
+    for n in 1..=100 {
+        sleep(&mut duo.server);
+        duo.send(CLIENT, &pattern(n));
+        old.push(duo.last_sent(CLIENT));
+        sleep(&mut duo.server);
+        for again in &old {
+            duo.link.inject(CLIENT, again);
+        }
+        assert_eq!(duo.receive(SERVER), Err(Error::WantRead), "all of {n} again");
+    }
+    // One that was overtaken by less than the window comes, once.
+    let late: Vec<_> = (0..3)
+        .map(|n| {
+            duo.client.write(&pattern(500 + n)).unwrap();
+            duo.link.wire(CLIENT).clear();
+            duo.last_sent(CLIENT)
+        })
+        .collect();
+    duo.send(CLIENT, b"newer");
+    for _ in 0..2 {
+        for (n, late) in late.iter().enumerate() {
+            sleep(&mut duo.server);
+            duo.link.inject(CLIENT, late);
+            let expected =
+                if duo.server.socket.newest_record() > 0 { duo.receive(SERVER) } else { unreachable!() };
+            if old.contains(late) {
+                assert_eq!(expected, Err(Error::WantRead));
+            } else {
+                assert_eq!(expected, Ok(pattern(500 + n)));
+                old.push(late.clone());
+            }
+        }
+    }
+    duo.prove();
+}
+
+#[test]
+fn sleep_in_bad_weather() {
+    for seed in 0..30 {
+        let _balance = Balance::start();
+        let cids = [None, Some((4, 4))][seed as usize % 2];
+        let weather = Weather { lost: 15, twice: 15, late: 15, short: 2, bent: 2 };
+        let mut duo = duo(SUITES[seed as usize % SUITES.len()].0, cids);
+        duo.open();
+        let mut duo = duo.under(weather, seed);
+        let mut dice = Dice::new(seed);
+        let (mut slept, mut came) = (0, [0, 0]);
+        let mut seen = [std::collections::BTreeSet::new(), std::collections::BTreeSet::new()];
+        for n in 0..400_u32 {
+            let side = dice.roll(2);
+            if dice.roll(2) == 0 && duo.end(side).socket.hibernate() == Ok(true) {
+                slept += 1;
+            }
+            let data = [&n.to_be_bytes()[..], &pattern(dice.roll(300))].concat();
+            assert_eq!(duo.end(side).write(&data), Ok(data.len()));
+            clock::advance(dice.roll(40) as u32);
+            let reader = dice.roll(2);
+            if dice.roll(2) == 0 && duo.end(reader).socket.hibernate() == Ok(true) {
+                slept += 1;
+            }
+            while let Ok(got) = duo.receive(reader) {
+                let number = u32::from_be_bytes(got[..4].try_into().unwrap());
+                assert!(seen[reader].insert(number), "datagram {number} comes twice");
+                assert!(pattern(300).starts_with(&got[4..]) && number <= n);
+                came[reader] += 1;
+            }
+        }
+        clock::advance(1000);
+        for side in [CLIENT, SERVER] {
+            while duo.receive(side).is_ok() {}
+        }
+        assert!(slept > 100 && came[0] > 80 && came[1] > 80, "slept {slept} times, {came:?} came");
+        duo.prove();
+    }
+}
+
+#[test]
+fn the_servers_last_flight_is_sent_again_before_it_may_sleep() {
+    let _balance = Balance::start();
+    let mut duo = duo(GCM, None);
+    duo.link.wire(SERVER).fault =
+        Some(Box::new(|number, _| if number == 5 { common::Fate::Lost } else { common::Fate::Arrives }));
+    duo.open();
+    assert_eq!(duo.server.socket.hibernate(), Ok(false));
+    duo.send(CLIENT, b"quiet");
+    for side in [CLIENT, SERVER] {
+        sleep(duo.end(side));
+    }
+    duo.prove();
+}
+
+#[test]
+fn bad_records_are_counted_on() {
+    let _balance = Balance::start();
+    let mut duo = duo(GCM, None);
+    duo.open();
+    duo.send(CLIENT, b"quiet");
+    for n in 1..=5 {
+        duo.client.write(b"bent").unwrap();
+        duo.link.wire(CLIENT).clear();
+        let mut bent = duo.last_sent(CLIENT);
+        *bent.last_mut().unwrap() ^= 1;
+        sleep(&mut duo.server);
+        duo.link.inject(CLIENT, &bent);
+        assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+        assert_eq!(duo.server.socket.bad_records(), n);
+    }
+    duo.prove();
+}
+
+#[test]
+fn a_client_begins_anew_at_a_server_that_sleeps() {
+    for cids in [None, Some((4, 4))] {
+        let _balance = Balance::start();
+        let mut duo = duo(GCM, cids);
+        duo.open();
+        for _ in 0..3 {
+            duo.send(CLIENT, b"before");
+            let hello =
+                duo.link.wire(CLIENT).sent.iter().rev().find(|sent| sent[0] == 22 && sent[13] == 1).cloned();
+            sleep(&mut duo.server);
+            // The hello that made the connection is nobody's business any more.
+            duo.link.inject(CLIENT, &hello.unwrap());
+            assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+            assert!(!duo.server.socket.is_handshaking());
+            sleep(&mut duo.server);
+            duo.client.socket = client(&duo.contexts[CLIENT]);
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+            assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+            assert!(!duo.server.socket.is_handshaking());
+            sleep(&mut duo.server);
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+            assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+            assert!(duo.server.socket.is_handshaking(), "with its cookie it begins anew");
+            duo.open();
+        }
+        duo.prove();
+    }
+}

@@ -22,6 +22,16 @@
 #define MPSSL_PEER_CERT_DICT 1 // getpeercert() without arguments
 #endif
 
+// Whether connections can hibernate: the same options as in build.rs.
+#if defined(MBEDTLS_SSL_PROTO_TLS1_2) && defined(MBEDTLS_CIPHER_C) && defined(MBEDTLS_AES_C) && defined(MBEDTLS_GCM_C) \
+    && !defined(MBEDTLS_USE_PSA_CRYPTO) && !defined(MBEDTLS_BLOCK_CIPHER_C) && !defined(MBEDTLS_AES_ALT) \
+    && !defined(MBEDTLS_AES_SETKEY_ENC_ALT) && !defined(MBEDTLS_GCM_ALT) && !defined(MBEDTLS_CCM_ALT) \
+    && !defined(MBEDTLS_CHACHA20_ALT) && !defined(MBEDTLS_CHACHAPOLY_ALT)
+#define MPSSL_HIBERNATION 1
+#else
+#define MPSSL_HIBERNATION 0
+#endif
+
 // Whether asynchronous exceptions were kept out already.
 typedef bool mpssl_signals_t;
 
@@ -47,14 +57,15 @@ typedef struct _ssl_socket_obj_t {
     mp_obj_t ecdsa_sign_callback; // likewise
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     mp_obj_t psk_keys; // server_psk_keys or psk_callback of the context, likewise
-    bool psk_keys_have_get; // it is the former
 #endif
     mp_obj_t pending_exc; // raised in a call-out, not yet raised on; MP_OBJ_NULL: none
+    // In one word: on a 32-bit port the object is two of the collector's blocks.
     bool busy; // a call into Rust is under way
-    bool datagram;
-    bool poll_first; // this call must not sleep in the transport
     bool closing; // close() was called meanwhile: the outermost call frees
     mpssl_signals_t signals; // what mpssl_leave restores
+    bool datagram : 1;
+    bool poll_first : 1; // this call must not sleep in the transport
+    bool psk_keys_have_get : 1; // psk_keys is server_psk_keys
 } ssl_socket_obj_t;
 
 // Makes a call that may run out of memory; once more after a collection, which

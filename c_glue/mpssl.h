@@ -135,6 +135,10 @@ bool mpssl_context_has_cookies(const mpssl_context_t *context); // a DTLS server
 mpssl_dtls_t mpssl_context_dtls(const mpssl_context_t *context);
 mpssl_status_t mpssl_context_set_dtls(mpssl_context_t *context, mpssl_dtls_t dtls);
 
+// After how many idle milliseconds connections to be hibernate by themselves; -1: they do not.
+int32_t mpssl_context_hibernate_after(const mpssl_context_t *context);
+void mpssl_context_set_hibernate_after(mpssl_context_t *context, int32_t ms);
+
 /******************************************************************************/
 // Datagrams that belong to no connection yet, on a socket that many clients call.
 
@@ -188,6 +192,14 @@ mpssl_status_t mpssl_socket_unwrap(mpssl_socket_t *socket, void *owner);
 uint32_t mpssl_socket_poll(const mpssl_socket_t *socket, uint32_t flags, uint32_t *ask);
 // The transport's answer to *ask, translated back to `flags`.
 uint32_t mpssl_socket_polled(const mpssl_socket_t *socket, uint32_t flags, uint32_t reply);
+
+// Hibernates if the connection is quiet, and can; *asleep: whether it does now. The next call
+// that reads or writes wakes it: MPSSL_NO_MEMORY where it cannot, and it sleeps on.
+mpssl_status_t mpssl_socket_hibernate(mpssl_socket_t *socket, bool *asleep);
+// The same if the context says so, and the connection was idle for as long as it says. For
+// when nothing has come in. Without memory for it, it stays awake.
+void mpssl_socket_rest(mpssl_socket_t *socket);
+bool mpssl_socket_is_asleep(const mpssl_socket_t *socket);
 
 bool mpssl_socket_is_datagram(const mpssl_socket_t *socket);
 bool mpssl_socket_is_handshaking(const mpssl_socket_t *socket);

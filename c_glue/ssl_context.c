@@ -366,6 +366,12 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         } else if (attr == MP_QSTR_server_psk_keys) {
             dest[0] = self->server_psk_keys;
 #endif
+        } else if (attr == MP_QSTR_hibernate_after) {
+            mpssl_signals_t signals;
+            claim(self, &signals);
+            int32_t ms = mpssl_context_hibernate_after(self->tls);
+            mpssl_release(&self->busy, &signals);
+            dest[0] = ms < 0 ? mp_const_none : mp_obj_new_int(ms);
         } else if (attr == MP_QSTR__context && takes_paths(self)) {
             dest[0] = self_in; // upstream's ssl.SSLContext wraps a tls.SSLContext of this name
 #if defined(MBEDTLS_SSL_PROTO_DTLS)
@@ -385,6 +391,16 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             dest[0] = MP_OBJ_NULL;
         } else if (attr == MP_QSTR_ecdsa_sign_callback) {
             self->ecdsa_sign_callback = dest[1];
+            dest[0] = MP_OBJ_NULL;
+        } else if (attr == MP_QSTR_hibernate_after) {
+            int32_t ms = dest[1] == mp_const_none ? -1 : to_int32(mp_obj_get_int(dest[1]));
+            if (ms < 0 && dest[1] != mp_const_none) {
+                mp_raise_ValueError(MP_ERROR_TEXT("invalid hibernate_after"));
+            }
+            mpssl_signals_t signals;
+            claim(self, &signals);
+            mpssl_context_set_hibernate_after(self->tls, ms);
+            mpssl_release(&self->busy, &signals);
             dest[0] = MP_OBJ_NULL;
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
         } else if (attr == MP_QSTR_psk_identity) {

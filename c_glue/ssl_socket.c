@@ -348,6 +348,9 @@ static mp_uint_t socket_poll(ssl_socket_obj_t *self, uintptr_t flags, int *errco
             status = (mpssl_status_t){ MPSSL_ERRNO, mpssl_stream_errno(poll.err) };
         } else {
             ready |= mpssl_socket_polled(self->tls, flags, poll.result);
+            if (!(ready & MP_STREAM_POLL_RD)) {
+                mpssl_socket_rest(self->tls);
+            }
         }
     }
     return leave_stream(self, status, ready, errcode);
@@ -511,6 +514,18 @@ static mp_obj_t socket_unwrap(mp_obj_t self_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_unwrap_obj, socket_unwrap);
 
+// hibernate() -> whether the connection sleeps now.
+static mp_obj_t socket_hibernate(mp_obj_t self_in) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    bool asleep = false;
+    enter(self);
+    mpssl_status_t status;
+    CALL_WITH_MEMORY(status, mpssl_socket_hibernate(self->tls, &asleep));
+    leave(self, status);
+    return mp_obj_new_bool(asleep);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(socket_hibernate_obj, socket_hibernate);
+
 // makefile(*args) -> the socket itself, which is a stream; as MicroPython's sockets do.
 static mp_obj_t socket_makefile(size_t n_args, const mp_obj_t *args) {
     (void)n_args;
@@ -621,6 +636,12 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         bool received = mpssl_socket_close_notify_received(self->tls);
         mpssl_leave(self);
         dest[0] = mp_obj_new_bool(received);
+    } else if (attr == MP_QSTR_hibernating) {
+        ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+        enter(self);
+        bool asleep = mpssl_socket_is_asleep(self->tls);
+        mpssl_leave(self);
+        dest[0] = mp_obj_new_bool(asleep);
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     } else if (attr == MP_QSTR_psk_identity) {
         // A server's client's, None where no pre-shared key was used.
@@ -670,6 +691,7 @@ static const mp_rom_map_elem_t socket_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR_do_handshake), MP_ROM_PTR(&socket_do_handshake_obj) },
     { MP_ROM_QSTR(MP_QSTR_makefile), MP_ROM_PTR(&socket_makefile_obj) },
     { MP_ROM_QSTR(MP_QSTR_unwrap), MP_ROM_PTR(&socket_unwrap_obj) },
+    { MP_ROM_QSTR(MP_QSTR_hibernate), MP_ROM_PTR(&socket_hibernate_obj) },
     { MP_ROM_QSTR(MP_QSTR_cipher), MP_ROM_PTR(&socket_cipher_obj) },
     { MP_ROM_QSTR(MP_QSTR_version), MP_ROM_PTR(&socket_version_obj) },
     { MP_ROM_QSTR(MP_QSTR_pending), MP_ROM_PTR(&socket_pending_obj) },

@@ -34,6 +34,7 @@ pub struct Context {
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
     cookies: Option<Shared<Cookies>>,
     dtls: dtls::Settings,
+    hibernate_after: Option<u32>,
     /// What these settings make; `None` since the last change.
     config: Option<Shared<Config>>,
 }
@@ -92,6 +93,7 @@ impl Context {
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
             cookies,
             dtls: dtls::Settings::DEFAULT,
+            hibernate_after: None,
             config: None,
         })
     }
@@ -151,6 +153,18 @@ impl Context {
         self.dtls = settings;
         self.config = None;
         Ok(())
+    }
+
+    /// After how many idle milliseconds connections hibernate by themselves, if at all.
+    #[must_use]
+    pub fn hibernate_after(&self) -> Option<u32> {
+        self.hibernate_after
+    }
+
+    /// Sets that, for connections to be.
+    pub fn set_hibernate_after(&mut self, ms: Option<u32>) {
+        self.hibernate_after = ms;
+        self.config = None;
     }
 
     /// The cookies of a DTLS server; `None` for any other context.
@@ -309,6 +323,7 @@ impl Context {
         let config = Shared::new(empty, |config| {
             config.set_defaults(self.endpoint(), self.transport())?;
             config.set_verify_mode(self.verify_mode);
+            config.set_hibernate_after(self.hibernate_after);
             if let Some(credentials) = &self.credentials {
                 if host_signs {
                     config.set_signing_credentials(credentials)?;

@@ -449,6 +449,18 @@ pub extern "C" fn mpssl_context_set_dtls(context: &mut Context, dtls: mpssl_dtls
 }
 
 /// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_hibernate_after(context: &Context) -> i32 {
+    context.hibernate_after().and_then(|ms| i32::try_from(ms).ok()).unwrap_or(-1)
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_set_hibernate_after(context: &mut Context, ms: i32) {
+    context.set_hibernate_after(u32::try_from(ms).ok());
+}
+
+/// See `mpssl.h`.
 ///
 /// # Safety
 ///
@@ -590,6 +602,24 @@ pub extern "C" fn mpssl_socket_close_notify(socket: &mut Socket, owner: *mut c_v
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_unwrap(socket: &mut Socket, owner: *mut c_void) -> mpssl_status_t {
     status(socket.unwrap(&mut Owner(owner)))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_hibernate(socket: &mut Socket, asleep: &mut bool) -> mpssl_status_t {
+    status(socket.hibernate().map(|sleeps| *asleep = sleeps))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_rest(socket: &mut Socket) {
+    socket.rest(ticks_ms());
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_is_asleep(socket: &Socket) -> bool {
+    socket.is_asleep()
 }
 
 /// See `mpssl.h`.

@@ -64,6 +64,8 @@ pub struct Socket {
     in_flight: usize,
     close_notify_sent: bool,
     cid_required: bool,
+    /// When data last went either way, in milliseconds.
+    used_at: u32,
 }
 
 const CLOSED: Error = Error::Errno(MPSSL_EBADF.cast_signed());
@@ -146,6 +148,7 @@ impl Socket {
             in_flight: 0,
             close_notify_sent: false,
             cid_required: context.transport() == Transport::Datagram && context.dtls().cid_required,
+            used_at: 0,
         })
     }
 
@@ -256,6 +259,7 @@ impl Socket {
         while self.state == State::Handshaking {
             let outcome = self.ssl.handshake(host);
             self.judge(host, outcome, operation)?;
+            self.used_at = host.ticks_ms();
         }
         Ok(())
     }
@@ -274,6 +278,7 @@ impl Socket {
             self.handshake_for(host, Operation::Read)?;
             let outcome = self.ssl.read(host, buf);
             if let Some(done) = self.judge(host, outcome, Operation::Read)? {
+                self.used(host.ticks_ms());
                 return Ok(done);
             }
         }
@@ -326,6 +331,7 @@ impl Socket {
                 _ => 0,
             };
             if let Some(done) = result? {
+                self.used(host.ticks_ms());
                 return Ok(done);
             }
         }
@@ -349,6 +355,20 @@ impl Socket {
             self.waits_for = 0;
         }
         Ok(asleep)
+    }
+
+    fn used(&mut self, now: u32) {
+        self.used_at = now;
+        self.rest(now);
+    }
+
+    /// Hibernates if the context says that it is to be by itself, and no data went either
+    /// way for as long as it says. Without memory for it, it stays awake.
+    pub fn rest(&mut self, now: u32) {
+        let Some(after) = self.ssl.hibernate_after() else { return };
+        if now.wrapping_sub(self.used_at) >= after {
+            let _ = self.hibernate();
+        }
     }
 
     /// Whether the connection hibernates.

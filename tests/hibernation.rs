@@ -84,7 +84,7 @@ fn every_suite_hibernates_at_every_quiet_point_of_a_stream() {
 
 #[test]
 fn the_state_is_keys_and_counters() {
-    assert!(HIBERNATION);
+    const { assert!(HIBERNATION) };
     for (suite, state) in SUITES {
         let _balance = Balance::start();
         let mut pair = Setup { client_mode: 0, ..setup(suite) }.open();

@@ -58,6 +58,7 @@ pub struct Config {
     psk: psk::Settings,
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
     cookies: Option<Shared<dtls::Cookies>>,
+    hibernate_after: Option<u32>,
 }
 
 impl Config {
@@ -78,6 +79,7 @@ impl Config {
             psk: psk::Settings::default(),
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
             cookies: None,
+            hibernate_after: None,
         }
     }
 
@@ -312,6 +314,15 @@ impl Config {
             }
         }
         self.cookies = cookies.cloned();
+    }
+
+    /// After how many idle milliseconds a connection hibernates by itself.
+    pub fn set_hibernate_after(&mut self, ms: Option<u32>) {
+        self.hibernate_after = ms;
+    }
+
+    pub(super) fn hibernate_after(&self) -> Option<u32> {
+        self.hibernate_after
     }
 
     pub(super) fn as_ptr(&self) -> *const sys::mbedtls_ssl_config {

@@ -600,6 +600,15 @@ impl Connection {
         Ok(true)
     }
 
+    /// After how many milliseconds one that is awake is to hibernate by itself, if at all.
+    #[must_use]
+    pub fn hibernate_after(&self) -> Option<u32> {
+        match self {
+            Self::Awake(ssl) => ssl.config.hibernate_after(),
+            Self::Asleep(_) => None,
+        }
+    }
+
     /// Whether it sleeps.
     #[must_use]
     pub fn is_asleep(&self) -> bool {

@@ -24,6 +24,7 @@ import browser  # noqa: E402, F401
 import cases  # noqa: E402
 import certificates  # noqa: E402, F401
 import examples  # noqa: E402, F401
+import hibernation  # noqa: E402, F401
 import https  # noqa: E402, F401
 import mqtt  # noqa: E402, F401
 import openssl  # noqa: E402, F401

@@ -511,6 +511,51 @@ for what_, (identity_, key_) in ODD_PSKS.items():
         finished(client, r"^ANSWER 68656c6c6f0a$")
 
 
+# --- Hibernation ---------------------------------------------------------------------------------
+
+HIBERNATING = (
+    "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256",
+    "TLS-ECDHE-ECDSA-WITH-CHACHA20-POLY1305-SHA256",
+)
+
+for suite_, make_ in itertools.product(HIBERNATING, (OpenSSL, GnuTLS, MbedTLS)):
+
+    @case(f"hibernation: {suite_}: {make_().name} client, our server")
+    def hibernating_server(bench, suite=suite_, make=make_):
+        server, port = bench.server(ciphers=suite, hibernate_after=0)
+        make().client(bench, port, CERTIFICATE)
+        server.wait_for(f"^CLIENT {suite} ")
+        server.wait_for("^SLEEPS True")
+
+    @case(f"hibernation: {suite_}: {make_().name} server, our client")
+    def hibernating_client(bench, suite=suite_, make=make_):
+        peer = make()
+        port = peer.server(bench, CERTIFICATE)
+        given = {"ciphers": suite, "exchanges": 5, "hibernate": 1, "limit": WAIT_S, "mtu": 600}
+        client = bench.client(port, say=b"hello\n".hex(), **given)
+        if hasattr(peer, "talk"):
+            peer.talk(bench, client)
+        sleeping(peer, client)
+
+
+def sleeping(peer, client):
+    """Our client has slept before each write, read and close, and has its five answers."""
+    match = finished(client, r"^SLEPT (\d+)")
+    answers = re.findall(r"^ANSWER (\w+)", client.output(), re.MULTILINE)
+    check(len(answers) == 5, f"{len(answers)} answers")
+    check(re.search(peer.answer, bytes.fromhex(answers[-1])), f"answered {answers[-1]}")
+    check(int(match[1]) >= 11, f"slept {match[1]} times")
+
+
+@case("hibernation: ours to ours with Connection IDs, 20 % lost, duplicated, reordered, rebound")
+def hibernating_ours(bench):
+    server, port = bench.server(timeout="100,1000", cid=8, hibernate_after=0)
+    port = bench.faults(port, seed=5, loss=0.2, duplicate=0.2, reorder=0.2, rebind_data=True)
+    given = {"exchanges": 5, "hibernate": 1, "cid": 4, "limit": WAIT_S}
+    sleeping(GnuTLS(), bench.client(port, timeout="100,1000", **given))
+    server.wait_for("^SLEEPS True")
+
+
 # --- Connection IDs ------------------------------------------------------------------------------
 
 

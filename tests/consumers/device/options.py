@@ -68,3 +68,15 @@ def pre_shared_keys(given, result, server):
     else:
         result.psk_identity = identity
         result.psk_key = key
+
+
+def resting(given, connection):
+    """A function that does nothing, or with hibernate= puts the connection to sleep."""
+
+    def rest():
+        if "hibernate" in given:
+            before = connection.cipher(), connection.getpeercert(True)
+            print("SLEEPS", connection.hibernate())
+            assert before == (connection.cipher(), connection.getpeercert(True))
+
+    return rest

@@ -1,9 +1,12 @@
-"""One connection: sends line= and reads a line back."""
+"""One connection: sends line= and reads a line back, exchanges= times.
+
+With hibernate= the connection does so wherever it can be woken again.
+"""
 
 import socket
 import sys
 
-from options import context, options
+from options import context, options, resting
 
 given = options()
 try:
@@ -20,8 +23,13 @@ try:
     print("CIPHER", *connection.cipher())
     if "psk_identity" in given:
         print("HINT", connection.psk_identity_hint)
-    connection.write(given.get("line", "hello").encode() + b"\n")
-    print("LINE", connection.readline())
+    rest = resting(given, connection)
+    for _ in range(int(given.get("exchanges", 1))):
+        rest()
+        connection.write(given.get("line", "hello").encode() + b"\n")
+        rest()
+        print("LINE", connection.readline())
+    rest()
     if "until_eof" in given:
         print("EOF", connection.read())
         print("AGAIN", connection.read(1))

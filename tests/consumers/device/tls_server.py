@@ -1,8 +1,12 @@
-"""Serves count= connections in turn: reads a line, answers it with "echo:" before it."""
+"""Serves count= connections in turn: reads a line, answers it with "echo:" before it,
+exchanges= times.
+
+With hibernate= the connection does so wherever it can be woken again.
+"""
 
 import socket
 
-from options import context, options
+from options import context, options, resting
 
 given = options()
 ctx = context(given, server=True)
@@ -20,9 +24,14 @@ for _ in range(int(given.get("count", 1))):
         print("CIPHER", *connection.cipher())
         if "psk_identity" in given:
             print("IDENTITY", connection.psk_identity)
-        line = connection.readline()
-        print("LINE", line)
-        connection.write(b"echo:" + line)
+        rest = resting(given, connection)
+        for _ in range(int(given.get("exchanges", 1))):
+            rest()
+            line = connection.readline()
+            print("LINE", line)
+            rest()
+            connection.write(b"echo:" + line)
+        rest()
         if "until_eof" in given:
             print("EOF", connection.read())
             print("AGAIN", connection.read(1))

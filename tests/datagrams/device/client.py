@@ -2,6 +2,7 @@
 
 mode=blocking   wrap_socket() handshakes
 mode=deferred   the handshake happens in read()
+hibernate=1     between each write and read (of modes that block); prints how often
 mode=asyncio    on a socket that does not block, in asyncio
 """
 
@@ -18,6 +19,13 @@ question = bytes.fromhex(given.get("say", b"hello\n".hex()))
 exchanges = int(given.get("exchanges", 1))
 TRIES = 30
 start = time.ticks_ms()
+slept = 0
+
+
+def rest(connection):
+    global slept
+    if "hibernate" in given:
+        slept += connection.hibernate()
 
 
 def said(connection, answer):
@@ -29,7 +37,9 @@ def said(connection, answer):
 
 def ask(connection):
     for _ in range(TRIES):
+        rest(connection)
         connection.write(question)
+        rest(connection)
         try:
             return connection.read(2048)
         except OSError as error:
@@ -57,6 +67,8 @@ def blocking():
     connection.settimeout(1)
     for _ in range(exchanges):
         said(connection, ask(connection))
+    rest(connection)
+    print("SLEPT", slept)
     connection.close()
 
 

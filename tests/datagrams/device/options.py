@@ -15,7 +15,8 @@ def read(path):
 
 
 def context(given, server=False):
-    """A context from ca=, cert=, key=, timeout=INITIAL,MAXIMUM, mtu=, cid=, ciphers=.
+    """A context from ca=, cert=, key=, timeout=INITIAL,MAXIMUM, mtu=, cid=, ciphers=,
+    hibernate_after=.
 
     With ca= it verifies.
 
@@ -49,6 +50,8 @@ def context(given, server=False):
         result.dtls_timeout = tuple(int(ms) for ms in given["timeout"].split(","))
     if "mtu" in given:
         result.dtls_mtu = int(given["mtu"])
+    if "hibernate_after" in given:
+        result.hibernate_after = int(given["hibernate_after"])
     if "cid" in given:
         result.dtls_cid = int(given["cid"])
         result.dtls_cid_required = given.get("cid_required") == "1"

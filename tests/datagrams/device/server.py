@@ -75,6 +75,8 @@ async def echo(connection, client):
                 print("CLIENT", *connection.cipher(), "CID", connection_ids(connection))
                 print("CERTIFICATE", cert and len(cert))
                 print("IDENTITY", connection.psk_identity)
+            if "hibernate_after" in given:
+                print("SLEEPS", connection.hibernating)
             connection.write(stats() if data == b"stats" else data)
     except asyncio.TimeoutError:
         pass

@@ -76,12 +76,10 @@ const P256_OPTIONS: &[&str] = &["MBEDTLS_ECP_C", "MBEDTLS_ECP_DP_SECP256R1_ENABL
 /// The functions of Mbed TLS's that are wrapped then.
 const P256_WRAPPED: &[&str] = &["mbedtls_ecp_mul_restartable", "mbedtls_ecp_muladd_restartable"];
 
-/// What hibernation is put under.
-const HIBERNATION_OPTIONS: &[&str] =
-    &["MBEDTLS_SSL_PROTO_TLS1_2", "MBEDTLS_CIPHER_C", "MBEDTLS_AES_C", "MBEDTLS_GCM_C"];
-/// Ciphers whose contexts are laid out otherwise: PSA's, and those that a port brings.
-const HIBERNATION_OBSTACLES: &[&str] = &[
-    "MBEDTLS_USE_PSA_CRYPTO",
+/// What hibernation needs, where keys are not PSA's.
+const HIBERNATION_OPTIONS: &[&str] = &["MBEDTLS_SSL_PROTO_TLS1_2", "MBEDTLS_CIPHER_C"];
+/// Ciphers of which Rust does not know where they have their key: a chip's, say.
+const OTHER_CIPHERS: &[&str] = &[
     "MBEDTLS_BLOCK_CIPHER_C",
     "MBEDTLS_AES_ALT",
     "MBEDTLS_AES_SETKEY_ENC_ALT",
@@ -101,7 +99,8 @@ const ABI_TYPES: &[&str] = &[
     "mbedtls_ctr_drbg_context",
     "mbedtls_entropy_context",
 ];
-/// Those that hibernation looks into, where they are compiled in.
+/// Those that hibernation looks into, where they are compiled in: the transform, and as
+/// long as there are no other ciphers, keys.
 const HIBERNATION_ABI_TYPES: &[&str] = &[
     "mbedtls_ssl_transform",
     "mbedtls_cipher_context_t",
@@ -158,9 +157,15 @@ fn run() -> Result<()> {
 
     println!("cargo::rustc-check-cfg=cfg(hibernation)");
     let hibernation = HIBERNATION_OPTIONS.iter().all(|option| macros.contains_key(*option))
-        && !HIBERNATION_OBSTACLES.iter().any(|option| macros.contains_key(*option));
-    if hibernation {
-        println!("cargo::rustc-cfg=hibernation");
+        && !macros.contains_key("MBEDTLS_USE_PSA_CRYPTO");
+    println!("cargo::rustc-check-cfg=cfg(exported_keys)");
+    let exported_keys = hibernation
+        && (env::var_os("CARGO_FEATURE_EXPORTED_KEYS").is_some()
+            || OTHER_CIPHERS.iter().any(|option| macros.contains_key(*option)));
+    for (cfg, is) in [("hibernation", hibernation), ("exported_keys", exported_keys)] {
+        if is {
+            println!("cargo::rustc-cfg={cfg}");
+        }
     }
 
     let clang_args = input.clang_args(&macros)?;
@@ -176,8 +181,9 @@ fn run() -> Result<()> {
 
     let mut abi_types = ABI_TYPES.to_vec();
     if hibernation {
+        let looked_into = if exported_keys { 2 } else { HIBERNATION_ABI_TYPES.len() };
         let compiled_in = |name: &&str| mbedtls_sys.contains(&format!("\"Size of {name}\""));
-        abi_types.extend(HIBERNATION_ABI_TYPES.iter().copied().filter(compiled_in));
+        abi_types.extend(HIBERNATION_ABI_TYPES.iter().copied().take(looked_into).filter(compiled_in));
     }
     let abi = abi_header(&mbedtls_sys, &abi_types)?;
     write_if_changed(&out.join("mpssl_abi.h"), &abi)?;

@@ -23,10 +23,7 @@
 #endif
 
 // Whether connections can hibernate: the same options as in build.rs.
-#if defined(MBEDTLS_SSL_PROTO_TLS1_2) && defined(MBEDTLS_CIPHER_C) && defined(MBEDTLS_AES_C) && defined(MBEDTLS_GCM_C) \
-    && !defined(MBEDTLS_USE_PSA_CRYPTO) && !defined(MBEDTLS_BLOCK_CIPHER_C) && !defined(MBEDTLS_AES_ALT) \
-    && !defined(MBEDTLS_AES_SETKEY_ENC_ALT) && !defined(MBEDTLS_GCM_ALT) && !defined(MBEDTLS_CCM_ALT) \
-    && !defined(MBEDTLS_CHACHA20_ALT) && !defined(MBEDTLS_CHACHAPOLY_ALT)
+#if defined(MBEDTLS_SSL_PROTO_TLS1_2) && defined(MBEDTLS_CIPHER_C) && !defined(MBEDTLS_USE_PSA_CRYPTO)
 #define MPSSL_HIBERNATION 1
 #else
 #define MPSSL_HIBERNATION 0

@@ -135,6 +135,10 @@ bool mpssl_context_has_cookies(const mpssl_context_t *context); // a DTLS server
 mpssl_dtls_t mpssl_context_dtls(const mpssl_context_t *context);
 mpssl_status_t mpssl_context_set_dtls(mpssl_context_t *context, mpssl_dtls_t dtls);
 
+// Whether connections to be keep their peer's certificate once it is verified.
+bool mpssl_context_keep_peer_cert(const mpssl_context_t *context);
+void mpssl_context_set_keep_peer_cert(mpssl_context_t *context, bool keep);
+
 // After how many idle milliseconds connections to be hibernate by themselves; -1: they do not.
 int32_t mpssl_context_hibernate_after(const mpssl_context_t *context);
 void mpssl_context_set_hibernate_after(mpssl_context_t *context, int32_t ms);

@@ -372,6 +372,14 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             int32_t ms = mpssl_context_hibernate_after(self->tls);
             mpssl_release(&self->busy, &signals);
             dest[0] = ms < 0 ? mp_const_none : mp_obj_new_int(ms);
+#if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
+        } else if (attr == MP_QSTR_keep_peer_cert) {
+            mpssl_signals_t signals;
+            claim(self, &signals);
+            bool keep = mpssl_context_keep_peer_cert(self->tls);
+            mpssl_release(&self->busy, &signals);
+            dest[0] = mp_obj_new_bool(keep);
+#endif
         } else if (attr == MP_QSTR__context && takes_paths(self)) {
             dest[0] = self_in; // upstream's ssl.SSLContext wraps a tls.SSLContext of this name
 #if defined(MBEDTLS_SSL_PROTO_DTLS)
@@ -392,6 +400,15 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         } else if (attr == MP_QSTR_ecdsa_sign_callback) {
             self->ecdsa_sign_callback = dest[1];
             dest[0] = MP_OBJ_NULL;
+#if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
+        } else if (attr == MP_QSTR_keep_peer_cert) {
+            bool keep = mp_obj_is_true(dest[1]);
+            mpssl_signals_t signals;
+            claim(self, &signals);
+            mpssl_context_set_keep_peer_cert(self->tls, keep);
+            mpssl_release(&self->busy, &signals);
+            dest[0] = MP_OBJ_NULL;
+#endif
         } else if (attr == MP_QSTR_hibernate_after) {
             int32_t ms = dest[1] == mp_const_none ? -1 : to_int32(mp_obj_get_int(dest[1]));
             if (ms < 0 && dest[1] != mp_const_none) {

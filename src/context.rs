@@ -35,6 +35,7 @@ pub struct Context {
     cookies: Option<Shared<Cookies>>,
     dtls: dtls::Settings,
     hibernate_after: Option<u32>,
+    keep_peer_cert: bool,
     /// What these settings make; `None` since the last change.
     config: Option<Shared<Config>>,
 }
@@ -94,6 +95,7 @@ impl Context {
             cookies,
             dtls: dtls::Settings::DEFAULT,
             hibernate_after: None,
+            keep_peer_cert: true,
             config: None,
         })
     }
@@ -164,6 +166,18 @@ impl Context {
     /// Sets that, for connections to be.
     pub fn set_hibernate_after(&mut self, ms: Option<u32>) {
         self.hibernate_after = ms;
+        self.config = None;
+    }
+
+    /// Whether connections keep their peer's certificate once it is verified.
+    #[must_use]
+    pub fn keep_peer_cert(&self) -> bool {
+        self.keep_peer_cert
+    }
+
+    /// Sets that, for connections to be.
+    pub fn set_keep_peer_cert(&mut self, keep: bool) {
+        self.keep_peer_cert = keep;
         self.config = None;
     }
 
@@ -324,6 +338,7 @@ impl Context {
             config.set_defaults(self.endpoint(), self.transport())?;
             config.set_verify_mode(self.verify_mode);
             config.set_hibernate_after(self.hibernate_after);
+            config.set_keep_peer_cert(self.keep_peer_cert);
             if let Some(credentials) = &self.credentials {
                 if host_signs {
                     config.set_signing_credentials(credentials)?;

@@ -450,6 +450,18 @@ pub extern "C" fn mpssl_context_set_dtls(context: &mut Context, dtls: mpssl_dtls
 
 /// See `mpssl.h`.
 #[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_keep_peer_cert(context: &Context) -> bool {
+    context.keep_peer_cert()
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_set_keep_peer_cert(context: &mut Context, keep: bool) {
+    context.set_keep_peer_cert(keep);
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
 pub extern "C" fn mpssl_context_hibernate_after(context: &Context) -> i32 {
     context.hibernate_after().and_then(|ms| i32::try_from(ms).ok()).unwrap_or(-1)
 }

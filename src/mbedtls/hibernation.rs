@@ -19,9 +19,7 @@
 //!   handshake for the case that a connection may hibernate, and no key be derived again.
 //!   Where the ciphers may be others (cfg `exported_keys`), [`Keys`] keeps what Mbed TLS's
 //!   public functions give in the handshake;
-//! - the session is read for the suite's name, the verify result and the negotiated
-//!   length of fragments. Its master secret is for renegotiation and resumption, and is
-//!   not kept;
+//! - of the session only the negotiated length of fragments is read any more;
 //! - a server whose client may begin anew from the same port asks for its id (`cli_id`).
 //!
 //! What must hold here:
@@ -40,6 +38,7 @@ use core::{cell::UnsafeCell, ffi::c_void};
 
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk::Seen;
+use super::ssl::Agreed;
 use super::{CID_MAX, Config, Outcome, Ssl, cipher_name, sys, zeroize};
 use crate::error::{Error, Result, check};
 use crate::ffi::{mpglue_calloc, mpglue_free};
@@ -323,8 +322,6 @@ struct Head {
     verify_result: u32,
     bad_records: u32,
     suite: u16,
-    #[cfg(mbedtls_ssl_record_size_limit)]
-    record_size_limit: u16,
     #[cfg(mbedtls_ssl_proto_dtls)]
     mtu: u16,
     /// Bytes of the state that are behind this.
@@ -401,23 +398,17 @@ impl Asleep {
     /// What a connection comes to if it is quiet, and of the kind. Nothing is left of it
     /// then but to be dropped.
     fn of(ssl: &mut Ssl) -> Result<Option<Self>> {
-        let Some(suite) = ssl.fit_to_sleep() else { return Ok(None) };
-        #[cfg(mbedtls_ssl_keep_peer_certificate)]
-        if ssl.peer_cert.is_none() {
-            // For want of memory, the handshake's end may have left it where it was.
+        if ssl.is_handshake_over() && ssl.agreed.suite == 0 {
+            // For want of memory, the handshake's end has left the certificate where it was.
             ssl.release_handshake();
-            if ssl.peer_cert().is_some() && ssl.peer_cert.is_none() {
-                return Err(Error::NoMemory);
-            }
         }
+        let Some(suite) = ssl.fit_to_sleep() else { return Ok(None) };
         // SAFETY: a connection that is set up, between calls on it. It owns transform and
         // session; the counter is in its input buffer.
-        let (ctx, transform, session, counter) = unsafe {
+        let (ctx, transform, counter) = unsafe {
             let ctx = &*ssl.ctx.get();
-            let (Some(transform), Some(session)) = (ctx.transform.as_ref(), ctx.session.as_ref()) else {
-                return Ok(None);
-            };
-            (ctx, transform, session, core::slice::from_raw_parts(ctx.in_ctr, COUNTER))
+            let Some(transform) = ctx.transform.as_ref() else { return Ok(None) };
+            (ctx, transform, core::slice::from_raw_parts(ctx.in_ctr, COUNTER))
         };
         #[cfg(mbedtls_ssl_dtls_connection_id)]
         let (cids, own_cid, peer_cid) = (
@@ -439,7 +430,7 @@ impl Asleep {
                 len = len.saturating_add(1).saturating_add(id.len());
             }
         }
-        let (Ok(len), Ok(id)) = (u16::try_from(len), u16::try_from(session.ciphersuite)) else {
+        let (Ok(len), Ok(id)) = (u16::try_from(len), u16::try_from(ssl.agreed.suite)) else {
             return Ok(None);
         };
         let mut asleep = Self::new(Head {
@@ -450,16 +441,15 @@ impl Asleep {
             psk: Seen::default(),
             #[cfg(mbedtls_ssl_alpn)]
             alpn: ctx.alpn_chosen,
-            verify_result: session.verify_result,
+            verify_result: ssl.agreed.verify_result,
             bad_records: ssl.received.bad_records,
             suite: id,
-            #[cfg(mbedtls_ssl_record_size_limit)]
-            record_size_limit: session.record_size_limit,
             #[cfg(mbedtls_ssl_proto_dtls)]
             mtu: ctx.mtu,
             len,
             #[cfg(mbedtls_ssl_max_fragment_length)]
-            fragment_length: session.mfl_code,
+            // SAFETY: NULL, or the connection's own.
+            fragment_length: unsafe { ctx.session.as_ref() }.map_or(0, |session| session.mfl_code),
             datagram: ssl.datagram,
             cids,
         })?;
@@ -505,28 +495,21 @@ impl Asleep {
         // anything fails, and is freed with it. None raises.
         let ctx = unsafe {
             sys::mbedtls_ssl_init(ctx);
-            let session = mpglue_calloc(1, size_of::<sys::mbedtls_ssl_session>());
-            let Some(to) = session.cast::<sys::mbedtls_ssl_session>().as_mut() else {
-                return Err(Error::NoMemory);
-            };
-            sys::mbedtls_ssl_session_init(to);
-            to.tls_version = sys::MBEDTLS_SSL_VERSION_TLS1_2;
-            to.endpoint = (*config).endpoint;
-            to.ciphersuite = head.suite.into();
-            to.verify_result = head.verify_result;
             #[cfg(mbedtls_ssl_max_fragment_length)]
-            {
+            if head.fragment_length != 0 {
+                let session = mpglue_calloc(1, size_of::<sys::mbedtls_ssl_session>());
+                let Some(to) = session.cast::<sys::mbedtls_ssl_session>().as_mut() else {
+                    return Err(Error::NoMemory);
+                };
+                sys::mbedtls_ssl_session_init(to);
                 to.mfl_code = head.fragment_length;
+                (*ctx).session = to;
+                (*ctx).session_in = to;
+                (*ctx).session_out = to;
             }
-            #[cfg(mbedtls_ssl_record_size_limit)]
-            {
-                to.record_size_limit = head.record_size_limit;
-            }
-            (*ctx).session = to;
-            (*ctx).session_in = to;
-            (*ctx).session_out = to;
             &mut *ctx
         };
+        ssl.agreed = Agreed { suite: head.suite.into(), verify_result: head.verify_result };
         ctx.conf = config;
         ctx.state = sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
         ctx.tls_version = sys::MBEDTLS_SSL_VERSION_TLS1_2;
@@ -639,7 +622,7 @@ impl Ssl {
                 let [high, low, ..] = ctx.cur_out_ctr;
                 fit && (!self.datagram || ctx.in_epoch == u16::from_be_bytes([high, low]))
             };
-            if fit { Suite::of(ctx.session.as_ref()?.ciphersuite) } else { None }
+            if fit { Suite::of(self.agreed.suite) } else { None }
         }
     }
 

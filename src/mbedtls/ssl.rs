@@ -21,6 +21,7 @@ pub struct Ssl {
     pub(super) datagram: bool,
     pub(super) output: Output,
     pub(super) input: Input,
+    pub(super) agreed: Agreed,
     /// What came of the datagrams so far.
     pub(super) received: Received,
     /// The peer's certificate as DER, once the handshake is over.
@@ -39,6 +40,14 @@ struct CallTimer {
     timer: Cell<Timer>,
     /// NULL between calls.
     call: Cell<*const Call<'static>>,
+}
+
+/// What is kept of the session once the handshake is over.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Agreed {
+    /// 0: there is no handshake that is over.
+    pub(super) suite: c_int,
+    pub(super) verify_result: u32,
 }
 
 /// What is kept of datagrams that came.
@@ -295,6 +304,7 @@ impl Ssl {
             datagram: false,
             output: Output::Whole,
             input: Input::new(),
+            agreed: Agreed::default(),
             received: Received::default(),
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             peer_cert: None,
@@ -428,6 +438,7 @@ impl Ssl {
 
     /// A server's client has begun anew: nothing that is known of it holds any more.
     pub fn reconnected(&mut self) {
+        self.agreed = Agreed::default();
         self.received.hello = self.received.new_hello.take();
         #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
         {
@@ -581,23 +592,45 @@ impl Ssl {
 
     /// Lets go of what only the handshake needed: of the peer's parsed chain, several
     /// times as large as what is ever asked for, its first certificate's DER stays, if
-    /// the context has it kept.
-    /// Without memory for the copy, the chain does.
+    /// the context has it kept (without memory for the copy, the chain does); of TLS 1.2's
+    /// session, whose secret is for resumption, what [`Agreed`] has.
     pub fn release_handshake(&mut self) {
-        #[cfg(mbedtls_ssl_keep_peer_certificate)]
-        // SAFETY: Mbed TLS 3.6 owns the session's chain through this one pointer, and
-        // without renegotiation reads it only for mbedtls_ssl_get_peer_cert, which
-        // answers NULL then. The chain is its own allocation, free of other references.
+        let ctx = self.ctx.get();
+        // SAFETY: Mbed TLS 3.6 owns the session through `session`, and its chain through
+        // `peer_cert`. Without renegotiation it reads the former for what is asked here and,
+        // by way of `session_out`, for the negotiated length of fragments; the latter only
+        // for mbedtls_ssl_get_peer_cert, which answers NULL then. None raises.
         unsafe {
-            let Some(session) = (*self.ctx.get()).session.as_mut() else { return };
-            let Some(cert) = session.peer_cert.as_ref() else { return };
-            if self.config.keeps_peer_cert() {
-                let Ok(copy) = Array::copy_of(super::crt::der(cert)) else { return };
-                self.peer_cert = Some(copy);
+            let Some(session) = (*ctx).session.as_mut() else { return };
+            #[cfg(mbedtls_ssl_keep_peer_certificate)]
+            if let Some(cert) = session.peer_cert.as_ref() {
+                if self.config.keeps_peer_cert() {
+                    let Ok(copy) = Array::copy_of(super::crt::der(cert)) else { return };
+                    self.peer_cert = Some(copy);
+                }
+                sys::mbedtls_x509_crt_free(session.peer_cert);
+                mpglue_free(session.peer_cert.cast());
+                session.peer_cert = core::ptr::null_mut();
             }
-            sys::mbedtls_x509_crt_free(session.peer_cert);
-            mpglue_free(session.peer_cert.cast());
-            session.peer_cert = core::ptr::null_mut();
+            if (*ctx).tls_version != sys::MBEDTLS_SSL_VERSION_TLS1_2 {
+                return;
+            }
+            self.agreed = Agreed { suite: session.ciphersuite, verify_result: session.verify_result };
+            sys::mbedtls_ssl_set_hostname(ctx, core::ptr::null());
+            #[cfg(mbedtls_x509_crt_parse_c)]
+            {
+                // Else whoever handshook again would verify no name.
+                (*ctx).hostname = core::ptr::null_mut();
+            }
+            #[cfg(mbedtls_ssl_max_fragment_length)]
+            if session.mfl_code != 0 {
+                return;
+            }
+            sys::mbedtls_ssl_session_free(session);
+            mpglue_free((*ctx).session.cast());
+            (*ctx).session = core::ptr::null_mut();
+            (*ctx).session_in = core::ptr::null_mut();
+            (*ctx).session_out = core::ptr::null_mut();
         }
     }
 
@@ -626,6 +659,9 @@ impl Ssl {
     /// What was wrong with the peer's certificate (`MBEDTLS_X509_BADCERT_*`).
     #[must_use]
     pub fn verify_result(&self) -> u32 {
+        if self.agreed.suite != 0 {
+            return self.agreed.verify_result;
+        }
         // SAFETY: reads the connection; does not raise.
         unsafe { sys::mbedtls_ssl_get_verify_result(self.ctx.get()) }
     }
@@ -654,6 +690,9 @@ impl Ssl {
     /// The name of the cipher suite agreed on.
     #[must_use]
     pub fn cipher(&self) -> Option<&'static CStr> {
+        if self.agreed.suite != 0 {
+            return super::cipher_name(self.agreed.suite);
+        }
         // SAFETY: returns NULL or a static string; does not raise.
         unsafe { static_str(sys::mbedtls_ssl_get_ciphersuite(self.ctx.get())) }
     }

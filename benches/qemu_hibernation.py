@@ -78,6 +78,7 @@ def in_use():
 figures = {}
 contexts = tls.SSLContext(PROTOCOLS[0]), tls.SSLContext(PROTOCOLS[1])
 contexts[0].load_verify_locations(CA)
+contexts[0].keep_peer_cert = KEEP_CERT
 contexts[0].set_ciphers([SUITE_NAME])
 contexts[1].load_cert_chain(EC, EC_KEY)
 if DATAGRAM and CID is not None:

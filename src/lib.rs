@@ -39,6 +39,7 @@
 //! | `verify_mode` | – | `mbedtls_ssl_conf_authmode` |
 //! | `set_ciphers` | cipher suite | `mbedtls_ssl_conf_ciphersuites` |
 //! | `set_ecdh_curve` | supported group (RFC 8422) | `mbedtls_ssl_conf_groups` |
+//! | `hibernate` | – | – |
 //! | `close`, `unwrap` | close_notify alert | `mbedtls_ssl_close_notify` |
 //! | `psk_identity`, `psk_key` | PSK identity, pre-shared key (RFC 4279) | `mbedtls_ssl_conf_psk` |
 //! | `server_psk_keys` | – | `mbedtls_ssl_conf_psk_cb` |

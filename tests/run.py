@@ -218,8 +218,9 @@ def micropython():
 
 
 def p256_off():
-    """P-256 by Mbed TLS itself, as on a chip that computes it: the core, and our tests."""
-    yield from rust("--no-default-features")
+    """P-256 by Mbed TLS itself, and keys that ciphers do not tell, as on a chip that computes
+    them: the core, and our tests."""
+    yield from rust("--no-default-features", "--features", "exported-keys")
     version = default_version()
     binary = build(version, "standard", "MPSSL_P256=0")
     yield p256_backend("MPSSL_P256=0", binary, "mbedtls")

@@ -368,7 +368,10 @@ static void send_close_notify(ssl_socket_obj_t *self) {
     }
     // A stream that cannot be polled is written to.
     if (poll.result == MP_STREAM_ERROR || poll.result == MP_STREAM_POLL_WR) {
-        mpssl_socket_close_notify(self->tls, self);
+        // To wake a connection that hibernates takes memory.
+        mpssl_status_t status;
+        CALL_WITH_MEMORY(status, mpssl_socket_close_notify(self->tls, self));
+        (void)status;
     }
 }
 

@@ -9,6 +9,7 @@ mod common;
 use common::alloc::{failing, holding, live, newest, spilled, watch};
 use common::datagrams::client;
 use common::{Balance, CLIENT, Dice, Duo, EBADF, End, Pair, SERVER, Setup, Weather, clock, pattern, records};
+use micropython_ssl::context::Context;
 use micropython_ssl::dtls::Settings;
 use micropython_ssl::error::Error;
 use micropython_ssl::io::Interruption;
@@ -296,6 +297,33 @@ fn an_interrupted_record_header_is_no_quiet_point_without_memory_either() {
     assert_eq!(pair.server.read(&mut [0; 2000]), Ok(1000));
     sleep(&mut pair.server);
     pair.prove();
+}
+
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+#[test]
+fn pre_shared_keys_identity_and_hint_stay() {
+    let _balance = Balance::start();
+    for suite in ["TLS-PSK-WITH-AES-128-CCM-8", "TLS-ECDHE-PSK-WITH-CHACHA20-POLY1305-SHA256"] {
+        let (mut client, mut server) = (Context::new(0, 0).unwrap(), Context::new(1, 0).unwrap());
+        let key = &[7; 16];
+        client.set_psk(Some((b"sensor", key))).unwrap();
+        client.set_ciphers(1, [suite.as_bytes()].into_iter()).unwrap();
+        server.set_psk(Some((b"sensor", key))).unwrap();
+        server.ask_for_psk(false, b"greenhouse").unwrap();
+        let mut pair = Pair::new(&mut client, &mut server, None).unwrap().open();
+        for _ in 0..3 {
+            for side in [CLIENT, SERVER] {
+                sleep(pair.end(side));
+            }
+            assert_eq!(pair.server.socket.psk_identity(), Some(b"sensor".as_slice()));
+            assert_eq!(pair.client.socket.psk_identity_hint(), Some(b"greenhouse".as_slice()));
+            pair.transfer(CLIENT, b"awake");
+            assert_eq!(pair.server.socket.psk_identity(), Some(b"sensor".as_slice()));
+            pair.transfer(SERVER, b"awake");
+            assert_eq!(pair.client.socket.psk_identity_hint(), Some(b"greenhouse".as_slice()));
+        }
+        pair.prove();
+    }
 }
 
 #[test]

@@ -31,7 +31,9 @@
 //! - it is wiped where it ends: woken, closed, dropped;
 //! - without memory a connection stays what it is, awake or asleep.
 
-use core::ffi::{CStr, c_char, c_int};
+#[cfg(mbedtls_ssl_alpn)]
+use core::ffi::c_char;
+use core::ffi::{CStr, c_int};
 use core::ptr::NonNull;
 #[cfg(exported_keys)]
 use core::{cell::UnsafeCell, ffi::c_void};
@@ -43,7 +45,9 @@ use super::{CID_MAX, Config, Outcome, Ssl, cipher_name, sys, zeroize};
 use crate::error::{Error, Result, check};
 use crate::ffi::{mpglue_calloc, mpglue_free};
 use crate::io::{Host, Interruption};
-use crate::mem::{Array, Box, Shared};
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
+use crate::mem::Array;
+use crate::mem::{Box, Shared};
 
 /// Whether any connection may hibernate in this build.
 pub const AVAILABLE: bool = cfg!(hibernation);
@@ -570,14 +574,13 @@ impl Asleep {
             ssl.resume(state.take(COUNTER))?;
         }
         ssl.install_callbacks();
-        let head = self.head_mut();
         #[cfg(mbedtls_ssl_keep_peer_certificate)]
         {
-            ssl.peer_cert = head.peer_cert.take();
+            ssl.peer_cert = self.head_mut().peer_cert.take();
         }
         #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
         {
-            ssl.psk = core::mem::take(&mut head.psk);
+            ssl.psk = core::mem::take(&mut self.head_mut().psk);
         }
         Ok(ssl)
     }

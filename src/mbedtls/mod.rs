@@ -11,6 +11,7 @@ mod cookie;
 mod crt;
 #[cfg(p256)]
 pub mod ecp;
+#[cfg_attr(not(hibernation), allow(dead_code, unused_imports))]
 mod hibernation;
 mod pk;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]

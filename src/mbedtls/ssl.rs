@@ -8,10 +8,11 @@ use super::records::{ALERT, Input, Output};
 use super::{Config, Transport, static_str, sys};
 use crate::dtls::{self, Passed, Timer};
 use crate::error::{Result, check};
+use crate::ffi::mpglue_free;
 use crate::io::{Host, Interruption};
-use crate::mem::Shared;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
-use crate::{ffi::mpglue_free, mem::Array};
+use crate::mem::Array;
+use crate::mem::Shared;
 
 /// An `mbedtls_ssl_context`, its configuration and its timer. It does not move
 /// once set up.

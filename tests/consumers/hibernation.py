@@ -84,3 +84,18 @@ for openssl_name_, mbedtls_name_, cert_ in SUITES:
         client = bench.micropython("tls_client.py", port=port, ca=bench.cert("ca"), **given)
         slept(client, name)
         check(client.output().count("LINE b'hello\\n'") == EXCHANGES, "a line did not come back")
+
+
+@case("hibernation: openssl s_client -maxfraglen 512 -> server")
+def fragment_length(bench):
+    # The server keeps to what was agreed on before it slept.
+    name = "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256"
+    server, port = tls_server(bench, exchanges=EXCHANGES, hibernate=1, ciphers=name)
+    client = bench.s_client(port, "-tls1_2", "-maxfraglen", "512")
+    client.wait_for(r"^SSL-Session:")
+    for i in range(EXCHANGES):
+        client.send(b"%d" % i * 1500 + b"\n")
+        # What OpenSSL says of each record (-msg) is between what is in them.
+        between = r"(?!\d)[\s\S]*?"
+        client.wait_for(f"echo:{i}{{507}}{between}{i}{{512}}{between}{i}{{481}}$")
+    slept(server, name)

@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""What a hibernated connection takes, and what waking it costs, on an emulated RV32 board.
+
+    hibernation.py [--board BOARD] [--elf FIRMWARE]
+
+Prints a table and writes build/bench-hibernation.json: per suite, for streams and datagrams, bytes
+awake and asleep with all that is the connection's (the SSLSocket object, Rust, Mbed TLS), how many
+that sleep 32 KB hold, and the instructions of falling asleep and waking. Each connection in the
+last count is made, put to sleep, woken and used.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path[:0] = [str(ROOT / "ports/qemu"), str(ROOT / "tests/micropython/support")]
+
+import pki  # noqa: E402
+from emulator import MACHINES, Board  # noqa: E402
+
+SUITES = {
+    "AES-128-GCM": "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256",
+    "AES-256-GCM": "TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384",
+    "AES-128-CCM-8": "TLS-ECDHE-ECDSA-WITH-AES-128-CCM-8",
+    "CHACHA20": "TLS-ECDHE-ECDSA-WITH-CHACHA20-POLY1305-SHA256",
+}
+# (what, datagrams, length of Connection IDs, whether the server's certificate is kept)
+KINDS = [
+    ("TLS", False, None, False),
+    ("TLS, certificate kept", False, None, True),
+    ("DTLS", True, None, False),
+    ("DTLS, IDs of 8 bytes", True, 8, False),
+]
+RUN_TIMEOUT_S = 300
+
+
+def source(suite, datagram, cid, keep):
+    given = {
+        "SUITE_NAME": suite,
+        "DATAGRAM": datagram,
+        "CID": cid,
+        "KEEP_CERT": keep,
+        "PROTOCOLS": (2, 3) if datagram else (0, 1),
+        "CA": pki.ca_der,
+        "EC": pki.ec_der,
+        "EC_KEY": pki.ec_key_der,
+    }
+    lines = "".join(f"{name} = {value!r}\n" for name, value in given.items())
+    scripts = ("memory_link.py", "qemu_hibernation.py")
+    return lines + "".join((HERE / script).read_text() for script in scripts)
+
+
+def measure(arguments, *given):
+    with Board(arguments.board, arguments.elf, count_instructions=True) as machine:
+        output, error = machine.run(source(*given), RUN_TIMEOUT_S)
+    if error:
+        raise SystemExit(output + error)
+    return json.loads(output)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--board", default="VIRT_RV32", choices=sorted(MACHINES))
+    parser.add_argument("--elf", type=Path, help="default: what make bench-qemu built")
+    arguments = parser.parse_args()
+    bench = ROOT / "build" / f"qemu-bench-{arguments.board}-ours"
+    arguments.elf = arguments.elf or bench / "firmware.elf"
+    titles = ("awake", "asleep", "in 32 KB", "sleep", "wake", "both")
+    print(f"{'client / server':36}" + "".join(f"{title:>19}" for title in titles))
+    rows = []
+    for suite, name in SUITES.items():
+        for what, *given in KINDS:
+            figures = measure(arguments, name, *given)
+            rows.append({"suite": suite, "what": what, **figures})
+
+            def both(key):
+                return f"{figures['client_' + key]:,} / {figures['server_' + key]:,}"
+
+            for end in ("client", "server"):
+                figures[end + "_wake"] = (
+                    figures[end + "_write_asleep"] - figures[end + "_write_awake"]
+                )
+            cells = [both("awake"), both("hibernated"), str(figures["in_32_kb"])]
+            cells += [both("sleep"), both("wake"), both("wake_and_sleep")]
+            print(f"{suite + ', ' + what:36}" + "".join(f"{cell:>19}" for cell in cells))
+    (ROOT / "build/bench-hibernation.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

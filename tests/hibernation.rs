@@ -31,9 +31,8 @@ const SUITES: [(&str, usize); 7] = [
 
 const SLEEPERS: [&[usize]; 3] = [&[CLIENT], &[SERVER], &[CLIENT, SERVER]];
 
-fn setup(suite: &str) -> Setup<'_> {
-    // A slice of one, as long as the name.
-    Setup { suites: Box::leak(Box::new([suite])), ..Setup::default() }
+fn setup<'a>(suite: &'a &'a str) -> Setup<'a> {
+    Setup { suites: std::slice::from_ref(suite), ..Setup::default() }
 }
 
 /// What Python can ask of a connection.
@@ -65,7 +64,7 @@ fn every_suite_hibernates_at_every_quiet_point_of_a_stream() {
     for (suite, _) in SUITES {
         for sleepers in SLEEPERS {
             let _balance = Balance::start();
-            let mut pair = setup(suite).open();
+            let mut pair = setup(&suite).open();
             assert_eq!(pair.client.socket.cipher().unwrap().to_str().unwrap(), suite);
             for n in [1, 2, 100, 5000, 20_000] {
                 for from in [CLIENT, SERVER, SERVER, CLIENT] {
@@ -88,7 +87,7 @@ fn the_state_is_keys_and_counters() {
     const { assert!(HIBERNATION) };
     for (suite, state) in SUITES {
         let _balance = Balance::start();
-        let mut pair = Setup { client_mode: 0, ..setup(suite) }.open();
+        let mut pair = Setup { client_mode: 0, ..setup(&suite) }.open();
         pair.transfer(CLIENT, b"x");
         for side in [CLIENT, SERVER] {
             let awake = live();
@@ -109,7 +108,7 @@ fn the_state_is_keys_and_counters() {
 
 #[test]
 fn no_nonce_is_used_twice() {
-    let mut pair = setup(GCM).open();
+    let mut pair = setup(&GCM).open();
     for n in 0..50 {
         sleep(&mut pair.client);
         pair.transfer(CLIENT, &pattern(1 + n));
@@ -137,7 +136,7 @@ fn keys() -> [Vec<u8>; 2] {
 #[test]
 fn secrets_are_wiped() {
     let _balance = Balance::start();
-    let mut pair = setup(GCM).open();
+    let mut pair = setup(&GCM).open();
     // In the key schedule, and where the handshake's are kept.
     let awake = 1 + usize::from(cfg!(feature = "exported-keys"));
     for key in [0, 1] {
@@ -181,11 +180,11 @@ fn without_memory_it_stays_as_it_is() {
             let settings = Settings { cid: Some(3), ..Settings::DEFAULT };
             let (mut pair, mut duo) = (None, None);
             if datagram {
-                let duo = duo.insert(Duo::with(setup(GCM), settings));
+                let duo = duo.insert(Duo::with(setup(&GCM), settings));
                 duo.open();
                 duo.send(CLIENT, b"quiet");
             } else {
-                pair = Some(setup(GCM).open());
+                pair = Some(setup(&GCM).open());
             }
             let ends = |pair: &mut Option<Pair>, duo: &mut Option<Duo>, run: &mut dyn FnMut(&mut End)| match (
                 pair, duo,
@@ -246,7 +245,7 @@ fn without_memory_it_stays_as_it_is() {
 #[test]
 fn what_is_not_quiet_does_not_sleep() {
     let _balance = Balance::start();
-    let mut pair = setup(GCM).pair();
+    let mut pair = setup(&GCM).pair();
     assert_eq!(pair.client.socket.hibernate(), Ok(false), "before the handshake");
     pair.link.wire(CLIENT).capacity = 100;
     assert_eq!(pair.client.handshake(), Err(Error::WantWrite));
@@ -281,7 +280,7 @@ fn what_is_not_quiet_does_not_sleep() {
     assert_eq!(pair.client.socket.hibernate(), Ok(false), "it has said that it ends");
     assert_eq!(pair.server.poke(), Ok(0));
     assert_eq!(pair.server.socket.hibernate(), Ok(false), "it knows that it ends");
-    let mut failed = setup("TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256").pair();
+    let mut failed = setup(&"TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256").pair();
     assert!(failed.handshake().0.is_err());
     assert_eq!(failed.client.socket.hibernate(), Err(EBADF));
 }
@@ -289,7 +288,7 @@ fn what_is_not_quiet_does_not_sleep() {
 #[test]
 fn an_interrupted_record_header_is_no_quiet_point_without_memory_either() {
     let _balance = Balance::start();
-    let mut pair = setup(GCM).open();
+    let mut pair = setup(&GCM).open();
     pair.client.write(&pattern(1000)).unwrap();
     let (result, failed) = failing(0, true, || pair.server.read(&mut [0; 2000]));
     assert_eq!((result, failed), (Err(Error::NoMemory), true));
@@ -329,7 +328,7 @@ fn pre_shared_keys_identity_and_hint_stay() {
 #[test]
 fn other_suites_do_not_sleep() {
     let _balance = Balance::start();
-    let mut pair = setup("TLS-ECDHE-ECDSA-WITH-AES-128-CBC-SHA256").open();
+    let mut pair = setup(&"TLS-ECDHE-ECDSA-WITH-AES-128-CBC-SHA256").open();
     for side in [CLIENT, SERVER] {
         assert_eq!(pair.end(side).socket.hibernate(), Ok(false));
         assert!(!pair.end(side).socket.is_asleep());
@@ -352,7 +351,7 @@ fn both_certificates_and_the_end_are_there_after_waking() {
     assert!(pair.server.socket.close_notify_received());
     assert_eq!(pair.server.unwrap(), Ok(()));
     // Cut off instead.
-    let mut pair = setup(GCM).open();
+    let mut pair = setup(&GCM).open();
     sleep(&mut pair.server);
     pair.link.hang_up(CLIENT);
     assert_eq!(pair.server.poke(), Ok(0));
@@ -364,7 +363,7 @@ fn a_certificate_that_is_not_to_be_kept_is_gone_after_the_handshake() {
     let _balance = Balance::start();
     let mut kept = [0, 0];
     for keep in [true, false] {
-        let setup = setup(GCM);
+        let setup = setup(&GCM);
         let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
         assert!(client.keep_peer_cert());
         client.set_keep_peer_cert(keep);
@@ -383,7 +382,7 @@ fn a_certificate_that_is_not_to_be_kept_is_gone_after_the_handshake() {
 fn a_context_may_have_its_connections_sleep_by_themselves() {
     let _balance = Balance::start();
     for after in [None, Some(0), Some(1000)] {
-        let setup = setup(GCM);
+        let setup = setup(&GCM);
         let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
         client.set_hibernate_after(after);
         assert_eq!(client.hibernate_after(), after);
@@ -422,7 +421,7 @@ fn a_context_may_have_its_connections_sleep_by_themselves() {
 fn duo(suite: &'static str, cids: Option<(u8, u8)>) -> Duo {
     let settings = |cid| Settings { cid, ..Settings::DEFAULT };
     let (client, server) = cids.map_or((None, None), |(client, server)| (Some(client), Some(server)));
-    Duo::new(&common::datagrams::contexts(setup(suite), settings(client), settings(server)))
+    Duo::new(&common::datagrams::contexts(setup(&suite), settings(client), settings(server)))
 }
 
 #[test]

@@ -238,6 +238,9 @@ enum {
 
 // Reads up to len bytes from the transport; 0: end of stream. Does not raise.
 int32_t mpglue_stream_read(void *owner, uint8_t *buf, size_t len, int32_t *err);
+// How long the datagram is that would be read, at most; below 0: there is none, or
+// the transport cannot tell. Does not raise.
+int32_t mpglue_datagram_len(void *owner);
 // Writes up to len bytes to the transport. Does not raise.
 int32_t mpglue_stream_write(void *owner, const uint8_t *buf, size_t len, int32_t *err);
 // Asks SSLContext.verify_callback about one certificate of the peer's chain

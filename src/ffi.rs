@@ -167,6 +167,11 @@ impl Transport for Owner {
         transferred(n, errno)
     }
 
+    fn datagram_len(&mut self) -> Option<usize> {
+        // SAFETY: does not raise.
+        usize::try_from(unsafe { sys::mpglue_datagram_len(self.0) }).ok()
+    }
+
     fn send(&mut self, buf: &[u8]) -> core::result::Result<usize, Interruption> {
         let mut errno = MPSSL_EIO.cast_signed();
         // SAFETY: the slice is valid; does not raise.

@@ -76,10 +76,11 @@ fn without_a_record_there_is_no_buffer() {
     let level = live().bytes;
     take_peak();
     let pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
-    assert_eq!(take_peak(), live().bytes, "nothing was made but what is kept");
-    // Mbed TLS's buffer for output, in the handshake: not the one for input.
+    // Mbed TLS's buffer for output is made with each, and given back: not the one for input.
+    let made = take_peak() - live().bytes;
+    assert!(made <= sys::MBEDTLS_SSL_OUT_BUFFER_LEN as usize, "{made} bytes for a moment");
     let made = (live().bytes - level) / 2;
-    assert!(made < LONGEST, "{made} bytes for a connection to be");
+    assert!(made < 4500, "{made} bytes for a connection to be");
     let pair = pair.open();
     let open = (live().bytes - level) / 2;
     assert!(open < sys::MBEDTLS_SSL_OUT_CONTENT_LEN as usize, "{open} bytes for a connection");
@@ -479,6 +480,7 @@ fn fragments_of_a_handshake_with_each_allocation_failing() {
             lay_out(&pair.link, side, Layout::Cut(100));
         }
         let (results, failed) = failing(n, false, || pair.handshake());
+        let results = pair.resume(results);
         let for_a_record =
             [&pair.client, &pair.server].iter().any(|end| end.port.reported.contains(&Error::NoMemory));
         waited += usize::from(for_a_record);

@@ -11,6 +11,7 @@ mod cookie;
 mod crt;
 #[cfg(p256)]
 pub mod ecp;
+mod messages;
 mod pk;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 mod psk;

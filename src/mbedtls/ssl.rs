@@ -53,7 +53,7 @@ struct Received {
 /// for that call, on the stack.
 pub struct Call<'host> {
     pub(super) host: &'host mut dyn Host,
-    datagram: bool,
+    pub(super) datagram: bool,
     /// The connection; its fields are touched only while Mbed TLS calls out.
     pub(super) ssl: *mut sys::mbedtls_ssl_context,
     pub(super) input: *mut Input,
@@ -122,7 +122,7 @@ impl Call<'_> {
     ///   has a good cookie, so a connection that is open would begin anew.
     ///
     /// `None`: it gets nothing of this one.
-    fn recv_datagram(&mut self, buf: &mut [u8]) -> core::result::Result<Option<usize>, Interruption> {
+    fn recv_datagram(&mut self) -> core::result::Result<Option<usize>, Interruption> {
         self.count_bad_records();
         // SAFETY: reads fields of the connection whose call is under way.
         let (server, state, cid) = unsafe {
@@ -133,26 +133,33 @@ impl Call<'_> {
             let cid = 0;
             ((*ssl.conf).endpoint == sys::MBEDTLS_SSL_IS_SERVER as u8, ssl.state, cid)
         };
-        let n = match self.host.recv(buf)? {
+        let over = state >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+        let buf = self.datagram_buffer(over)?;
+        let (n, records, hello) = match self.host.recv(buf)? {
             // An empty datagram ends nothing, and is no record.
             0 => return Err(Interruption::WouldBlock),
-            n => dtls::whole_records(buf.get(..n).unwrap_or_default(), cid),
-        };
-        if server && n > 0 {
-            let hello = dtls::client_hello_random(buf.get(..n).unwrap_or_default());
-            if state <= sys::MBEDTLS_SSL_CLIENT_HELLO as c_int {
-                if hello.is_none() {
-                    return Ok(None);
-                }
-                self.received.hello = hello;
-            } else if state >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int && hello.is_some() {
-                if hello == self.received.hello {
-                    return Ok(None);
-                }
-                self.received.new_hello = hello;
+            n => {
+                let datagram = buf.get(..n).unwrap_or_default();
+                let records = dtls::records(datagram, cid);
+                (n, records, dtls::client_hello_random(datagram.get(..records.len).unwrap_or_default()))
             }
+        };
+        self.datagram_came(n);
+        if server && !over && state <= sys::MBEDTLS_SSL_CLIENT_HELLO as c_int {
+            if hello.is_none() {
+                return Ok(None);
+            }
+            self.received.hello = hello;
+        } else if server && over && hello.is_some() {
+            if hello == self.received.hello {
+                return Ok(None);
+            }
+            self.received.new_hello = hello;
         }
-        Ok((n > 0).then_some(n))
+        if over && records.len > 0 && !self.prepare_answer(n, server && records.may_begin_anew) {
+            return Ok(None);
+        }
+        Ok((records.len > 0).then_some(records.len))
     }
 
     /// Takes over the count of bad records: Mbed TLS 3.6.6 has it in the field that
@@ -179,16 +186,15 @@ impl Call<'_> {
 
 /// This is called from: `mbedtls_ssl_read`, `_write`, `_handshake`, `_close_notify`
 /// → `mbedtls_ssl_fetch_input`.
-unsafe extern "C" fn recv(ctx: *mut c_void, buf: *mut u8, len: usize) -> c_int {
+unsafe extern "C" fn recv(ctx: *mut c_void, _buf: *mut u8, len: usize) -> c_int {
     // SAFETY: ctx is the Call that `Ssl::call` installed for as long as it runs.
     let call = unsafe { &mut *ctx.cast::<Call<'_>>() };
     if call.transport_raised {
         return sys::MBEDTLS_ERR_SSL_WANT_READ;
     }
+    // Where the bytes go need not be `_buf` any more.
     let result = if call.datagram {
-        // SAFETY: Mbed TLS gives its own input buffer, initialised, `len` bytes long.
-        let buf = unsafe { core::slice::from_raw_parts_mut(buf, len) };
-        match call.recv_datagram(buf) {
+        match call.recv_datagram() {
             Ok(Some(n)) => Ok(n),
             Ok(None) => {
                 // The caller calls again: Mbed TLS looks at the timer then.
@@ -198,7 +204,6 @@ unsafe extern "C" fn recv(ctx: *mut c_void, buf: *mut u8, len: usize) -> c_int {
             Err(why) => Err(why),
         }
     } else {
-        // Where the bytes go need not be `buf` any more.
         match call.recv_stream(len) {
             Ok(Some(n)) => Ok(n),
             // Mbed TLS's answer to a record longer than its buffer.
@@ -501,14 +506,33 @@ impl Ssl {
         outcome
     }
 
-    /// `mbedtls_ssl_handshake`: as much of it as the transport allows.
+    /// `mbedtls_ssl_handshake`, step by step: as much of it as the transport allows.
     pub fn handshake(&mut self, host: &mut dyn Host) -> Outcome {
-        // SAFETY: the connection is set up, its call under way; does not raise.
+        const OVER: c_int = sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+        // SAFETY: the connection is set up, its call under way, which nothing else refers to
+        // between the steps; none raises.
         self.call(host, 0, |ctx, _| unsafe {
-            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-            return super::psk::handshake(ctx);
-            #[cfg(not(mbedtls_ssl_handshake_with_psk_enabled))]
-            sys::mbedtls_ssl_handshake(ctx)
+            loop {
+                let state = (*ctx).state;
+                if state == OVER {
+                    return 0;
+                }
+                let mut ret = (*(*ctx).p_bio.cast::<Call<'_>>()).begin_step();
+                #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+                if ret == 0 {
+                    ret = super::psk::before_step(ctx);
+                }
+                if ret == 0 && state == (*ctx).state {
+                    ret = sys::mbedtls_ssl_handshake_step(ctx);
+                }
+                #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+                {
+                    ret = super::psk::after_step(ctx, state, ret);
+                }
+                if ret != 0 {
+                    return ret;
+                }
+            }
         })
     }
 
@@ -530,7 +554,12 @@ impl Ssl {
     pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Outcome {
         let answer = self.answer();
         // SAFETY: the connection is set up, the slice valid; does not raise.
-        self.call(host, answer, |ctx, _| unsafe { sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()) })
+        self.call(host, answer, |ctx, _| unsafe {
+            match (*(*ctx).p_bio.cast::<Call<'_>>()).begin_read() {
+                0 => sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()),
+                ret => ret,
+            }
+        })
     }
 
     /// `mbedtls_ssl_write`.

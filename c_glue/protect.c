@@ -286,8 +286,10 @@ int32_t mpglue_datagram_len(void *owner) {
 #endif
 #if MICROPY_ASYNC_KBD_INTR && MICROPY_PY_SOCKET && defined(__linux__)
     if (self->sock != MP_OBJ_NULL && mp_obj_is_type(self->sock, &mp_type_socket)) {
-        int fd;
-        find_fd(self, &fd); // a socket's answer to this does not raise
+        int fd = -1;
+        if (mpssl_protect(self, find_fd, &fd) != 0) {
+            return -1;
+        }
         return (int32_t)MIN(recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT), INT32_MAX);
     }
 #endif

@@ -122,6 +122,15 @@ mpssl_status_t mpssl_context_set_psk(mpssl_context_t *context, mpssl_bytes_t ide
 // identity hint; data NULL or len 0: none.
 mpssl_status_t mpssl_context_ask_for_psk(mpssl_context_t *context, bool asks, mpssl_bytes_t hint);
 
+// What connections may take of memory. ValueError for what cannot be.
+typedef struct _mpssl_memory_t {
+    uint16_t max_fragment_length; // of a record, bytes (RFC 6066 4); 0: not asked for
+    bool keep_peer_cert; // for getpeercert(), once the handshake is over
+} mpssl_memory_t;
+
+mpssl_memory_t mpssl_context_memory(const mpssl_context_t *context);
+mpssl_status_t mpssl_context_set_memory(mpssl_context_t *context, mpssl_memory_t memory);
+
 // Settings of DTLS connections. ValueError for what cannot be.
 typedef struct _mpssl_dtls_t {
     uint32_t initial_ms; // the first retransmission's delay

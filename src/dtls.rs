@@ -262,12 +262,15 @@ fn client_hello_cookie(datagram: &[u8]) -> Option<&[u8]> {
     fields.take(cookie_length)
 }
 
+/// The end of a random number: enough to know a hello by.
+pub(crate) type HelloRandom = [u8; 8];
+
 /// The random number in such a datagram.
-pub(crate) fn client_hello_random(datagram: &[u8]) -> Option<[u8; 32]> {
+pub(crate) fn client_hello_random(datagram: &[u8]) -> Option<HelloRandom> {
     client_hello_cookie(datagram)?;
     // Behind both headers and the version.
     let (_, random) = datagram.split_at_checked(layout::RECORD_HEADER + layout::HANDSHAKE_HEADER + 2)?;
-    random.first_chunk().copied()
+    random.first_chunk::<32>()?.last_chunk().copied()
 }
 
 /// What the records of a datagram are.

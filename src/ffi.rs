@@ -7,7 +7,7 @@
 use core::ffi::{CStr, c_char, c_void};
 
 use crate::certificate;
-use crate::context::Context;
+use crate::context::{Context, Memory};
 use crate::dtls::{self, Stranger};
 use crate::error::{Error, Invalid, Result};
 use crate::io::{Clock, Interruption, PskStore, Signer, Transport, Verifier};
@@ -29,7 +29,7 @@ pub(crate) use sys::{
     MPSSL_POLL_WR, mpglue_calloc, mpglue_free,
 };
 use sys::{mpglue_atomic_begin, mpglue_atomic_end};
-use sys::{mpssl_bytes_t, mpssl_dtls_t, mpssl_status_t};
+use sys::{mpssl_bytes_t, mpssl_dtls_t, mpssl_memory_t, mpssl_status_t};
 
 /// Runs a few instructions with other threads and the interrupts shut out.
 pub(crate) fn atomically<T>(run: impl FnOnce() -> T) -> T {
@@ -421,6 +421,20 @@ pub unsafe extern "C" fn mpssl_context_ask_for_psk(
     // SAFETY: by this function's contract.
     let hint = unsafe { bytes(hint, false) };
     status(context.ask_for_psk(asks, hint.unwrap_or_default()))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_memory(context: &Context) -> mpssl_memory_t {
+    let Memory { max_fragment_length, keep_peer_cert } = context.memory();
+    mpssl_memory_t { max_fragment_length, keep_peer_cert }
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_set_memory(context: &mut Context, memory: mpssl_memory_t) -> mpssl_status_t {
+    let mpssl_memory_t { max_fragment_length, keep_peer_cert } = memory;
+    status(context.set_memory(Memory { max_fragment_length, keep_peer_cert }))
 }
 
 /// See `mpssl.h`.

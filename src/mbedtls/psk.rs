@@ -42,10 +42,8 @@ const RANDOM_KEY: usize = 16;
 /// What a connection has seen of pre-shared keys.
 #[derive(Default)]
 pub(super) struct Seen {
-    /// What the client has shown, at a server.
-    pub(super) identity: Option<Array<u8>>,
-    /// What the server has sent, at a client.
-    pub(super) hint: Option<Array<u8>>,
+    /// The identity that the client has shown, at a server; at a client, the server's hint.
+    pub(super) shown: Option<Array<u8>>,
     /// Whether a client's host has chosen.
     chosen: bool,
 }
@@ -164,7 +162,7 @@ unsafe fn choose(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         return 0;
     }
     let (mut identity, mut key) = ([0; IDENTITY_MAX], [0; KEY_MAX]);
-    let hint = psk.hint.as_deref().unwrap_or_default();
+    let hint = psk.shown.as_deref().unwrap_or_default();
     let ret = match call.host.identity(hint, &mut identity, &mut key) {
         Ok((0, _) | (_, 0)) => sys::MBEDTLS_ERR_SSL_UNKNOWN_IDENTITY,
         Ok((identity_len, key_len)) => {
@@ -209,7 +207,7 @@ unsafe fn keep_hint(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     match Array::copy_of(hint) {
         Ok(hint) => {
             // SAFETY: by this function's contract.
-            unsafe { (*(*(*ctx).p_bio.cast::<Call<'_>>()).psk).hint = Some(hint) };
+            unsafe { (*(*(*ctx).p_bio.cast::<Call<'_>>()).psk).shown = Some(hint) };
             0
         }
         Err(_) => sys::MBEDTLS_ERR_SSL_ALLOC_FAILED,
@@ -371,7 +369,7 @@ fn find(
     }
     let seen = Array::copy_of(identity).map_err(|_| Interruption::NoMemory)?;
     // SAFETY: as above.
-    unsafe { (*call.psk).identity = Some(seen) };
+    unsafe { (*call.psk).shown = Some(seen) };
     match &config.psk().pair {
         Some(pair) if constant_time_eq(pair.identity(), identity) => {
             for (to, from) in key.iter_mut().zip(pair.key()) {

@@ -94,7 +94,7 @@ pub(super) enum Output {
     /// None.
     Parked,
     /// Ours, for one record with a payload of this size.
-    Record(usize),
+    Record(u16),
 }
 
 impl Output {
@@ -111,8 +111,8 @@ impl Output {
             Self::Parked => {}
             // SAFETY: by this function's contract. Half sent: the same record again, or
             // an alert behind it.
-            Self::Record(room) if room >= payload || unsafe { (*ssl).out_left } != 0 => {
-                return Ok(payload.min(room));
+            Self::Record(room) if usize::from(room) >= payload || unsafe { (*ssl).out_left } != 0 => {
+                return Ok(payload.min(room.into()));
             }
             Self::Record(_) => {}
         }
@@ -137,6 +137,7 @@ impl Output {
         payload: usize,
         size: usize,
     ) -> Result<()> {
+        let room = u16::try_from(payload).map_err(|_| Error::NoMemory)?;
         // SAFETY: by this function's contract. The buffer is as large as this file's
         // header says; the pointers are derived from it before anything uses them. None
         // raises.
@@ -150,7 +151,7 @@ impl Output {
             sys::mbedtls_ssl_reset_out_pointers(ssl);
             sys::mbedtls_ssl_update_out_pointers(ssl, (*ssl).transform_out);
         }
-        *self = Self::Record(payload);
+        *self = Self::Record(room);
         Ok(())
     }
 
@@ -189,10 +190,10 @@ impl Output {
         };
         match *self {
             Self::Whole => Ok(()),
-            Self::Record(has) if has >= room && has <= room.saturating_add(SPARE) => Ok(()),
+            Self::Record(has) if (room..=room.saturating_add(SPARE)).contains(&has.into()) => Ok(()),
             // What does not fit into its own buffer Mbed TLS refuses.
             // SAFETY: by this function's contract.
-            _ => unsafe { self.replace(ssl, room, size.min(WHOLE_OUT)) },
+            _ => unsafe { self.replace(ssl, room.min(WHOLE_OUT), size.min(WHOLE_OUT)) },
         }
     }
 }
@@ -509,7 +510,7 @@ impl Ssl {
     /// [`Error::NoMemory`].
     pub(super) fn begin(&mut self, config: *const sys::mbedtls_ssl_config) -> Result<()> {
         let ctx = self.ctx.get();
-        let input = ON_DEMAND && !self.datagram;
+        let input = ON_DEMAND && !self.is_datagram();
         if !input || cfg!(not(all(mbedtls_ssl_dtls_client_port_reuse, mbedtls_ssl_srv_c))) {
             // SAFETY: the object is initialised; the configuration lives as long as the
             // connection, which keeps it. None raises.
@@ -553,7 +554,7 @@ impl Ssl {
         // of one, or of a record, that is to be kept is looked for here. Of a datagram
         // nothing is: its last record was not pending.
         unsafe {
-            if self.datagram {
+            if self.is_datagram() {
                 self.input.shrink(ctx);
                 (*ctx).in_left = 0;
                 #[cfg(mbedtls_ssl_proto_dtls)]
@@ -569,7 +570,7 @@ impl Ssl {
     /// The payload that reading may have to write. Mbed TLS answers records, with alerts:
     /// for one that is still to come, or whose header is, `recv` makes room.
     pub(super) fn answer(&self) -> usize {
-        let awaits = if self.datagram {
+        let awaits = if self.is_datagram() {
             !self.has_pending()
         } else {
             // SAFETY: reads a field of the connection that this owns.

@@ -9,7 +9,7 @@ use super::{Config, Transport, static_str, sys};
 use crate::dtls::{self, Passed, Timer};
 use crate::error::{Result, check};
 use crate::io::{Host, Interruption};
-use crate::mem::Shared;
+use crate::mem::{Box, Shared};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use crate::{ffi::mpglue_free, mem::Array};
 
@@ -17,18 +17,22 @@ use crate::{ffi::mpglue_free, mem::Array};
 /// once set up.
 pub struct Ssl {
     pub(super) ctx: UnsafeCell<sys::mbedtls_ssl_context>,
-    timer: CallTimer,
-    pub(super) datagram: bool,
+    /// What only datagrams have.
+    datagrams: Option<Box<Datagrams>>,
     pub(super) output: Output,
     pub(super) input: Input,
-    /// What came of the datagrams so far.
-    received: Received,
     /// The peer's certificate as DER, once the handshake is over.
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     peer_cert: Option<Array<u8>>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     psk: super::psk::Seen,
     config: Shared<Config>,
+}
+
+struct Datagrams {
+    timer: CallTimer,
+    /// What came of them so far.
+    received: Received,
 }
 
 /// The retransmission timer as Mbed TLS's callbacks see it: it reads the clock
@@ -43,10 +47,10 @@ struct CallTimer {
 #[derive(Clone, Copy, Default)]
 struct Received {
     bad_records: u32,
-    /// The random number of the hello that made this connection.
-    hello: Option<[u8; 32]>,
+    /// The end of the random number of the hello that made this connection.
+    hello: Option<dtls::HelloRandom>,
     /// That of a hello which came since, and may be a client's that begins anew.
-    new_hello: Option<[u8; 32]>,
+    new_hello: Option<dtls::HelloRandom>,
 }
 
 /// What one call on a connection may call out to, and what came of it. It lives
@@ -294,11 +298,9 @@ impl Ssl {
         Self {
             // SAFETY: zeroed is what mbedtls_ssl_init makes of it.
             ctx: unsafe { UnsafeCell::new(core::mem::zeroed()) },
-            timer: CallTimer { timer: Cell::new(Timer::default()), call: Cell::new(core::ptr::null()) },
-            datagram: false,
+            datagrams: None,
             output: Output::Whole,
             input: Input::new(),
-            received: Received::default(),
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             peer_cert: None,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -313,21 +315,20 @@ impl Ssl {
     ///
     /// [`crate::error::Error::NoMemory`].
     pub fn setup(&mut self, transport: Transport) -> Result<()> {
-        self.datagram = transport == Transport::Datagram;
         let ctx = self.ctx.get();
         // SAFETY: zeroes the object; does not raise.
         unsafe { sys::mbedtls_ssl_init(ctx) };
-        self.begin(self.config.as_ptr())?;
-        // SAFETY: the timer is beside the connection; does not raise.
-        unsafe {
-            sys::mbedtls_ssl_set_timer_cb(
-                ctx,
-                (&raw const self.timer).cast_mut().cast(),
-                Some(set_timer),
-                Some(get_timer),
-            );
+        if transport == Transport::Datagram {
+            let datagrams = Box::new(|| Datagrams {
+                timer: CallTimer { timer: Cell::new(Timer::default()), call: Cell::new(core::ptr::null()) },
+                received: Received::default(),
+            })?;
+            let timer = (&raw const datagrams.timer).cast_mut().cast();
+            self.datagrams = Some(datagrams);
+            // SAFETY: the timer lives as long as the connection; does not raise.
+            unsafe { sys::mbedtls_ssl_set_timer_cb(ctx, timer, Some(set_timer), Some(get_timer)) };
         }
-        Ok(())
+        self.begin(self.config.as_ptr())
     }
 
     /// The name to ask for (SNI) and to find in the server's certificate.
@@ -417,12 +418,14 @@ impl Ssl {
     /// Datagrams' records dropped because they did not authenticate.
     #[must_use]
     pub fn bad_records(&self) -> u32 {
-        self.received.bad_records
+        self.received().bad_records
     }
 
     /// A server's client has begun anew: nothing that is known of it holds any more.
     pub fn reconnected(&mut self) {
-        self.received.hello = self.received.new_hello.take();
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.received.hello = datagrams.received.new_hello.take();
+        }
         #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
         {
             self.psk = super::psk::Seen::default();
@@ -446,7 +449,7 @@ impl Ssl {
     /// Milliseconds from `now` until something is to be sent again.
     #[must_use]
     pub fn retransmission_in(&self, now: u32) -> Option<u32> {
-        self.timer.timer.get().left(now)
+        self.datagrams.as_ref()?.timer.timer.get().left(now)
     }
 
     /// Runs one Mbed TLS function with the host in reach and room for a record of
@@ -464,7 +467,7 @@ impl Ssl {
             return outcome;
         };
         let ctx = self.ctx.get();
-        let (datagram, received) = (self.datagram, self.received);
+        let (datagram, received) = (self.is_datagram(), self.received());
         let mut call = Call {
             host,
             datagram,
@@ -488,10 +491,11 @@ impl Ssl {
             sys::mbedtls_ssl_set_bio(ctx, handle.cast(), Some(send), Some(recv), None);
             sys::mbedtls_ssl_set_verify(ctx, Some(verify), handle.cast());
         }
-        self.timer.call.set(handle.cast::<Call<'static>>());
+        if let Some(datagrams) = &self.datagrams {
+            datagrams.timer.call.set(handle.cast::<Call<'static>>());
+        }
         self.config.set_call(handle.cast::<Call<'static>>());
         let ret = run(ctx, payload);
-        self.timer.call.set(core::ptr::null());
         self.config.set_call(core::ptr::null_mut());
         // SAFETY: takes back what was installed above.
         unsafe {
@@ -499,7 +503,10 @@ impl Ssl {
             sys::mbedtls_ssl_set_verify(ctx, None, core::ptr::null_mut());
         }
         call.count_bad_records();
-        self.received = call.received;
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.timer.call.set(core::ptr::null());
+            datagrams.received = call.received;
+        }
         let outcome = Outcome { ret, ..call.outcome };
         self.park_output();
         self.park_input();
@@ -540,14 +547,20 @@ impl Ssl {
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     #[must_use]
     pub fn psk_identity(&self) -> Option<&[u8]> {
-        self.psk.identity.as_deref()
+        self.psk.shown.as_deref().filter(|_| !self.is_client())
     }
 
     /// The identity hint that the server has sent, at a client.
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     #[must_use]
     pub fn psk_identity_hint(&self) -> Option<&[u8]> {
-        self.psk.hint.as_deref()
+        self.psk.shown.as_deref().filter(|_| self.is_client())
+    }
+
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    fn is_client(&self) -> bool {
+        // SAFETY: reads the connection's configuration, which lives as long.
+        unsafe { (*self.config.as_ptr()).endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8 }
     }
 
     /// `mbedtls_ssl_read`.
@@ -587,7 +600,12 @@ impl Ssl {
     /// Whether datagrams carry the records.
     #[must_use]
     pub fn is_datagram(&self) -> bool {
-        self.datagram
+        self.datagrams.is_some()
+    }
+
+    /// What came of the datagrams so far.
+    fn received(&self) -> Received {
+        self.datagrams.as_ref().map_or_else(Received::default, |datagrams| datagrams.received)
     }
 
     /// Whether the handshake is over.
@@ -597,10 +615,13 @@ impl Ssl {
         unsafe { (*self.ctx.get()).state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int }
     }
 
-    /// Lets go of what only the handshake needed: of the peer's parsed chain, several
-    /// times as large as what is ever asked for, its first certificate's DER stays.
-    /// Without memory for the copy, the chain does.
+    /// Lets go of what only the handshake needed: the host name, and of the peer's parsed
+    /// chain, several times as large as what is ever asked for, all but its first
+    /// certificate's DER, or all. Without memory for the copy, the chain stays.
     pub fn release_handshake(&mut self) {
+        // A server's client may begin anew, a server does not.
+        // SAFETY: frees the name, which only a handshake of a client's reads.
+        let _ = unsafe { sys::mbedtls_ssl_set_hostname(self.ctx.get(), core::ptr::null()) };
         #[cfg(mbedtls_ssl_keep_peer_certificate)]
         // SAFETY: Mbed TLS 3.6 owns the session's chain through this one pointer, and
         // without renegotiation reads it only for mbedtls_ssl_get_peer_cert, which
@@ -608,10 +629,10 @@ impl Ssl {
         unsafe {
             let Some(session) = (*self.ctx.get()).session.as_mut() else { return };
             let Some(cert) = session.peer_cert.as_ref() else { return };
-            let der = super::crt::der(cert);
-            let Ok(mut copy) = Array::new(der.len(), 0) else { return };
-            copy.copy_from_slice(der);
-            self.peer_cert = Some(copy);
+            if self.config.keeps_peer_cert() {
+                let Ok(copy) = Array::copy_of(super::crt::der(cert)) else { return };
+                self.peer_cert = Some(copy);
+            }
             sys::mbedtls_x509_crt_free(session.peer_cert);
             mpglue_free(session.peer_cert.cast());
             session.peer_cert = core::ptr::null_mut();

@@ -278,7 +278,7 @@ pub(crate) fn client_hello_random(datagram: &[u8]) -> Option<HelloRandom> {
 pub(crate) struct Records {
     /// How many of the datagram's bytes are whole records.
     pub(crate) len: usize,
-    /// Whether one may be a ClientHello in the clear: of a client that begins anew.
+    /// Whether one is a ClientHello in the clear: it may be of a client that begins anew.
     pub(crate) may_begin_anew: bool,
 }
 
@@ -296,13 +296,14 @@ pub(crate) fn records(datagram: &[u8], cid: usize) -> Records {
             fields.take(cid)?;
         }
         let length = fields.uint(2)?;
-        fields.take(length)?;
-        Some((fields.0.len(), content_type == [layout::HANDSHAKE] && epoch == 0))
+        let msg_type = fields.take(length)?.first();
+        let in_the_clear = content_type == [layout::HANDSHAKE] && epoch == 0;
+        Some((fields.0.len(), in_the_clear && msg_type == Some(&layout::CLIENT_HELLO)))
     };
     while records.len < datagram.len() {
-        let Some((rest, in_the_clear)) = record() else { break };
+        let Some((rest, hello)) = record() else { break };
         records.len = datagram.len().saturating_sub(rest);
-        records.may_begin_anew |= in_the_clear;
+        records.may_begin_anew |= hello;
     }
     records
 }

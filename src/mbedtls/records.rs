@@ -214,6 +214,9 @@ pub(super) struct Input {
     /// How many bytes of a header, its last one included, Mbed TLS has not been told
     /// of: there was no memory for the record.
     held: u8,
+    /// How long the datagram is that Mbed TLS has not been told of: there was no memory for
+    /// an answer.
+    waiting: u16,
     /// Whether the transport has told how long the datagram is.
     told: bool,
     /// How long datagrams are, where it does not.
@@ -238,10 +241,16 @@ impl Input {
         Self {
             buffer: Buffer::Whole,
             held: 0,
+            waiting: 0,
             told: false,
             expected: DATAGRAM,
             stub: UnsafeCell::new([0; COUNTER + HEADER]),
         }
+    }
+
+    /// Whether a datagram has come that Mbed TLS does not know of.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting != 0
     }
 
     fn size(&self) -> usize {
@@ -405,6 +414,14 @@ impl Call<'_> {
         ret
     }
 
+    /// The datagram that has come and has waited for memory.
+    pub(super) fn waiting_datagram<'a>(&mut self) -> Option<&'a mut [u8]> {
+        // SAFETY: the connection's, whose call is under way; nobody else uses it until then.
+        let waiting = unsafe { core::mem::take(&mut (*self.input).waiting) };
+        // SAFETY: it is at the beginning of the buffer, and Mbed TLS does not know of it.
+        (waiting != 0).then(|| unsafe { core::slice::from_raw_parts_mut((*self.ssl).in_hdr, waiting.into()) })
+    }
+
     /// Where the next datagram goes. `over`: the handshake is.
     pub(super) fn datagram_buffer<'a>(
         &mut self,
@@ -434,6 +451,17 @@ impl Call<'_> {
         // One that fills the buffer may have lost its end.
         let n = if full { WHOLE } else { n };
         input.expected = input.expected.max(u16::try_from(n).unwrap_or(u16::MAX));
+    }
+
+    /// Makes room for what Mbed TLS may answer to the datagram of `n` bytes that came when
+    /// the handshake was over; otherwise it waits.
+    pub(super) fn answer_datagram(&mut self, n: usize) -> core::result::Result<(), Interruption> {
+        if self.prepare_answer(n, false) {
+            return Ok(());
+        }
+        // SAFETY: as in `datagram_buffer`.
+        unsafe { (*self.input).waiting = u16::try_from(n).unwrap_or(0) };
+        Err(Interruption::NoMemory)
     }
 
     /// Makes room for what Mbed TLS may answer to the datagram of `n` bytes that came when

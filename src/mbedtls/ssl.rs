@@ -138,17 +138,22 @@ impl Call<'_> {
             ((*ssl.conf).endpoint == sys::MBEDTLS_SSL_IS_SERVER as u8, ssl.state, cid)
         };
         let over = state >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
-        let buf = self.datagram_buffer(over)?;
-        let (n, records, hello) = match self.host.recv(buf)? {
-            // An empty datagram ends nothing, and is no record.
-            0 => return Err(Interruption::WouldBlock),
-            n => {
-                let datagram = buf.get(..n).unwrap_or_default();
-                let records = dtls::records(datagram, cid);
-                (n, records, dtls::client_hello_random(datagram.get(..records.len).unwrap_or_default()))
+        let datagram = match self.waiting_datagram() {
+            Some(datagram) => datagram,
+            None => {
+                let buf = self.datagram_buffer(over)?;
+                let n = self.host.recv(buf)?;
+                self.datagram_came(n);
+                buf.get_mut(..n).unwrap_or_default()
             }
         };
-        self.datagram_came(n);
+        if datagram.is_empty() {
+            // It ends nothing, and is no record.
+            return Err(Interruption::WouldBlock);
+        }
+        let n = datagram.len();
+        let records = dtls::records(datagram, cid);
+        let hello = dtls::client_hello_random(datagram.get(..records.len).unwrap_or_default());
         if server && !over && state <= sys::MBEDTLS_SSL_CLIENT_HELLO as c_int {
             if hello.is_none() {
                 return Ok(None);
@@ -160,10 +165,17 @@ impl Call<'_> {
             }
             self.received.new_hello = hello;
         }
-        if over && records.len > 0 && !self.prepare_answer(n, server && records.may_begin_anew) {
+        if records.len == 0 {
             return Ok(None);
         }
-        Ok((records.len > 0).then_some(records.len))
+        if over && server && records.may_begin_anew {
+            // Nobody's, or one that is sent again.
+            return Ok(self.prepare_answer(n, true).then_some(records.len));
+        }
+        if over {
+            self.answer_datagram(n)?;
+        }
+        Ok(Some(records.len))
     }
 
     /// Takes over the count of bad records: Mbed TLS 3.6.6 has it in the field that
@@ -686,7 +698,7 @@ impl Ssl {
     #[must_use]
     pub fn has_pending(&self) -> bool {
         // SAFETY: reads the connection; does not raise.
-        unsafe { sys::mbedtls_ssl_check_pending(self.ctx.get()) != 0 }
+        self.input.is_waiting() || unsafe { sys::mbedtls_ssl_check_pending(self.ctx.get()) != 0 }
     }
 
     /// The name of the cipher suite agreed on.

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The record buffers of a TLS connection, which exist only while a record is in
-//! flight: for input from the start, for output once the handshake is over.
+//! The record buffers of a connection, which exist only while a record is in flight.
 //!
 //! Written for Mbed TLS 3.6, which build.rs insists on. What it relies on:
 //!
 //! Output:
 //!
-//! - with the handshake over and `out_left == 0` the output buffer holds nothing
-//!   that is read again: the record counter is `cur_out_ctr`;
+//! - with `out_left == 0` the output buffer holds nothing that is read again: the record
+//!   counter is `cur_out_ctr`, and a datagram's flight has its own copies;
 //! - every pointer into it is set by `mbedtls_ssl_reset_out_pointers` and
 //!   `mbedtls_ssl_update_out_pointers`;
 //! - a record takes `mbedtls_ssl_get_record_expansion` bytes beyond its payload, and
 //!   8 for the counter before it. Mbed TLS checks its writes against the length it
-//!   would itself have allocated, so the payload is capped here.
+//!   would itself have allocated, so the payload is capped here;
+//! - a step of the handshake writes one message at most (`messages.rs` says how long), and
+//!   for datagrams it, or the last flight, into one datagram after the other;
+//! - the handshake over, only reading writes what it was not asked to: alerts, for a
+//!   datagram's side that sent the last flight that again, and see below.
 //!
 //! Input:
 //!
@@ -43,13 +46,20 @@
 //! and between calls on the connection, once its handshake is over, there is no
 //! buffer unless some of its bytes are still to come, or to be read.
 //!
+//! Datagrams: Mbed TLS fetches one when it is done with the one before, and then looks at
+//! what came only. In a handshake it copies messages that came early back into the input
+//! buffer, which therefore stays its own until the handshake is over. Afterwards none is
+//! copied back, also where the handshake's state is kept for the last flight: what comes
+//! then either is too early for ever, or has that state freed.
+//!
+//! A server whose client may begin anew (RFC 6347 4.2.8) is another matter: for a
+//! ClientHello of epoch 0, which anybody can send, Mbed TLS writes a HelloVerifyRequest
+//! into the output buffer, or clears all of it and begins a handshake with what is in the
+//! input buffer. A datagram with such a hello in it is lost unless there is memory to make
+//! both whole before Mbed TLS sees it.
+//!
 //! Both: `mbedtls_ssl_free` wipes the length it would have allocated of whatever
 //! `in_buf` and `out_buf` point to. It must find its own buffers, or NULL.
-//!
-//! Datagrams keep Mbed TLS's buffers: it takes whole datagrams of any length and
-//! copies the messages of a flight back into the input buffer; and a server may
-//! answer a forged hello with a HelloVerifyRequest out of the output buffer at any
-//! time.
 
 use core::cell::UnsafeCell;
 use core::ffi::c_int;

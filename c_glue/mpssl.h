@@ -247,7 +247,7 @@ enum {
 
 // Reads up to len bytes from the transport; 0: end of stream. Does not raise.
 int32_t mpglue_stream_read(void *owner, uint8_t *buf, size_t len, int32_t *err);
-// How long the datagram is that would be read, at most; below 0: there is none, or
+// How long the datagram is that would be read, at most; 0: there is none yet; below 0:
 // the transport cannot tell. Does not raise.
 int32_t mpglue_datagram_len(void *owner);
 // Writes up to len bytes to the transport. Does not raise.

@@ -290,7 +290,7 @@ int32_t mpglue_datagram_len(void *owner) {
         if (mpssl_protect(self, find_fd, &fd) != 0) {
             return -1;
         }
-        return (int32_t)MIN(recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT), INT32_MAX);
+        return (int32_t)MIN(MAX(recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT), 0), INT32_MAX);
     }
 #endif
     (void)self;

@@ -23,8 +23,8 @@ pub trait Transport {
     /// See [`Interruption`]. Nothing was read.
     fn recv(&mut self, buf: &mut [u8]) -> Result<usize, Interruption>;
 
-    /// How long the datagram is that [`Self::recv`] would read, at most; `None`: there is
-    /// none, or the transport cannot tell.
+    /// How long the datagram is that [`Self::recv`] would read, at most; 0: there is none
+    /// yet; `None`: the transport cannot tell.
     fn datagram_len(&mut self) -> Option<usize> {
         None
     }

@@ -202,5 +202,21 @@ pub(super) unsafe fn flight(ssl: *const sys::mbedtls_ssl_context, record: usize)
     }
 }
 
+/// The longest of what came early and will be copied back into the input buffer.
+///
+/// # Safety
+///
+/// The connection is set up.
+#[cfg(mbedtls_ssl_proto_dtls)]
+pub(super) unsafe fn early(ssl: *const sys::mbedtls_ssl_context) -> usize {
+    // SAFETY: by this function's contract.
+    let Some(handshake) = (unsafe { (*ssl).handshake.as_ref() }) else { return 0 };
+    let buffering = &handshake.buffering;
+    let messages =
+        buffering.hs.iter().filter(|message| !message.data.is_null()).map(|message| message.data_len);
+    let record = Some(buffering.future_record.len).filter(|_| !buffering.future_record.data.is_null());
+    messages.chain(record).max().unwrap_or(0)
+}
+
 // The states are compared as what the context keeps them in.
 const _: () = assert!(size_of::<c_int>() == size_of::<sys::mbedtls_ssl_states>());

@@ -47,16 +47,19 @@
 //! buffer unless some of its bytes are still to come, or to be read.
 //!
 //! Datagrams: Mbed TLS fetches one when it is done with the one before, and then looks at
-//! what came only. In a handshake it copies messages that came early back into the input
-//! buffer, which therefore stays its own until the handshake is over. Afterwards none is
-//! copied back, also where the handshake's state is kept for the last flight: what comes
-//! then either is too early for ever, or has that state freed.
+//! what came only. In a handshake it copies what came early back into the input buffer:
+//! a message, once all its fragments have come, to where messages are (`in_msg`), a record to
+//! the beginning. Each was in the datagram in the buffer, or it is there already
+//! when the next datagram is fetched. So in a handshake the buffer is never smaller than the
+//! last datagram and what is kept then, and stays until the handshake is over. Afterwards
+//! nothing is copied back, also where the handshake's state is kept for the last flight:
+//! what comes then either is too early for ever, or has that state freed.
 //!
 //! A server whose client may begin anew (RFC 6347 4.2.8) is another matter: for a
 //! ClientHello of epoch 0, which anybody can send, Mbed TLS writes a HelloVerifyRequest
-//! into the output buffer, or clears all of it and begins a handshake with what is in the
-//! input buffer. A datagram with such a hello in it is lost unless there is memory to make
-//! both whole before Mbed TLS sees it.
+//! into the output buffer, or clears the length it would have allocated of it, and begins a
+//! handshake with what is in the input buffer. A datagram with such a hello in it is lost
+//! unless there is memory to make the output buffer whole before Mbed TLS sees it.
 //!
 //! Both: `mbedtls_ssl_free` wipes the length it would have allocated of whatever
 //! `in_buf` and `out_buf` point to. It must find its own buffers, or NULL.
@@ -93,6 +96,8 @@ const WHOLE_OUT: usize = sys::MBEDTLS_SSL_OUT_BUFFER_LEN as usize;
 /// The longest datagram that comes, as long as no longer one has: more than an Ethernet
 /// frame's.
 const DATAGRAM: u16 = 2048;
+/// What may be in front of a datagram's handshake message: header, Connection ID, IV.
+const PREFIX: usize = 64;
 /// A buffer for a message of a handshake may be longer by this than the next one needs.
 const SPARE: usize = 64;
 
@@ -208,6 +213,22 @@ impl Output {
     }
 }
 
+/// See [`messages::early`].
+///
+/// # Safety
+///
+/// The connection is set up.
+unsafe fn early(ssl: *const sys::mbedtls_ssl_context) -> usize {
+    // SAFETY: by this function's contract.
+    #[cfg(mbedtls_ssl_proto_dtls)]
+    return unsafe { messages::early(ssl) };
+    #[cfg(not(mbedtls_ssl_proto_dtls))]
+    {
+        let _ = ssl;
+        0
+    }
+}
+
 /// Whether datagrams carry the records.
 ///
 /// # Safety
@@ -227,10 +248,10 @@ pub(super) struct Input {
     /// How long the datagram is that Mbed TLS has not been told of: there was no memory for
     /// an answer.
     waiting: u16,
-    /// Whether the transport has told how long the datagram is.
-    told: bool,
-    /// How long datagrams are, where it does not.
+    /// How long datagrams are, where the transport cannot tell.
     expected: u16,
+    /// Whether there is a ClientHello in the clear in the datagram, at a server.
+    pub(super) hello: bool,
     /// Counter and header.
     stub: UnsafeCell<[u8; COUNTER + HEADER]>,
 }
@@ -252,7 +273,7 @@ impl Input {
             buffer: Buffer::Whole,
             held: 0,
             waiting: 0,
-            told: false,
+            hello: false,
             expected: DATAGRAM,
             stub: UnsafeCell::new([0; COUNTER + HEADER]),
         }
@@ -294,11 +315,36 @@ impl Input {
         self.buffer = Buffer::Stub;
     }
 
-    /// A buffer of `size` for datagrams, with the first `kept` bytes of the old one.
+    /// Makes sure of a buffer of `size` for a datagram. `over`: the handshake is, and the
+    /// buffer of the datagram before may go first.
     ///
     /// # Safety
     ///
-    /// `ssl` is the connection beside this; nothing else of its buffer is needed.
+    /// `ssl` is the connection beside this; nothing in its buffer is needed any more.
+    unsafe fn hold(
+        &mut self,
+        ssl: *mut sys::mbedtls_ssl_context,
+        size: usize,
+        over: bool,
+    ) -> core::result::Result<(), Interruption> {
+        if self.size() >= size && self.buffer != Buffer::Stub {
+            return Ok(());
+        }
+        // SAFETY: by this function's contract.
+        unsafe {
+            if over {
+                self.shrink(ssl);
+            }
+            self.replace(ssl, size, 0)
+        }
+    }
+
+    /// A buffer of `size` for datagrams, with the first `kept` bytes of the old one, which
+    /// stays if there is no memory.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::hold`], but for what is kept.
     unsafe fn replace(
         &mut self,
         ssl: *mut sys::mbedtls_ssl_context,
@@ -308,9 +354,6 @@ impl Input {
         let own = u16::try_from(size).map_err(|_| Interruption::NoMemory)?;
         // SAFETY: both buffers hold what is copied. None raises.
         unsafe {
-            if kept == 0 {
-                self.shrink(ssl);
-            }
             let buffer = mpglue_calloc(1, size).cast::<u8>();
             if buffer.is_null() {
                 return Err(Interruption::NoMemory);
@@ -412,12 +455,12 @@ impl Call<'_> {
             let over = (*self.ssl).state >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
             let unread = sys::mbedtls_ssl_get_bytes_avail(self.ssl) > 0;
             let rest = over && !unread && sys::mbedtls_ssl_check_pending(self.ssl) != 0;
-            (!(*self.ssl).handshake.is_null(), rest && (*self.input).size() >= WHOLE)
+            (!(*self.ssl).handshake.is_null(), rest && (*self.input).hello)
         };
         // It may be the last flight that has to be sent again.
         let ret = if last_flight { self.begin_step() } else { 0 };
         // Or there is a hello in the rest of a datagram: see `prepare_answer`.
-        if ret == 0 && rest && !self.prepare_answer(0, true) {
+        if ret == 0 && rest && !self.prepare_answer(true) {
             self.interrupted(Interruption::NoMemory);
             return sys::MBEDTLS_ERR_SSL_WANT_WRITE;
         }
@@ -432,64 +475,75 @@ impl Call<'_> {
         (waiting != 0).then(|| unsafe { core::slice::from_raw_parts_mut((*self.ssl).in_hdr, waiting.into()) })
     }
 
-    /// Where the next datagram goes. `over`: the handshake is.
-    pub(super) fn datagram_buffer<'a>(
+    /// Reads the next datagram. `over`: the handshake is.
+    pub(super) fn read_datagram<'a>(
         &mut self,
         over: bool,
     ) -> core::result::Result<&'a mut [u8], Interruption> {
         // SAFETY: the connection's, whose call is under way; nobody else uses it until then.
         let input = unsafe { &mut *self.input };
-        if over && input.buffer != Buffer::Whole {
-            let len = self.host.datagram_len();
-            input.told = len.is_some();
-            let len = len.unwrap_or_else(|| input.expected.into()).clamp(COUNTER + HEADER, WHOLE);
-            if len > input.size() || input.buffer == Buffer::Stub {
-                // SAFETY: Mbed TLS is fetching a datagram: it is done with the one before.
-                unsafe { input.replace(self.ssl, len, 0) }?;
+        let told = self.host.datagram_len();
+        // What came early is put where messages are, behind a header, a Connection ID, an IV.
+        // SAFETY: reads the connection whose call is under way.
+        let (early, behind) = if over { (0, 0) } else { (unsafe { early(self.ssl) }, PREFIX) };
+        let size = |len: usize| len.max(early).saturating_add(behind).clamp(COUNTER + HEADER, WHOLE);
+        // SAFETY: Mbed TLS is fetching a datagram: it is done with the one before; until the
+        // handshake is over the buffer is not to get smaller than what came early.
+        unsafe {
+            let expected = match told {
+                None if !over => WHOLE,
+                None | Some(0) => input.expected.into(),
+                Some(len) => len,
+            };
+            let made = input.hold(self.ssl, size(expected), over);
+            if told.is_none() && !over && made.is_err() {
+                input.hold(self.ssl, size(DATAGRAM.into()), over)?;
+            } else {
+                made?;
             }
+            // The buffer begins at `in_hdr`, and nobody else looks at it before the datagram
+            // has come.
+            let buf = core::slice::from_raw_parts_mut((*self.ssl).in_hdr, input.size().min(WHOLE));
+            let n = self.host.recv(buf)?;
+            if matches!(told, None | Some(0)) {
+                // One that fills the buffer may have lost its end.
+                let len = if n >= buf.len() { WHOLE } else { n };
+                input.expected = input.expected.max(u16::try_from(len).unwrap_or(u16::MAX));
+                if !over && input.buffer != Buffer::Whole && size(n) < input.size() {
+                    // Without memory it stays as large as it is.
+                    let _ = input.replace(self.ssl, size(n), n);
+                }
+            }
+            Ok(core::slice::from_raw_parts_mut((*self.ssl).in_hdr, n))
         }
-        // SAFETY: the buffer begins at `in_hdr`, and is of this size; nobody else looks at it
-        // before the datagram has come.
-        Ok(unsafe { core::slice::from_raw_parts_mut((*self.ssl).in_hdr, input.size().min(WHOLE)) })
-    }
-
-    /// Notes how long datagrams are, for a transport that cannot tell.
-    pub(super) fn datagram_came(&mut self, n: usize) {
-        // SAFETY: as in `datagram_buffer`.
-        let input = unsafe { &mut *self.input };
-        let full = !input.told && n >= input.size();
-        // One that fills the buffer may have lost its end.
-        let n = if full { WHOLE } else { n };
-        input.expected = input.expected.max(u16::try_from(n).unwrap_or(u16::MAX));
     }
 
     /// Makes room for what Mbed TLS may answer to the datagram of `n` bytes that came when
     /// the handshake was over; otherwise it waits.
     pub(super) fn answer_datagram(&mut self, n: usize) -> core::result::Result<(), Interruption> {
-        if self.prepare_answer(n, false) {
+        if self.prepare_answer(false) {
             return Ok(());
         }
-        // SAFETY: as in `datagram_buffer`.
+        // SAFETY: as in `read_datagram`.
         unsafe { (*self.input).waiting = u16::try_from(n).unwrap_or(0) };
         Err(Interruption::NoMemory)
     }
 
-    /// Makes room for what Mbed TLS may answer to the datagram of `n` bytes that came when
-    /// the handshake was over; whether there was memory for it. `anew`: it may begin the
-    /// handshake anew, for which it takes it that both buffers are whole.
-    pub(super) fn prepare_answer(&mut self, n: usize, anew: bool) -> bool {
-        // SAFETY: as in `datagram_buffer`; the output is likewise the call's, and empty, for
+    /// Makes room for what Mbed TLS may answer to a datagram when the handshake is over;
+    /// whether there was memory for it. `anew`: it may begin the handshake anew, for which
+    /// it takes it that the output buffer is whole.
+    pub(super) fn prepare_answer(&mut self, anew: bool) -> bool {
+        // SAFETY: as in `read_datagram`; the output is likewise the call's, and empty, for
         // what was half sent has been sent before anything is read.
-        let (input, output) = unsafe { (&mut *self.input, &mut *self.output) };
-        // SAFETY: as above. The datagram is at the beginning of the buffer.
+        let output = unsafe { &mut *self.output };
+        // SAFETY: as above.
         unsafe {
             if *output == Output::Whole {
                 return true;
             }
             if anew {
                 return mbedtls_ssl_flush_output(self.ssl) == 0
-                    && output.replace(self.ssl, WHOLE_OUT, WHOLE_OUT).is_ok()
-                    && (input.size() >= WHOLE || input.replace(self.ssl, WHOLE, n).is_ok());
+                    && output.replace(self.ssl, WHOLE_OUT, WHOLE_OUT).is_ok();
             }
             // Otherwise `begin_step` has made room.
             !(*self.ssl).handshake.is_null() || output.take(self.ssl, ALERT).is_ok()
@@ -548,13 +602,12 @@ impl Ssl {
     /// [`Error::NoMemory`].
     pub(super) fn begin(&mut self, config: *const sys::mbedtls_ssl_config) -> Result<()> {
         let ctx = self.ctx.get();
-        let input = ON_DEMAND && !self.is_datagram();
-        if !input || cfg!(not(all(mbedtls_ssl_dtls_client_port_reuse, mbedtls_ssl_srv_c))) {
+        if !ON_DEMAND || cfg!(not(all(mbedtls_ssl_dtls_client_port_reuse, mbedtls_ssl_srv_c))) {
             // SAFETY: the object is initialised; the configuration lives as long as the
             // connection, which keeps it. None raises.
             unsafe {
                 check(sys::mbedtls_ssl_setup(ctx, config))?;
-                if input {
+                if ON_DEMAND {
                     self.input.shrink(ctx);
                 }
             }

@@ -140,12 +140,7 @@ impl Call<'_> {
         let over = state >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
         let datagram = match self.waiting_datagram() {
             Some(datagram) => datagram,
-            None => {
-                let buf = self.datagram_buffer(over)?;
-                let n = self.host.recv(buf)?;
-                self.datagram_came(n);
-                buf.get_mut(..n).unwrap_or_default()
-            }
+            None => self.read_datagram(over)?,
         };
         if datagram.is_empty() {
             // It ends nothing, and is no record.
@@ -168,9 +163,12 @@ impl Call<'_> {
         if records.len == 0 {
             return Ok(None);
         }
-        if over && server && records.may_begin_anew {
+        let anew = server && records.may_begin_anew;
+        // SAFETY: the connection's, whose call is under way; nobody else uses it until then.
+        unsafe { (*self.input).hello = anew };
+        if over && anew {
             // Nobody's, or one that is sent again.
-            return Ok(self.prepare_answer(n, true).then_some(records.len));
+            return Ok(self.prepare_answer(true).then_some(records.len));
         }
         if over {
             self.answer_datagram(n)?;

@@ -301,8 +301,8 @@ impl Transport for Port {
 
     fn datagram_len(&mut self) -> Option<usize> {
         let wire = self.link.wire(1 - self.side);
-        let first = wire.arrived(self.link.now()).filter(|_| self.tells_len)?;
-        Some(wire.under_way[first].bytes.len())
+        let first = wire.arrived(self.link.now());
+        self.tells_len.then(|| first.map_or(0, |first| wire.under_way[first].bytes.len()))
     }
 
     fn send(&mut self, buf: &[u8]) -> Result<usize, Interruption> {

@@ -93,6 +93,8 @@ const DATAGRAM_EXPANSION: usize = EXPANSION + COUNTER + 32 + BLOCK;
 /// The sizes of Mbed TLS's own buffers, and what a message may have in the second.
 const WHOLE: usize = sys::MBEDTLS_SSL_IN_BUFFER_LEN as usize;
 const WHOLE_OUT: usize = sys::MBEDTLS_SSL_OUT_BUFFER_LEN as usize;
+/// The second where it fits on a stack, or else 0. Upstream's has 4477 bytes.
+const SCRATCH: usize = if WHOLE_OUT <= 4608 { WHOLE_OUT } else { 0 };
 /// The longest datagram that comes, as long as no longer one has: more than an Ethernet
 /// frame's.
 const DATAGRAM: u16 = 2048;
@@ -593,6 +595,26 @@ impl Call<'_> {
     }
 }
 
+/// The rest of the setup for a connection with a configuration and an input buffer, by what
+/// a DTLS server does for a client that begins anew: it clears the whole of an output
+/// buffer, and keeps the input buffer as it is (`partial`). The first is on the stack, on
+/// which a handshake needs about as much.
+///
+/// # Safety
+///
+/// As said; the connection has no output buffer.
+#[inline(never)]
+unsafe fn reset_on_stack(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
+    let mut scratch = core::mem::MaybeUninit::<[u8; SCRATCH]>::uninit();
+    // SAFETY: Mbed TLS writes no more to it than it is long, and does not read it.
+    unsafe {
+        (*ctx).out_buf = scratch.as_mut_ptr().cast();
+        let ret = sys::mbedtls_ssl_session_reset_int(ctx, 1);
+        (*ctx).out_buf = core::ptr::null_mut();
+        ret
+    }
+}
+
 impl Ssl {
     /// `mbedtls_ssl_setup`, without its input buffer where there is a way: a connection
     /// is not to need 16 KB in one piece for a moment.
@@ -612,19 +634,21 @@ impl Ssl {
                 }
             }
         } else {
-            // SAFETY: as above. What a DTLS server does for a client that begins anew does
-            // the rest of the setup: it writes to the whole of the output buffer, and keeps
-            // the input buffer as it is (`partial`).
+            // SAFETY: as above.
             unsafe {
-                let buffer = mpglue_calloc(1, WHOLE_OUT);
-                if buffer.is_null() {
-                    return Err(Error::NoMemory);
-                }
-                (*ctx).out_buf = buffer.cast();
                 (*ctx).in_buf = self.input.stub.get().cast();
                 self.input.buffer = Buffer::Stub;
                 (*ctx).conf = config;
-                check(sys::mbedtls_ssl_session_reset_int(ctx, 1))?;
+                if SCRATCH == 0 {
+                    let buffer = mpglue_calloc(1, WHOLE_OUT);
+                    if buffer.is_null() {
+                        return Err(Error::NoMemory);
+                    }
+                    (*ctx).out_buf = buffer.cast();
+                    check(sys::mbedtls_ssl_session_reset_int(ctx, 1))?;
+                } else {
+                    check(reset_on_stack(ctx))?;
+                }
             }
         }
         if ON_DEMAND {

@@ -43,7 +43,13 @@ def carry(sender, receiver, data):
 
 
 data = bytes(range(256)) * 16
-for client_length, server_length in ((None, None), (512, None), (None, 1024), (2048, 512), (4096, 4096)):
+for client_length, server_length in (
+    (None, None),
+    (512, None),
+    (None, 1024),
+    (2048, 512),
+    (4096, 4096),
+):
     client_ctx, server_ctx = client_context(), server_context()
     client_ctx.max_fragment_length = client_length
     server_ctx.max_fragment_length = server_length
@@ -58,4 +64,8 @@ for keep in (True, False, 1, 0, None):
     client_ctx = client_context(pki.ca_der)
     client_ctx.keep_peer_cert = keep
     client = connected(client_ctx)[0]
-    print(client_ctx.keep_peer_cert, client.getpeercert(True) == pki.ec_der, client.getpeercert() is None)
+    print(
+        client_ctx.keep_peer_cert,
+        client.getpeercert(True) == pki.ec_der,
+        client.getpeercert() is None,
+    )

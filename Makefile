@@ -12,7 +12,7 @@ unexport MAKEFLAGS MFLAGS MAKELEVEL
 .NOTPARALLEL:
 .PHONY: help demo test unix lint bench clean sources prerequisites-build \
 	prerequisites-demo prerequisites-test prerequisites-lint format \
-	firmware-qemu bench-qemu prerequisites-firmware
+	firmware-qemu bench-qemu bench-ram prerequisites-firmware
 
 help:
 	@echo 'make demo      build MicroPython with this module and show it at work'
@@ -23,6 +23,7 @@ help:
 	@echo 'make bench     time and memory of a connection, beside the stock module'
 	@echo 'make firmware-qemu  build MicroPython for two emulated boards, and boot it'
 	@echo 'make bench-qemu     the same figures in exact numbers, on the emulated boards'
+	@echo 'make bench-ram      what a connection takes of memory, on one of them'
 	@echo 'make sources   only fetch the sources of MicroPython and Mbed TLS'
 	@echo 'make clean     remove everything that was built'
 	@echo
@@ -113,6 +114,16 @@ bench-qemu: prerequisites-firmware
 		--ours-unconfigured
 	@$(PYTHON) benches/qemu.py
 	@$(CHART)
+
+bench-ram: prerequisites-firmware
+	@set -e; for module in stock ours; do \
+		echo "bench-ram: building build/qemu-bench-VIRT_RV32-$$module/firmware.elf"; \
+		$(QEMU_BUILD) --board VIRT_RV32 --out build/qemu-bench-VIRT_RV32-$$module --$$module; \
+	done
+	@echo 'bench-ram: building build/qemu-bench-VIRT_RV32-ours-fixed/firmware.elf'
+	@$(QEMU_BUILD) --board VIRT_RV32 --out build/qemu-bench-VIRT_RV32-ours-fixed --ours \
+		MPSSL_RECORD_BUFFERS=0
+	@$(PYTHON) benches/ram.py
 
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
 

@@ -87,15 +87,15 @@ def bar(y, name, colour, share, label):
     ]
 
 
-def draw(shown):
+def draw(shown, chart_title=TITLE, bars=BARS, maker="chart.py"):
     """The SVG. A group's bars are to the scale of its first."""
-    body, said, y = [text(8, 22, TITLE, font_size=16, font_weight="bold")], [], 36
+    body, said, y = [text(8, 22, chart_title, font_size=16, font_weight="bold")], [], 36
     for title, values, written in shown:
         y += GAP
         body.append(text(8, y + 13, title, font_weight="bold"))
         y += LINE
         parts = []
-        for (_, name, colour), value in zip(BARS, values):
+        for (_, name, colour), value in zip(bars, values):
             share = value / values[0]
             body += bar(y, name, colour, share, f"{written(value)} ({share:.0%})")
             parts.append(f"{name}: {written(value)}")
@@ -106,8 +106,8 @@ def draw(shown):
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 8}"'
             f' width="{WIDTH}" height="{y + 8}" role="img" font-family="sans-serif"'
             f' font-size="13" fill="{TEXT}">',
-            "<!-- Made by benches/chart.py from what was measured. -->",
-            f"<title>{escape(TITLE)}</title>",
+            f"<!-- Made by benches/{maker} from what was measured. -->",
+            f"<title>{escape(chart_title)}</title>",
             f"<desc>{escape(' '.join(said))}</desc>",
             *body,
             "</svg>",

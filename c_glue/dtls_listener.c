@@ -385,6 +385,11 @@ bool mpssl_is_peer(mp_obj_t sock) {
     return mp_obj_is_type(sock, &peer_type);
 }
 
+size_t mpssl_peer_datagram_max(mp_obj_t sock) {
+    peer_obj_t *self = MP_OBJ_TO_PTR(sock);
+    return self->listener == NULL ? 0 : self->listener->bufsize;
+}
+
 bool mpssl_peer_may_wait(mp_obj_t sock) {
     peer_obj_t *self = MP_OBJ_TO_PTR(sock);
     return self->listener != NULL && self->listener->blocking;
@@ -562,6 +567,18 @@ static MP_DEFINE_CONST_OBJ_TYPE(
 bool mpssl_is_peer(mp_obj_t sock) {
     (void)sock;
     return false;
+}
+
+size_t mpssl_peer_datagram_len(mp_obj_t sock) {
+    peer_obj_t *self = MP_OBJ_TO_PTR(sock);
+    size_t len;
+    mp_obj_t *items;
+    mp_obj_list_get(self->inbox, &len, &items);
+    if (len > 0) {
+        mp_obj_tuple_t *next = MP_OBJ_TO_PTR(items[0]);
+        return borrow(next->items[0]).len;
+    }
+    return self->listener == NULL ? 0 : self->listener->bufsize;
 }
 
 bool mpssl_peer_may_wait(mp_obj_t sock) {

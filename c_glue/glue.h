@@ -123,6 +123,8 @@ mp_obj_t mpssl_socket_cid(mp_obj_t self_in);
 MP_DECLARE_CONST_FUN_OBJ_KW(mpssl_context_listen_obj); // SSLContext.listen
 // Whether the transport is one client's share of a listener's socket.
 bool mpssl_is_peer(mp_obj_t sock);
+// How long a datagram is, at most, that a Peer's read gets.
+size_t mpssl_peer_datagram_max(mp_obj_t sock);
 // A record of the datagram read last has authenticated: the client is where it
 // came from. For mpssl_catch: it may raise MemoryError, and nothing has changed then.
 void mpssl_peer_follow(void *sock);

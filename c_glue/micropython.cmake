@@ -141,6 +141,7 @@ if(MPSSL_P256)
 endif()
 if(MPSSL_RECORD_BUFFERS)
     string(APPEND _mpssl_features ,record-buffers)
+    target_compile_definitions(usermod_mpssl INTERFACE MPSSL_RECORD_BUFFERS=1)
 endif()
 
 # Always run: cargo knows best whether there is anything to do. The archive and the header

@@ -80,6 +80,7 @@ else
 MPSSL_FEATURES := firmware
 endif
 ifeq ($(MPSSL_RECORD_BUFFERS),1)
+CFLAGS_USERMOD += -DMPSSL_RECORD_BUFFERS=1
 MPSSL_FEATURES := $(MPSSL_FEATURES),record-buffers
 endif
 

@@ -173,8 +173,16 @@ static const MP_DEFINE_STR_OBJ(p256_backend_obj, "mbedtls");
     { MP_ROM_QSTR(MP_QSTR_HAS_HIBERNATION), MP_ROM_FALSE }
 #endif
 
+// Whether src/mbedtls/records.rs has the record buffers.
+#if MPSSL_RECORD_BUFFERS && !defined(MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH)
+#define RECORD_BUFFERS MP_ROM_TRUE
+#else
+#define RECORD_BUFFERS MP_ROM_FALSE
+#endif
+
 #define COMMON_GLOBALS \
     HAS_HIBERNATION, \
+        { MP_ROM_QSTR(MP_QSTR_RECORD_BUFFERS), RECORD_BUFFERS }, \
         { MP_ROM_QSTR(MP_QSTR_P256_BACKEND), MP_ROM_PTR(&p256_backend_obj) }, \
         { MP_ROM_QSTR(MP_QSTR_MBEDTLS_VERSION), MP_ROM_PTR(&mbedtls_version_obj) }, \
         { MP_ROM_QSTR(MP_QSTR_PROTOCOL_TLS_CLIENT), MP_ROM_INT(0) }, \

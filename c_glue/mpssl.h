@@ -122,6 +122,15 @@ mpssl_status_t mpssl_context_set_psk(mpssl_context_t *context, mpssl_bytes_t ide
 // identity hint; data NULL or len 0: none.
 mpssl_status_t mpssl_context_ask_for_psk(mpssl_context_t *context, bool asks, mpssl_bytes_t hint);
 
+// What connections may take of memory. ValueError for what cannot be.
+typedef struct _mpssl_memory_t {
+    uint16_t max_fragment_length; // of a record, bytes (RFC 6066 4); 0: not asked for
+    bool keep_peer_cert; // for getpeercert(), once the handshake is over
+} mpssl_memory_t;
+
+mpssl_memory_t mpssl_context_memory(const mpssl_context_t *context);
+mpssl_status_t mpssl_context_set_memory(mpssl_context_t *context, mpssl_memory_t memory);
+
 // Settings of DTLS connections. ValueError for what cannot be.
 typedef struct _mpssl_dtls_t {
     uint32_t initial_ms; // the first retransmission's delay
@@ -134,10 +143,6 @@ typedef struct _mpssl_dtls_t {
 bool mpssl_context_has_cookies(const mpssl_context_t *context); // a DTLS server's
 mpssl_dtls_t mpssl_context_dtls(const mpssl_context_t *context);
 mpssl_status_t mpssl_context_set_dtls(mpssl_context_t *context, mpssl_dtls_t dtls);
-
-// Whether connections to be keep their peer's certificate once it is verified.
-bool mpssl_context_keep_peer_cert(const mpssl_context_t *context);
-void mpssl_context_set_keep_peer_cert(mpssl_context_t *context, bool keep);
 
 // After how many idle milliseconds connections to be hibernate by themselves; -1: they do not.
 int32_t mpssl_context_hibernate_after(const mpssl_context_t *context);
@@ -254,6 +259,9 @@ enum {
 
 // Reads up to len bytes from the transport; 0: end of stream. Does not raise.
 int32_t mpglue_stream_read(void *owner, uint8_t *buf, size_t len, int32_t *err);
+// How long the datagram is that would be read, at most; 0: there is none yet; below 0:
+// the transport cannot tell. Does not raise.
+int32_t mpglue_datagram_len(void *owner);
 // Writes up to len bytes to the transport. Does not raise.
 int32_t mpglue_stream_write(void *owner, const uint8_t *buf, size_t len, int32_t *err);
 // Asks SSLContext.verify_callback about one certificate of the peer's chain

@@ -277,6 +277,26 @@ int32_t mpglue_stream_read(void *owner, uint8_t *buf, size_t len, int32_t *err) 
     return stream_transfer(owner, &t, err);
 }
 
+int32_t mpglue_datagram_len(void *owner) {
+    ssl_socket_obj_t *self = owner;
+#if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
+    if (self->sock != MP_OBJ_NULL && mpssl_is_peer(self->sock)) {
+        return (int32_t)MIN(mpssl_peer_datagram_max(self->sock), INT32_MAX);
+    }
+#endif
+#if MICROPY_ASYNC_KBD_INTR && MICROPY_PY_SOCKET && defined(__linux__)
+    if (self->sock != MP_OBJ_NULL && mp_obj_is_type(self->sock, &mp_type_socket)) {
+        int fd = -1;
+        if (mpssl_protect(self, find_fd, &fd) != 0) {
+            return -1;
+        }
+        return (int32_t)MIN(MAX(recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT), 0), INT32_MAX);
+    }
+#endif
+    (void)self;
+    return -1;
+}
+
 int32_t mpglue_stream_write(void *owner, const uint8_t *buf, size_t len, int32_t *err) {
     transfer_t t = { .buf = (void *)buf, .len = MIN(len, INT32_MAX), .write = true };
     return stream_transfer(owner, &t, err);

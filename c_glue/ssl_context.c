@@ -195,6 +195,50 @@ bool mpssl_context_makes_listeners(ssl_context_obj_t *self) {
     return makes;
 }
 
+// An int that fits; what does not becomes `otherwise`, which the core refuses.
+static mp_int_t int_within(mp_obj_t value, mp_int_t max, mp_int_t otherwise) {
+    mp_int_t n = mp_obj_get_int(value);
+    return n < 0 || n > max ? otherwise : n;
+}
+
+// max_fragment_length, keep_peer_cert.
+
+static bool is_memory_attr(qstr attr) {
+    return attr == MP_QSTR_max_fragment_length || attr == MP_QSTR_keep_peer_cert;
+}
+
+static mpssl_memory_t get_memory(ssl_context_obj_t *self) {
+    mpssl_signals_t signals;
+    claim(self, &signals);
+    mpssl_memory_t memory = mpssl_context_memory(self->tls);
+    mpssl_release(&self->busy, &signals);
+    return memory;
+}
+
+static mp_obj_t load_memory(ssl_context_obj_t *self, qstr attr) {
+    mpssl_memory_t memory = get_memory(self);
+    if (attr == MP_QSTR_keep_peer_cert) {
+        return mp_obj_new_bool(memory.keep_peer_cert);
+    }
+    uint16_t len = memory.max_fragment_length;
+    return len == 0 ? mp_const_none : MP_OBJ_NEW_SMALL_INT(len);
+}
+
+static void store_memory(ssl_context_obj_t *self, qstr attr, mp_obj_t value) {
+    mpssl_memory_t memory = get_memory(self);
+    if (attr == MP_QSTR_keep_peer_cert) {
+        memory.keep_peer_cert = mp_obj_is_true(value);
+    } else if (value == mp_const_none) {
+        memory.max_fragment_length = 0;
+    } else {
+        mp_int_t len = int_within(value, UINT16_MAX, 1);
+        memory.max_fragment_length = len == 0 ? 1 : len; // 0 is not None
+    }
+    mpssl_signals_t signals;
+    claim(self, &signals);
+    finish(self, &signals, mpssl_context_set_memory(self->tls, memory));
+}
+
 #if defined(MBEDTLS_SSL_PROTO_DTLS)
 // The settings of DTLS, each an attribute: dtls_timeout, dtls_mtu, dtls_cid,
 // dtls_cid_required.
@@ -226,12 +270,6 @@ static mp_obj_t load_dtls(ssl_context_obj_t *self, qstr attr) {
         return dtls.cid < 0 ? mp_const_none : MP_OBJ_NEW_SMALL_INT(dtls.cid);
     }
     return mp_obj_new_bool(dtls.cid_required);
-}
-
-// An int that fits; what does not becomes `otherwise`, which the core refuses.
-static mp_int_t int_within(mp_obj_t value, mp_int_t max, mp_int_t otherwise) {
-    mp_int_t n = mp_obj_get_int(value);
-    return n < 0 || n > max ? otherwise : n;
 }
 
 static void store_dtls(ssl_context_obj_t *self, qstr attr, mp_obj_t value) {
@@ -372,16 +410,10 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             int32_t ms = mpssl_context_hibernate_after(self->tls);
             mpssl_release(&self->busy, &signals);
             dest[0] = ms < 0 ? mp_const_none : mp_obj_new_int(ms);
-#if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
-        } else if (attr == MP_QSTR_keep_peer_cert) {
-            mpssl_signals_t signals;
-            claim(self, &signals);
-            bool keep = mpssl_context_keep_peer_cert(self->tls);
-            mpssl_release(&self->busy, &signals);
-            dest[0] = mp_obj_new_bool(keep);
-#endif
         } else if (attr == MP_QSTR__context && takes_paths(self)) {
             dest[0] = self_in; // upstream's ssl.SSLContext wraps a tls.SSLContext of this name
+        } else if (is_memory_attr(attr)) {
+            dest[0] = load_memory(self, attr);
 #if defined(MBEDTLS_SSL_PROTO_DTLS)
         } else if (is_dtls_attr(attr)) {
             dest[0] = load_dtls(self, attr);
@@ -400,15 +432,6 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         } else if (attr == MP_QSTR_ecdsa_sign_callback) {
             self->ecdsa_sign_callback = dest[1];
             dest[0] = MP_OBJ_NULL;
-#if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
-        } else if (attr == MP_QSTR_keep_peer_cert) {
-            bool keep = mp_obj_is_true(dest[1]);
-            mpssl_signals_t signals;
-            claim(self, &signals);
-            mpssl_context_set_keep_peer_cert(self->tls, keep);
-            mpssl_release(&self->busy, &signals);
-            dest[0] = MP_OBJ_NULL;
-#endif
         } else if (attr == MP_QSTR_hibernate_after) {
             int32_t ms = dest[1] == mp_const_none ? -1 : to_int32(mp_obj_get_int(dest[1]));
             if (ms < 0 && dest[1] != mp_const_none) {
@@ -418,6 +441,9 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             claim(self, &signals);
             mpssl_context_set_hibernate_after(self->tls, ms);
             mpssl_release(&self->busy, &signals);
+            dest[0] = MP_OBJ_NULL;
+        } else if (is_memory_attr(attr)) {
+            store_memory(self, attr, dest[1]);
             dest[0] = MP_OBJ_NULL;
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
         } else if (attr == MP_QSTR_psk_identity) {

@@ -35,9 +35,24 @@ pub struct Context {
     cookies: Option<Shared<Cookies>>,
     dtls: dtls::Settings,
     hibernate_after: Option<u32>,
-    keep_peer_cert: bool,
+    memory: Memory,
     /// What these settings make; `None` since the last change.
     config: Option<Shared<Config>>,
+}
+
+/// What connections may take of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// The most bytes of data a record may have (RFC 6066 4): a client asks the server for
+    /// it, each side sends no more. 0: as many as there can be.
+    pub max_fragment_length: u16,
+    /// The peer's certificate is kept when the handshake is over.
+    pub keep_peer_cert: bool,
+}
+
+impl Memory {
+    /// What a context begins with.
+    pub const DEFAULT: Self = Self { max_fragment_length: 0, keep_peer_cert: true };
 }
 
 fn valid_verify_mode(mode: i32) -> Result<i32> {
@@ -95,7 +110,7 @@ impl Context {
             cookies,
             dtls: dtls::Settings::DEFAULT,
             hibernate_after: None,
-            keep_peer_cert: true,
+            memory: Memory::DEFAULT,
             config: None,
         })
     }
@@ -125,6 +140,27 @@ impl Context {
     /// `ValueError` for anything but 0, 1, 2.
     pub fn set_verify_mode(&mut self, mode: i32) -> Result<()> {
         self.verify_mode = valid_verify_mode(mode)?;
+        self.config = None;
+        Ok(())
+    }
+
+    /// What its connections may take of memory.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        self.memory
+    }
+
+    /// Replaces that.
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` for a length that is none of RFC 6066's, or that Mbed TLS is built
+    /// without.
+    pub fn set_memory(&mut self, memory: Memory) -> Result<()> {
+        if memory.max_fragment_length != 0 && mbedtls::fragment_code(memory.max_fragment_length).is_none() {
+            return Err(Error::Value(Invalid::MaxFragmentLength));
+        }
+        self.memory = memory;
         self.config = None;
         Ok(())
     }
@@ -166,18 +202,6 @@ impl Context {
     /// Sets that, for connections to be.
     pub fn set_hibernate_after(&mut self, ms: Option<u32>) {
         self.hibernate_after = ms;
-        self.config = None;
-    }
-
-    /// Whether connections keep their peer's certificate once it is verified.
-    #[must_use]
-    pub fn keep_peer_cert(&self) -> bool {
-        self.keep_peer_cert
-    }
-
-    /// Sets that, for connections to be.
-    pub fn set_keep_peer_cert(&mut self, keep: bool) {
-        self.keep_peer_cert = keep;
         self.config = None;
     }
 
@@ -338,7 +362,7 @@ impl Context {
             config.set_defaults(self.endpoint(), self.transport())?;
             config.set_verify_mode(self.verify_mode);
             config.set_hibernate_after(self.hibernate_after);
-            config.set_keep_peer_cert(self.keep_peer_cert);
+            config.set_memory(self.memory)?;
             if let Some(credentials) = &self.credentials {
                 if host_signs {
                     config.set_signing_credentials(credentials)?;

@@ -262,36 +262,50 @@ fn client_hello_cookie(datagram: &[u8]) -> Option<&[u8]> {
     fields.take(cookie_length)
 }
 
+/// The end of a random number: enough to know a hello by.
+pub(crate) type HelloRandom = [u8; 8];
+
 /// The random number in such a datagram.
-pub(crate) fn client_hello_random(datagram: &[u8]) -> Option<[u8; 32]> {
+pub(crate) fn client_hello_random(datagram: &[u8]) -> Option<HelloRandom> {
     client_hello_cookie(datagram)?;
     // Behind both headers and the version.
     let (_, random) = datagram.split_at_checked(layout::RECORD_HEADER + layout::HANDSHAKE_HEADER + 2)?;
-    random.first_chunk().copied()
+    random.first_chunk::<32>()?.last_chunk().copied()
 }
 
-/// How many of a datagram's bytes are whole records; `cid` is the length of the
-/// Connection ID in those that have one.
-pub(crate) fn whole_records(datagram: &[u8], cid: usize) -> usize {
+/// What the records of a datagram are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Records {
+    /// How many of the datagram's bytes are whole records.
+    pub(crate) len: usize,
+    /// Whether one is a ClientHello in the clear: it may be of a client that begins anew.
+    pub(crate) may_begin_anew: bool,
+}
+
+/// Looks at the headers of a datagram's records; `cid` is the length of the Connection ID
+/// in those that have one.
+pub(crate) fn records(datagram: &[u8], cid: usize) -> Records {
     let mut fields = Fields(datagram);
-    let mut rest = datagram.len();
+    let mut records = Records::default();
     let mut record = || {
         let content_type = fields.take(1)?;
-        let _version_epoch_and_sequence_number = fields.take(10)?;
+        let _version = fields.take(2)?;
+        let epoch = fields.uint(2)?;
+        let _sequence_number = fields.take(6)?;
         if content_type == [layout::TLS12_CID] {
             fields.take(cid)?;
         }
         let length = fields.uint(2)?;
-        fields.take(length)?;
-        Some(fields.0.len())
+        let msg_type = fields.take(length)?.first();
+        let in_the_clear = content_type == [layout::HANDSHAKE] && epoch == 0;
+        Some((fields.0.len(), in_the_clear && msg_type == Some(&layout::CLIENT_HELLO)))
     };
-    while rest > 0 {
-        match record() {
-            Some(left) => rest = left,
-            None => break,
-        }
+    while records.len < datagram.len() {
+        let Some((rest, hello)) = record() else { break };
+        records.len = datagram.len().saturating_sub(rest);
+        records.may_begin_anew |= hello;
     }
-    datagram.len().saturating_sub(rest)
+    records
 }
 
 /// A HelloVerifyRequest in answer to `hello`, which is a ClientHello.

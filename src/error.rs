@@ -75,11 +75,13 @@ pub enum Invalid {
     NoPassword,
     /// A name of no curve, or none at all.
     Curve,
+    /// `max_fragment_length` that RFC 6066 does not know, or Mbed TLS is built without.
+    MaxFragmentLength,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -94,6 +96,7 @@ impl Invalid {
         Self::PskHint,
         Self::NoPassword,
         Self::Curve,
+        Self::MaxFragmentLength,
     ];
 
     /// The `ValueError`'s text.
@@ -114,6 +117,7 @@ impl Invalid {
             Self::PskHint => "invalid identity_hint",
             Self::NoPassword => "key needs a password",
             Self::Curve => "unknown elliptic curve name",
+            Self::MaxFragmentLength => "invalid max_fragment_length",
         }
     }
 }

@@ -7,7 +7,7 @@
 use core::ffi::{CStr, c_char, c_void};
 
 use crate::certificate;
-use crate::context::Context;
+use crate::context::{Context, Memory};
 use crate::dtls::{self, Stranger};
 use crate::error::{Error, Invalid, Result};
 use crate::io::{Clock, Interruption, PskStore, Signer, Transport, Verifier};
@@ -29,7 +29,7 @@ pub(crate) use sys::{
     MPSSL_POLL_WR, mpglue_calloc, mpglue_free,
 };
 use sys::{mpglue_atomic_begin, mpglue_atomic_end};
-use sys::{mpssl_bytes_t, mpssl_dtls_t, mpssl_status_t};
+use sys::{mpssl_bytes_t, mpssl_dtls_t, mpssl_memory_t, mpssl_status_t};
 
 /// Runs a few instructions with other threads and the interrupts shut out.
 pub(crate) fn atomically<T>(run: impl FnOnce() -> T) -> T {
@@ -165,6 +165,11 @@ impl Transport for Owner {
         // SAFETY: the slice is valid, C reads no more than it holds; does not raise.
         let n = unsafe { sys::mpglue_stream_read(self.0, buf.as_mut_ptr(), buf.len(), &raw mut errno) };
         transferred(n, errno)
+    }
+
+    fn datagram_len(&mut self) -> Option<usize> {
+        // SAFETY: does not raise.
+        usize::try_from(unsafe { sys::mpglue_datagram_len(self.0) }).ok()
     }
 
     fn send(&mut self, buf: &[u8]) -> core::result::Result<usize, Interruption> {
@@ -420,6 +425,20 @@ pub unsafe extern "C" fn mpssl_context_ask_for_psk(
 
 /// See `mpssl.h`.
 #[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_memory(context: &Context) -> mpssl_memory_t {
+    let Memory { max_fragment_length, keep_peer_cert } = context.memory();
+    mpssl_memory_t { max_fragment_length, keep_peer_cert }
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_set_memory(context: &mut Context, memory: mpssl_memory_t) -> mpssl_status_t {
+    let mpssl_memory_t { max_fragment_length, keep_peer_cert } = memory;
+    status(context.set_memory(Memory { max_fragment_length, keep_peer_cert }))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
 pub extern "C" fn mpssl_context_has_cookies(context: &Context) -> bool {
     context.cookies().is_some()
 }
@@ -446,18 +465,6 @@ pub extern "C" fn mpssl_context_set_dtls(context: &mut Context, dtls: mpssl_dtls
         cid: u8::try_from(dtls.cid).ok(),
         cid_required: dtls.cid_required,
     }))
-}
-
-/// See `mpssl.h`.
-#[unsafe(no_mangle)]
-pub extern "C" fn mpssl_context_keep_peer_cert(context: &Context) -> bool {
-    context.keep_peer_cert()
-}
-
-/// See `mpssl.h`.
-#[unsafe(no_mangle)]
-pub extern "C" fn mpssl_context_set_keep_peer_cert(context: &mut Context, keep: bool) {
-    context.set_keep_peer_cert(keep);
 }
 
 /// See `mpssl.h`.

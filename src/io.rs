@@ -23,6 +23,12 @@ pub trait Transport {
     /// See [`Interruption`]. Nothing was read.
     fn recv(&mut self, buf: &mut [u8]) -> Result<usize, Interruption>;
 
+    /// How long the datagram is that [`Self::recv`] would read, at most; 0: there is none
+    /// yet; `None`: the transport cannot tell.
+    fn datagram_len(&mut self) -> Option<usize> {
+        None
+    }
+
     /// Writes up to `buf.len()` bytes, or one datagram.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ mod common;
 use common::alloc::{failing, holding, live, newest, spilled, watch};
 use common::datagrams::client;
 use common::{Balance, CLIENT, Dice, Duo, EBADF, End, Pair, SERVER, Setup, Weather, clock, pattern, records};
-use micropython_ssl::context::Context;
+use micropython_ssl::context::{Context, Memory};
 use micropython_ssl::dtls::Settings;
 use micropython_ssl::error::Error;
 use micropython_ssl::io::Interruption;
@@ -370,8 +370,8 @@ fn a_certificate_that_is_not_to_be_kept_is_gone_after_the_handshake() {
     for keep in [true, false] {
         let setup = setup(&GCM);
         let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
-        assert!(client.keep_peer_cert());
-        client.set_keep_peer_cert(keep);
+        assert!(client.memory().keep_peer_cert);
+        client.set_memory(Memory { keep_peer_cert: keep, ..Memory::DEFAULT }).unwrap();
         let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap().open();
         assert_eq!(pair.client.socket.peer_cert().is_some(), keep);
         assert!(pair.client.socket.peer_verified());

@@ -10,6 +10,7 @@ use super::signer::{Signer, random};
 use super::ssl::Call;
 use super::{Rng, sys};
 use crate::ciphers::Ciphers;
+use crate::context::Memory;
 use crate::credentials::Credentials;
 use crate::dtls;
 use crate::error::{Result, check};
@@ -48,6 +49,7 @@ pub struct Config {
     /// Those of [`GROUPS`] that are compiled in, and a 0 behind them.
     groups: [u16; GROUPS.len() + 1],
     chosen_groups: Option<Shared<Groups>>,
+    keeps_peer_cert: bool,
     rng: Shared<Rng>,
     credentials: Option<Shared<Credentials>>,
     /// Only where the host signs; the configuration is one connection's then.
@@ -59,7 +61,6 @@ pub struct Config {
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
     cookies: Option<Shared<dtls::Cookies>>,
     hibernate_after: Option<u32>,
-    keep_peer_cert: bool,
 }
 
 impl Config {
@@ -71,6 +72,7 @@ impl Config {
             conf: unsafe { UnsafeCell::new(core::mem::zeroed()) },
             groups: [0; GROUPS.len() + 1],
             chosen_groups: None,
+            keeps_peer_cert: true,
             rng,
             credentials: None,
             signer: None,
@@ -81,7 +83,6 @@ impl Config {
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
             cookies: None,
             hibernate_after: None,
-            keep_peer_cert: true,
         }
     }
 
@@ -128,6 +129,27 @@ impl Config {
     pub fn set_verify_mode(&mut self, mode: i32) {
         // SAFETY: sets a field; does not raise.
         unsafe { sys::mbedtls_ssl_conf_authmode(self.conf.get(), mode) };
+    }
+
+    /// What connections may take of memory.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::Tls`] for a fragment length that Mbed TLS does not know.
+    pub fn set_memory(&mut self, memory: Memory) -> Result<()> {
+        self.keeps_peer_cert = memory.keep_peer_cert;
+        #[cfg(mbedtls_ssl_max_fragment_length)]
+        if let Some(code) = super::fragment_code(memory.max_fragment_length) {
+            // SAFETY: sets a field; does not raise.
+            check(unsafe { sys::mbedtls_ssl_conf_max_frag_len(self.conf.get(), code) })?;
+        }
+        Ok(())
+    }
+
+    /// Whether the peer's certificate is kept once the handshake is over.
+    #[must_use]
+    pub fn keeps_peer_cert(&self) -> bool {
+        self.keeps_peer_cert
     }
 
     /// Whether the peer's certificate is looked at.
@@ -325,16 +347,6 @@ impl Config {
 
     pub(super) fn hibernate_after(&self) -> Option<u32> {
         self.hibernate_after
-    }
-
-    /// Whether the peer's certificate is kept once it is verified.
-    pub fn set_keep_peer_cert(&mut self, keep: bool) {
-        self.keep_peer_cert = keep;
-    }
-
-    #[cfg(mbedtls_ssl_keep_peer_certificate)]
-    pub(super) fn keeps_peer_cert(&self) -> bool {
-        self.keep_peer_cert
     }
 
     pub(super) fn as_ptr(&self) -> *const sys::mbedtls_ssl_config {

@@ -40,7 +40,7 @@ use core::{cell::UnsafeCell, ffi::c_void};
 
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk::Seen;
-use super::ssl::Agreed;
+use super::ssl::{Agreed, Received};
 use super::{CID_MAX, Config, Outcome, Ssl, cipher_name, sys, zeroize};
 use crate::error::{Error, Result, check};
 use crate::ffi::{mpglue_calloc, mpglue_free};
@@ -95,7 +95,7 @@ impl Suite {
     #[cfg(hibernation)]
     fn put_keys(self, ssl: &Ssl, transform: &sys::mbedtls_ssl_transform, room: &mut Room<'_>) -> Option<()> {
         #[cfg(exported_keys)]
-        let mut keys = ssl.keys.of(self, ssl.is_server()).into_iter();
+        let mut keys = ssl.keys.of(self, is_server(&ssl.config)).into_iter();
         #[cfg(not(exported_keys))]
         let _ = ssl;
         for (cipher, iv) in
@@ -198,6 +198,12 @@ impl Suite {
     fn set_up(self, _: &mut sys::mbedtls_ssl_context, _: &mut Bytes<'_>) -> Result<()> {
         Err(Error::NoMemory)
     }
+}
+
+#[cfg(any(exported_keys, mbedtls_ssl_handshake_with_psk_enabled))]
+fn is_server(config: &Config) -> bool {
+    // SAFETY: reads a field of the configuration.
+    unsafe { u32::from((*config.as_ptr()).endpoint) == sys::MBEDTLS_SSL_IS_SERVER }
 }
 
 fn copy(to: &mut [u8], from: &[u8]) {
@@ -422,11 +428,12 @@ impl Asleep {
         );
         #[cfg(not(mbedtls_ssl_dtls_connection_id))]
         let (cids, own_cid, peer_cid): (bool, &[u8], &[u8]) = (false, &[], &[]);
-        let hello = ssl.received.hello.as_ref().map_or(&[][..], |hello| hello);
+        let received = ssl.received();
+        let hello = received.hello.as_ref().map_or(&[][..], |hello| hello);
         let ids = [own_cid, peer_cid, ssl.client_id(), hello];
         let mut len = suite.keys().saturating_add(COUNTER);
-        len = len.saturating_add(if ssl.datagram { WINDOW } else { COUNTER });
-        if ssl.datagram {
+        len = len.saturating_add(if ssl.is_datagram() { WINDOW } else { COUNTER });
+        if ssl.is_datagram() {
             for id in ids {
                 if id.len() > u8::MAX.into() {
                     return Ok(None);
@@ -446,7 +453,7 @@ impl Asleep {
             #[cfg(mbedtls_ssl_alpn)]
             alpn: ctx.alpn_chosen,
             verify_result: ssl.agreed.verify_result,
-            bad_records: ssl.received.bad_records,
+            bad_records: received.bad_records,
             suite: id,
             #[cfg(mbedtls_ssl_proto_dtls)]
             mtu: ctx.mtu,
@@ -454,7 +461,7 @@ impl Asleep {
             #[cfg(mbedtls_ssl_max_fragment_length)]
             // SAFETY: NULL, or the connection's own.
             fragment_length: unsafe { ctx.session.as_ref() }.map_or(0, |session| session.mfl_code),
-            datagram: ssl.datagram,
+            datagram: ssl.is_datagram(),
             cids,
         })?;
         let mut room = Room(asleep.state_mut());
@@ -462,7 +469,7 @@ impl Asleep {
             return Ok(None);
         }
         room.put(&ctx.cur_out_ctr);
-        if ssl.datagram {
+        if ssl.is_datagram() {
             #[cfg(mbedtls_ssl_dtls_anti_replay)]
             let (top, window) = (ctx.in_window_top, ctx.in_window);
             #[cfg(not(mbedtls_ssl_dtls_anti_replay))]
@@ -492,8 +499,6 @@ impl Asleep {
         let head = self.head();
         let Some(suite) = Suite::of(head.suite.into()) else { return Err(Error::NoMemory) };
         let mut ssl = Box::new(|| Ssl::new(head.config.clone()))?;
-        ssl.datagram = head.datagram;
-        ssl.received.bad_records = head.bad_records;
         let (config, ctx) = (head.config.as_ptr(), ssl.ctx.get());
         // SAFETY: the object is where it stays. Whatever is allocated belongs to it before
         // anything fails, and is freed with it. None raises.
@@ -527,7 +532,7 @@ impl Asleep {
             let mut keys = Bytes(self.state());
             let output = keys.take(suite.key);
             keys.take(suite.fixed_iv);
-            let server = ssl.is_server();
+            let server = is_server(&ssl.config);
             ssl.keys.set([output, keys.take(suite.key)], server);
         }
         suite.set_up(ctx, &mut state)?;
@@ -568,12 +573,14 @@ impl Asleep {
             }
             #[cfg(not(mbedtls_ssl_dtls_hello_verify))]
             let _ = client_id;
-            ssl.received.hello = state.take_short().try_into().ok();
+            let hello = state.take_short().try_into().ok();
+            ssl.make_datagrams(Received { bad_records: head.bad_records, hello, new_hello: None })?;
             ssl.resume(&[0; COUNTER])?;
         } else {
             ssl.resume(state.take(COUNTER))?;
         }
-        ssl.install_callbacks();
+        #[cfg(exported_keys)]
+        ssl.keys.install(ssl.ctx.get());
         #[cfg(mbedtls_ssl_keep_peer_certificate)]
         {
             ssl.peer_cert = self.head_mut().peer_cert.take();
@@ -615,7 +622,7 @@ impl Ssl {
                 && ctx.send_alert == 0
                 && ctx.badmac_seen_or_in_hsfraglen == 0
                 && !self.has_pending()
-                && (self.datagram || ctx.in_left == 0)
+                && (self.is_datagram() || ctx.in_left == 0)
                 && !self.is_header_held();
             #[cfg(mbedtls_ssl_renegotiation)]
             let fit = fit
@@ -623,16 +630,10 @@ impl Ssl {
             #[cfg(mbedtls_ssl_proto_dtls)]
             let fit = {
                 let [high, low, ..] = ctx.cur_out_ctr;
-                fit && (!self.datagram || ctx.in_epoch == u16::from_be_bytes([high, low]))
+                fit && (!self.is_datagram() || ctx.in_epoch == u16::from_be_bytes([high, low]))
             };
             if fit { Suite::of(self.agreed.suite) } else { None }
         }
-    }
-
-    #[cfg(exported_keys)]
-    fn is_server(&self) -> bool {
-        // SAFETY: reads a field of the configuration, which lives as long as this.
-        unsafe { u32::from((*self.config.as_ptr()).endpoint) == sys::MBEDTLS_SSL_IS_SERVER }
     }
 
     /// What a server calls its client.
@@ -885,7 +886,9 @@ impl Connection {
     pub fn psk_identity(&self) -> Option<&[u8]> {
         match self {
             Self::Awake(ssl) => ssl.psk_identity(),
-            Self::Asleep(asleep) => asleep.head().psk.identity.as_deref(),
+            Self::Asleep(asleep) => {
+                asleep.head().psk.shown.as_deref().filter(|_| is_server(&asleep.head().config))
+            }
         }
     }
 
@@ -895,7 +898,9 @@ impl Connection {
     pub fn psk_identity_hint(&self) -> Option<&[u8]> {
         match self {
             Self::Awake(ssl) => ssl.psk_identity_hint(),
-            Self::Asleep(asleep) => asleep.head().psk.hint.as_deref(),
+            Self::Asleep(asleep) => {
+                asleep.head().psk.shown.as_deref().filter(|_| !is_server(&asleep.head().config))
+            }
         }
     }
 

@@ -13,6 +13,7 @@ mod crt;
 pub mod ecp;
 #[cfg_attr(not(hibernation), allow(dead_code, unused_imports))]
 mod hibernation;
+mod messages;
 mod pk;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 mod psk;
@@ -105,6 +106,16 @@ pub fn ciphers() -> &'static [c_int] {
         }
         core::slice::from_raw_parts(first, len)
     }
+}
+
+/// The number that stands for this `max_fragment_length` (RFC 6066 4); `None`: none does,
+/// or a record of that length would not fit into this build's.
+#[must_use]
+pub fn fragment_code(len: u16) -> Option<u8> {
+    let longest = sys::MBEDTLS_SSL_OUT_CONTENT_LEN.max(sys::MBEDTLS_SSL_IN_CONTENT_LEN);
+    let code = [512, 1024, 2048, 4096].iter().position(|known| *known == len)?;
+    let fits = cfg!(mbedtls_ssl_max_fragment_length) && u32::from(len) <= longest;
+    u8::try_from(code).ok().filter(|_| fits)?.checked_add(1)
 }
 
 /// All key exchange groups compiled in, by name and IANA number.

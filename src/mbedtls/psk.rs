@@ -15,6 +15,7 @@
 
 use core::ffi::{c_int, c_void};
 
+use super::records::mbedtls_ssl_flush_output;
 use super::ssl::Call;
 use super::{constant_time_eq, sys, zeroize};
 use crate::ffi::MPSSL_EIO;
@@ -32,7 +33,6 @@ mod state {
     pub(super) const SERVER_KEY_EXCHANGE: c_int = sys::MBEDTLS_SSL_SERVER_KEY_EXCHANGE as c_int;
     pub(super) const CLIENT_KEY_EXCHANGE: c_int = sys::MBEDTLS_SSL_CLIENT_KEY_EXCHANGE as c_int;
     pub(super) const CERTIFICATE_REQUEST: c_int = sys::MBEDTLS_SSL_CERTIFICATE_REQUEST as c_int;
-    pub(super) const OVER: c_int = sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
 }
 
 /// The random key's length where a client's identity is not known: that of most keys, for
@@ -42,10 +42,8 @@ const RANDOM_KEY: usize = 16;
 /// What a connection has seen of pre-shared keys.
 #[derive(Default)]
 pub(super) struct Seen {
-    /// What the client has shown, at a server.
-    pub(super) identity: Option<Array<u8>>,
-    /// What the server has sent, at a client.
-    pub(super) hint: Option<Array<u8>>,
+    /// The identity that the client has shown, at a server; at a client, the server's hint.
+    pub(super) shown: Option<Array<u8>>,
     /// Whether a client's host has chosen.
     chosen: bool,
 }
@@ -54,8 +52,7 @@ pub(super) type UpdateChecksum =
     Option<unsafe extern "C" fn(*mut sys::mbedtls_ssl_context, *const u8, usize) -> c_int>;
 
 unsafe extern "C" {
-    // Internal to Mbed TLS (library/ssl_misc.h), and linkable. Do not raise.
-    fn mbedtls_ssl_flush_output(ssl: *mut sys::mbedtls_ssl_context) -> c_int;
+    // Internal to Mbed TLS (library/ssl_misc.h), and linkable. Does not raise.
     fn mbedtls_ssl_write_handshake_msg_ext(
         ssl: *mut sys::mbedtls_ssl_context,
         update_checksum: c_int,
@@ -63,50 +60,59 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// As `mbedtls_ssl_handshake`.
+/// What is to happen before a step of the handshake; 0, or what the handshake is to
+/// answer. The step may be done then.
 ///
 /// # Safety
 ///
-/// The connection is set up and its `p_bio` a [`Call`].
-pub(super) unsafe fn handshake(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
+/// The connection is set up and its `p_bio` a [`Call`]; its output buffer has room for
+/// what the step may write.
+pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     // SAFETY: by this function's contract; none raises.
     unsafe {
-        let client = (*(*ctx).conf).endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8;
-        loop {
-            let state = (*ctx).state;
-            if state == state::OVER {
-                return 0;
-            }
-            let ret = match state {
-                state::CLIENT_KEY_EXCHANGE if client => choose(ctx),
-                state::SERVER_KEY_EXCHANGE if !client => write_hint(ctx),
-                _ => 0,
-            };
-            // Only the step knows whether a message is complete.
-            let ret = if ret == 0 { sys::mbedtls_ssl_handshake_step(ctx) } else { ret };
-            if let (Some(handshake), Some(original)) =
-                ((*ctx).handshake.as_mut(), (*(*ctx).p_bio.cast::<Call<'_>>()).update_checksum.take())
-            {
-                handshake.update_checksum = Some(original);
-            }
-            if ret != 0 {
-                return ret;
-            }
-            if client && state == state::SERVER_KEY_EXCHANGE {
-                let ret = keep_hint(ctx);
-                if ret != 0 {
-                    return ret;
-                }
-            }
+        match ((*ctx).state, is_client(ctx)) {
+            (state::CLIENT_KEY_EXCHANGE, true) => choose(ctx),
+            (state::SERVER_KEY_EXCHANGE, false) => write_hint(ctx),
+            _ => 0,
         }
     }
+}
+
+/// What is to happen after the step that was made in `state` and came to `ret`; as that.
+///
+/// # Safety
+///
+/// As [`before_step`].
+pub(super) unsafe fn after_step(ctx: *mut sys::mbedtls_ssl_context, state: c_int, ret: c_int) -> c_int {
+    // SAFETY: by this function's contract; none raises.
+    unsafe {
+        if let (Some(handshake), Some(original)) =
+            ((*ctx).handshake.as_mut(), (*(*ctx).p_bio.cast::<Call<'_>>()).update_checksum.take())
+        {
+            handshake.update_checksum = Some(original);
+        }
+        match ret {
+            0 if is_client(ctx) && state == state::SERVER_KEY_EXCHANGE => keep_hint(ctx),
+            ret => ret,
+        }
+    }
+}
+
+/// Whether this side is the client.
+///
+/// # Safety
+///
+/// As [`before_step`].
+unsafe fn is_client(ctx: *const sys::mbedtls_ssl_context) -> bool {
+    // SAFETY: by this function's contract.
+    unsafe { (*(*ctx).conf).endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8 }
 }
 
 /// The key exchange of the suite that is being agreed on.
 ///
 /// # Safety
 ///
-/// As [`handshake`], which is under way.
+/// As [`before_step`], in a handshake.
 unsafe fn key_exchange(ctx: *mut sys::mbedtls_ssl_context) -> sys::mbedtls_key_exchange_type_t {
     // SAFETY: by this function's contract: the suite is NULL or static.
     unsafe {
@@ -131,7 +137,7 @@ fn is_psk(key_exchange: sys::mbedtls_key_exchange_type_t) -> bool {
 ///
 /// # Safety
 ///
-/// As [`handshake`].
+/// As [`before_step`].
 unsafe fn header_len(ctx: *const sys::mbedtls_ssl_context) -> usize {
     // SAFETY: by this function's contract.
     let transport = unsafe { (*(*ctx).conf).transport };
@@ -142,7 +148,7 @@ unsafe fn header_len(ctx: *const sys::mbedtls_ssl_context) -> usize {
 ///
 /// # Safety
 ///
-/// As [`handshake`].
+/// As [`before_step`].
 unsafe fn choose(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     // SAFETY: by this function's contract; the call's pointers are valid while it runs.
     let (call, psk) = unsafe {
@@ -156,7 +162,7 @@ unsafe fn choose(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         return 0;
     }
     let (mut identity, mut key) = ([0; IDENTITY_MAX], [0; KEY_MAX]);
-    let hint = psk.hint.as_deref().unwrap_or_default();
+    let hint = psk.shown.as_deref().unwrap_or_default();
     let ret = match call.host.identity(hint, &mut identity, &mut key) {
         Ok((0, _) | (_, 0)) => sys::MBEDTLS_ERR_SSL_UNKNOWN_IDENTITY,
         Ok((identity_len, key_len)) => {
@@ -179,7 +185,7 @@ unsafe fn choose(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
 ///
 /// # Safety
 ///
-/// As [`handshake`].
+/// As [`before_step`].
 unsafe fn keep_hint(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     // SAFETY: by this function's contract; the message that was read last lies in the
     // input buffer, as long as Mbed TLS says.
@@ -201,7 +207,7 @@ unsafe fn keep_hint(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     match Array::copy_of(hint) {
         Ok(hint) => {
             // SAFETY: by this function's contract.
-            unsafe { (*(*(*ctx).p_bio.cast::<Call<'_>>()).psk).hint = Some(hint) };
+            unsafe { (*(*(*ctx).p_bio.cast::<Call<'_>>()).psk).shown = Some(hint) };
             0
         }
         Err(_) => sys::MBEDTLS_ERR_SSL_ALLOC_FAILED,
@@ -212,7 +218,7 @@ unsafe fn keep_hint(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
 ///
 /// # Safety
 ///
-/// As [`handshake`].
+/// As [`before_step`].
 unsafe fn write_hint(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     // SAFETY: by this function's contract.
     let call = unsafe { &mut *(*ctx).p_bio.cast::<Call<'_>>() };
@@ -363,7 +369,7 @@ fn find(
     }
     let seen = Array::copy_of(identity).map_err(|_| Interruption::NoMemory)?;
     // SAFETY: as above.
-    unsafe { (*call.psk).identity = Some(seen) };
+    unsafe { (*call.psk).shown = Some(seen) };
     match &config.psk().pair {
         Some(pair) if constant_time_eq(pair.identity(), identity) => {
             for (to, from) in key.iter_mut().zip(pair.key()) {

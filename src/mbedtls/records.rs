@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The record buffers of a TLS connection, which exist only while a record is in
-//! flight: for input from the start, for output once the handshake is over.
+//! The record buffers of a connection, which exist only while a record is in flight.
 //!
 //! Written for Mbed TLS 3.6, which build.rs insists on. What it relies on:
 //!
 //! Output:
 //!
-//! - with the handshake over and `out_left == 0` the output buffer holds nothing
-//!   that is read again: the record counter is `cur_out_ctr`;
+//! - with `out_left == 0` the output buffer holds nothing that is read again: the record
+//!   counter is `cur_out_ctr`, and a datagram's flight has its own copies;
 //! - every pointer into it is set by `mbedtls_ssl_reset_out_pointers` and
 //!   `mbedtls_ssl_update_out_pointers`;
 //! - a record takes `mbedtls_ssl_get_record_expansion` bytes beyond its payload, and
 //!   8 for the counter before it. Mbed TLS checks its writes against the length it
-//!   would itself have allocated, so the payload is capped here.
+//!   would itself have allocated, so the payload is capped here;
+//! - a step of the handshake writes one message at most (`messages.rs` says how long), and
+//!   for datagrams it, or the last flight, into one datagram after the other;
+//! - the handshake over, only reading writes what it was not asked to: alerts, for a
+//!   datagram's side that sent the last flight that again, and see below.
 //!
 //! Input:
 //!
@@ -43,24 +46,36 @@
 //! and between calls on the connection, once its handshake is over, there is no
 //! buffer unless some of its bytes are still to come, or to be read.
 //!
+//! Datagrams: Mbed TLS fetches one when it is done with the one before, and then looks at
+//! what came only. In a handshake it copies what came early back into the input buffer:
+//! a message, once all its fragments have come, to where messages are (`in_msg`), a record to
+//! the beginning. Each was in the datagram in the buffer, or it is there already
+//! when the next datagram is fetched. So in a handshake the buffer is never smaller than the
+//! last datagram and what is kept then, and stays until the handshake is over. Afterwards
+//! nothing is copied back, also where the handshake's state is kept for the last flight:
+//! what comes then either is too early for ever, or has that state freed.
+//!
+//! A server whose client may begin anew (RFC 6347 4.2.8) is another matter: for a
+//! ClientHello of epoch 0, which anybody can send, Mbed TLS writes a HelloVerifyRequest
+//! into the output buffer, or clears the length it would have allocated of it, and begins a
+//! handshake with what is in the input buffer. A datagram with such a hello in it is lost
+//! unless there is memory to make the output buffer whole before Mbed TLS sees it.
+//!
 //! Both: `mbedtls_ssl_free` wipes the length it would have allocated of whatever
 //! `in_buf` and `out_buf` point to. It must find its own buffers, or NULL.
-//!
-//! Datagrams keep Mbed TLS's buffers: it takes whole datagrams of any length and
-//! copies the messages of a flight back into the input buffer; and a server may
-//! answer a forged hello with a HelloVerifyRequest out of the output buffer at any
-//! time.
 
 use core::cell::UnsafeCell;
+use core::ffi::c_int;
 
 use super::ssl::Call;
-use super::{Ssl, sys, zeroize};
+use super::{Ssl, messages, sys, zeroize};
 use crate::error::{Error, Result, check};
 use crate::ffi::{mpglue_calloc, mpglue_free};
 use crate::io::Interruption;
 
-/// Whether this is the case at all: the build may leave the buffers to Mbed TLS.
-const ON_DEMAND: bool = cfg!(feature = "record-buffers");
+/// Whether this is the case at all: the build may leave the buffers to Mbed TLS, and
+/// where that resizes them itself they are its own.
+pub const ON_DEMAND: bool = cfg!(all(feature = "record-buffers", not(mbedtls_ssl_variable_buffer_length)));
 
 /// The payload of an alert: level and description.
 pub(super) const ALERT: usize = 2;
@@ -70,8 +85,23 @@ const COUNTER: usize = 8;
 const HEADER: usize = 5;
 /// Room to round to the cipher's block.
 const BLOCK: usize = 16;
-/// The size of Mbed TLS's own input buffer.
+/// What a record of a handshake has beside its content, whatever is being agreed on:
+/// the header, an IV, a MAC of SHA-384, padding; for datagrams a longer header, a
+/// Connection ID and what hides the length.
+const EXPANSION: usize = HEADER + 16 + 48 + BLOCK;
+const DATAGRAM_EXPANSION: usize = EXPANSION + COUNTER + 32 + BLOCK;
+/// The sizes of Mbed TLS's own buffers, and what a message may have in the second.
 const WHOLE: usize = sys::MBEDTLS_SSL_IN_BUFFER_LEN as usize;
+const WHOLE_OUT: usize = sys::MBEDTLS_SSL_OUT_BUFFER_LEN as usize;
+/// The second where it fits on a stack, or else 0. Upstream's has 4477 bytes.
+const SCRATCH: usize = if WHOLE_OUT <= 4608 { WHOLE_OUT } else { 0 };
+/// The longest datagram that comes, as long as no longer one has: more than an Ethernet
+/// frame's.
+const DATAGRAM: u16 = 2048;
+/// What may be in front of a datagram's handshake message: header, Connection ID, IV.
+const PREFIX: usize = 64;
+/// A buffer for a message of a handshake may be longer by this than the next one needs.
+const SPARE: usize = 64;
 
 /// Whose the output buffer is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,7 +111,7 @@ pub(super) enum Output {
     /// None.
     Parked,
     /// Ours, for one record with a payload of this size.
-    Record(usize),
+    Record(u16),
 }
 
 impl Output {
@@ -93,19 +123,43 @@ impl Output {
     unsafe fn take(&mut self, ssl: *mut sys::mbedtls_ssl_context, payload: usize) -> Result<usize> {
         match *self {
             Self::Whole => return Ok(payload),
-            // Half sent: the same record again, or an alert behind it.
-            Self::Record(room) => return Ok(payload.min(room)),
             // Nothing is going to be written.
             Self::Parked if payload == 0 => return Ok(0),
             Self::Parked => {}
+            // SAFETY: by this function's contract. Half sent: the same record again, or
+            // an alert behind it.
+            Self::Record(room) if usize::from(room) >= payload || unsafe { (*ssl).out_left } != 0 => {
+                return Ok(payload.min(room.into()));
+            }
+            Self::Record(_) => {}
         }
-        // SAFETY: the buffer is as large as this file's header says; the pointers
-        // are derived from it before anything uses them. None raises.
+        // SAFETY: by this function's contract. None raises.
         unsafe {
             let size = |n| usize::try_from(n).map_err(|_| Error::NoMemory);
             let payload = payload.min(size(sys::mbedtls_ssl_get_max_out_record_payload(ssl))?);
             let expansion = size(sys::mbedtls_ssl_get_record_expansion(ssl))?;
-            let size = payload.saturating_add(expansion).saturating_add(COUNTER + BLOCK);
+            self.replace(ssl, payload, payload.saturating_add(expansion).saturating_add(COUNTER + BLOCK))?;
+            Ok(payload)
+        }
+    }
+
+    /// Makes a buffer of `size`, for records with `payload` bytes.
+    ///
+    /// # Safety
+    ///
+    /// `ssl` is the connection beside this, and set up; its buffer holds nothing.
+    unsafe fn replace(
+        &mut self,
+        ssl: *mut sys::mbedtls_ssl_context,
+        payload: usize,
+        size: usize,
+    ) -> Result<()> {
+        let room = u16::try_from(payload).map_err(|_| Error::NoMemory)?;
+        // SAFETY: by this function's contract. The buffer is as large as this file's
+        // header says; the pointers are derived from it before anything uses them. None
+        // raises.
+        unsafe {
+            self.park(ssl);
             let buffer = mpglue_calloc(1, size);
             if buffer.is_null() {
                 return Err(Error::NoMemory);
@@ -113,10 +167,78 @@ impl Output {
             (*ssl).out_buf = buffer.cast();
             sys::mbedtls_ssl_reset_out_pointers(ssl);
             sys::mbedtls_ssl_update_out_pointers(ssl, (*ssl).transform_out);
-            *self = Self::Record(payload);
-            Ok(payload)
+        }
+        *self = Self::Record(room);
+        Ok(())
+    }
+
+    /// Frees the buffer, whatever is in it.
+    ///
+    /// # Safety
+    ///
+    /// `ssl` is the connection beside this.
+    unsafe fn park(&mut self, ssl: *mut sys::mbedtls_ssl_context) {
+        // SAFETY: the buffer came from the same allocator, Mbed TLS's own included; no
+        // pointer into it is used before `replace` has set them all. A record in it is
+        // encrypted, or public: there is nothing to wipe. None raises.
+        unsafe {
+            mpglue_free((*ssl).out_buf.cast());
+            (*ssl).out_buf = core::ptr::null_mut();
+        }
+        *self = Self::Parked;
+    }
+
+    /// Makes room for what the next step of the handshake may write.
+    ///
+    /// # Safety
+    ///
+    /// `ssl` is the connection beside this, in a handshake; its buffer holds nothing.
+    unsafe fn fit(&mut self, ssl: *mut sys::mbedtls_ssl_context) -> Result<()> {
+        // SAFETY: by this function's contract.
+        let (room, size) = unsafe {
+            let expansion = if is_datagram(ssl) { DATAGRAM_EXPANSION } else { EXPANSION };
+            let room = messages::longest(ssl).map_or(WHOLE_OUT, |len| {
+                #[cfg(mbedtls_ssl_proto_dtls)]
+                return len.saturating_add(messages::flight(ssl, expansion));
+                #[cfg(not(mbedtls_ssl_proto_dtls))]
+                len
+            });
+            (room, room.saturating_add(COUNTER).saturating_add(expansion))
+        };
+        match *self {
+            Self::Whole => Ok(()),
+            Self::Record(has) if (room..=room.saturating_add(SPARE)).contains(&has.into()) => Ok(()),
+            // What does not fit into its own buffer Mbed TLS refuses.
+            // SAFETY: by this function's contract.
+            _ => unsafe { self.replace(ssl, room.min(WHOLE_OUT), size.min(WHOLE_OUT)) },
         }
     }
+}
+
+/// See [`messages::early`].
+///
+/// # Safety
+///
+/// The connection is set up.
+unsafe fn early(ssl: *const sys::mbedtls_ssl_context) -> usize {
+    // SAFETY: by this function's contract.
+    #[cfg(mbedtls_ssl_proto_dtls)]
+    return unsafe { messages::early(ssl) };
+    #[cfg(not(mbedtls_ssl_proto_dtls))]
+    {
+        let _ = ssl;
+        0
+    }
+}
+
+/// Whether datagrams carry the records.
+///
+/// # Safety
+///
+/// The connection is set up.
+unsafe fn is_datagram(ssl: *const sys::mbedtls_ssl_context) -> bool {
+    // SAFETY: by this function's contract.
+    unsafe { (*(*ssl).conf).transport == sys::MBEDTLS_SSL_TRANSPORT_DATAGRAM as u8 }
 }
 
 /// The input buffer.
@@ -125,6 +247,13 @@ pub(super) struct Input {
     /// How many bytes of a header, its last one included, Mbed TLS has not been told
     /// of: there was no memory for the record.
     held: u8,
+    /// How long the datagram is that Mbed TLS has not been told of: there was no memory for
+    /// an answer.
+    waiting: u16,
+    /// How long datagrams are, where the transport cannot tell.
+    expected: u16,
+    /// Whether there is a ClientHello in the clear in the datagram, at a server.
+    pub(super) hello: bool,
     /// Counter and header.
     stub: UnsafeCell<[u8; COUNTER + HEADER]>,
 }
@@ -142,7 +271,19 @@ enum Buffer {
 
 impl Input {
     pub(super) fn new() -> Self {
-        Self { buffer: Buffer::Whole, held: 0, stub: UnsafeCell::new([0; COUNTER + HEADER]) }
+        Self {
+            buffer: Buffer::Whole,
+            held: 0,
+            waiting: 0,
+            hello: false,
+            expected: DATAGRAM,
+            stub: UnsafeCell::new([0; COUNTER + HEADER]),
+        }
+    }
+
+    /// Whether a datagram has come that Mbed TLS does not know of.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting != 0
     }
 
     fn size(&self) -> usize {
@@ -174,6 +315,60 @@ impl Input {
             sys::mbedtls_ssl_reset_in_pointers(ssl);
         }
         self.buffer = Buffer::Stub;
+    }
+
+    /// Makes sure of a buffer of `size` for a datagram. `over`: the handshake is, and the
+    /// buffer of the datagram before may go first.
+    ///
+    /// # Safety
+    ///
+    /// `ssl` is the connection beside this; nothing in its buffer is needed any more.
+    unsafe fn hold(
+        &mut self,
+        ssl: *mut sys::mbedtls_ssl_context,
+        size: usize,
+        over: bool,
+    ) -> core::result::Result<(), Interruption> {
+        if self.size() >= size && self.buffer != Buffer::Stub {
+            return Ok(());
+        }
+        // SAFETY: by this function's contract.
+        unsafe {
+            if over {
+                self.shrink(ssl);
+            }
+            self.replace(ssl, size, 0)
+        }
+    }
+
+    /// A buffer of `size` for datagrams, with the first `kept` bytes of the old one, which
+    /// stays if there is no memory.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::hold`], but for what is kept.
+    unsafe fn replace(
+        &mut self,
+        ssl: *mut sys::mbedtls_ssl_context,
+        size: usize,
+        kept: usize,
+    ) -> core::result::Result<(), Interruption> {
+        let own = u16::try_from(size).map_err(|_| Interruption::NoMemory)?;
+        // SAFETY: both buffers hold what is copied. None raises.
+        unsafe {
+            let buffer = mpglue_calloc(1, size).cast::<u8>();
+            if buffer.is_null() {
+                return Err(Interruption::NoMemory);
+            }
+            core::ptr::copy_nonoverlapping((*ssl).in_buf, buffer, kept.min(size));
+            if self.buffer != Buffer::Stub {
+                mpglue_free((*ssl).in_buf.cast());
+            }
+            (*ssl).in_buf = buffer;
+            sys::mbedtls_ssl_reset_in_pointers(ssl);
+        }
+        self.buffer = Buffer::Own(own);
+        Ok(())
     }
 
     /// Makes room for `len` bytes from `in_hdr` on, of which `come` have come.
@@ -225,7 +420,138 @@ fn announced(header: [u8; HEADER], max_version: u32) -> Option<usize> {
     (known && version <= max_version && len > 0).then_some(HEADER.saturating_add(len))
 }
 
+unsafe extern "C" {
+    // Internal to Mbed TLS (library/ssl_misc.h), and linkable. Does not raise.
+    pub(super) fn mbedtls_ssl_flush_output(ssl: *mut sys::mbedtls_ssl_context) -> c_int;
+}
+
 impl Call<'_> {
+    /// Sends the rest of the message before, and makes room for what the next step of the
+    /// handshake may write. 0, or what the handshake is to answer.
+    pub(super) fn begin_step(&mut self) -> c_int {
+        // SAFETY: the connection is in the handshake whose call this is; the output is
+        // beside it, and nobody else uses it until then. When all is sent, nothing in its
+        // buffer is needed.
+        let room = unsafe {
+            match mbedtls_ssl_flush_output(self.ssl) {
+                0 => (*self.output).fit(self.ssl),
+                ret => return ret,
+            }
+        };
+        if room.is_ok() {
+            return 0;
+        }
+        self.interrupted(Interruption::NoMemory);
+        sys::MBEDTLS_ERR_SSL_WANT_WRITE
+    }
+
+    /// Makes room for what a datagram's side may have to write when it reads, other than in
+    /// answer to what comes then; what is half sent is sent first. 0, or what the read is
+    /// to answer.
+    pub(super) fn begin_read(&mut self) -> c_int {
+        if !self.datagram {
+            return 0;
+        }
+        // SAFETY: reads the connection whose call this is, and what is beside it.
+        let (last_flight, rest) = unsafe {
+            let over = (*self.ssl).state >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+            let unread = sys::mbedtls_ssl_get_bytes_avail(self.ssl) > 0;
+            let rest = over && !unread && sys::mbedtls_ssl_check_pending(self.ssl) != 0;
+            (!(*self.ssl).handshake.is_null(), rest && (*self.input).hello)
+        };
+        // It may be the last flight that has to be sent again.
+        let ret = if last_flight { self.begin_step() } else { 0 };
+        // Or there is a hello in the rest of a datagram: see `prepare_answer`.
+        if ret == 0 && rest && !self.prepare_answer(true) {
+            self.interrupted(Interruption::NoMemory);
+            return sys::MBEDTLS_ERR_SSL_WANT_WRITE;
+        }
+        ret
+    }
+
+    /// The datagram that has come and has waited for memory.
+    pub(super) fn waiting_datagram<'a>(&mut self) -> Option<&'a mut [u8]> {
+        // SAFETY: the connection's, whose call is under way; nobody else uses it until then.
+        let waiting = unsafe { core::mem::take(&mut (*self.input).waiting) };
+        // SAFETY: it is at the beginning of the buffer, and Mbed TLS does not know of it.
+        (waiting != 0).then(|| unsafe { core::slice::from_raw_parts_mut((*self.ssl).in_hdr, waiting.into()) })
+    }
+
+    /// Reads the next datagram. `over`: the handshake is.
+    pub(super) fn read_datagram<'a>(
+        &mut self,
+        over: bool,
+    ) -> core::result::Result<&'a mut [u8], Interruption> {
+        // SAFETY: the connection's, whose call is under way; nobody else uses it until then.
+        let input = unsafe { &mut *self.input };
+        let told = self.host.datagram_len();
+        // What came early is put where messages are, behind a header, a Connection ID, an IV.
+        // SAFETY: reads the connection whose call is under way.
+        let (early, behind) = if over { (0, 0) } else { (unsafe { early(self.ssl) }, PREFIX) };
+        let size = |len: usize| len.max(early).saturating_add(behind).clamp(COUNTER + HEADER, WHOLE);
+        // SAFETY: Mbed TLS is fetching a datagram: it is done with the one before; until the
+        // handshake is over the buffer is not to get smaller than what came early.
+        unsafe {
+            let expected = match told {
+                None if !over => WHOLE,
+                None | Some(0) => input.expected.into(),
+                Some(len) => len,
+            };
+            let made = input.hold(self.ssl, size(expected), over);
+            if told.is_none() && !over && made.is_err() {
+                input.hold(self.ssl, size(DATAGRAM.into()), over)?;
+            } else {
+                made?;
+            }
+            // The buffer begins at `in_hdr`, and nobody else looks at it before the datagram
+            // has come.
+            let buf = core::slice::from_raw_parts_mut((*self.ssl).in_hdr, input.size().min(WHOLE));
+            let n = self.host.recv(buf)?;
+            if matches!(told, None | Some(0)) {
+                // One that fills the buffer may have lost its end.
+                let len = if n >= buf.len() { WHOLE } else { n };
+                input.expected = input.expected.max(u16::try_from(len).unwrap_or(u16::MAX));
+                if !over && input.buffer != Buffer::Whole && size(n) < input.size() {
+                    // Without memory it stays as large as it is.
+                    let _ = input.replace(self.ssl, size(n), n);
+                }
+            }
+            Ok(core::slice::from_raw_parts_mut((*self.ssl).in_hdr, n))
+        }
+    }
+
+    /// Makes room for what Mbed TLS may answer to the datagram of `n` bytes that came when
+    /// the handshake was over; otherwise it waits.
+    pub(super) fn answer_datagram(&mut self, n: usize) -> core::result::Result<(), Interruption> {
+        if self.prepare_answer(false) {
+            return Ok(());
+        }
+        // SAFETY: as in `read_datagram`.
+        unsafe { (*self.input).waiting = u16::try_from(n).unwrap_or(0) };
+        Err(Interruption::NoMemory)
+    }
+
+    /// Makes room for what Mbed TLS may answer to a datagram when the handshake is over;
+    /// whether there was memory for it. `anew`: it may begin the handshake anew, for which
+    /// it takes it that the output buffer is whole.
+    pub(super) fn prepare_answer(&mut self, anew: bool) -> bool {
+        // SAFETY: as in `read_datagram`; the output is likewise the call's, and empty, for
+        // what was half sent has been sent before anything is read.
+        let output = unsafe { &mut *self.output };
+        // SAFETY: as above.
+        unsafe {
+            if *output == Output::Whole {
+                return true;
+            }
+            if anew {
+                return mbedtls_ssl_flush_output(self.ssl) == 0
+                    && output.replace(self.ssl, WHOLE_OUT, WHOLE_OUT).is_ok();
+            }
+            // Otherwise `begin_step` has made room.
+            !(*self.ssl).handshake.is_null() || output.take(self.ssl, ALERT).is_ok()
+        }
+    }
+
     /// Reads up to `len` bytes to where Mbed TLS wants them, or would want them if it knew
     /// of the buffer made here. `None`: it was to refuse the record.
     pub(super) fn recv_stream(&mut self, len: usize) -> core::result::Result<Option<usize>, Interruption> {
@@ -269,6 +595,26 @@ impl Call<'_> {
     }
 }
 
+/// The rest of the setup for a connection with a configuration and an input buffer, by what
+/// a DTLS server does for a client that begins anew: it clears the whole of an output
+/// buffer, and keeps the input buffer as it is (`partial`). The first is on the stack, on
+/// which a handshake needs about as much.
+///
+/// # Safety
+///
+/// As said; the connection has no output buffer.
+#[inline(never)]
+unsafe fn reset_on_stack(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
+    let mut scratch = core::mem::MaybeUninit::<[u8; SCRATCH]>::uninit();
+    // SAFETY: Mbed TLS writes no more to it than it is long, and does not read it.
+    unsafe {
+        (*ctx).out_buf = scratch.as_mut_ptr().cast();
+        let ret = sys::mbedtls_ssl_session_reset_int(ctx, 1);
+        (*ctx).out_buf = core::ptr::null_mut();
+        ret
+    }
+}
+
 impl Ssl {
     /// `mbedtls_ssl_setup`, without its input buffer where there is a way: a connection
     /// is not to need 16 KB in one piece for a moment.
@@ -278,33 +624,38 @@ impl Ssl {
     /// [`Error::NoMemory`].
     pub(super) fn begin(&mut self, config: *const sys::mbedtls_ssl_config) -> Result<()> {
         let ctx = self.ctx.get();
-        // Where Mbed TLS resizes its buffers, it does so in the handshake.
-        let on_demand = ON_DEMAND && !self.datagram && cfg!(not(mbedtls_ssl_variable_buffer_length));
-        if !on_demand || cfg!(not(all(mbedtls_ssl_dtls_client_port_reuse, mbedtls_ssl_srv_c))) {
+        if !ON_DEMAND || cfg!(not(all(mbedtls_ssl_dtls_client_port_reuse, mbedtls_ssl_srv_c))) {
             // SAFETY: the object is initialised; the configuration lives as long as the
             // connection, which keeps it. None raises.
             unsafe {
                 check(sys::mbedtls_ssl_setup(ctx, config))?;
-                if on_demand {
+                if ON_DEMAND {
                     self.input.shrink(ctx);
                 }
             }
-            return Ok(());
-        }
-        // SAFETY: as above. What a DTLS server does for a client that begins anew does
-        // the rest of the setup: it writes to the whole of the output buffer, and keeps
-        // the input buffer as it is (`partial`).
-        unsafe {
-            let buffer = mpglue_calloc(1, sys::MBEDTLS_SSL_OUT_BUFFER_LEN as usize);
-            if buffer.is_null() {
-                return Err(Error::NoMemory);
+        } else {
+            // SAFETY: as above.
+            unsafe {
+                (*ctx).in_buf = self.input.stub.get().cast();
+                self.input.buffer = Buffer::Stub;
+                (*ctx).conf = config;
+                if SCRATCH == 0 {
+                    let buffer = mpglue_calloc(1, WHOLE_OUT);
+                    if buffer.is_null() {
+                        return Err(Error::NoMemory);
+                    }
+                    (*ctx).out_buf = buffer.cast();
+                    check(sys::mbedtls_ssl_session_reset_int(ctx, 1))?;
+                } else {
+                    check(reset_on_stack(ctx))?;
+                }
             }
-            (*ctx).out_buf = buffer.cast();
-            (*ctx).in_buf = self.input.stub.get().cast();
-            self.input.buffer = Buffer::Stub;
-            (*ctx).conf = config;
-            check(sys::mbedtls_ssl_session_reset_int(ctx, 1))
         }
+        if ON_DEMAND {
+            // SAFETY: the connection is beside it, and has written nothing.
+            unsafe { self.output.park(ctx) };
+        }
+        Ok(())
     }
 
     /// The buffers of a connection that goes on with records, a stream's input with this
@@ -318,7 +669,7 @@ impl Ssl {
         // SAFETY: the connection has no buffers yet; what it gets is as large as Mbed TLS
         // takes it to be, or as this file's header says. None raises.
         unsafe {
-            if ON_DEMAND && !self.datagram && cfg!(not(mbedtls_ssl_variable_buffer_length)) {
+            if ON_DEMAND {
                 (*ctx).in_buf = self.input.stub.get().cast();
                 self.input.buffer = Buffer::Stub;
                 self.output = Output::Parked;
@@ -337,7 +688,7 @@ impl Ssl {
                 sys::mbedtls_ssl_update_out_pointers(ctx, (*ctx).transform_out);
             }
             sys::mbedtls_ssl_reset_in_pointers(ctx);
-            if !self.datagram {
+            if !self.is_datagram() {
                 let len = counter.len().min(COUNTER);
                 core::ptr::copy_nonoverlapping(counter.as_ptr(), (*ctx).in_ctr, len);
             }
@@ -353,25 +704,36 @@ impl Ssl {
     /// Gives the input buffer back if nothing needs it.
     pub(super) fn park_input(&mut self) {
         // In a handshake the message that came last may still be looked at.
-        if !ON_DEMAND || self.datagram || !self.is_handshake_over() || self.has_pending() {
+        if !ON_DEMAND || !self.is_handshake_over() || self.has_pending() {
             return;
         }
         let ctx = self.ctx.get();
         // SAFETY: reads fields; a message that is not pending was looked at, and the part
-        // of one, or of a record, that is to be kept is looked for here.
+        // of one, or of a record, that is to be kept is looked for here. Of a datagram
+        // nothing is: its last record was not pending.
         unsafe {
-            if (*ctx).in_left == 0 && self.input.held == 0 && (*ctx).badmac_seen_or_in_hsfraglen == 0 {
+            if self.is_datagram() {
+                self.input.shrink(ctx);
+                (*ctx).in_left = 0;
+                #[cfg(mbedtls_ssl_proto_dtls)]
+                {
+                    (*ctx).next_record_offset = 0;
+                }
+            } else if (*ctx).in_left == 0 && self.input.held == 0 && (*ctx).badmac_seen_or_in_hsfraglen == 0 {
                 self.input.shrink(ctx);
             }
         }
     }
 
     /// The payload that reading may have to write. Mbed TLS answers records, with alerts:
-    /// for one whose header is still to come, `recv_stream` makes room.
+    /// for one that is still to come, or whose header is, `recv` makes room.
     pub(super) fn answer(&self) -> usize {
-        // SAFETY: reads a field of the connection that this owns.
-        let header = unsafe { (*self.ctx.get()).in_left < HEADER };
-        let awaits = self.input.buffer == Buffer::Stub && header;
+        let awaits = if self.is_datagram() {
+            !self.has_pending()
+        } else {
+            // SAFETY: reads a field of the connection that this owns.
+            self.input.buffer == Buffer::Stub && unsafe { (*self.ctx.get()).in_left < HEADER }
+        };
         if awaits || self.bytes_available() > 0 { 0 } else { ALERT }
     }
 
@@ -403,22 +765,14 @@ impl Ssl {
 
     /// Gives the output buffer back if nothing needs it.
     pub(super) fn park_output(&mut self) {
-        if !ON_DEMAND || self.datagram || !self.is_handshake_over() || self.is_record_in_flight() {
-            return;
+        if ON_DEMAND && !self.is_record_in_flight() {
+            self.drop_output();
         }
-        self.drop_output();
     }
 
     /// Frees the output buffer, whatever is in it.
     pub(super) fn drop_output(&mut self) {
-        let ctx = self.ctx.get();
-        // SAFETY: the buffer came from the same allocator, Mbed TLS's own included;
-        // no pointer into it is used before take_output has set them all. A record
-        // in it is encrypted: there is nothing to wipe. None raises.
-        unsafe {
-            mpglue_free((*ctx).out_buf.cast());
-            (*ctx).out_buf = core::ptr::null_mut();
-        }
-        self.output = Output::Parked;
+        // SAFETY: the connection is beside it.
+        unsafe { self.output.park(self.ctx.get()) };
     }
 }

@@ -17,6 +17,9 @@ use crate::mem::{Box, Shared};
 /// The largest private scalar: secp521r1's.
 const SCALAR_MAX: usize = 66;
 
+/// The longest signature with such a key, as DER.
+const SIGNATURE_MAX: usize = 2 * (SCALAR_MAX + 3) + 3;
+
 /// One connection's key, generator and way back to it.
 pub(super) struct Signer {
     key: sys::mbedtls_pk_context,
@@ -87,6 +90,8 @@ unsafe extern "C" fn sign(
     // generator's state is its Signer.
     let signer = unsafe { &*state.cast::<Signer>() };
     let mut scalar = [0; SCALAR_MAX];
+    // Mbed TLS takes it that its output buffer ends where its own would.
+    let sig_size = sig_size.min(SIGNATURE_MAX);
     // SAFETY: the key is an EC key; Mbed TLS's slices are valid for their lengths;
     // the call is not NULL while the handshake that signs runs. None raises.
     unsafe {

@@ -12,19 +12,17 @@ use crate::ffi::mpglue_free;
 use crate::io::{Host, Interruption};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use crate::mem::Array;
-use crate::mem::Shared;
+use crate::mem::{Box, Shared};
 
 /// An `mbedtls_ssl_context`, its configuration and its timer. It does not move
 /// once set up.
 pub struct Ssl {
     pub(super) ctx: UnsafeCell<sys::mbedtls_ssl_context>,
-    timer: CallTimer,
-    pub(super) datagram: bool,
+    /// What only datagrams have.
+    datagrams: Option<Box<Datagrams>>,
     pub(super) output: Output,
     pub(super) input: Input,
     pub(super) agreed: Agreed,
-    /// What came of the datagrams so far.
-    pub(super) received: Received,
     /// The peer's certificate as DER, once the handshake is over.
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     pub(super) peer_cert: Option<Array<u8>>,
@@ -33,6 +31,12 @@ pub struct Ssl {
     pub(super) config: Shared<Config>,
     #[cfg(exported_keys)]
     pub(super) keys: super::hibernation::Keys,
+}
+
+struct Datagrams {
+    timer: CallTimer,
+    /// What came of them so far.
+    received: Received,
 }
 
 /// The retransmission timer as Mbed TLS's callbacks see it: it reads the clock
@@ -55,17 +59,17 @@ pub(super) struct Agreed {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Received {
     pub(super) bad_records: u32,
-    /// The random number of the hello that made this connection.
-    pub(super) hello: Option<[u8; 32]>,
+    /// The end of the random number of the hello that made this connection.
+    pub(super) hello: Option<dtls::HelloRandom>,
     /// That of a hello which came since, and may be a client's that begins anew.
-    new_hello: Option<[u8; 32]>,
+    pub(super) new_hello: Option<dtls::HelloRandom>,
 }
 
 /// What one call on a connection may call out to, and what came of it. It lives
 /// for that call, on the stack.
 pub struct Call<'host> {
     pub(super) host: &'host mut dyn Host,
-    datagram: bool,
+    pub(super) datagram: bool,
     /// The connection; its fields are touched only while Mbed TLS calls out.
     pub(super) ssl: *mut sys::mbedtls_ssl_context,
     pub(super) input: *mut Input,
@@ -134,7 +138,7 @@ impl Call<'_> {
     ///   has a good cookie, so a connection that is open would begin anew.
     ///
     /// `None`: it gets nothing of this one.
-    fn recv_datagram(&mut self, buf: &mut [u8]) -> core::result::Result<Option<usize>, Interruption> {
+    fn recv_datagram(&mut self) -> core::result::Result<Option<usize>, Interruption> {
         self.count_bad_records();
         // SAFETY: reads fields of the connection whose call is under way.
         let (server, state, cid) = unsafe {
@@ -145,26 +149,43 @@ impl Call<'_> {
             let cid = 0;
             ((*ssl.conf).endpoint == sys::MBEDTLS_SSL_IS_SERVER as u8, ssl.state, cid)
         };
-        let n = match self.host.recv(buf)? {
-            // An empty datagram ends nothing, and is no record.
-            0 => return Err(Interruption::WouldBlock),
-            n => dtls::whole_records(buf.get(..n).unwrap_or_default(), cid),
+        let over = state >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+        let datagram = match self.waiting_datagram() {
+            Some(datagram) => datagram,
+            None => self.read_datagram(over)?,
         };
-        if server && n > 0 {
-            let hello = dtls::client_hello_random(buf.get(..n).unwrap_or_default());
-            if state <= sys::MBEDTLS_SSL_CLIENT_HELLO as c_int {
-                if hello.is_none() {
-                    return Ok(None);
-                }
-                self.received.hello = hello;
-            } else if state >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int && hello.is_some() {
-                if hello == self.received.hello {
-                    return Ok(None);
-                }
-                self.received.new_hello = hello;
-            }
+        if datagram.is_empty() {
+            // It ends nothing, and is no record.
+            return Err(Interruption::WouldBlock);
         }
-        Ok((n > 0).then_some(n))
+        let n = datagram.len();
+        let records = dtls::records(datagram, cid);
+        let hello = dtls::client_hello_random(datagram.get(..records.len).unwrap_or_default());
+        if server && !over && state <= sys::MBEDTLS_SSL_CLIENT_HELLO as c_int {
+            if hello.is_none() {
+                return Ok(None);
+            }
+            self.received.hello = hello;
+        } else if server && over && hello.is_some() {
+            if hello == self.received.hello {
+                return Ok(None);
+            }
+            self.received.new_hello = hello;
+        }
+        if records.len == 0 {
+            return Ok(None);
+        }
+        let anew = server && records.may_begin_anew;
+        // SAFETY: the connection's, whose call is under way; nobody else uses it until then.
+        unsafe { (*self.input).hello = anew };
+        if over && anew {
+            // Nobody's, or one that is sent again.
+            return Ok(self.prepare_answer(true).then_some(records.len));
+        }
+        if over {
+            self.answer_datagram(n)?;
+        }
+        Ok(Some(records.len))
     }
 
     /// Takes over the count of bad records: Mbed TLS 3.6.6 has it in the field that
@@ -191,16 +212,15 @@ impl Call<'_> {
 
 /// This is called from: `mbedtls_ssl_read`, `_write`, `_handshake`, `_close_notify`
 /// → `mbedtls_ssl_fetch_input`.
-unsafe extern "C" fn recv(ctx: *mut c_void, buf: *mut u8, len: usize) -> c_int {
+unsafe extern "C" fn recv(ctx: *mut c_void, _buf: *mut u8, len: usize) -> c_int {
     // SAFETY: ctx is the Call that `Ssl::call` installed for as long as it runs.
     let call = unsafe { &mut *ctx.cast::<Call<'_>>() };
     if call.transport_raised {
         return sys::MBEDTLS_ERR_SSL_WANT_READ;
     }
+    // Where the bytes go need not be `_buf` any more.
     let result = if call.datagram {
-        // SAFETY: Mbed TLS gives its own input buffer, initialised, `len` bytes long.
-        let buf = unsafe { core::slice::from_raw_parts_mut(buf, len) };
-        match call.recv_datagram(buf) {
+        match call.recv_datagram() {
             Ok(Some(n)) => Ok(n),
             Ok(None) => {
                 // The caller calls again: Mbed TLS looks at the timer then.
@@ -210,7 +230,6 @@ unsafe extern "C" fn recv(ctx: *mut c_void, buf: *mut u8, len: usize) -> c_int {
             Err(why) => Err(why),
         }
     } else {
-        // Where the bytes go need not be `buf` any more.
         match call.recv_stream(len) {
             Ok(Some(n)) => Ok(n),
             // Mbed TLS's answer to a record longer than its buffer.
@@ -301,12 +320,10 @@ impl Ssl {
         Self {
             // SAFETY: zeroed is what mbedtls_ssl_init makes of it.
             ctx: unsafe { UnsafeCell::new(core::mem::zeroed()) },
-            timer: CallTimer { timer: Cell::new(Timer::default()), call: Cell::new(core::ptr::null()) },
-            datagram: false,
+            datagrams: None,
             output: Output::Whole,
             input: Input::new(),
             agreed: Agreed::default(),
-            received: Received::default(),
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             peer_cert: None,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -323,28 +340,32 @@ impl Ssl {
     ///
     /// [`crate::error::Error::NoMemory`].
     pub fn setup(&mut self, transport: Transport) -> Result<()> {
-        self.datagram = transport == Transport::Datagram;
         let ctx = self.ctx.get();
         // SAFETY: zeroes the object; does not raise.
         unsafe { sys::mbedtls_ssl_init(ctx) };
-        self.begin(self.config.as_ptr())?;
-        self.install_callbacks();
-        Ok(())
+        if transport == Transport::Datagram {
+            self.make_datagrams(Received::default())?;
+        }
+        #[cfg(exported_keys)]
+        self.keys.install(ctx);
+        self.begin(self.config.as_ptr())
     }
 
-    /// Has Mbed TLS call what is beside the connection.
-    pub(super) fn install_callbacks(&mut self) {
-        #[cfg(exported_keys)]
-        self.keys.install(self.ctx.get());
-        // SAFETY: the timer is beside the connection; does not raise.
-        unsafe {
-            sys::mbedtls_ssl_set_timer_cb(
-                self.ctx.get(),
-                (&raw const self.timer).cast_mut().cast(),
-                Some(set_timer),
-                Some(get_timer),
-            );
-        }
+    /// What only datagrams have; the connection is initialised.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`].
+    pub(super) fn make_datagrams(&mut self, received: Received) -> Result<()> {
+        let datagrams = Box::new(|| Datagrams {
+            timer: CallTimer { timer: Cell::new(Timer::default()), call: Cell::new(core::ptr::null()) },
+            received,
+        })?;
+        let timer = (&raw const datagrams.timer).cast_mut().cast();
+        self.datagrams = Some(datagrams);
+        // SAFETY: the timer lives as long as the connection; does not raise.
+        unsafe { sys::mbedtls_ssl_set_timer_cb(self.ctx.get(), timer, Some(set_timer), Some(get_timer)) };
+        Ok(())
     }
 
     /// The name to ask for (SNI) and to find in the server's certificate.
@@ -434,13 +455,15 @@ impl Ssl {
     /// Datagrams' records dropped because they did not authenticate.
     #[must_use]
     pub fn bad_records(&self) -> u32 {
-        self.received.bad_records
+        self.received().bad_records
     }
 
     /// A server's client has begun anew: nothing that is known of it holds any more.
     pub fn reconnected(&mut self) {
         self.agreed = Agreed::default();
-        self.received.hello = self.received.new_hello.take();
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.received.hello = datagrams.received.new_hello.take();
+        }
         #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
         {
             self.psk = super::psk::Seen::default();
@@ -464,7 +487,7 @@ impl Ssl {
     /// Milliseconds from `now` until something is to be sent again.
     #[must_use]
     pub fn retransmission_in(&self, now: u32) -> Option<u32> {
-        self.timer.timer.get().left(now)
+        self.datagrams.as_ref()?.timer.timer.get().left(now)
     }
 
     /// Runs one Mbed TLS function with the host in reach and room for a record of
@@ -482,7 +505,7 @@ impl Ssl {
             return outcome;
         };
         let ctx = self.ctx.get();
-        let (datagram, received) = (self.datagram, self.received);
+        let (datagram, received) = (self.is_datagram(), self.received());
         let mut call = Call {
             host,
             datagram,
@@ -506,10 +529,11 @@ impl Ssl {
             sys::mbedtls_ssl_set_bio(ctx, handle.cast(), Some(send), Some(recv), None);
             sys::mbedtls_ssl_set_verify(ctx, Some(verify), handle.cast());
         }
-        self.timer.call.set(handle.cast::<Call<'static>>());
+        if let Some(datagrams) = &self.datagrams {
+            datagrams.timer.call.set(handle.cast::<Call<'static>>());
+        }
         self.config.set_call(handle.cast::<Call<'static>>());
         let ret = run(ctx, payload);
-        self.timer.call.set(core::ptr::null());
         self.config.set_call(core::ptr::null_mut());
         // SAFETY: takes back what was installed above.
         unsafe {
@@ -517,21 +541,43 @@ impl Ssl {
             sys::mbedtls_ssl_set_verify(ctx, None, core::ptr::null_mut());
         }
         call.count_bad_records();
-        self.received = call.received;
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.timer.call.set(core::ptr::null());
+            datagrams.received = call.received;
+        }
         let outcome = Outcome { ret, ..call.outcome };
         self.park_output();
         self.park_input();
         outcome
     }
 
-    /// `mbedtls_ssl_handshake`: as much of it as the transport allows.
+    /// `mbedtls_ssl_handshake`, step by step: as much of it as the transport allows.
     pub fn handshake(&mut self, host: &mut dyn Host) -> Outcome {
-        // SAFETY: the connection is set up, its call under way; does not raise.
+        const OVER: c_int = sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+        // SAFETY: the connection is set up, its call under way, which nothing else refers to
+        // between the steps; none raises.
         self.call(host, 0, |ctx, _| unsafe {
-            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-            return super::psk::handshake(ctx);
-            #[cfg(not(mbedtls_ssl_handshake_with_psk_enabled))]
-            sys::mbedtls_ssl_handshake(ctx)
+            loop {
+                let state = (*ctx).state;
+                if state == OVER {
+                    return 0;
+                }
+                let mut ret = (*(*ctx).p_bio.cast::<Call<'_>>()).begin_step();
+                #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+                if ret == 0 {
+                    ret = super::psk::before_step(ctx);
+                }
+                if ret == 0 && state == (*ctx).state {
+                    ret = sys::mbedtls_ssl_handshake_step(ctx);
+                }
+                #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+                {
+                    ret = super::psk::after_step(ctx, state, ret);
+                }
+                if ret != 0 {
+                    return ret;
+                }
+            }
         })
     }
 
@@ -539,21 +585,32 @@ impl Ssl {
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     #[must_use]
     pub fn psk_identity(&self) -> Option<&[u8]> {
-        self.psk.identity.as_deref()
+        self.psk.shown.as_deref().filter(|_| !self.is_client())
     }
 
     /// The identity hint that the server has sent, at a client.
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     #[must_use]
     pub fn psk_identity_hint(&self) -> Option<&[u8]> {
-        self.psk.hint.as_deref()
+        self.psk.shown.as_deref().filter(|_| self.is_client())
+    }
+
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    fn is_client(&self) -> bool {
+        // SAFETY: reads the connection's configuration, which lives as long.
+        unsafe { (*self.config.as_ptr()).endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8 }
     }
 
     /// `mbedtls_ssl_read`.
     pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Outcome {
         let answer = self.answer();
         // SAFETY: the connection is set up, the slice valid; does not raise.
-        self.call(host, answer, |ctx, _| unsafe { sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()) })
+        self.call(host, answer, |ctx, _| unsafe {
+            match (*(*ctx).p_bio.cast::<Call<'_>>()).begin_read() {
+                0 => sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()),
+                ret => ret,
+            }
+        })
     }
 
     /// `mbedtls_ssl_write`.
@@ -581,7 +638,12 @@ impl Ssl {
     /// Whether datagrams carry the records.
     #[must_use]
     pub fn is_datagram(&self) -> bool {
-        self.datagram
+        self.datagrams.is_some()
+    }
+
+    /// What came of the datagrams so far.
+    pub(super) fn received(&self) -> Received {
+        self.datagrams.as_ref().map_or_else(Received::default, |datagrams| datagrams.received)
     }
 
     /// Whether the handshake is over.
@@ -685,7 +747,7 @@ impl Ssl {
     #[must_use]
     pub fn has_pending(&self) -> bool {
         // SAFETY: reads the connection; does not raise.
-        unsafe { sys::mbedtls_ssl_check_pending(self.ctx.get()) != 0 }
+        self.input.is_waiting() || unsafe { sys::mbedtls_ssl_check_pending(self.ctx.get()) != 0 }
     }
 
     /// The name of the cipher suite agreed on.

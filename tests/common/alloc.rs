@@ -159,8 +159,12 @@ struct Header {
 const HEADER: usize = size_of::<Header>();
 const SEAL: usize = 0x5ea1_ab1e;
 
+/// Behind each block, so that a write beyond its end is noticed; for Mbed TLS does not look
+/// where the buffers end that it is given (`mbedtls/records.rs`).
+const GUARD: [u8; 64] = [0xa5; 64];
+
 fn layout(bytes: usize) -> Option<Layout> {
-    Layout::from_size_align(bytes.checked_add(HEADER)?, align_of::<Header>()).ok()
+    Layout::from_size_align(bytes.checked_add(HEADER + GUARD.len())?, align_of::<Header>()).ok()
 }
 
 impl State {
@@ -202,6 +206,7 @@ extern "C" fn mpglue_calloc(n: usize, size: usize) -> *mut c_void {
             assert!(!header.is_null(), "the machine is out of memory");
             header.write(Header { bytes, seal: SEAL });
             let block = header.add(1);
+            block.cast::<[u8; GUARD.len()]>().byte_add(bytes).write_unaligned(GUARD);
             state.newest.set(block as usize);
             if let Some(watch) = state.watch.borrow_mut().as_mut() {
                 watch.blocks.insert(block as usize, bytes);
@@ -222,6 +227,12 @@ extern "C" fn mpglue_free(block: *mut c_void) {
         assert_eq!((*header).seal, SEAL, "freed twice, or not from mpglue_calloc");
         (*header).seal = 0;
         let bytes = (*header).bytes;
+        let guard = block.cast::<[u8; GUARD.len()]>().byte_add(bytes).read_unaligned();
+        if guard != GUARD && !std::thread::panicking() {
+            // A panic may not leave this function.
+            eprintln!("a block of {bytes} bytes was written to beyond its end");
+            std::process::abort();
+        }
         STATE.with(|state| {
             let live = state.live.get();
             state.live.set(Live { blocks: live.blocks - 1, bytes: live.bytes - bytes });

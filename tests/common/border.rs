@@ -38,6 +38,13 @@ unsafe extern "C" fn mpglue_stream_read(owner: *mut c_void, buf: *mut u8, len: u
 }
 
 #[unsafe(no_mangle)]
+unsafe extern "C" fn mpglue_datagram_len(owner: *mut c_void) -> i32 {
+    // SAFETY: as in mpglue_stream_read.
+    let len = unsafe { &mut *owner.cast::<Port>() }.datagram_len();
+    len.map_or(-1, |len| i32::try_from(len).expect("datagrams are short"))
+}
+
+#[unsafe(no_mangle)]
 unsafe extern "C" fn mpglue_stream_write(
     owner: *mut c_void,
     buf: *const u8,

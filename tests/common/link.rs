@@ -202,6 +202,8 @@ pub struct Port {
     pub sign: Option<Sign>,
     pub psk_key: Option<PskKey>,
     pub psk_identity: Option<PskIdentity>,
+    /// Whether it says how long the next datagram is.
+    pub tells_len: bool,
     /// Transport calls so far.
     pub calls: usize,
     /// Depth and DER of each certificate that was shown to the verifier.
@@ -226,6 +228,7 @@ impl Port {
             sign: None,
             psk_key: None,
             psk_identity: None,
+            tells_len: true,
             identities: Vec::new(),
             calls: 0,
             judged: Vec::new(),
@@ -294,6 +297,12 @@ impl Transport for Port {
         wire.bytes_under_way -= done;
         // All parcels may have been empty: cut off.
         if done == 0 && !wire.closed { Err(Interruption::WouldBlock) } else { Ok(done) }
+    }
+
+    fn datagram_len(&mut self) -> Option<usize> {
+        let wire = self.link.wire(1 - self.side);
+        let first = wire.arrived(self.link.now());
+        self.tells_len.then(|| first.map_or(0, |first| wire.under_way[first].bytes.len()))
     }
 
     fn send(&mut self, buf: &[u8]) -> Result<usize, Interruption> {

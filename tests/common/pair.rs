@@ -168,7 +168,7 @@ impl Pair {
         run(&mut self.client, &mut self.server, End::handshake, End::handshake)
     }
 
-    /// Goes on with memory where a handshake on a stream without it came to `results`.
+    /// Goes on with memory where a handshake without it came to `results`.
     pub fn resume(&mut self, results: (Result<()>, Result<()>)) -> (Result<()>, Result<()>) {
         let waits = |result| matches!(result, Err(Error::NoMemory | Error::WantRead));
         let (client, server) = results;

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How long the messages of a TLS 1.2 handshake get. Mbed TLS writes them into the
+//! output buffer without a look at its size, which it takes for granted; where there is
+//! a smaller one, this is what it must hold.
+//!
+//! Written for Mbed TLS 3.6: each bound is what `ssl_client.c`, `ssl_tls12_client.c`,
+//! `ssl_tls12_server.c` and `ssl_tls.c` write, and something to spare.
+
+use core::ffi::c_int;
+
+use super::sys;
+
+/// Types and lengths, randoms, session ids, and extensions that do not depend on
+/// anything: of either hello 150 bytes at most.
+const HELLO: usize = 256;
+/// The longest list of any name of one byte's length: ALPN's, a cookie.
+const NAME: usize = 256;
+/// A public key on the largest curve, its group and its length.
+const POINT: usize = 160;
+/// An ECDSA signature on the largest curve, as DER, its algorithm and its length.
+const ECDSA: usize = 160;
+/// The largest RSA modulus that Mbed TLS takes.
+const RSA: usize = 1024 + 16;
+/// ServerHelloDone, ChangeCipherSpec, Finished, an alert; a message's header, which for
+/// a datagram is longer and written in front of the rest last.
+const SHORT: usize = 40;
+/// A client's identity, or a server's hint.
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+const PSK: usize = 2 + crate::psk::IDENTITY_MAX;
+#[cfg(not(mbedtls_ssl_handshake_with_psk_enabled))]
+const PSK: usize = 0;
+
+/// How many elements are in front of the one that is 0; none in NULL.
+///
+/// # Safety
+///
+/// `list` is NULL, or ends with such an element.
+unsafe fn count<T: Copy + Default + PartialEq>(list: *const T) -> usize {
+    let mut len = 0_usize;
+    // SAFETY: by this function's contract.
+    while !list.is_null() && unsafe { *list.add(len) } != T::default() {
+        len = len.saturating_add(1);
+    }
+    len
+}
+
+/// The certificates from `first` on.
+///
+/// # Safety
+///
+/// It is NULL or a chain, which does not change while it is looked at.
+unsafe fn chain<'a>(first: *const sys::mbedtls_x509_crt) -> impl Iterator<Item = &'a sys::mbedtls_x509_crt> {
+    // SAFETY: by this function's contract.
+    core::iter::successors(unsafe { first.as_ref() }, |cert| unsafe { cert.next.as_ref() })
+}
+
+/// This side's own certificates and keys.
+///
+/// # Safety
+///
+/// The configuration is complete.
+unsafe fn own(conf: &sys::mbedtls_ssl_config) -> impl Iterator<Item = &sys::mbedtls_ssl_key_cert> {
+    // SAFETY: by this function's contract.
+    core::iter::successors(unsafe { conf.key_cert.as_ref() }, |own| unsafe { own.next.as_ref() })
+}
+
+/// The longest Certificate.
+///
+/// # Safety
+///
+/// As [`own`].
+unsafe fn certificate(conf: &sys::mbedtls_ssl_config) -> usize {
+    // SAFETY: by this function's contract.
+    let len = |own: &sys::mbedtls_ssl_key_cert| unsafe {
+        chain(own.cert).fold(0_usize, |len, cert| len.saturating_add(cert.raw.len).saturating_add(3))
+    };
+    // SAFETY: as above.
+    unsafe { own(conf) }.map(len).max().unwrap_or(0).saturating_add(3)
+}
+
+/// The longest signature by a key of this side.
+///
+/// # Safety
+///
+/// As [`own`].
+unsafe fn signature(conf: &sys::mbedtls_ssl_config) -> usize {
+    // SAFETY: by this function's contract: the keys are set up; does not raise.
+    let rsa = |own: &sys::mbedtls_ssl_key_cert| unsafe { sys::mbedtls_pk_get_bitlen(own.key).div_ceil(8) };
+    // SAFETY: as above.
+    unsafe { own(conf) }.map(rsa).max().unwrap_or(0).saturating_add(ECDSA)
+}
+
+/// The names of the authorities, in a CertificateRequest.
+///
+/// # Safety
+///
+/// As [`own`].
+unsafe fn authorities(conf: &sys::mbedtls_ssl_config) -> usize {
+    // SAFETY: by this function's contract.
+    unsafe { chain(conf.ca_chain) }
+        .fold(0, |len, cert| len.saturating_add(cert.subject_raw.len).saturating_add(2))
+}
+
+/// A ClientHello.
+///
+/// # Safety
+///
+/// As [`longest`].
+unsafe fn client_hello(ssl: &sys::mbedtls_ssl_context, conf: &sys::mbedtls_ssl_config) -> usize {
+    // SAFETY: by this function's contract: lists that end with 0, a text, a session.
+    unsafe {
+        let numbers = [
+            count(conf.ciphersuite_list),
+            if conf.ciphersuite_list.is_null() { count(sys::mbedtls_ssl_list_ciphersuites()) } else { 0 },
+            count(conf.group_list),
+            count(conf.sig_algs),
+        ];
+        let mut len = numbers.iter().fold(HELLO + NAME, |len, n| len.saturating_add(n.saturating_mul(2)));
+        len = len.saturating_add(count(ssl.hostname));
+        #[cfg(mbedtls_ssl_alpn)]
+        for i in 0..count(conf.alpn_list) {
+            len = len.saturating_add(count(*conf.alpn_list.add(i))).saturating_add(1);
+        }
+        #[cfg(mbedtls_ssl_session_tickets)]
+        if let Some(session) = ssl.session_negotiate.as_ref() {
+            len = len.saturating_add(session.ticket_len);
+        }
+        len
+    }
+}
+
+/// The longest message that the next step of the handshake may write; `None`: longer
+/// than is known here.
+///
+/// # Safety
+///
+/// The connection is set up, and its handshake not over.
+pub(super) unsafe fn longest(ssl: *const sys::mbedtls_ssl_context) -> Option<usize> {
+    // SAFETY: by this function's contract.
+    let (ssl, conf, handshake) = unsafe { (&*ssl, &*(*ssl).conf, (*ssl).handshake.as_ref()?) };
+    if conf.max_tls_version > sys::MBEDTLS_SSL_VERSION_TLS1_2 || cfg!(mbedtls_use_psa_crypto) {
+        return None;
+    }
+    #[cfg(mbedtls_ssl_server_name_indication)]
+    if conf.f_sni.is_some() {
+        return None;
+    }
+    // SAFETY: NULL, or static.
+    let key_exchange = unsafe { handshake.ciphersuite_info.as_ref() }
+        .map_or(sys::MBEDTLS_KEY_EXCHANGE_NONE, |suite| suite.key_exchange.into());
+    let client = conf.endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8;
+    // SAFETY: by this function's contract.
+    let len = unsafe {
+        match (client, ssl.state.cast_unsigned()) {
+            (true, sys::MBEDTLS_SSL_CLIENT_HELLO) => client_hello(ssl, conf),
+            // Or a HelloVerifyRequest.
+            (false, sys::MBEDTLS_SSL_SERVER_HELLO) => HELLO + NAME,
+            (true, sys::MBEDTLS_SSL_CLIENT_CERTIFICATE) | (false, sys::MBEDTLS_SSL_SERVER_CERTIFICATE) => {
+                certificate(conf)
+            }
+            (false, sys::MBEDTLS_SSL_SERVER_KEY_EXCHANGE) => match key_exchange {
+                sys::MBEDTLS_KEY_EXCHANGE_RSA | sys::MBEDTLS_KEY_EXCHANGE_PSK => PSK,
+                sys::MBEDTLS_KEY_EXCHANGE_ECDHE_PSK => POINT.saturating_add(PSK),
+                sys::MBEDTLS_KEY_EXCHANGE_ECDHE_RSA | sys::MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA => {
+                    signature(conf).saturating_add(POINT)
+                }
+                _ => return None,
+            },
+            (false, sys::MBEDTLS_SSL_CERTIFICATE_REQUEST) => {
+                authorities(conf).saturating_add(count(conf.sig_algs).saturating_mul(2)).saturating_add(NAME)
+            }
+            (true, sys::MBEDTLS_SSL_CLIENT_KEY_EXCHANGE) => match key_exchange {
+                sys::MBEDTLS_KEY_EXCHANGE_RSA => RSA,
+                sys::MBEDTLS_KEY_EXCHANGE_PSK => PSK,
+                sys::MBEDTLS_KEY_EXCHANGE_ECDHE_RSA | sys::MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA => POINT,
+                sys::MBEDTLS_KEY_EXCHANGE_ECDHE_PSK => POINT.saturating_add(PSK),
+                _ => return None,
+            },
+            (true, sys::MBEDTLS_SSL_CERTIFICATE_VERIFY) => signature(conf),
+            #[cfg(mbedtls_ssl_session_tickets)]
+            (false, sys::MBEDTLS_SSL_SERVER_CHANGE_CIPHER_SPEC) if handshake.new_session_ticket != 0 => {
+                return None;
+            }
+            _ => 0,
+        }
+    };
+    Some(len.saturating_add(SHORT))
+}
+
+/// The records that a datagram's side may have to send again, all of them at once.
+///
+/// # Safety
+///
+/// The connection is set up.
+#[cfg(mbedtls_ssl_proto_dtls)]
+pub(super) unsafe fn flight(ssl: *const sys::mbedtls_ssl_context, record: usize) -> usize {
+    // SAFETY: by this function's contract: a list that ends with NULL, if there is one.
+    unsafe {
+        let Some(handshake) = (*ssl).handshake.as_ref() else { return 0 };
+        core::iter::successors(handshake.flight.as_ref(), |item| item.next.as_ref())
+            .fold(0, |len, item| len.saturating_add(item.len).saturating_add(record))
+    }
+}
+
+/// The longest of what came early and will be copied back into the input buffer.
+///
+/// # Safety
+///
+/// The connection is set up.
+#[cfg(mbedtls_ssl_proto_dtls)]
+pub(super) unsafe fn early(ssl: *const sys::mbedtls_ssl_context) -> usize {
+    // SAFETY: by this function's contract.
+    let Some(handshake) = (unsafe { (*ssl).handshake.as_ref() }) else { return 0 };
+    let buffering = &handshake.buffering;
+    let messages =
+        buffering.hs.iter().filter(|message| !message.data.is_null()).map(|message| message.data_len);
+    let record = Some(buffering.future_record.len).filter(|_| !buffering.future_record.data.is_null());
+    messages.chain(record).max().unwrap_or(0)
+}
+
+// The states are compared as what the context keeps them in.
+const _: () = assert!(size_of::<c_int>() == size_of::<sys::mbedtls_ssl_states>());

@@ -11,6 +11,8 @@ mod cookie;
 mod crt;
 #[cfg(p256)]
 pub mod ecp;
+#[cfg(aes_gcm)]
+mod gcm;
 mod pk;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 mod psk;

@@ -25,7 +25,8 @@ MPSSL_CARGO_ARGS ?=
 MPSSL_TARGET ?=
 # Apple's linker has no --wrap.
 MPSSL_P256 ?= $(if $(filter Darwin,$(MPSSL_TARGET)$(shell uname -s)),0,1)
-MPSSL_AES_GCM ?= $(MPSSL_P256)
+# What it is put under needs our configuration.
+MPSSL_AES_GCM ?= $(if $(filter 11,$(MPSSL_P256)$(MPSSL_MBEDTLS_CONFIG)),1,0)
 MPSSL_PEER_CERT_DICT ?= 1
 
 # realpath, because the directory may be reached through a link.

@@ -44,5 +44,8 @@ $(call MPSSL_AEAD_O,gcm): private CFLAGS += $(MPSSL_AEAD_CFLAGS) \
 # them without SSSE3, which turns a block's bytes round at once. aes.c must know of them, for they
 # want round keys that are aligned.
 $(call MPSSL_AEAD_O,aes aesni block_cipher gcm): private CFLAGS += $(call MPSSL_ON_X86_64,-O3 -maes -mpclmul)
+# Handshakes, where flash is not short.
+$(call MPSSL_AEAD_O,bignum bignum_core constant_time ecdsa ecp ecp_curves sha256 sha512): private \
+	CFLAGS += $(call MPSSL_ON_X86_64,-O3)
 $(call MPSSL_AEAD_O,aesni): private CFLAGS += $(call MPSSL_ON_X86_64,-mssse3)
 endif

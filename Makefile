@@ -102,16 +102,18 @@ firmware-qemu: prerequisites-firmware
 		ports/qemu/emulator.py $$board build/qemu-$$board/firmware.elf; \
 	done
 
+# Board and whose module.
+QEMU_BENCH = $(foreach board,$(QEMU_BOARDS),$(addprefix $(board)-,stock stock-configured ours)) \
+	$(addprefix VIRT_RV32-,ours-unconfigured stock-idf ours-idf)
+
 # With the heap upstream's port has.
 bench-qemu: prerequisites-firmware
 	@$(if $(strip $(RELEASED_SOURCES)),tools/sources.sh $(RELEASED_SOURCES))
-	@set -e; for board in $(QEMU_BOARDS); do for module in stock stock-configured ours; do \
-		echo "bench-qemu: building build/qemu-bench-$$board-$$module/firmware.elf"; \
-		$(QEMU_BUILD) --board $$board --out build/qemu-bench-$$board-$$module --$$module; \
-	done; done
-	@echo 'bench-qemu: building build/qemu-bench-VIRT_RV32-ours-unconfigured/firmware.elf'
-	@$(QEMU_BUILD) --board VIRT_RV32 --out build/qemu-bench-VIRT_RV32-ours-unconfigured \
-		--ours-unconfigured
+	@set -e; for firmware in $(QEMU_BENCH); do \
+		echo "bench-qemu: building build/qemu-bench-$$firmware/firmware.elf"; \
+		$(QEMU_BUILD) --board $${firmware%%-*} --out build/qemu-bench-$$firmware \
+			--$${firmware#*-}; \
+	done
 	@$(PYTHON) benches/qemu.py
 	@$(CHART)
 

@@ -27,6 +27,7 @@ type Result<T> = std::result::Result<T, String>;
 
 /// Options the Rust code asks about, as `cfg(lower_case_name)`.
 const OPTIONS: &[&str] = &[
+    "MBEDTLS_BLOCK_CIPHER_C",
     "MBEDTLS_CCM_C",
     "MBEDTLS_CHACHAPOLY_C",
     "MBEDTLS_DEBUG_C",
@@ -79,7 +80,6 @@ const P256_WRAPPED: &[&str] = &["mbedtls_ecp_mul_restartable", "mbedtls_ecp_mula
 const HIBERNATION_OPTIONS: &[&str] = &["MBEDTLS_SSL_PROTO_TLS1_2", "MBEDTLS_CIPHER_C"];
 /// Ciphers of which Rust does not know where they have their key: a chip's, say.
 const OTHER_CIPHERS: &[&str] = &[
-    "MBEDTLS_BLOCK_CIPHER_C",
     "MBEDTLS_AES_ALT",
     "MBEDTLS_AES_SETKEY_ENC_ALT",
     "MBEDTLS_GCM_ALT",
@@ -87,6 +87,13 @@ const OTHER_CIPHERS: &[&str] = &[
     "MBEDTLS_CHACHA20_ALT",
     "MBEDTLS_CHACHAPOLY_ALT",
 ];
+
+/// What AES-GCM in Rust is put under.
+const AES_GCM_OPTIONS: &[&str] = &["MBEDTLS_GCM_C", "MBEDTLS_AES_C", "MBEDTLS_BLOCK_CIPHER_C"];
+/// Hardware that has taken AES over.
+const AES_GCM_NOT_OVER: &[&str] = &["MBEDTLS_AES_ALT", "MBEDTLS_GCM_ALT", "MBEDTLS_USE_PSA_CRYPTO"];
+/// The functions of Mbed TLS's that are wrapped then.
+const AES_GCM_WRAPPED: &[&str] = &["mbedtls_gcm_crypt_and_tag", "mbedtls_gcm_auth_decrypt"];
 
 /// Structures Rust owns or looks into.
 const ABI_TYPES: &[&str] = &[
@@ -144,14 +151,22 @@ fn run() -> Result<()> {
         }
     }
 
-    println!("cargo::rustc-check-cfg=cfg(p256)");
-    let p256 = env::var_os("CARGO_FEATURE_P256").is_some()
-        // Apple's linker has no --wrap.
-        && env::var("CARGO_CFG_TARGET_VENDOR").is_ok_and(|vendor| vendor != "apple")
-        && P256_OPTIONS.iter().all(|option| macros.contains_key(*option));
-    if p256 {
+    // Apple's linker has no --wrap.
+    let wraps = env::var("CARGO_CFG_TARGET_VENDOR").is_ok_and(|vendor| vendor != "apple");
+    let has_all = |options: &[&str]| options.iter().all(|option| macros.contains_key(*option));
+    println!("cargo::rustc-check-cfg=cfg(p256, aes_gcm)");
+    if wraps && env::var_os("CARGO_FEATURE_P256").is_some() && has_all(P256_OPTIONS) {
         println!("cargo::rustc-cfg=p256");
-        input.wrap(P256_WRAPPED)?;
+        input.wrap(P256_WRAPPED, "MPSSL_P256")?;
+    }
+    if wraps
+        && env::var_os("CARGO_FEATURE_AES_GCM").is_some()
+        && env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64")
+        && has_all(AES_GCM_OPTIONS)
+        && !AES_GCM_NOT_OVER.iter().any(|option| macros.contains_key(*option))
+    {
+        println!("cargo::rustc-cfg=aes_gcm");
+        input.wrap(AES_GCM_WRAPPED, "MPSSL_AES_GCM")?;
     }
 
     println!("cargo::rustc-check-cfg=cfg(hibernation)");
@@ -386,13 +401,13 @@ impl Input {
 
     /// Sends calls of `functions` to their `__wrap_` namesakes. A firmware's linker is
     /// the port's.
-    fn wrap(&self, functions: &[&str]) -> Result<()> {
+    fn wrap(&self, functions: &[&str], switch: &str) -> Result<()> {
         match self {
             Input::Firmware { cflags, .. } => {
                 // -flto=4, -flto=auto; the last one counts.
                 let lto = cflags.iter().rfind(|flag| flag.starts_with("-flto") || *flag == "-fno-lto");
                 if lto.is_some_and(|flag| flag != "-fno-lto") {
-                    return Err("with -flto the linker ignores --wrap: set MPSSL_P256=0".into());
+                    return Err(format!("with -flto the linker ignores --wrap: set {switch}=0"));
                 }
             }
             Input::Host { .. } => {

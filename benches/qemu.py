@@ -5,7 +5,8 @@
 
 Three firmwares from one tree, for one board, with one heap: upstream's module at upstream's
 configuration of Mbed TLS, upstream's module at ours, and ours; so that nobody takes configuration
-for code. On one board a fourth: ours at upstream's configuration. Each measurement is made twice
+for code. On one board ours at upstream's configuration too, and both modules with ESP-IDF's defaults
+for curves, without hardware. Each measurement is made twice
 and must come to the same numbers. Prints a table and writes build/bench-qemu.json. With --check,
 the exit code is 1 if a target is missed.
 """
@@ -44,6 +45,9 @@ REFERENCE_WITHIN = 0.02
 # The same handshake by this module at that configuration: what the code alone is worth.
 UNCONFIGURED = "ours-unconfigured"
 UNCONFIGURED_AT_MOST = 58_000_000
+# And with ESP-IDF's defaults for curves.
+IDF = ("stock-idf", "ours-idf")
+IDF_AT_MOST = 56_000_000
 
 
 class Target(NamedTuple):
@@ -134,6 +138,10 @@ def pair_source(what):
     return source + (HERE / "memory_link.py").read_text() + (HERE / "qemu_pair.py").read_text()
 
 
+def reference_counts(board, elf):
+    return [int(on_board(board, elf, reference_source(ballast))) for ballast in REFERENCE_BALLAST]
+
+
 def measure(board, module):
     elf = firmware(board, module)
     if not elf.exists():
@@ -147,10 +155,7 @@ def measure(board, module):
         prefix = "chain_" if what == "chain" else ""
         figures.update({prefix + key: value for key, value in one.items()})
     if board == REFERENCE_BOARD:
-        counts = [
-            int(on_board(board, elf, reference_source(ballast))) for ballast in REFERENCE_BALLAST
-        ]
-        figures["reference_instructions"] = counts
+        figures["reference_instructions"] = reference_counts(board, elf)
     for name, prefix in (("handshake", ""), ("chain", "chain_")):
         heaps = [figures.get(f"{prefix}heap_{heap}_instructions") for heap in (0, 200, 400)]
         if None not in heaps:
@@ -226,6 +231,22 @@ def unconfigured(figures):
     return not met
 
 
+def idf(board, report):
+    """Both modules with ESP-IDF's defaults; whether the target is missed."""
+    for module in IDF:
+        print(f"{board}: {module}", flush=True)
+        counts = reference_counts(board, firmware(board, module))
+        report[module] = {"reference_instructions": counts}
+    stock, ours = (report[module]["reference_instructions"] for module in IDF)
+    met = max(ours) <= IDF_AT_MOST
+    print(
+        f"with ESP-IDF's defaults for curves, the same handshake: {min(ours):,} to {max(ours):,};"
+        f" <= {IDF_AT_MOST:,}: {'met' if met else 'MISSED'}\n"
+        f"    upstream's module: {min(stock):,} to {max(stock):,}"
+    )
+    return not met
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--board", action="append", choices=list(MACHINES))
@@ -246,6 +267,7 @@ def main():
             if board == REFERENCE_BOARD:
                 missed += reference(figures)
                 missed += unconfigured(figures)
+                missed += idf(board, figures)
             report[board] = {**figures, "rows": rows}
     except (bench.BenchError, BoardError) as error:
         print(f"bench-qemu FAILED: {error}", file=sys.stderr)

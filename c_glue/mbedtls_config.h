@@ -38,6 +38,8 @@
 #define MBEDTLS_AESNI_C
 #endif
 
+#define MBEDTLS_BLOCK_CIPHER_C
+
 // ---- Threads ---------------------------------------------------------------
 
 // Mbed TLS locks the objects connections share (random generator, ticket and cookie

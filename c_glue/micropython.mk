@@ -10,6 +10,7 @@
 #   MPSSL_CARGO_ARGS       more arguments for cargo (-Zbuild-std=core …)
 #   MPSSL_P256             0: P-256 by Mbed TLS, not by Rust; where a chip computes it
 #   MPSSL_RECORD_BUFFERS   0: a connection keeps Mbed TLS's record buffers all its life
+#   MPSSL_AES_GCM          0: AES-GCM by Mbed TLS on x86-64 too
 #   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
 #   MPSSL_AEAD_CFLAGS      how Mbed TLS's gcm.c is optimised (-O3); -Os: as all the rest
 #   MPSSL_PEER_CERT_DICT   0: getpeercert() knows DER only, as upstream's, for less flash
@@ -26,6 +27,8 @@ MPSSL_TARGET ?=
 # Apple's linker has no --wrap.
 MPSSL_P256 ?= $(if $(filter Darwin,$(MPSSL_TARGET)$(shell uname -s)),0,1)
 MPSSL_RECORD_BUFFERS ?= 1
+# What it is put under needs our configuration.
+MPSSL_AES_GCM ?= $(if $(filter 11,$(MPSSL_P256)$(MPSSL_MBEDTLS_CONFIG)),1,0)
 MPSSL_PEER_CERT_DICT ?= 1
 
 # realpath, because the directory may be reached through a link.
@@ -83,6 +86,15 @@ ifeq ($(MPSSL_RECORD_BUFFERS),1)
 CFLAGS_USERMOD += -DMPSSL_RECORD_BUFFERS=1
 MPSSL_FEATURES := $(MPSSL_FEATURES),record-buffers
 endif
+# Likewise what it asks of AES-GCM (src/mbedtls/gcm.rs). In a variable that is expanded in the
+# recipe, where the compiler is known.
+ifeq ($(MPSSL_AES_GCM),1)
+LDFLAGS += $(call MPSSL_ON_X86_64,$(addprefix -Wl$(MPSSL_COMMA)--wrap=,\
+	mbedtls_gcm_crypt_and_tag \
+	mbedtls_gcm_auth_decrypt \
+	))
+MPSSL_FEATURES := $(MPSSL_FEATURES),aes-gcm
+endif
 
 # build.rs gets the flags the C code is compiled with, all of them: layouts follow
 # from the configuration they name. They pass through the environment as they are
@@ -100,6 +112,7 @@ $(MPSSL_LIB): FORCE | $(HEADER_BUILD)/qstrdefs.generated.h
 	$(ECHO) "CARGO $@"
 	$(Q)+cd $(MPSSL_ROOT) && $(MPSSL_CARGO) rustc --lib --release --locked \
 		--crate-type staticlib --no-default-features --features $(MPSSL_FEATURES) \
+		$(call MPSSL_ON_X86_64,--config c_glue/cargo-x86_64.toml) \
 		$(if $(MPSSL_TARGET),--target $(MPSSL_TARGET)) $(MPSSL_CARGO_ARGS)
 
 # Of the archive only the crate's own object is linked: fat LTO leaves exactly one. The

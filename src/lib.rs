@@ -14,6 +14,7 @@
 //! | [`credentials`] | certificate chain and private key |
 //! | [`psk`] | pre-shared keys |
 //! | [`p256`] | multiplication on P-256, which [`mbedtls`] puts under Mbed TLS |
+//! | `aes_gcm` | AES-GCM on x86-64, likewise |
 //! | [`trust`] | trust anchors |
 //! | [`certificate`] | what a peer's certificate says: `getpeercert()` |
 //! | [`ciphers`] | cipher suite names |
@@ -46,6 +47,8 @@
 //! | `client_id` | cookie (RFC 6347 4.2.1) | `mbedtls_ssl_set_client_transport_id` |
 #![no_std]
 
+#[cfg(aes_gcm)]
+pub mod aes_gcm;
 pub mod certificate;
 pub mod ciphers;
 pub mod context;

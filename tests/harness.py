@@ -103,10 +103,12 @@ def private_network():
 
 # What ecdh.c and ecdsa.c call of ecp.c, and the linker sends to Rust.
 P256_WRAPPED = ("mbedtls_ecp_mul_restartable", "mbedtls_ecp_muladd_restartable")
+# What cipher.c calls of gcm.c.
+AES_GCM_WRAPPED = ("mbedtls_gcm_crypt_and_tag", "mbedtls_gcm_auth_decrypt")
 
 
-def unwrapped(program, objdump="objdump"):
-    """Yields what shows that a linked program does not multiply on P-256 in Rust."""
+def unwrapped(program, functions, objdump="objdump"):
+    """Yields what shows that a linked program does not come to Rust for what is wrapped."""
     status, listing = run([objdump, "-d", "--no-show-raw-insn", program], 300)
     if status != 0:
         yield listing[-2000:]
@@ -119,9 +121,9 @@ def unwrapped(program, objdump="objdump"):
         callee = re.search(r"<([^<>+]+)>$", line)
         if callee:
             callers.setdefault(callee[1], set()).add(function)
-    # ecp.c's own calls are within one object. Rust itself goes on to what it replaces.
-    own = re.compile(r"(mbedtls_)?ecp_|__wrap_mbedtls_ecp_|_R|_ZN|mpssl_")
-    for name in P256_WRAPPED:
+    # One object's own calls are not wrapped. Rust itself goes on to what it replaces.
+    own = re.compile(r"(mbedtls_)?(ecp|gcm)_|__wrap_mbedtls_|_R|_ZN|mpssl_")
+    for name in functions:
         for caller in sorted(callers.get(name, ())):
             if not own.match(caller):
                 yield f"{caller} calls {name} past Rust"

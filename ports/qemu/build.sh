@@ -19,6 +19,8 @@ usage: ports/qemu/build.sh --micropython DIR --mbedtls DIR --board NAME --out DI
   --stock             the tree's own tls at its own configuration of Mbed TLS
   --stock-configured  the tree's own tls at this module's configuration of Mbed TLS
   --ours-unconfigured this module at the tree's own configuration of Mbed TLS
+  --stock-idf         the tree's own tls with ESP-IDF's defaults for curves
+  --ours-idf          this module with them
   --tests             1.5 MB of heap, for tests that were written for a PC; not upstream's 140 KB
 TEXT
 }
@@ -50,7 +52,8 @@ while [ "$n" -gt 0 ]; do
         shift
         n=$((n - 1))
         ;;
-    --ours | --ours-unconfigured | --stock | --stock-configured) module=${arg#--} ;;
+    --ours | --ours-unconfigured | --ours-idf) module=${arg#--} ;;
+    --stock | --stock-configured | --stock-idf) module=${arg#--} ;;
     --tests) set -- "$@" MICROPY_HEAP_SIZE=1572864 ;;
     -h | --help)
         usage
@@ -100,7 +103,7 @@ mkdir -p "$out"
 out=$(CDPATH='' cd -- "$out" && pwd)
 
 case $module in
-ours | ours-unconfigured)
+ours*)
     cargo_env=$("$root/tools/rust_src.sh" "$target")
     if [ -n "$cargo_env" ]; then
         set -- "MPSSL_CARGO=env $cargo_env cargo" "MPSSL_CARGO_ARGS=-Zbuild-std=core" "$@"
@@ -108,13 +111,17 @@ ours | ours-unconfigured)
     set -- "MPSSL_TARGET=$target" "$@"
     modules="$root/c_glue $port/board"
     ;;
-stock | stock-configured)
+stock*)
     modules="$root/ports/unix/stock/mbedtls_tree $port/board"
     ;;
 esac
 case $module in
 stock-configured) set -- MPSSL_MBEDTLS_CONFIG=1 "$@" ;;
-ours-unconfigured) set -- MPSSL_MBEDTLS_CONFIG=0 "$@" ;;
+ours-unconfigured | ours-idf) set -- MPSSL_MBEDTLS_CONFIG=0 "$@" ;;
+esac
+config=$port/mbedtls_config_port.h
+case $module in
+*-idf) config=$port/mbedtls_config_idf.h ;;
 esac
 
 # Objects made with other flags must not be linked. Only a directory that holds our
@@ -147,6 +154,6 @@ make -C "$micropython/ports/qemu" -j"$jobs" \
     FROZEN_MANIFEST="$port/manifest.py" \
     USER_C_MODULES="$links" \
     MICROPY_PY_SSL=1 MICROPY_SSL_MBEDTLS=1 MBEDTLS_DIR="$mbedtls" \
-    MBEDTLS_CONFIG_FILE="\\\"$port/mbedtls_config_port.h\\\"" \
+    MBEDTLS_CONFIG_FILE="\\\"$config\\\"" \
     CFLAGS_EXTRA="-DMP_CONFIGFILE=\\\"$port/mpconfigport.h\\\"" \
     "$@"

@@ -127,26 +127,30 @@ impl Suite {
         // allocates for its cipher.
         let words: &[u32] = unsafe {
             let context = NonNull::new(cipher.cipher_ctx)?;
-            let block = match self.cipher {
+            match self.cipher {
                 #[cfg(mbedtls_gcm_c)]
                 sys::MBEDTLS_CIPHER_AES_128_GCM | sys::MBEDTLS_CIPHER_AES_256_GCM => {
-                    &context.cast::<sys::mbedtls_gcm_context>().as_ref().cipher_ctx
+                    let gcm = context.cast::<sys::mbedtls_gcm_context>().as_ref();
+                    #[cfg(mbedtls_block_cipher_c)]
+                    let aes = Some(&gcm.block_cipher_ctx.ctx.aes);
+                    #[cfg(not(mbedtls_block_cipher_c))]
+                    let aes = behind(&gcm.cipher_ctx);
+                    key_schedule(aes?)?
                 }
                 #[cfg(mbedtls_ccm_c)]
                 sys::MBEDTLS_CIPHER_AES_128_CCM | sys::MBEDTLS_CIPHER_AES_256_CCM => {
-                    &context.cast::<sys::mbedtls_ccm_context>().as_ref().cipher_ctx
+                    let ccm = context.cast::<sys::mbedtls_ccm_context>().as_ref();
+                    #[cfg(mbedtls_block_cipher_c)]
+                    let aes = Some(&ccm.block_cipher_ctx.ctx.aes);
+                    #[cfg(not(mbedtls_block_cipher_c))]
+                    let aes = behind(&ccm.cipher_ctx);
+                    key_schedule(aes?)?
                 }
-                _ => cipher,
-            };
-            match self.cipher {
                 #[cfg(mbedtls_chachapoly_c)]
                 sys::MBEDTLS_CIPHER_CHACHA20_POLY1305 => {
                     context.cast::<sys::mbedtls_chachapoly_context>().as_ref().chacha20_ctx.state.get(4..)?
                 }
-                _ => {
-                    let aes = NonNull::new(block.cipher_ctx)?.cast::<sys::mbedtls_aes_context>().as_ref();
-                    aes.buf.get(aes.rk_offset..)?
-                }
+                _ => return None,
             }
         };
         for (to, from) in key.chunks_mut(4).zip(words) {
@@ -210,6 +214,23 @@ fn copy(to: &mut [u8], from: &[u8]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
     }
+}
+
+/// The AES of GCM and CCM where that is behind the cipher layer.
+///
+/// # Safety
+///
+/// `cipher` is set up for AES.
+#[cfg(all(hibernation, not(exported_keys), not(mbedtls_block_cipher_c)))]
+unsafe fn behind(cipher: &sys::mbedtls_cipher_context_t) -> Option<&sys::mbedtls_aes_context> {
+    // SAFETY: by this function's contract.
+    Some(unsafe { NonNull::new(cipher.cipher_ctx)?.cast().as_ref() })
+}
+
+/// It begins with the key.
+#[cfg(all(hibernation, not(exported_keys)))]
+fn key_schedule(aes: &sys::mbedtls_aes_context) -> Option<&[u32]> {
+    aes.buf.get(aes.rk_offset..)
 }
 
 /// The keys of a connection whose ciphers do not tell: the client's and the server's for

@@ -6,8 +6,6 @@
 //! Written for Mbed TLS 3.6: each bound is what `ssl_client.c`, `ssl_tls12_client.c`,
 //! `ssl_tls12_server.c` and `ssl_tls.c` write, and something to spare.
 
-use core::ffi::c_int;
-
 use super::sys;
 
 /// Types and lengths, randoms, session ids, and extensions that do not depend on
@@ -149,9 +147,10 @@ pub(super) unsafe fn longest(ssl: *const sys::mbedtls_ssl_context) -> Option<usi
     let key_exchange = unsafe { handshake.ciphersuite_info.as_ref() }
         .map_or(sys::MBEDTLS_KEY_EXCHANGE_NONE, |suite| suite.key_exchange.into());
     let client = conf.endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8;
+    let state = sys::mbedtls_ssl_states::try_from(ssl.state).ok()?;
     // SAFETY: by this function's contract.
     let len = unsafe {
-        match (client, ssl.state.cast_unsigned()) {
+        match (client, state) {
             (true, sys::MBEDTLS_SSL_CLIENT_HELLO) => client_hello(ssl, conf),
             // Or a HelloVerifyRequest.
             (false, sys::MBEDTLS_SSL_SERVER_HELLO) => HELLO + NAME,
@@ -217,6 +216,3 @@ pub(super) unsafe fn early(ssl: *const sys::mbedtls_ssl_context) -> usize {
     let record = Some(buffering.future_record.len).filter(|_| !buffering.future_record.data.is_null());
     messages.chain(record).max().unwrap_or(0)
 }
-
-// The states are compared as what the context keeps them in.
-const _: () = assert!(size_of::<c_int>() == size_of::<sys::mbedtls_ssl_states>());

@@ -11,6 +11,8 @@ mod cookie;
 mod crt;
 #[cfg(p256)]
 pub mod ecp;
+#[cfg(aes_gcm)]
+mod gcm;
 #[cfg_attr(not(hibernation), allow(dead_code, unused_imports))]
 mod hibernation;
 mod messages;

@@ -411,11 +411,11 @@ impl Input {
 
 /// The length of the record that a header announces, its header included; `None` if
 /// Mbed TLS refuses it whatever the length.
-fn announced(header: [u8; HEADER], max_version: u32) -> Option<usize> {
+fn announced(header: [u8; HEADER], max_version: sys::mbedtls_ssl_protocol_version) -> Option<usize> {
     let [content_type, major, minor, high, low] = header;
     let known = (sys::MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC..=sys::MBEDTLS_SSL_MSG_APPLICATION_DATA)
         .contains(&content_type.into());
-    let version = u32::from(u16::from_be_bytes([major, minor]));
+    let version = sys::mbedtls_ssl_protocol_version::from(u16::from_be_bytes([major, minor]));
     let len = usize::from(u16::from_be_bytes([high, low]));
     (known && version <= max_version && len > 0).then_some(HEADER.saturating_add(len))
 }

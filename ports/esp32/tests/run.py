@@ -357,7 +357,7 @@ def p256(made):
     hardware = "#define CONFIG_MBEDTLS_HARDWARE_ECC 1\n" in header
     check(hardware != wanted, "of the accelerator sdkconfig says otherwise", header)
     if wanted:
-        wrong = list(harness.unwrapped(made.elf, PREFIX + "objdump"))
+        wrong = list(harness.unwrapped(made.elf, harness.P256_WRAPPED, PREFIX + "objdump"))
         check(not wrong, "not in Rust", "\n".join(wrong))
     else:
         symbols = tool("nm", made.elf)
@@ -813,7 +813,7 @@ def rp2_shape():
     made.must(configured, "cmake")
     made.must(made.build(), "make")
     links(made)
-    wrong = list(harness.unwrapped(made.elf, PREFIX + "objdump"))
+    wrong = list(harness.unwrapped(made.elf, harness.P256_WRAPPED, PREFIX + "objdump"))
     check(not wrong, "not in Rust", "\n".join(wrong))
     needs_of_rp2 = tool("nm", "-u", made.archive)
     check("mbedtls_ssl_set_cid" in needs_of_rp2, "Mbed TLS has not our configuration")
@@ -829,7 +829,7 @@ def rp2_shape():
         )
         check(builds_on in words, f"{name} has lost the port's configuration", commands[name])
     gcm = [word for word in shlex.split(commands["gcm.c"]) if word.startswith("-O")]
-    check(gcm[-1] == "-O3", "gcm.c is not compiled for speed", commands["gcm.c"])
+    check(gcm[-1] == "-O2", "gcm.c is not compiled for speed", commands["gcm.c"])
     # Upstream's rules make the version header again, and with it the firmware.
     paths = [made.archive, made.abi, made.path("**/c_glue/modssl.c.obj")]
     before = times(*paths)

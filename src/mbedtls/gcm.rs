@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! AES-GCM put under Mbed TLS, by the linker as [`super::ecp`] is: what cipher.c asks of gcm.c
+//! for a record goes to [`crate::aes_gcm`]. Everything else, and everything on a CPU without the
+//! instructions, goes on to Mbed TLS's own.
+
+use core::ffi::c_int;
+
+use super::{sys, zeroize};
+use crate::aes_gcm::{self, Nonce, Tag};
+
+unsafe extern "C" {
+    fn __real_mbedtls_gcm_crypt_and_tag(
+        ctx: *mut sys::mbedtls_gcm_context,
+        mode: c_int,
+        length: usize,
+        iv: *const u8,
+        iv_len: usize,
+        add: *const u8,
+        add_len: usize,
+        input: *const u8,
+        output: *mut u8,
+        tag_len: usize,
+        tag: *mut u8,
+    ) -> c_int;
+
+    fn __real_mbedtls_gcm_auth_decrypt(
+        ctx: *mut sys::mbedtls_gcm_context,
+        length: usize,
+        iv: *const u8,
+        iv_len: usize,
+        add: *const u8,
+        add_len: usize,
+        tag: *const u8,
+        tag_len: usize,
+        input: *const u8,
+        output: *mut u8,
+    ) -> c_int;
+}
+
+/// The key, if it is one of AES-128 or AES-256: the first of the round keys.
+///
+/// # Safety
+///
+/// `ctx` is valid.
+unsafe fn key<'a>(ctx: *const sys::mbedtls_gcm_context) -> Option<&'a [u8]> {
+    // SAFETY: by this function's contract; of a context with another cipher nothing but the
+    // cipher's name is read.
+    unsafe {
+        let cipher = &raw const (*ctx).block_cipher_ctx;
+        if (*cipher).id != sys::MBEDTLS_BLOCK_CIPHER_ID_AES {
+            return None;
+        }
+        let aes = &raw const (*cipher).ctx.aes;
+        let len = match (*aes).nr {
+            10 => 16,
+            14 => 32,
+            _ => return None,
+        };
+        let round_keys = &(*aes).buf;
+        let key = round_keys.get((*aes).rk_offset..)?;
+        (core::mem::size_of_val(key) >= len).then(|| core::slice::from_raw_parts(key.as_ptr().cast(), len))
+    }
+}
+
+/// `len` bytes at `data`, which may be NULL if they are none.
+///
+/// # Safety
+///
+/// They are valid for as long as the slice is used.
+unsafe fn bytes<'a>(data: *const u8, len: usize) -> &'a [u8] {
+    // SAFETY: by this function's contract.
+    if len == 0 { &[] } else { unsafe { core::slice::from_raw_parts(data, len) } }
+}
+
+/// `len` bytes at `output`, with what is at `input`, which may be the same place.
+///
+/// # Safety
+///
+/// Both are valid.
+unsafe fn copied<'a>(input: *const u8, output: *mut u8, len: usize) -> &'a mut [u8] {
+    if len == 0 {
+        return &mut [];
+    }
+    // SAFETY: by this function's contract.
+    unsafe {
+        core::ptr::copy(input, output, len);
+        core::slice::from_raw_parts_mut(output, len)
+    }
+}
+
+/// This is called from: `mbedtls_cipher_auth_encrypt_ext`, instead of Mbed TLS's function of that
+/// name.
+///
+/// # Safety
+///
+/// As for Mbed TLS's function.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __wrap_mbedtls_gcm_crypt_and_tag(
+    ctx: *mut sys::mbedtls_gcm_context,
+    mode: c_int,
+    length: usize,
+    iv: *const u8,
+    iv_len: usize,
+    add: *const u8,
+    add_len: usize,
+    input: *const u8,
+    output: *mut u8,
+    tag_len: usize,
+    tag: *mut u8,
+) -> c_int {
+    let plain = iv_len == size_of::<Nonce>() && tag_len == size_of::<Tag>();
+    let ours = plain && mode == sys::MBEDTLS_GCM_ENCRYPT as c_int && aes_gcm::is_supported();
+    // SAFETY: by this function's contract.
+    unsafe {
+        if let Some(key) = ours.then(|| key(ctx)).flatten() {
+            let data = copied(input, output, length);
+            if let Some(made) = aes_gcm::encrypt(key, &*iv.cast(), bytes(add, add_len), data) {
+                *tag.cast() = made;
+                return 0;
+            }
+            return sys::MBEDTLS_ERR_GCM_BAD_INPUT;
+        }
+        __real_mbedtls_gcm_crypt_and_tag(
+            ctx, mode, length, iv, iv_len, add, add_len, input, output, tag_len, tag,
+        )
+    }
+}
+
+/// This is called from: `mbedtls_cipher_auth_decrypt_ext`, instead of Mbed TLS's function of that
+/// name.
+///
+/// # Safety
+///
+/// As for Mbed TLS's function.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __wrap_mbedtls_gcm_auth_decrypt(
+    ctx: *mut sys::mbedtls_gcm_context,
+    length: usize,
+    iv: *const u8,
+    iv_len: usize,
+    add: *const u8,
+    add_len: usize,
+    tag: *const u8,
+    tag_len: usize,
+    input: *const u8,
+    output: *mut u8,
+) -> c_int {
+    let ours = iv_len == size_of::<Nonce>() && tag_len == size_of::<Tag>() && aes_gcm::is_supported();
+    // SAFETY: by this function's contract.
+    unsafe {
+        if let Some(key) = ours.then(|| key(ctx)).flatten() {
+            let data = copied(input, output, length);
+            return match aes_gcm::decrypt(key, &*iv.cast(), bytes(add, add_len), data, &*tag.cast()) {
+                Some(true) => 0,
+                Some(false) => {
+                    zeroize(data);
+                    sys::MBEDTLS_ERR_GCM_AUTH_FAILED
+                }
+                None => sys::MBEDTLS_ERR_GCM_BAD_INPUT,
+            };
+        }
+        __real_mbedtls_gcm_auth_decrypt(ctx, length, iv, iv_len, add, add_len, tag, tag_len, input, output)
+    }
+}

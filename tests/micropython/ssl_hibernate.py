@@ -89,7 +89,7 @@ del client, server
 ctx = client_context()
 print(ctx.hibernate_after)
 for value in (-1, -(1 << 40), 1 << 40):
-    show("hibernate_after", setattr, ctx, "hibernate_after", value)
+    show(f"hibernate_after {value}", setattr, ctx, "hibernate_after", value)
 show("hibernate_after", setattr, ctx, "hibernate_after", "x")
 ctx.hibernate_after = None
 client, server, client_end, server_end = connected(ctx)

@@ -125,6 +125,7 @@ bench-ram: prerequisites-firmware
 	@echo 'bench-ram: building build/qemu-bench-VIRT_RV32-ours-fixed/firmware.elf'
 	@$(QEMU_BUILD) --board VIRT_RV32 --out build/qemu-bench-VIRT_RV32-ours-fixed --ours \
 		MPSSL_RECORD_BUFFERS=0
+	@$(PYTHON) benches/hibernation.py
 	@$(PYTHON) benches/ram.py
 
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')

@@ -119,6 +119,9 @@ def draw(figures):
         (title, [figures[module][key] for module, _, _ in bars], "{:,}".format)
         for title, key in groups
     ]
+    asleep = next(row for row in figures["hibernation"] if row["what"] == "TLS")
+    idle = figures["stock"]["gcm_server_idle"]
+    shown.insert(1, ("hibernated, a server's", [idle, asleep["server_hibernated"]], "{:,}".format))
     CHART.write_text(chart.draw(shown, TITLE, bars, "ram.py"))
 
 
@@ -135,6 +138,7 @@ def main():
                 missed += 1
                 print(f"NOT REPEATABLE: {differing}")
         missed += show(figures)
+        figures["hibernation"] = json.loads((ROOT / "build/bench-hibernation.json").read_text())
     except (bench.BenchError, qemu.BoardError) as error:
         print(f"bench-ram FAILED: {error}", file=sys.stderr)
         return 2

@@ -183,9 +183,9 @@ static void deliver(peer_obj_t *peer, mp_obj_t datagram_and_address) {
 // The Peer that a datagram is for, by Connection ID or by address; MP_OBJ_NULL: a stranger's.
 static mp_obj_t find_peer(listener_obj_t *self, mpssl_bytes_t datagram, mp_obj_t address) {
     mpssl_signals_t signals;
-    if (mpssl_claim(&self->context->busy, &signals)) {
+    if (mpssl_claim(&self->context->guard, &signals)) {
         int cid_len = self->context->tls == NULL ? -1 : mpssl_context_dtls(self->context->tls).cid;
-        mpssl_release(&self->context->busy, &signals);
+        mpssl_release(&self->context->guard, &signals);
         if (cid_len > 0) {
             mpssl_bytes_t cid = mpssl_dtls_connection_id(datagram, cid_len);
             if (cid.data != NULL) {
@@ -213,11 +213,11 @@ static void dispatch(listener_obj_t *self, mp_obj_t datagram_and_address) {
     uint8_t reply[MPSSL_HELLO_VERIFY_LEN];
     int32_t what = MPSSL_DTLS_NOISE;
     mpssl_signals_t signals;
-    if (mpssl_claim(&self->context->busy, &signals)) {
+    if (mpssl_claim(&self->context->guard, &signals)) {
         if (self->context->tls != NULL) {
             what = mpssl_dtls_stranger(self->context->tls, datagram, id, reply);
         }
-        mpssl_release(&self->context->busy, &signals);
+        mpssl_release(&self->context->guard, &signals);
     }
     size_t waiting;
     mp_obj_t *hellos;

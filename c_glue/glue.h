@@ -29,13 +29,27 @@
 #define MPSSL_HIBERNATION 0
 #endif
 
+// Whether objects report their memory: a build for who sizes a heap.
+#ifndef MPSSL_MEMORY
+#define MPSSL_MEMORY 0
+#endif
+
 // Whether asynchronous exceptions were kept out already.
 typedef bool mpssl_signals_t;
+
+// Kept for each object; see mpssl_claim.
+typedef struct _mpssl_guard_t {
+    bool busy; // a call into Rust is under way
+#if MPSSL_MEMORY
+    struct _mpssl_usage_t *usage; // what is allocated for the object; NULL: not counted
+    struct _mpssl_usage_t *outer; // of the call from within which this one is made
+#endif
+} mpssl_guard_t;
 
 typedef struct _ssl_context_obj_t {
     mp_obj_base_t base;
     mpssl_context_t *tls; // NULL once freed
-    bool busy;
+    mpssl_guard_t guard;
     mp_obj_t verify_callback;
     mp_obj_t ecdsa_sign_callback;
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
@@ -57,7 +71,7 @@ typedef struct _ssl_socket_obj_t {
 #endif
     mp_obj_t pending_exc; // raised in a call-out, not yet raised on; MP_OBJ_NULL: none
     // In one word: on a 32-bit port the object is two of the collector's blocks.
-    bool busy; // a call into Rust is under way
+    mpssl_guard_t guard;
     bool closing; // close() was called meanwhile: the outermost call frees
     mpssl_signals_t signals; // what mpssl_leave restores
     bool datagram : 1;
@@ -142,10 +156,13 @@ mp_obj_t mpssl_certificate_dict(mp_obj_t der);
 // frames, from `off` to `on`.
 void mpssl_interrupts_off(mpssl_signals_t *saved);
 void mpssl_interrupts_on(const mpssl_signals_t *saved);
-// Claims an object by its `busy` flag for a call into Rust, with interrupts off.
-// False, and nothing done, if it is claimed already.
-bool mpssl_claim(bool *busy, mpssl_signals_t *saved);
-void mpssl_release(bool *busy, const mpssl_signals_t *saved);
+void mpssl_guard_init(mpssl_guard_t *guard);
+// For the object's finaliser: nothing is claimed any more.
+void mpssl_guard_end(mpssl_guard_t *guard);
+// Claims an object for a call into Rust, with interrupts off. What is allocated until its
+// release is counted as the object's. False, and nothing done, if it is claimed already.
+bool mpssl_claim(mpssl_guard_t *guard, mpssl_signals_t *saved);
+void mpssl_release(mpssl_guard_t *guard, const mpssl_signals_t *saved);
 // Claims the socket. Returns 0, MP_EBADF (closed) or MP_EBUSY (in a call already).
 int mpssl_enter(ssl_socket_obj_t *self);
 // Ends what mpssl_enter began; frees the connection if it was closed meanwhile.
@@ -164,5 +181,24 @@ int mpssl_stream_errno(int err);
 mp_obj_t mpssl_take_pending(ssl_socket_obj_t *self);
 // Raises what the status says; never returns. self may be NULL.
 MP_NORETURN void mpssl_raise(ssl_socket_obj_t *self, mpssl_status_t status);
+
+#if MPSSL_MEMORY
+// memory.c
+
+// The bytes that Rust and Mbed TLS have allocated for an object, and the most there were.
+typedef struct _mpssl_usage_t {
+    size_t now;
+    size_t peak;
+    bool ended; // its object is gone; freed with its last block
+} mpssl_usage_t;
+
+// NULL without memory for it.
+mpssl_usage_t *mpssl_usage_new(void);
+void mpssl_usage_end(mpssl_usage_t *usage);
+// Whose allocations are from now on; returns whose they were.
+mpssl_usage_t *mpssl_usage_switch(mpssl_usage_t *usage);
+// SSLContext.memory, SSLSocket.memory -> (bytes now, peak).
+mp_obj_t mpssl_guard_memory(const mpssl_guard_t *guard);
+#endif
 
 #endif // MPSSL_GLUE_H

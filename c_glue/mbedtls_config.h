@@ -38,7 +38,39 @@
 #define MBEDTLS_AESNI_C
 #endif
 
+// Each block of GCM and CCM goes to AES, not through the cipher layer: faster, and smaller.
 #define MBEDTLS_BLOCK_CIPHER_C
+
+// ---- Memory ------------------------------------------------------------------
+
+// SSLContext.memory and SSLSocket.memory: memory.c counts what the port's allocator gives.
+#if MPSSL_MEMORY
+#if defined(MBEDTLS_PLATFORM_MEMORY) && !defined(MBEDTLS_PLATFORM_STD_CALLOC)
+#error "MPSSL_MEMORY: of the port's allocator only MBEDTLS_PLATFORM_STD_CALLOC can be counted"
+#endif
+#include <stdlib.h>
+static inline void *mpssl_port_calloc(size_t count, size_t size) {
+#if defined(MBEDTLS_PLATFORM_STD_CALLOC)
+    return MBEDTLS_PLATFORM_STD_CALLOC(count, size);
+#else
+    return calloc(count, size);
+#endif
+}
+static inline void mpssl_port_free(void *block) {
+#if defined(MBEDTLS_PLATFORM_STD_FREE)
+    MBEDTLS_PLATFORM_STD_FREE(block);
+#else
+    free(block);
+#endif
+}
+void *mpssl_usage_calloc(size_t count, size_t size);
+void mpssl_usage_free(void *block);
+#undef MBEDTLS_PLATFORM_STD_CALLOC
+#undef MBEDTLS_PLATFORM_STD_FREE
+#define MBEDTLS_PLATFORM_MEMORY
+#define MBEDTLS_PLATFORM_STD_CALLOC mpssl_usage_calloc
+#define MBEDTLS_PLATFORM_STD_FREE mpssl_usage_free
+#endif
 
 // ---- Threads ---------------------------------------------------------------
 

@@ -55,6 +55,7 @@ endif()
 set(MPSSL_SOURCES
     ${MPSSL_GLUE_DIR}/certificate.c
     ${MPSSL_GLUE_DIR}/dtls_listener.c
+    ${MPSSL_GLUE_DIR}/memory.c
     ${MPSSL_GLUE_DIR}/modssl.c
     ${MPSSL_GLUE_DIR}/protect.c
     ${MPSSL_GLUE_DIR}/ssl_context.c

@@ -11,6 +11,7 @@
 #   MPSSL_P256             0: P-256 by Mbed TLS, not by Rust; where a chip computes it
 #   MPSSL_RECORD_BUFFERS   0: a connection keeps Mbed TLS's record buffers all its life
 #   MPSSL_AES_GCM          0: AES-GCM by Mbed TLS on x86-64 too
+#   MPSSL_MEMORY           1: contexts and sockets report their memory; to size a heap
 #   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
 #   MPSSL_AEAD_CFLAGS      how Mbed TLS's gcm.c is optimised (-O3); -Os: as all the rest
 #   MPSSL_PEER_CERT_DICT   0: getpeercert() knows DER only, as upstream's, for less flash
@@ -30,6 +31,7 @@ MPSSL_RECORD_BUFFERS ?= 1
 # What it is put under needs our configuration.
 MPSSL_AES_GCM ?= $(if $(filter 11,$(MPSSL_P256)$(MPSSL_MBEDTLS_CONFIG)),1,0)
 MPSSL_PEER_CERT_DICT ?= 1
+MPSSL_MEMORY ?= 0
 
 # realpath, because the directory may be reached through a link.
 MPSSL_ROOT := $(realpath $(USERMOD_DIR)/..)
@@ -39,12 +41,13 @@ MPSSL_OBJ_DIR := $(BUILD)/$(patsubst $(USER_C_MODULES)/%,%,$(USERMOD_DIR))
 ################################################################################
 # C: the glue
 
-CFLAGS_USERMOD += -DMPSSL_PEER_CERT_DICT=$(MPSSL_PEER_CERT_DICT)
+CFLAGS_USERMOD += -DMPSSL_PEER_CERT_DICT=$(MPSSL_PEER_CERT_DICT) -DMPSSL_MEMORY=$(MPSSL_MEMORY)
 
 # Scanned for qstrs and MP_REGISTER_*.
 SRC_USERMOD_C += $(addprefix $(USERMOD_DIR)/,\
 	certificate.c \
 	dtls_listener.c \
+	memory.c \
 	modssl.c \
 	protect.c \
 	ssl_context.c \

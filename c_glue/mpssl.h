@@ -181,6 +181,9 @@ typedef struct _mpssl_options_t {
     bool hello_verify; // a DTLS server asks for a cookie, for which it must have client_id
 } mpssl_options_t;
 
+// Makes what the context's sockets share, or the first of them does.
+mpssl_status_t mpssl_context_freeze(mpssl_context_t *context);
+
 // Writes *socket only on MPSSL_OK.
 mpssl_status_t mpssl_socket_new(mpssl_context_t *context, mpssl_options_t options, mpssl_socket_t **socket);
 // Frees everything, sends nothing, calls nothing out: fit for a finaliser.

@@ -60,34 +60,58 @@ void mpssl_interrupts_on(const mpssl_signals_t *saved) {
 }
 #endif
 
-bool mpssl_claim(bool *busy, mpssl_signals_t *saved) {
+void mpssl_guard_init(mpssl_guard_t *guard) {
+    guard->busy = false;
+#if MPSSL_MEMORY
+    guard->usage = mpssl_usage_new();
+#endif
+}
+
+void mpssl_guard_end(mpssl_guard_t *guard) {
+#if MPSSL_MEMORY
+    if (guard->usage != NULL) {
+        mpssl_usage_end(guard->usage);
+        guard->usage = NULL;
+    }
+#else
+    (void)guard;
+#endif
+}
+
+bool mpssl_claim(mpssl_guard_t *guard, mpssl_signals_t *saved) {
     mpssl_signals_t signals;
     mpssl_interrupts_off(&signals);
     uintptr_t state = mpglue_atomic_begin();
-    bool claimed = !*busy;
-    *busy = true;
+    bool claimed = !guard->busy;
+    guard->busy = true;
     mpglue_atomic_end(state);
     if (!claimed) {
         mpssl_interrupts_on(&signals);
         return false;
     }
+#if MPSSL_MEMORY
+    guard->outer = mpssl_usage_switch(guard->usage);
+#endif
     *saved = signals;
     return true;
 }
 
-void mpssl_release(bool *busy, const mpssl_signals_t *saved) {
+void mpssl_release(mpssl_guard_t *guard, const mpssl_signals_t *saved) {
     // Another thread may claim, and overwrite what `saved` points to, at once.
     mpssl_signals_t signals = *saved;
-    *busy = false;
+#if MPSSL_MEMORY
+    mpssl_usage_switch(guard->outer);
+#endif
+    guard->busy = false;
     mpssl_interrupts_on(&signals);
 }
 
 int mpssl_enter(ssl_socket_obj_t *self) {
-    if (!mpssl_claim(&self->busy, &self->signals)) {
+    if (!mpssl_claim(&self->guard, &self->signals)) {
         return MP_EBUSY;
     }
     if (self->tls == NULL) {
-        mpssl_release(&self->busy, &self->signals);
+        mpssl_release(&self->guard, &self->signals);
         return MP_EBADF;
     }
     return 0;
@@ -99,7 +123,7 @@ bool mpssl_leave(ssl_socket_obj_t *self) {
         mpssl_socket_free(self->tls);
         self->tls = NULL;
     }
-    mpssl_release(&self->busy, &self->signals);
+    mpssl_release(&self->guard, &self->signals);
     return open;
 }
 
@@ -108,14 +132,23 @@ bool mpssl_leave(ssl_socket_obj_t *self) {
 
 int mpssl_protect(ssl_socket_obj_t *self, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg) {
     nlr_buf_t nlr;
+#if MPSSL_MEMORY
+    mpssl_usage_t *usage = mpssl_usage_switch(NULL); // Python's own use of Mbed TLS
+#endif
     if (nlr_push(&nlr) == 0) {
         mpssl_interrupts_on(&self->signals);
         fun(self, arg);
         mpssl_interrupts_off(&self->signals);
         nlr_pop();
+#if MPSSL_MEMORY
+        mpssl_usage_switch(usage);
+#endif
         return 0;
     }
     mpssl_interrupts_off(&self->signals);
+#if MPSSL_MEMORY
+    mpssl_usage_switch(self->guard.usage);
+#endif
     // The first exception is the cause; one that follows from it is not kept.
     if (self->pending_exc == MP_OBJ_NULL) {
         self->pending_exc = MP_OBJ_FROM_PTR(nlr.ret_val);

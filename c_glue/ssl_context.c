@@ -14,17 +14,17 @@
 // Calls into Rust.
 
 static void claim(ssl_context_obj_t *self, mpssl_signals_t *signals) {
-    if (!mpssl_claim(&self->busy, signals)) {
+    if (!mpssl_claim(&self->guard, signals)) {
         mp_raise_OSError(MP_EBUSY);
     }
     if (self->tls == NULL) {
-        mpssl_release(&self->busy, signals);
+        mpssl_release(&self->guard, signals);
         mp_raise_OSError(MP_EBADF); // freed by __del__
     }
 }
 
 static void finish(ssl_context_obj_t *self, mpssl_signals_t *signals, mpssl_status_t status) {
-    mpssl_release(&self->busy, signals);
+    mpssl_release(&self->guard, signals);
     if (status.kind != MPSSL_OK) {
         mpssl_raise(NULL, status);
     }
@@ -114,14 +114,14 @@ void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_
             break;
         }
         // Asked for only when it is needed, as in CPython.
-        mpssl_release(&self->busy, &signals);
+        mpssl_release(&self->guard, &signals);
         ask = false;
         password_in = mp_call_function_0(password_in);
         password = get_secret(&copies, 2, &password_in, false);
     }
     nlr_pop_jump_callback(true);
     if (status.kind == MPSSL_CERT_MISSING) {
-        mpssl_release(&self->busy, &signals);
+        mpssl_release(&self->guard, &signals);
         mp_obj_str_get_data(cert_in, &cert.len); // raises the TypeError that names the type
         return;
     }
@@ -149,7 +149,7 @@ static int32_t to_int32(mp_int_t n) {
 mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int_t verify_mode) {
     ssl_context_obj_t *self = mp_obj_malloc_with_finaliser(ssl_context_obj_t, type);
     self->tls = NULL;
-    self->busy = false;
+    mpssl_guard_init(&self->guard);
     self->verify_callback = mp_const_none;
     self->ecdsa_sign_callback = mp_const_none;
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
@@ -191,7 +191,7 @@ bool mpssl_context_makes_listeners(ssl_context_obj_t *self) {
     mpssl_signals_t signals;
     claim(self, &signals);
     bool makes = mpssl_context_has_cookies(self->tls);
-    mpssl_release(&self->busy, &signals);
+    mpssl_release(&self->guard, &signals);
     return makes;
 }
 
@@ -211,7 +211,7 @@ static mpssl_memory_t get_memory(ssl_context_obj_t *self) {
     mpssl_signals_t signals;
     claim(self, &signals);
     mpssl_memory_t memory = mpssl_context_memory(self->tls);
-    mpssl_release(&self->busy, &signals);
+    mpssl_release(&self->guard, &signals);
     return memory;
 }
 
@@ -251,7 +251,7 @@ static mpssl_dtls_t get_dtls(ssl_context_obj_t *self) {
     mpssl_signals_t signals;
     claim(self, &signals);
     mpssl_dtls_t dtls = mpssl_context_dtls(self->tls);
-    mpssl_release(&self->busy, &signals);
+    mpssl_release(&self->guard, &signals);
     return dtls;
 }
 
@@ -324,7 +324,7 @@ static bool is_server(ssl_context_obj_t *self) {
     mpssl_signals_t signals;
     claim(self, &signals);
     bool server = mpssl_context_is_server(self->tls);
-    mpssl_release(&self->busy, &signals);
+    mpssl_release(&self->guard, &signals);
     return server;
 }
 
@@ -390,7 +390,7 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             mpssl_signals_t signals;
             claim(self, &signals);
             int32_t mode = mpssl_context_verify_mode(self->tls);
-            mpssl_release(&self->busy, &signals);
+            mpssl_release(&self->guard, &signals);
             dest[0] = MP_OBJ_NEW_SMALL_INT(mode);
         } else if (attr == MP_QSTR_verify_callback) {
             dest[0] = self->verify_callback;
@@ -408,12 +408,16 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             mpssl_signals_t signals;
             claim(self, &signals);
             int32_t ms = mpssl_context_hibernate_after(self->tls);
-            mpssl_release(&self->busy, &signals);
+            mpssl_release(&self->guard, &signals);
             dest[0] = ms < 0 ? mp_const_none : mp_obj_new_int(ms);
         } else if (attr == MP_QSTR__context && takes_paths(self)) {
             dest[0] = self_in; // upstream's ssl.SSLContext wraps a tls.SSLContext of this name
         } else if (is_memory_attr(attr)) {
             dest[0] = load_memory(self, attr);
+#if MPSSL_MEMORY
+        } else if (attr == MP_QSTR_memory) {
+            dest[0] = mpssl_guard_memory(&self->guard);
+#endif
 #if defined(MBEDTLS_SSL_PROTO_DTLS)
         } else if (is_dtls_attr(attr)) {
             dest[0] = load_dtls(self, attr);
@@ -440,7 +444,7 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             mpssl_signals_t signals;
             claim(self, &signals);
             mpssl_context_set_hibernate_after(self->tls, ms);
-            mpssl_release(&self->busy, &signals);
+            mpssl_release(&self->guard, &signals);
             dest[0] = MP_OBJ_NULL;
         } else if (is_memory_attr(attr)) {
             store_memory(self, attr, dest[1]);
@@ -470,10 +474,11 @@ static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
 static mp_obj_t context_del(mp_obj_t self_in) {
     ssl_context_obj_t *self = MP_OBJ_TO_PTR(self_in);
     mpssl_signals_t signals;
-    if (mpssl_claim(&self->busy, &signals)) {
+    if (mpssl_claim(&self->guard, &signals)) {
         mpssl_context_free(self->tls);
         self->tls = NULL;
-        mpssl_release(&self->busy, &signals);
+        mpssl_release(&self->guard, &signals);
+        mpssl_guard_end(&self->guard);
     }
     return mp_const_none;
 }
@@ -487,7 +492,7 @@ static mp_obj_t context_get_ciphers(mp_obj_t self_in) {
         mpssl_signals_t signals;
         claim(self, &signals);
         const char *name = mpssl_context_cipher(self->tls, i);
-        mpssl_release(&self->busy, &signals);
+        mpssl_release(&self->guard, &signals);
         if (name == NULL) {
             return list;
         }

@@ -162,6 +162,9 @@ static mp_obj_t socket_del(mp_obj_t self_in) {
     if (mpssl_enter(self) == 0) {
         mpssl_leave(self);
     }
+    if (!self->guard.busy) {
+        mpssl_guard_end(&self->guard);
+    }
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_del_obj, socket_del);
@@ -193,18 +196,18 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     self->psk_keys = self->psk_keys_have_get ? context->server_psk_keys : context->psk_callback;
 #endif
     self->pending_exc = MP_OBJ_NULL;
-    self->busy = false;
+    mpssl_guard_init(&self->guard);
     self->datagram = false;
     self->poll_first = false;
     self->closing = false;
 
     mpssl_signals_t signals;
-    if (!mpssl_claim(&context->busy, &signals)) {
+    if (!mpssl_claim(&context->guard, &signals)) {
         mp_raise_OSError(MP_EBUSY);
     }
     if (context->tls == NULL || (server_side && !mpssl_context_is_server(context->tls))) {
         bool freed = context->tls == NULL;
-        mpssl_release(&context->busy, &signals);
+        mpssl_release(&context->guard, &signals);
         if (freed) {
             mp_raise_OSError(MP_EBADF);
         }
@@ -218,10 +221,17 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
         .host_signs = self->ecdsa_sign_callback != mp_const_none,
         .hello_verify = hello_verify,
     };
+#if MPSSL_MEMORY
+    mpssl_context_freeze(context->tls); // the context's; what it fails for, the next fails for
+    mpssl_usage_t *usage = mpssl_usage_switch(self->guard.usage);
+#endif
     CALL_WITH_MEMORY(status, mpssl_socket_new(context->tls, options, &tls));
+#if MPSSL_MEMORY
+    mpssl_usage_switch(usage);
+#endif
     self->tls = tls;
     self->datagram = tls != NULL && mpssl_socket_is_datagram(tls);
-    mpssl_release(&context->busy, &signals);
+    mpssl_release(&context->guard, &signals);
     if (status.kind != MPSSL_OK) {
         mpssl_raise(NULL, status);
     }
@@ -639,6 +649,10 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         bool received = mpssl_socket_close_notify_received(self->tls);
         mpssl_leave(self);
         dest[0] = mp_obj_new_bool(received);
+#if MPSSL_MEMORY
+    } else if (attr == MP_QSTR_memory) {
+        dest[0] = mpssl_guard_memory(&((ssl_socket_obj_t *)MP_OBJ_TO_PTR(self_in))->guard);
+#endif
     } else if (attr == MP_QSTR_hibernating) {
         ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
         enter(self);

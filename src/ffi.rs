@@ -530,6 +530,12 @@ const _: () = assert!(mbedtls::CID_MAX <= sys::MPSSL_CID_MAX as usize);
 /******************************************************************************/
 // SSLSocket.
 
+/// Makes the configuration that connections share, ahead of the first; see `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_freeze(context: &mut Context) -> mpssl_status_t {
+    status(context.config(false, true).map(drop))
+}
+
 /// Makes a connection; see `mpssl.h`.
 ///
 /// # Safety

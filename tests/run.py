@@ -184,7 +184,7 @@ def net_hosted():
             yield from results
 
 
-def own_tests(version, variant, binary, label="", single_only=False, env=None, slower=1):
+def own_tests(version, variant, binary, label="", single_only=False, env=None, slower=1, debug=False):
     """tests/micropython with MicroPython's own runners."""
     folder = ROOT / "tests" / "micropython"
     work = BUILD / "upstream" / f"micropython{label}-{version}-{variant}"
@@ -193,6 +193,8 @@ def own_tests(version, variant, binary, label="", single_only=False, env=None, s
     options = {"env": env, "on_line": harness.Progress("micropython").line}
     results = []
     singles = sorted(folder.glob("*.py"))
+    if debug:  # what builds for users do not have
+        singles += sorted((folder / "debug").glob("*.py"))
     if singles:
         network = harness.private_network()
         results += runner.run_single(binary, singles, 900 * slower, prefix=network, **options)
@@ -313,9 +315,9 @@ def deliberate(command, fault, signs, env=None):
 
 
 def asan():
-    """Upstream's and our tests under AddressSanitizer and LeakSanitizer."""
+    """Upstream's and our tests under AddressSanitizer and LeakSanitizer, with memory reports."""
     version = default_version()
-    binary = build(version, "coverage", "--asan")
+    binary = build(version, "coverage", "--asan", "MPSSL_MEMORY=1")
     _, symbols = harness.run(["nm", binary], 60)
     has_asan = "__asan_init" in symbols
     yield Result("the binary has AddressSanitizer", "pass" if has_asan else "fail")
@@ -332,7 +334,7 @@ def asan():
         tree_of(version), binary, "coverage", ("extmod", "multi_net"), label="asan", env=env, slower=2
     ):
         yield from results
-    yield from own_tests(version, "coverage", binary, "-asan", env=env, slower=2)
+    yield from own_tests(version, "coverage", binary, "-asan", env=env, slower=2, debug=True)
 
 
 def valgrind():

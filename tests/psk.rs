@@ -1003,8 +1003,9 @@ fn handshakes_without_memory(datagram: bool, suite: &str, on: bool) {
         let results = pair.resume(results);
         match results {
             (Err(ENOMEM), _) | (_, Err(ENOMEM)) => said += 1,
-            // What came too early could not be kept, and came again; a record waited.
-            DONE => assert!(datagram || cfg!(feature = "record-buffers"), "allocation {n}"),
+            // What came too early could not be kept, and came again; a record, or the copy of
+            // a secret, waited.
+            DONE => {}
             (client, server) => {
                 let known = [client, server].iter().any(|r| r.is_err_and(|error| HIDDEN.contains(&error)));
                 assert!(known, "allocation {n}: {client:?}, {server:?}");

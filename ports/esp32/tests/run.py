@@ -378,7 +378,7 @@ def chosen_p256(target, value):
         made = Firmware(target, "chosen-p256")
         made.must(made.configure(MPSSL_P256=value), "cmake")
         text = (made.dir / "build.ninja").read_text()
-        features = "firmware,p256" if value else "firmware"
+        features = "firmware,p256,record-buffers" if value else "firmware,record-buffers"
         check(f"--features {features} " in text, f"cargo is not called with {features}")
         for name in harness.P256_WRAPPED:
             check((f"-Wl,--wrap={name}" in text) == bool(value), f"{name}: wrapped or not")

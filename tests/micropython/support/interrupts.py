@@ -224,7 +224,9 @@ class Child:
             _, before = self.stat()
             time.sleep(0.5)
             _, after = self.stat()
-            assert after - before <= 0.05, f"{label} used {after - before:.2f} s CPU in 0.5 s"
+            # Who does not sleep uses all of it; who looks each millisecond, little, but under
+            # valgrind more.
+            assert after - before <= 0.2, f"{label} used {after - before:.2f} s CPU in 0.5 s"
         os.kill(self.pid, signal.SIGINT)
         self.expect(f"interrupted {label}")
 

@@ -154,6 +154,7 @@ fn run() -> Result<()> {
     // Apple's linker has no --wrap.
     let wraps = env::var("CARGO_CFG_TARGET_VENDOR").is_ok_and(|vendor| vendor != "apple");
     let has_all = |options: &[&str]| options.iter().all(|option| macros.contains_key(*option));
+    let has_any = |options: &[&str]| options.iter().any(|option| macros.contains_key(*option));
     println!("cargo::rustc-check-cfg=cfg(p256, aes_gcm)");
     if wraps && env::var_os("CARGO_FEATURE_P256").is_some() && has_all(P256_OPTIONS) {
         println!("cargo::rustc-cfg=p256");
@@ -163,19 +164,17 @@ fn run() -> Result<()> {
         && env::var_os("CARGO_FEATURE_AES_GCM").is_some()
         && env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64")
         && has_all(AES_GCM_OPTIONS)
-        && !AES_GCM_NOT_OVER.iter().any(|option| macros.contains_key(*option))
+        && !has_any(AES_GCM_NOT_OVER)
     {
         println!("cargo::rustc-cfg=aes_gcm");
         input.wrap(AES_GCM_WRAPPED, "MPSSL_AES_GCM")?;
     }
 
     println!("cargo::rustc-check-cfg=cfg(hibernation)");
-    let hibernation = HIBERNATION_OPTIONS.iter().all(|option| macros.contains_key(*option))
-        && !macros.contains_key("MBEDTLS_USE_PSA_CRYPTO");
+    let hibernation = has_all(HIBERNATION_OPTIONS) && !has_any(&["MBEDTLS_USE_PSA_CRYPTO"]);
     println!("cargo::rustc-check-cfg=cfg(exported_keys)");
-    let exported_keys = hibernation
-        && (env::var_os("CARGO_FEATURE_EXPORTED_KEYS").is_some()
-            || OTHER_CIPHERS.iter().any(|option| macros.contains_key(*option)));
+    let exported_keys =
+        hibernation && (env::var_os("CARGO_FEATURE_EXPORTED_KEYS").is_some() || has_any(OTHER_CIPHERS));
     for (cfg, is) in [("hibernation", hibernation), ("exported_keys", exported_keys)] {
         if is {
             println!("cargo::rustc-cfg={cfg}");

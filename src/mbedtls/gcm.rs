@@ -5,7 +5,7 @@
 
 use core::ffi::c_int;
 
-use super::{sys, zeroize};
+use super::{key_schedule, sys, zeroize};
 use crate::aes_gcm::{self, Nonce, Tag};
 
 unsafe extern "C" {
@@ -56,8 +56,7 @@ unsafe fn key<'a>(ctx: *const sys::mbedtls_gcm_context) -> Option<&'a [u8]> {
             14 => 32,
             _ => return None,
         };
-        let round_keys = &(*aes).buf;
-        let key = round_keys.get((*aes).rk_offset..)?;
+        let key = key_schedule(&*aes)?;
         (core::mem::size_of_val(key) >= len).then(|| core::slice::from_raw_parts(key.as_ptr().cast(), len))
     }
 }

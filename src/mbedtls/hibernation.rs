@@ -38,6 +38,8 @@ use core::ptr::NonNull;
 #[cfg(exported_keys)]
 use core::{cell::UnsafeCell, ffi::c_void};
 
+#[cfg(all(hibernation, not(exported_keys)))]
+use super::key_schedule;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk::Seen;
 use super::ssl::{Agreed, Received};
@@ -225,12 +227,6 @@ fn copy(to: &mut [u8], from: &[u8]) {
 unsafe fn behind(cipher: &sys::mbedtls_cipher_context_t) -> Option<&sys::mbedtls_aes_context> {
     // SAFETY: by this function's contract.
     Some(unsafe { NonNull::new(cipher.cipher_ctx)?.cast().as_ref() })
-}
-
-/// It begins with the key.
-#[cfg(all(hibernation, not(exported_keys)))]
-fn key_schedule(aes: &sys::mbedtls_aes_context) -> Option<&[u32]> {
-    aes.buf.get(aes.rk_offset..)
 }
 
 /// The keys of a connection whose ciphers do not tell: the client's and the server's for

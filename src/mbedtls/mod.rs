@@ -137,6 +137,12 @@ pub const CID_MAX: usize = sys::MBEDTLS_SSL_CID_IN_LEN_MAX as usize;
 #[cfg(not(mbedtls_ssl_dtls_connection_id))]
 pub const CID_MAX: usize = 0;
 
+/// The round keys of AES for encryption, in little-endian words: they begin with the key.
+#[cfg(any(aes_gcm, all(hibernation, not(exported_keys))))]
+fn key_schedule(aes: &sys::mbedtls_aes_context) -> Option<&[u32]> {
+    aes.buf.get(aes.rk_offset..)
+}
+
 /// Overwrites secret bytes in a way the compiler keeps.
 pub fn zeroize(bytes: &mut [u8]) {
     // SAFETY: the slice is valid for its length; does not raise.

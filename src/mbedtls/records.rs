@@ -341,13 +341,13 @@ impl Input {
         }
     }
 
-    /// A buffer of `size` for datagrams, with the first `kept` bytes of the old one, which
-    /// stays if there is no memory.
+    /// A buffer of `size`, with the first `kept` bytes of the old one, which stays if there is
+    /// no memory. The pointers into it are the caller's to set.
     ///
     /// # Safety
     ///
-    /// As [`Self::hold`], but for what is kept.
-    unsafe fn replace(
+    /// `ssl` is the connection beside this; the rest of its buffer is not needed any more.
+    unsafe fn exchange(
         &mut self,
         ssl: *mut sys::mbedtls_ssl_context,
         size: usize,
@@ -365,9 +365,28 @@ impl Input {
                 mpglue_free((*ssl).in_buf.cast());
             }
             (*ssl).in_buf = buffer;
-            sys::mbedtls_ssl_reset_in_pointers(ssl);
         }
         self.buffer = Buffer::Own(own);
+        Ok(())
+    }
+
+    /// A buffer of `size` for datagrams, with the first `kept` bytes of the old one, which
+    /// stays if there is no memory.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::exchange`].
+    unsafe fn replace(
+        &mut self,
+        ssl: *mut sys::mbedtls_ssl_context,
+        size: usize,
+        kept: usize,
+    ) -> core::result::Result<(), Interruption> {
+        // SAFETY: by this function's contract. None raises.
+        unsafe {
+            self.exchange(ssl, size, kept)?;
+            sys::mbedtls_ssl_reset_in_pointers(ssl);
+        }
         Ok(())
     }
 
@@ -382,8 +401,8 @@ impl Input {
         come: usize,
         len: usize,
     ) -> core::result::Result<(), Interruption> {
-        // SAFETY: the header is in the buffer, behind the counter and what is kept; both
-        // buffers hold as much as is copied. None raises.
+        // SAFETY: the header is in the buffer, behind the counter and what is kept. None
+        // raises.
         unsafe {
             let kept = (*ssl).in_hdr.offset_from_unsigned((*ssl).in_buf);
             let size = kept.saturating_add(len);
@@ -391,19 +410,9 @@ impl Input {
             if size <= self.size() || size > WHOLE {
                 return Ok(());
             }
-            let own = u16::try_from(size).map_err(|_| Interruption::NoMemory)?;
-            let buffer = mpglue_calloc(1, size).cast::<u8>();
-            if buffer.is_null() {
-                return Err(Interruption::NoMemory);
-            }
-            core::ptr::copy_nonoverlapping((*ssl).in_buf, buffer, kept.saturating_add(come));
-            if self.buffer != Buffer::Stub {
-                mpglue_free((*ssl).in_buf.cast());
-            }
-            (*ssl).in_buf = buffer;
-            (*ssl).in_hdr = buffer.add(kept);
+            self.exchange(ssl, size, kept.saturating_add(come))?;
+            (*ssl).in_hdr = (*ssl).in_buf.add(kept);
             sys::mbedtls_ssl_update_in_pointers(ssl);
-            self.buffer = Buffer::Own(own);
         }
         Ok(())
     }
@@ -675,11 +684,11 @@ impl Ssl {
                 self.output = Output::Parked;
             } else {
                 (*ctx).in_buf = mpglue_calloc(1, WHOLE).cast();
-                (*ctx).out_buf = mpglue_calloc(1, sys::MBEDTLS_SSL_OUT_BUFFER_LEN as usize).cast();
+                (*ctx).out_buf = mpglue_calloc(1, WHOLE_OUT).cast();
                 #[cfg(mbedtls_ssl_variable_buffer_length)]
                 {
                     (*ctx).in_buf_len = WHOLE;
-                    (*ctx).out_buf_len = sys::MBEDTLS_SSL_OUT_BUFFER_LEN as usize;
+                    (*ctx).out_buf_len = WHOLE_OUT;
                 }
                 if (*ctx).in_buf.is_null() || (*ctx).out_buf.is_null() {
                     return Err(Error::NoMemory);

@@ -130,25 +130,31 @@ bool mpssl_leave(ssl_socket_obj_t *self) {
 /******************************************************************************/
 // Catching.
 
-int mpssl_protect(ssl_socket_obj_t *self, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg) {
-    nlr_buf_t nlr;
+// From an entered socket's call out to Python, and back.
+static void call_out(ssl_socket_obj_t *self) {
 #if MPSSL_MEMORY
-    mpssl_usage_t *usage = mpssl_usage_switch(NULL); // Python's own use of Mbed TLS
+    mpssl_usage_switch(NULL); // Python's own use of Mbed TLS
 #endif
-    if (nlr_push(&nlr) == 0) {
-        mpssl_interrupts_on(&self->signals);
-        fun(self, arg);
-        mpssl_interrupts_off(&self->signals);
-        nlr_pop();
-#if MPSSL_MEMORY
-        mpssl_usage_switch(usage);
-#endif
-        return 0;
-    }
+    mpssl_interrupts_on(&self->signals);
+}
+
+static void come_back(ssl_socket_obj_t *self) {
     mpssl_interrupts_off(&self->signals);
 #if MPSSL_MEMORY
     mpssl_usage_switch(self->guard.usage);
 #endif
+}
+
+int mpssl_protect(ssl_socket_obj_t *self, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        call_out(self);
+        fun(self, arg);
+        come_back(self);
+        nlr_pop();
+        return 0;
+    }
+    come_back(self);
     // The first exception is the cause; one that follows from it is not kept.
     if (self->pending_exc == MP_OBJ_NULL) {
         self->pending_exc = MP_OBJ_FROM_PTR(nlr.ret_val);

@@ -106,22 +106,21 @@ firmware-qemu: prerequisites-firmware
 QEMU_BENCH = $(foreach board,$(QEMU_BOARDS),$(addprefix $(board)-,stock stock-configured ours)) \
 	$(addprefix VIRT_RV32-,ours-unconfigured stock-idf ours-idf)
 
+build_bench = set -e; for firmware in $(1); do \
+		echo "$@: building build/qemu-bench-$$firmware/firmware.elf"; \
+		$(QEMU_BUILD) --board $${firmware%%-*} --out build/qemu-bench-$$firmware \
+			--$${firmware\#*-}; \
+	done
+
 # With the heap upstream's port has.
 bench-qemu: prerequisites-firmware
 	@$(if $(strip $(RELEASED_SOURCES)),tools/sources.sh $(RELEASED_SOURCES))
-	@set -e; for firmware in $(QEMU_BENCH); do \
-		echo "bench-qemu: building build/qemu-bench-$$firmware/firmware.elf"; \
-		$(QEMU_BUILD) --board $${firmware%%-*} --out build/qemu-bench-$$firmware \
-			--$${firmware#*-}; \
-	done
+	@$(call build_bench,$(QEMU_BENCH))
 	@$(PYTHON) benches/qemu.py
 	@$(CHART)
 
 bench-ram: prerequisites-firmware
-	@set -e; for module in stock ours; do \
-		echo "bench-ram: building build/qemu-bench-VIRT_RV32-$$module/firmware.elf"; \
-		$(QEMU_BUILD) --board VIRT_RV32 --out build/qemu-bench-VIRT_RV32-$$module --$$module; \
-	done
+	@$(call build_bench,VIRT_RV32-stock VIRT_RV32-ours)
 	@echo 'bench-ram: building build/qemu-bench-VIRT_RV32-ours-fixed/firmware.elf'
 	@$(QEMU_BUILD) --board VIRT_RV32 --out build/qemu-bench-VIRT_RV32-ours-fixed --ours \
 		MPSSL_RECORD_BUFFERS=0

@@ -14,14 +14,10 @@ import json
 import sys
 from pathlib import Path
 
+import qemu
+from qemu import ROOT, bench
+
 sys.dont_write_bytecode = True
-
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-sys.path[:0] = [str(ROOT / "ports/qemu"), str(ROOT / "tests/micropython/support")]
-
-import pki  # noqa: E402
-from emulator import MACHINES, Board  # noqa: E402
 
 SUITES = {
     "AES-128-GCM": "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256",
@@ -36,7 +32,6 @@ KINDS = [
     ("DTLS", True, None, False),
     ("DTLS, IDs of 8 bytes", True, 8, False),
 ]
-RUN_TIMEOUT_S = 300
 # Bytes of a connection that sleeps, with a stream and with datagrams; instructions of sleeping and
 # waking with AES-GCM; connections in 32 KB.
 ASLEEP_AT_MOST, DATAGRAM_MORE = 320, 16
@@ -51,21 +46,16 @@ def source(suite, datagram, cid, keep):
         "CID": cid,
         "KEEP_CERT": keep,
         "PROTOCOLS": (2, 3) if datagram else (0, 1),
-        "CA": pki.ca_der,
-        "EC": pki.ec_der,
-        "EC_KEY": pki.ec_key_der,
+        **qemu.SINGLE,
     }
-    lines = "".join(f"{name} = {value!r}\n" for name, value in given.items())
-    scripts = ("memory_link.py", "qemu_hibernation.py")
-    return lines + "".join((HERE / script).read_text() for script in scripts)
+    return qemu.script(given, "qemu_hibernation.py")
 
 
 def measure(arguments, *given):
-    with Board(arguments.board, arguments.elf, count_instructions=True) as machine:
-        output, error = machine.run(source(*given), RUN_TIMEOUT_S)
-    if error:
-        raise SystemExit(output + error)
-    return json.loads(output)
+    try:
+        return json.loads(qemu.on_board(arguments.board, arguments.elf, source(*given)))
+    except bench.BenchError as error:
+        raise SystemExit(str(error)) from None
 
 
 def judged(figures, suite, datagram):
@@ -86,11 +76,10 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--board", default="VIRT_RV32", choices=sorted(MACHINES))
+    parser.add_argument("--board", default="VIRT_RV32", choices=sorted(qemu.MACHINES))
     parser.add_argument("--elf", type=Path, help="default: what make bench-ram built")
     arguments = parser.parse_args()
-    bench = ROOT / "build" / f"qemu-bench-{arguments.board}-ours"
-    arguments.elf = arguments.elf or bench / "firmware.elf"
+    arguments.elf = arguments.elf or qemu.firmware(arguments.board, "ours")
     titles = ("awake", "asleep", "in 32 KB", "sleep", "wake", "both")
     print(f"{'client / server':36}" + "".join(f"{title:>19}" for title in titles))
     rows = []

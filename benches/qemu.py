@@ -132,10 +132,14 @@ CHAIN = {
 MEASUREMENTS = {"pair": SINGLE, "records": SINGLE, "chain": CHAIN}
 
 
+def script(given, measurement):
+    """What is sent to a board: names and their values, the link, what measures over it."""
+    lines = "".join(f"{name} = {value!r}\n" for name, value in given.items())
+    return lines + (HERE / "memory_link.py").read_text() + (HERE / measurement).read_text()
+
+
 def pair_source(what):
-    source = f"WHAT = {what!r}\n"
-    source += "".join(f"{name} = {value!r}\n" for name, value in MEASUREMENTS[what].items())
-    return source + (HERE / "memory_link.py").read_text() + (HERE / "qemu_pair.py").read_text()
+    return script({"WHAT": what, **MEASUREMENTS[what]}, "qemu_pair.py")
 
 
 def reference_counts(board, elf):

@@ -50,12 +50,7 @@ SPEED_AT_LEAST = {"record_256": 0.95, "record_4096": 0.95}
 
 
 def source(what):
-    lines = [
-        f"WHAT = {what!r}\n",
-        *(f"{name} = {value!r}\n" for name, value in CREDENTIALS.items()),
-    ]
-    parts = ((qemu.HERE / name).read_text() for name in ("memory_link.py", "ram_pair.py"))
-    return "".join([*lines, *parts])
+    return qemu.script({"WHAT": what, **CREDENTIALS}, "ram_pair.py")
 
 
 def measure(module):

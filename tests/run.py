@@ -234,18 +234,11 @@ def rustcrypto_off():
     yield from own_tests(version, "standard", binary, "-rustcrypto_off")
 
 
-def p256_in_rust(name, program, objdump="objdump"):
+def in_rust(name, program, what, functions, objdump="objdump"):
     """Whether the linker did its work."""
-    wrong = list(harness.unwrapped(program, harness.P256_WRAPPED, objdump))
+    wrong = list(harness.unwrapped(program, functions, objdump))
     outcome = "fail" if wrong else "pass"
-    return Result(f"{name}: P-256 goes to Rust", outcome, "", "\n".join(wrong))
-
-
-def aes_gcm_in_rust(name, program):
-    """Whether it did it for AES-GCM, which is not for every CPU."""
-    wrong = list(harness.unwrapped(program, harness.AES_GCM_WRAPPED))
-    outcome = "fail" if wrong else "pass"
-    return Result(f"{name}: AES-GCM goes to Rust", outcome, "", "\n".join(wrong))
+    return Result(f"{name}: {what} goes to Rust", outcome, "", "\n".join(wrong))
 
 
 def p256_backend(name, program, expected):
@@ -427,10 +420,10 @@ def binary():
     for version, variant, program in each_build():
         name = f"{version} {variant}"
         yield from contents(name, program)
-        yield p256_in_rust(name, program)
+        yield in_rust(name, program, "P-256", harness.P256_WRAPPED)
         yield p256_backend(name, program, "rustcrypto")
         if platform.machine() == "x86_64":
-            yield aes_gcm_in_rust(name, program)
+            yield in_rust(name, program, "AES-GCM", harness.AES_GCM_WRAPPED)
             yield aes_in_hardware(name, program)
 
 
@@ -477,7 +470,7 @@ def qemu_section(board):
         right = machine and machine[1].strip() == expected
         yield Result(f"{board}: the machine", "pass" if right else "fail", "", header)
         yield from contents(board, program)
-        yield p256_in_rust(board, program, objdump)
+        yield in_rust(board, program, "P-256", harness.P256_WRAPPED, objdump)
         env = {"MICROPYTHON_DIR": tree_of(default_version())}
         yield from child(name, [sys.executable, ROOT / "tests/qemu/run.py", board, program], 2400, env)
 

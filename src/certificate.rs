@@ -9,7 +9,7 @@
 //! compares them.
 
 use crate::error::{Error, Invalid, Result};
-use crate::ffi::{MPSSL_CERT_CLOSE, MPSSL_CERT_NUMBER, MPSSL_CERT_OPEN, MPSSL_CERT_TEXT_END};
+use crate::micropython_sys::{MPSSL_CERT_CLOSE, MPSSL_CERT_NUMBER, MPSSL_CERT_OPEN, MPSSL_CERT_TEXT_END};
 
 const BOOLEAN: u8 = 0x01;
 const INTEGER: u8 = 0x02;

@@ -5,9 +5,9 @@
 use core::cell::Cell;
 
 use crate::error::Result;
-use crate::ffi::{atomically, ticks_ms};
 use crate::mbedtls::{self, Rng};
 use crate::mem::Shared;
+use crate::micropython_sys::{atomically, ticks_ms};
 
 /// Settings of a context's connections that only datagrams have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,8 +14,8 @@
 
 use core::ffi::c_int;
 
-use crate::ffi::{MPSSL_EINVAL, MPSSL_ETIMEDOUT};
 use crate::mbedtls::sys;
+use crate::micropython_sys::{MPSSL_EINVAL, MPSSL_ETIMEDOUT};
 
 /// What an operation can fail with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,39 +13,11 @@ use crate::error::{Error, Invalid, Result};
 use crate::io::{Clock, Interruption, PskStore, Signer, Transport, Verifier};
 use crate::mbedtls::{self, Endpoint};
 use crate::mem::Box;
-use crate::socket::{Options, Socket};
-
-/// The bindings, generated at build time from `c_glue/mpssl.h`.
-#[allow(missing_docs, non_camel_case_types, unused, clippy::all)]
-#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
-mod sys {
-    include!(concat!(env!("OUT_DIR"), "/micropython_sys.rs"));
-}
-
-pub use sys::mpssl_options_t;
-pub(crate) use sys::{
-    MPSSL_CERT_CLOSE, MPSSL_CERT_NUMBER, MPSSL_CERT_OPEN, MPSSL_CERT_TEXT_END, MPSSL_EBADF, MPSSL_EINVAL,
-    MPSSL_EIO, MPSSL_EMSGSIZE, MPSSL_ENOMEM, MPSSL_ENOTCONN, MPSSL_ETIMEDOUT, MPSSL_POLL_NVAL, MPSSL_POLL_RD,
-    MPSSL_POLL_WR, mpglue_calloc, mpglue_free,
+use crate::micropython_sys as sys;
+use crate::micropython_sys::{
+    mpssl_bytes_t, mpssl_dtls_t, mpssl_memory_t, mpssl_options_t, mpssl_status_t, ticks_ms,
 };
-use sys::{mpglue_atomic_begin, mpglue_atomic_end};
-use sys::{mpssl_bytes_t, mpssl_dtls_t, mpssl_memory_t, mpssl_status_t};
-
-/// Runs a few instructions with other threads and the interrupts shut out.
-pub(crate) fn atomically<T>(run: impl FnOnce() -> T) -> T {
-    // SAFETY: neither call raises; the end takes the state of the begin.
-    let state = unsafe { mpglue_atomic_begin() };
-    let value = run();
-    // SAFETY: as above.
-    unsafe { mpglue_atomic_end(state) };
-    value
-}
-
-/// The port's millisecond clock, for what happens outside of a socket's call.
-pub(crate) fn ticks_ms() -> u32 {
-    // SAFETY: does not raise.
-    unsafe { sys::mpglue_ticks_ms() }
-}
+use crate::socket::{Options, Socket};
 
 /******************************************************************************/
 // Results.
@@ -161,7 +133,7 @@ fn transferred(n: i32, errno: i32) -> core::result::Result<usize, Interruption> 
 
 impl Transport for Owner {
     fn recv(&mut self, buf: &mut [u8]) -> core::result::Result<usize, Interruption> {
-        let mut errno = MPSSL_EIO.cast_signed();
+        let mut errno = sys::MPSSL_EIO.cast_signed();
         // SAFETY: the slice is valid, C reads no more than it holds; does not raise.
         let n = unsafe { sys::mpglue_stream_read(self.0, buf.as_mut_ptr(), buf.len(), &raw mut errno) };
         transferred(n, errno)
@@ -173,7 +145,7 @@ impl Transport for Owner {
     }
 
     fn send(&mut self, buf: &[u8]) -> core::result::Result<usize, Interruption> {
-        let mut errno = MPSSL_EIO.cast_signed();
+        let mut errno = sys::MPSSL_EIO.cast_signed();
         // SAFETY: the slice is valid; does not raise.
         let n = unsafe { sys::mpglue_stream_write(self.0, buf.as_ptr(), buf.len(), &raw mut errno) };
         transferred(n, errno)

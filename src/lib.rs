@@ -23,8 +23,9 @@
 //! | [`error`] | every failure, and what Python sees of it |
 //! | [`mbedtls`] | typed owners of Mbed TLS objects |
 //! | [`mem`] | fallible boxes on Mbed TLS's allocator |
+//! | [`micropython_sys`] | the contract as Rust sees it |
 //!
-//! Only [`ffi`], [`mbedtls`] and [`mem`] contain `unsafe`. Nothing panics: every
+//! Only [`ffi`], [`mbedtls`], [`mem`] and [`micropython_sys`] contain `unsafe`. Nothing panics: every
 //! allocation can fail and says so, every arithmetic that could overflow is
 //! checked, and no slice is indexed.
 //!
@@ -70,6 +71,8 @@ pub mod ffi;
 pub mod mbedtls;
 #[allow(unsafe_code)]
 pub mod mem;
+#[allow(unsafe_code)]
+pub mod micropython_sys;
 
 /// The firmware has no unwinder and must not contain `core::panicking`: this
 /// handler is reachable from nothing, and `tests/run.py binary` checks that the

@@ -10,7 +10,7 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
 use crate::error::{Error, Result};
-use crate::ffi::{atomically, mpglue_calloc, mpglue_free};
+use crate::micropython_sys::{atomically, mpglue_calloc, mpglue_free};
 
 /// Memory for `n` values of `T`, zeroed.
 fn allocate<T>(n: usize) -> Result<NonNull<T>> {

@@ -14,13 +14,13 @@ use core::ffi::CStr;
 
 use crate::context::Context;
 use crate::error::{Error, Invalid, Result};
-use crate::ffi::{
-    MPSSL_EBADF, MPSSL_EINVAL, MPSSL_EMSGSIZE, MPSSL_ENOMEM, MPSSL_ENOTCONN, MPSSL_POLL_NVAL as NVAL,
-    MPSSL_POLL_RD as RD, MPSSL_POLL_WR as WR,
-};
 use crate::io::{Host, Interruption};
 use crate::mbedtls::{self, Connection, Endpoint, Outcome, Ssl, Transport, sys};
 use crate::mem::Box;
+use crate::micropython_sys::{
+    MPSSL_EBADF, MPSSL_EINVAL, MPSSL_EMSGSIZE, MPSSL_ENOMEM, MPSSL_ENOTCONN, MPSSL_POLL_NVAL as NVAL,
+    MPSSL_POLL_RD as RD, MPSSL_POLL_WR as WR,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {

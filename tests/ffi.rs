@@ -13,6 +13,7 @@ use common::{Balance, CLIENT, Link, Port, SERVER, options, pattern, pki};
 use micropython_ssl::context::Context;
 use micropython_ssl::ffi::*;
 use micropython_ssl::io::Interruption;
+use micropython_ssl::micropython_sys::mpssl_options_t;
 use micropython_ssl::socket::Socket;
 
 /// `MPSSL_*` statuses.

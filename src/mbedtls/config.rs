@@ -18,7 +18,7 @@ use crate::groups::Groups;
 use crate::mem::{Box, Shared};
 use crate::trust::Anchors;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-use crate::{ffi::mpglue_free, psk};
+use crate::{micropython_sys::mpglue_free, psk};
 
 /// Which side of the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -45,11 +45,11 @@ use super::psk::Seen;
 use super::ssl::{Agreed, Received};
 use super::{CID_MAX, Config, Outcome, Ssl, cipher_name, sys, zeroize};
 use crate::error::{Error, Result, check};
-use crate::ffi::{mpglue_calloc, mpglue_free};
 use crate::io::{Host, Interruption};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use crate::mem::Array;
 use crate::mem::{Box, Shared};
+use crate::micropython_sys::{mpglue_calloc, mpglue_free};
 
 /// Whether any connection may hibernate in this build.
 pub const AVAILABLE: bool = cfg!(hibernation);

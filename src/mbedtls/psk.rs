@@ -18,9 +18,9 @@ use core::ffi::{c_int, c_void};
 use super::records::mbedtls_ssl_flush_output;
 use super::ssl::Call;
 use super::{constant_time_eq, sys, zeroize};
-use crate::ffi::MPSSL_EIO;
 use crate::io::Interruption;
 use crate::mem::Array;
+use crate::micropython_sys::MPSSL_EIO;
 use crate::psk::{IDENTITY_MAX, KEY_MAX};
 
 const SERVER_KEY_EXCHANGE: u8 = sys::MBEDTLS_SSL_HS_SERVER_KEY_EXCHANGE as u8;

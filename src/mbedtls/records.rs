@@ -70,8 +70,8 @@ use core::ffi::c_int;
 use super::ssl::Call;
 use super::{Ssl, messages, sys, zeroize};
 use crate::error::{Error, Result, check};
-use crate::ffi::{mpglue_calloc, mpglue_free};
 use crate::io::Interruption;
+use crate::micropython_sys::{mpglue_calloc, mpglue_free};
 
 /// Whether this is the case at all: the build may leave the buffers to Mbed TLS, and
 /// where that resizes them itself they are its own.

@@ -8,11 +8,11 @@ use super::records::{ALERT, Input, Output};
 use super::{Config, Transport, static_str, sys};
 use crate::dtls::{self, Passed, Timer};
 use crate::error::{Result, check};
-use crate::ffi::mpglue_free;
 use crate::io::{Host, Interruption};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use crate::mem::Array;
 use crate::mem::{Box, Shared};
+use crate::micropython_sys::mpglue_free;
 
 /// An `mbedtls_ssl_context`, its configuration and its timer. It does not move
 /// once set up.

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The contract (`c_glue/mpssl.h`) as bindgen reads it at build time: numbers, and the
+//! call-outs that C implements. None raises.
+//!
+//! Safe where the contract asks nothing of the caller: [`atomically`], [`ticks_ms`].
+
+/// All of it.
+#[allow(missing_docs, non_camel_case_types, unused, clippy::all)]
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+mod bindings {
+    include!(concat!(env!("OUT_DIR"), "/micropython_sys.rs"));
+}
+
+pub use bindings::*;
+
+/// Runs a few instructions with other threads and the interrupts shut out.
+pub(crate) fn atomically<T>(run: impl FnOnce() -> T) -> T {
+    // SAFETY: neither call raises; the end takes the state of the begin.
+    let state = unsafe { mpglue_atomic_begin() };
+    let value = run();
+    // SAFETY: as above.
+    unsafe { mpglue_atomic_end(state) };
+    value
+}
+
+/// The port's millisecond clock.
+pub(crate) fn ticks_ms() -> u32 {
+    // SAFETY: does not raise.
+    unsafe { mpglue_ticks_ms() }
+}

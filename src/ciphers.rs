@@ -7,14 +7,11 @@ use core::ffi::CStr;
 use core::ffi::c_int;
 
 use crate::error::{Error, Result};
-use crate::mbedtls::{self, sys};
-use crate::mem::{Array, Shared};
+use crate::mbedtls::{self, List, sys};
+use crate::mem::Shared;
 
-/// Cipher suites in order of preference.
-pub struct Ciphers {
-    /// IANA numbers, with the 0 at the end that Mbed TLS wants.
-    ids: Array<c_int>,
-}
+/// Cipher suites in order of preference, by their IANA numbers.
+pub type Ciphers = List<c_int>;
 
 /// The suite that `name` names.
 fn id(name: &[u8]) -> Option<c_int> {
@@ -54,42 +51,36 @@ pub fn defaults(psk: bool) -> impl Iterator<Item = c_int> {
     }
 }
 
-impl Ciphers {
-    /// Those that use pre-shared keys.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoMemory`].
-    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    pub fn psk() -> Result<Shared<Self>> {
-        let mut ids = Array::new(defaults(true).count().saturating_add(1), 0)?;
+/// Those that use pre-shared keys.
+///
+/// # Errors
+///
+/// [`Error::NoMemory`].
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+pub fn psk() -> Result<Shared<Ciphers>> {
+    Ciphers::new(defaults(true).count(), |ids| {
         for (to, id) in ids.iter_mut().zip(defaults(true)) {
             *to = id;
         }
-        Shared::new(|| Self { ids }, |_| Ok(()))
-    }
+        Ok(())
+    })
+}
 
-    /// The suites named by `names`, of which there are `n`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Tls`] with `MBEDTLS_ERR_SSL_BAD_CONFIG` for an unknown name or
-    /// none at all; [`Error::NoMemory`].
-    pub fn new<'a>(n: usize, names: impl Iterator<Item = &'a [u8]>) -> Result<Shared<Self>> {
-        const BAD_CONFIG: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_CONFIG);
-        if n == 0 {
-            return Err(BAD_CONFIG);
-        }
-        let mut ids = Array::new(n.checked_add(1).ok_or(Error::NoMemory)?, 0)?;
-        for (to, name) in ids.iter_mut().zip(names.take(n)) {
+/// The suites named by `names`, of which there are `n`.
+///
+/// # Errors
+///
+/// [`Error::Tls`] with `MBEDTLS_ERR_SSL_BAD_CONFIG` for an unknown name or
+/// none at all; [`Error::NoMemory`].
+pub fn named<'a>(n: usize, names: impl Iterator<Item = &'a [u8]>) -> Result<Shared<Ciphers>> {
+    const BAD_CONFIG: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_CONFIG);
+    if n == 0 {
+        return Err(BAD_CONFIG);
+    }
+    Ciphers::new(n, |ids| {
+        for (to, name) in ids.iter_mut().zip(names) {
             *to = id(name).ok_or(BAD_CONFIG)?;
         }
-        Shared::new(|| Self { ids }, |_| Ok(()))
-    }
-
-    /// The numbers, and a 0 behind them.
-    #[must_use]
-    pub fn terminated(&self) -> &[c_int] {
-        &self.ids
-    }
+        Ok(())
+    })
 }

@@ -8,15 +8,13 @@
 use core::ffi::CStr;
 
 use crate::ciphers::{self, Ciphers};
-use crate::credentials::Credentials;
-use crate::dtls::{self, Cookies};
 use crate::error::{Error, Invalid, Result};
-use crate::groups::Groups;
-use crate::mbedtls::{self, Config, Endpoint, Rng, Transport};
+use crate::groups::{self, Groups};
+use crate::mbedtls::{self, Chain, Config, Cookies, Endpoint, KeyCert, Rng, Transport};
 use crate::mem::{Array, Box, Shared};
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-use crate::psk::{self, Pair};
-use crate::trust::Anchors;
+use crate::psk::{self, Psk};
+use crate::{credentials, dtls, trust};
 
 /// An `SSLContext`'s settings.
 pub struct Context {
@@ -25,12 +23,12 @@ pub struct Context {
     /// 0 none, 1 optional, 2 required.
     verify_mode: i32,
     rng: Shared<Rng>,
-    credentials: Option<Shared<Credentials>>,
-    anchors: Option<Shared<Anchors>>,
+    own: Option<Shared<KeyCert>>,
+    anchors: Option<Shared<Chain>>,
     ciphers: Option<Shared<Ciphers>>,
     groups: Option<Shared<Groups>>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    psk: psk::Settings,
+    psk: Psk,
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
     cookies: Option<Shared<Cookies>>,
     dtls: dtls::Settings,
@@ -92,7 +90,7 @@ impl Context {
         }
         let verify_mode = valid_verify_mode(verify_mode)?;
         #[cfg(all(p256, mbedtls_ecdh_c))]
-        mbedtls::ecp::check_linked()?;
+        mbedtls::crypto::ecp::check_linked()?;
         let rng = Rng::new()?;
         #[cfg(mbedtls_ssl_dtls_hello_verify)]
         let cookies = if protocol == 3 { Some(Cookies::new(&rng)?) } else { None };
@@ -100,12 +98,12 @@ impl Context {
             protocol,
             verify_mode,
             rng,
-            credentials: None,
+            own: None,
             anchors: None,
             ciphers: None,
             groups: None,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-            psk: psk::Settings::default(),
+            psk: Psk::default(),
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
             cookies,
             dtls: dtls::Settings::DEFAULT,
@@ -227,11 +225,11 @@ impl Context {
         Ok(Some((cid, len)))
     }
 
-    /// Replaces certificate chain and key; see [`Credentials::new`].
+    /// Replaces certificate chain and key; see [`credentials::load`].
     ///
     /// # Errors
     ///
-    /// As [`Credentials::new`]; the old ones stay then.
+    /// As [`credentials::load`]; the old ones stay then.
     pub fn load_cert_chain(
         &mut self,
         cert: Option<&[u8]>,
@@ -239,44 +237,42 @@ impl Context {
         password: Option<&[u8]>,
         check_pair: bool,
     ) -> Result<()> {
-        let load = || Credentials::new(cert, key, password, check_pair, &self.rng);
-        let credentials = load().or_else(|error| look_again(error, load))?;
-        self.credentials = Some(credentials);
+        let load = || credentials::load(cert, key, password, check_pair, &self.rng);
+        self.own = Some(load().or_else(|error| look_again(error, load))?);
         self.config = None;
         Ok(())
     }
 
-    /// Adds trust anchors; see [`Anchors::new`].
+    /// Adds trust anchors; see [`trust::add`].
     ///
     /// # Errors
     ///
-    /// As [`Anchors::new`]; nothing is added then.
+    /// As [`trust::add`]; nothing is added then.
     pub fn load_verify_locations(&mut self, data: &[u8]) -> Result<()> {
-        let load = || Anchors::new(self.anchors.as_deref(), data);
-        let anchors = load().or_else(|error| look_again(error, load))?;
-        self.anchors = Some(anchors);
+        let load = || trust::add(self.anchors.as_deref(), data);
+        self.anchors = Some(load().or_else(|error| look_again(error, load))?);
         self.config = None;
         Ok(())
     }
 
-    /// Replaces the cipher suites; see [`Ciphers::new`].
+    /// Replaces the cipher suites; see [`ciphers::named`].
     ///
     /// # Errors
     ///
-    /// As [`Ciphers::new`]; the old ones stay then.
+    /// As [`ciphers::named`]; the old ones stay then.
     pub fn set_ciphers<'a>(&mut self, n: usize, names: impl Iterator<Item = &'a [u8]>) -> Result<()> {
-        self.ciphers = Some(Ciphers::new(n, names)?);
+        self.ciphers = Some(ciphers::named(n, names)?);
         self.config = None;
         Ok(())
     }
 
-    /// Replaces the key exchange groups; see [`Groups::new`].
+    /// Replaces the key exchange groups; see [`groups::named`].
     ///
     /// # Errors
     ///
-    /// As [`Groups::new`]; the old ones stay then.
+    /// As [`groups::named`]; the old ones stay then.
     pub fn set_groups<'a>(&mut self, names: impl Iterator<Item = &'a [u8]>) -> Result<()> {
-        self.groups = Some(Groups::new(names)?);
+        self.groups = Some(groups::named(names)?);
         self.config = None;
         Ok(())
     }
@@ -284,7 +280,7 @@ impl Context {
     /// Name of the `i`-th enabled cipher suite.
     #[must_use]
     pub fn cipher(&self, i: usize) -> Option<&'static CStr> {
-        let id = match self.ciphers.as_deref().map(Ciphers::terminated) {
+        let id = match self.ciphers.as_deref() {
             Some(ids) => ids.get(i).copied(),
             None => ciphers::defaults(self.uses_psk()).nth(i),
         };
@@ -300,14 +296,14 @@ impl Context {
     }
 
     /// Replaces the identity and key to show, or for a server the one that it knows
-    /// without asking; `None`: takes them back. See [`Pair::new`].
+    /// without asking; `None`: takes them back. See [`psk::pair`].
     ///
     /// # Errors
     ///
-    /// As [`Pair::new`]; the old ones stay then.
+    /// As [`psk::pair`]; the old ones stay then.
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub fn set_psk(&mut self, pair: Option<(&[u8], &[u8])>) -> Result<()> {
-        self.psk.pair = pair.map(|(identity, key)| Pair::new(identity, key)).transpose()?;
+        self.psk.pair = pair.map(|(identity, key)| psk::pair(identity, key)).transpose()?;
         self.config = None;
         Ok(())
     }
@@ -362,12 +358,13 @@ impl Context {
             config.set_defaults(self.endpoint(), self.transport())?;
             config.set_verify_mode(self.verify_mode);
             config.set_hibernate_after(self.hibernate_after);
-            config.set_memory(self.memory)?;
-            if let Some(credentials) = &self.credentials {
+            config.set_max_fragment_length(self.memory.max_fragment_length)?;
+            config.set_keep_peer_cert(self.memory.keep_peer_cert);
+            if let Some(own) = &self.own {
                 if host_signs {
-                    config.set_signing_credentials(credentials)?;
+                    config.set_signed_cert(own)?;
                 } else {
-                    config.set_credentials(credentials)?;
+                    config.set_own_cert(own)?;
                 }
             }
             if let Some(anchors) = &self.anchors {
@@ -381,14 +378,14 @@ impl Context {
             }
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             if self.psk.is_on() {
-                config.set_psk(self.endpoint(), &self.psk)?;
+                config.set_psk(self.endpoint(), &self.psk, mbedtls::PSK_LOOK_UP)?;
                 if self.ciphers.is_none() {
-                    config.set_ciphers(&Ciphers::psk()?);
+                    config.set_ciphers(&ciphers::psk()?);
                 }
             }
             #[cfg(mbedtls_ssl_proto_dtls)]
             if self.transport() == Transport::Datagram {
-                config.set_dtls(self.dtls)?;
+                config.set_dtls(self.dtls.timeout, self.dtls.cid)?;
             }
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
             if let Some(cookies) = &self.cookies {

@@ -14,8 +14,7 @@
 
 use core::ffi::c_int;
 
-use crate::mbedtls::sys;
-use crate::micropython_sys::{MPSSL_EINVAL, MPSSL_ETIMEDOUT};
+use crate::micropython_sys::MPSSL_EINVAL;
 
 /// What an operation can fail with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,46 +121,7 @@ impl Invalid {
     }
 }
 
-/// A code is the sum of a module's high-level part and, below it, the part of
-/// the module that it called (mbedtls/error.h).
-fn parts(code: c_int) -> (c_int, c_int) {
-    let positive = code.wrapping_neg();
-    let low = positive & 0x7f;
-    ((positive & !0x7f).wrapping_neg(), low.wrapping_neg())
-}
-
-/// Whether either part of `code` says that memory ran out.
-fn is_alloc_failed(code: c_int) -> bool {
-    let (high, low) = parts(code);
-    matches!(low, sys::MBEDTLS_ERR_MPI_ALLOC_FAILED | sys::MBEDTLS_ERR_ASN1_ALLOC_FAILED)
-        || matches!(
-            high,
-            sys::MBEDTLS_ERR_SSL_ALLOC_FAILED
-                | sys::MBEDTLS_ERR_X509_ALLOC_FAILED
-                | sys::MBEDTLS_ERR_PK_ALLOC_FAILED
-                | sys::MBEDTLS_ERR_ECP_ALLOC_FAILED
-                | sys::MBEDTLS_ERR_MD_ALLOC_FAILED
-                | sys::MBEDTLS_ERR_CIPHER_ALLOC_FAILED
-                | sys::MBEDTLS_ERR_DHM_ALLOC_FAILED
-                | sys::MBEDTLS_ERR_PEM_ALLOC_FAILED
-        )
-}
-
 impl Error {
-    /// What an Mbed TLS return value below zero means. Total: a code it does not
-    /// know is [`Error::Tls`].
-    #[must_use]
-    pub fn from_mbedtls(code: c_int) -> Self {
-        match code {
-            sys::MBEDTLS_ERR_SSL_WANT_READ => Self::WantRead,
-            sys::MBEDTLS_ERR_SSL_WANT_WRITE => Self::WantWrite,
-            // DTLS: the handshake's last retransmission was not answered.
-            sys::MBEDTLS_ERR_SSL_TIMEOUT => Self::Errno(MPSSL_ETIMEDOUT.cast_signed()),
-            _ if is_alloc_failed(code) => Self::NoMemory,
-            _ => Self::Tls(code),
-        }
-    }
-
     /// What a verify callback's number means: as upstream reads it, a small
     /// negative number is an errno.
     #[must_use]
@@ -172,26 +132,4 @@ impl Error {
             _ => Self::Tls(verdict),
         }
     }
-
-    /// The text Python sees, written to `text`; its length. 0 where there is none.
-    pub fn text(self, text: &mut [u8]) -> usize {
-        match self {
-            Self::Tls(code) => crate::mbedtls::error_text(code, text),
-            Self::Verify(flags) => crate::mbedtls::verify_text(flags, text),
-            Self::Value(invalid) => {
-                let from = invalid.text().as_bytes();
-                let len = from.len().min(text.len());
-                for (to, from) in text.iter_mut().zip(from) {
-                    *to = *from;
-                }
-                len
-            }
-            _ => 0,
-        }
-    }
-}
-
-/// Turns an Mbed TLS return value of 0 into `Ok`.
-pub(crate) fn check(code: c_int) -> Result<()> {
-    if code == 0 { Ok(()) } else { Err(Error::from_mbedtls(code)) }
 }

@@ -18,6 +18,7 @@ use crate::micropython_sys::{
     mpssl_bytes_t, mpssl_dtls_t, mpssl_memory_t, mpssl_options_t, mpssl_status_t, ticks_ms,
 };
 use crate::socket::{Options, Socket};
+use crate::wire;
 
 /******************************************************************************/
 // Results.
@@ -489,14 +490,14 @@ pub unsafe extern "C" fn mpssl_dtls_stranger(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_dtls_connection_id(datagram: mpssl_bytes_t, len: usize) -> mpssl_bytes_t {
     // SAFETY: by this function's contract.
-    let cid = unsafe { bytes(datagram, false) }.and_then(|datagram| dtls::connection_id(datagram, len));
+    let cid = unsafe { bytes(datagram, false) }.and_then(|datagram| wire::connection_id(datagram, len));
     borrowed(cid)
 }
 
 // C's arrays hold what is written to them here.
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 const _: () = assert!(crate::psk::IDENTITY_MAX <= sys::MPSSL_PSK_IDENTITY_MAX as usize);
-const _: () = assert!(dtls::HELLO_VERIFY_LEN == sys::MPSSL_HELLO_VERIFY_LEN as usize);
+const _: () = assert!(wire::HELLO_VERIFY_LEN == sys::MPSSL_HELLO_VERIFY_LEN as usize);
 const _: () = assert!(mbedtls::CID_MAX <= sys::MPSSL_CID_MAX as usize);
 
 /******************************************************************************/

@@ -3,14 +3,11 @@
 //! NIST and OpenSSL use for the same curves.
 
 use crate::error::{Error, Invalid, Result};
-use crate::mbedtls;
-use crate::mem::{Array, Shared};
+use crate::mbedtls::{self, List};
+use crate::mem::Shared;
 
-/// Groups in order of preference.
-pub struct Groups {
-    /// IANA numbers, with the 0 at the end that Mbed TLS wants.
-    ids: Array<u16>,
-}
+/// Groups in order of preference, by their IANA numbers.
+pub type Groups = List<u16>;
 
 /// What else a group is called.
 const ALIASES: [(&[u8], &[u8]); 4] = [
@@ -27,31 +24,21 @@ fn id(name: &[u8]) -> Option<u16> {
     mbedtls::groups().find(|(known, _)| known.to_bytes().eq_ignore_ascii_case(name)).map(|(_, id)| id)
 }
 
-impl Groups {
-    /// The groups named by `names`. One that is named again counts once.
-    ///
-    /// # Errors
-    ///
-    /// `ValueError` for an unknown name or none at all; [`Error::NoMemory`].
-    pub fn new<'a>(names: impl Iterator<Item = &'a [u8]>) -> Result<Shared<Self>> {
-        const UNKNOWN: Error = Error::Value(Invalid::Curve);
-        let mut ids = Array::new(mbedtls::groups().count().saturating_add(1), 0)?;
+/// The groups named by `names`. One that is named again counts once.
+///
+/// # Errors
+///
+/// `ValueError` for an unknown name or none at all; [`crate::error::Error::NoMemory`].
+pub fn named<'a>(names: impl Iterator<Item = &'a [u8]>) -> Result<Shared<Groups>> {
+    const UNKNOWN: Error = Error::Value(Invalid::Curve);
+    Groups::new(mbedtls::groups().count(), |ids| {
         for name in names {
             let id = id(name).ok_or(UNKNOWN)?;
-            // There is room for each group once, and the 0.
+            // There is room for each group once.
             if let Some(to) = ids.iter_mut().find(|known| **known == 0 || **known == id) {
                 *to = id;
             }
         }
-        if ids.first() == Some(&0) {
-            return Err(UNKNOWN);
-        }
-        Shared::new(|| Self { ids }, |_| Ok(()))
-    }
-
-    /// The numbers, and a 0 behind them.
-    #[must_use]
-    pub fn terminated(&self) -> &[u16] {
-        &self.ids
-    }
+        if ids.first() == Some(&0) { Err(UNKNOWN) } else { Ok(()) }
+    })
 }

@@ -3,30 +3,37 @@
 //!
 //! # The house, from the top
 //!
-//! | room | what lives there |
-//! |---|---|
-//! | `c_glue/` | C: module tables, arguments, raising; every `nlr_push` |
-//! | `c_glue/mpssl.h` | the contract between the two languages |
-//! | [`ffi`] | the exports C calls; [`io`]'s traits over C's call-outs |
-//! | [`context`] | `SSLContext`: settings, frozen for the sockets made with them |
-//! | [`socket`] | `SSLSocket`: handshake, read, write, poll, close as one state machine |
-//! | [`dtls`] | what only datagrams need: the retransmission timer, cookies |
-//! | [`credentials`] | certificate chain and private key |
-//! | [`psk`] | pre-shared keys |
-//! | [`p256`] | multiplication on P-256, which [`mbedtls`] puts under Mbed TLS |
-//! | `aes_gcm` | AES-GCM on x86-64, likewise |
-//! | [`trust`] | trust anchors |
-//! | [`certificate`] | what a peer's certificate says: `getpeercert()` |
-//! | [`ciphers`] | cipher suite names |
-//! | [`groups`] | key exchange group names |
-//! | [`io`] | what the core asks of the world: transport, clock, verifier |
-//! | [`error`] | every failure, and what Python sees of it |
-//! | [`mbedtls`] | typed owners of Mbed TLS objects |
-//! | [`mem`] | fallible boxes on Mbed TLS's allocator |
-//! | [`micropython_sys`] | the contract as Rust sees it |
+//! Arrows run downward only: a room names rooms on its own floor or below, and none in a
+//! circle (`tools/check_rules.py` sees to it).
 //!
-//! Only [`ffi`], [`mbedtls`], [`mem`] and [`micropython_sys`] contain `unsafe`. Nothing panics: every
-//! allocation can fail and says so, every arithmetic that could overflow is
+//! | floor | room | what lives there |
+//! |---|---|---|
+//! | | `c_glue/` | C: module tables, arguments, raising; every `nlr_push` |
+//! | | `c_glue/mpssl.h` | the contract between the two languages |
+//! | top | [`ffi`] | the exports C calls; [`io`]'s traits over C's call-outs |
+//! | core | [`context`] | `SSLContext`: settings, frozen for the sockets made with them |
+//! | | [`socket`] | `SSLSocket`: handshake, read, write, poll, close as one state machine |
+//! | | [`dtls`] | what only datagrams need: settings, datagrams of no connection yet |
+//! | | [`credentials`] | certificate chain and private key |
+//! | | [`psk`] | pre-shared keys |
+//! | | [`trust`] | trust anchors |
+//! | | [`certificate`] | what a peer's certificate says: `getpeercert()` |
+//! | | [`ciphers`] | cipher suite names |
+//! | | [`groups`] | key exchange group names |
+//! | owners | [`mbedtls`] | typed owners of Mbed TLS objects |
+//! | | `mbedtls::connection` | the only rooms that touch its private fields |
+//! | | [`mbedtls::crypto`] | what is put under Mbed TLS by the linker |
+//! | | [`p256`] | multiplication on P-256, which goes there |
+//! | | `aes_gcm` | AES-GCM on x86-64, likewise |
+//! | ground | [`io`] | what the core asks of the world: transport, clock, verifier |
+//! | | [`error`] | every failure, and what Python sees of it |
+//! | | [`mem`] | fallible boxes on Mbed TLS's allocator |
+//! | | [`wire`] | datagrams as they are on the wire |
+//! | | [`timer`] | the timer of retransmissions |
+//! | | [`micropython_sys`] | the contract as Rust sees it |
+//!
+//! Only [`ffi`], [`mbedtls`], [`mem`] and [`micropython_sys`] contain `unsafe`. Nothing
+//! panics: every allocation can fail and says so, every arithmetic that could overflow is
 //! checked, and no slice is indexed.
 //!
 //! # Names
@@ -63,7 +70,9 @@ pub mod p256;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub mod psk;
 pub mod socket;
+pub mod timer;
 pub mod trust;
+pub mod wire;
 
 #[allow(unsafe_code)]
 pub mod ffi;

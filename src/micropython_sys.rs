@@ -2,7 +2,7 @@
 //! The contract (`c_glue/mpssl.h`) as bindgen reads it at build time: numbers, and the
 //! call-outs that C implements. None raises.
 //!
-//! Safe where the contract asks nothing of the caller: [`atomically`], [`ticks_ms`].
+//! Safe where the contract asks nothing of the caller: `atomically`, `ticks_ms`.
 
 /// All of it.
 #[allow(missing_docs, non_camel_case_types, unused, clippy::all)]

@@ -18,10 +18,10 @@ use common::{
     pattern, run,
 };
 use micropython_ssl::context::Context;
-use micropython_ssl::dtls::{COOKIE_LEN, Cookies, HELLO_VERIFY_LEN, Settings, Stranger};
-use micropython_ssl::dtls::{connection_id, stranger};
+use micropython_ssl::dtls::{Settings, Stranger, stranger};
 use micropython_ssl::error::{Error, Invalid, Result};
-use micropython_ssl::mbedtls::{CID_MAX, sys};
+use micropython_ssl::mbedtls::{CID_MAX, Cookies, sys};
+use micropython_ssl::wire::{COOKIE_LEN, HELLO_VERIFY_LEN, connection_id};
 
 const EMSGSIZE: Error = Error::Errno(90);
 const ETIMEDOUT: Error = Error::Errno(110);

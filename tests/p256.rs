@@ -13,7 +13,7 @@ use std::ptr::null_mut;
 
 use common::alloc::failing;
 use common::{Balance, Dice};
-use micropython_ssl::mbedtls::{ecp, sys};
+use micropython_ssl::mbedtls::{crypto::ecp, sys};
 use micropython_ssl::p256::{self, Point, Scalar};
 use sha3::Digest;
 use sha3::digest::{ExtendableOutput, Update, XofReader};

@@ -5,7 +5,9 @@
     tools/check_rules.py --self-test  checks that each rule notices a planted violation
 
 Rust, in src/ outside #[cfg(test)]:
-- `unsafe` only in src/mbedtls/, src/mem.rs and src/ffi.rs;
+- the floors of the house (src/lib.rs): top, core, owners, ground. A file names what is on its own
+  floor or below, and no files name each other in a circle;
+- `unsafe` only in src/mbedtls/, src/mem.rs, src/micropython_sys.rs and src/ffi.rs;
 - each `unsafe fn`, `unsafe impl` and `unsafe trait` has a `SAFETY:` comment, a `# Safety` section
   or, for a callback, `This is called from:` (who answers for the arguments) directly above;
   clippy asks a `SAFETY:` comment of blocks;
@@ -34,7 +36,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-UNSAFE_ALLOWED = re.compile(r"^src/(mbedtls/|mem\.rs$|ffi\.rs$)")
+UNSAFE_ALLOWED = re.compile(r"^src/(mbedtls/|mem\.rs$|micropython_sys\.rs$|ffi\.rs$)")
+
+# The floors from the ground up: rooms of src/, each a file or a folder.
+FLOORS = [
+    ("ground", "error io mem micropython_sys timer wire"),
+    ("owners", "aes_gcm mbedtls p256"),
+    ("core", "certificate ciphers context credentials dtls groups psk socket trust"),
+    ("top", "ffi lib"),
+]
 
 PANICKING = re.compile(r"\b(panic|todo|unimplemented|unreachable)!|\.(unwrap(_err)?\s*\(\s*\)|expect(_err)?\s*\()")
 
@@ -126,7 +136,7 @@ def check_rust(name, text):
     for match in re.finditer(r"\bunsafe\b", code):
         # #[unsafe(no_mangle)] and allow(unsafe_code) included: exports belong to the border too.
         if not UNSAFE_ALLOWED.match(name):
-            yield problem(match, "unsafe outside src/mbedtls/, src/mem.rs and src/ffi.rs")
+            yield problem(match, "unsafe outside src/mbedtls/, src/mem.rs, src/micropython_sys.rs and src/ffi.rs")
     for match in re.finditer(r"\bunsafe\s+(?:extern\s+(?:\s*)?fn\s+\w|fn\s+\w|impl\b|trait\b)", code):
         if not re.search(r"SAFETY:|# Safety|This is called from:", comment_above(text, match.start())):
             yield problem(match, "no SAFETY comment directly above (or # Safety, or This is called from:)")
@@ -136,6 +146,94 @@ def check_rust(name, text):
         yield problem(match, "static mut")
     for match in RAISING_NAMES_IN_RUST.finditer(code):
         yield problem(match, f"Rust names {match[0]}")
+
+
+def paths(tree, prefix=""):
+    """The paths of a `use` tree: "a::{b, c::d}" has a::b and a::c::d."""
+    tree = tree.strip()
+    brace = tree.find("{")
+    if brace < 0:
+        yield prefix + re.split(r"\s+as\s", tree)[0].strip()
+        return
+    prefix += tree[:brace]
+    part, depth = "", 0
+    for char in tree[brace + 1 : closing(tree, brace)]:
+        depth += {"{": 1, "}": -1}.get(char, 0)
+        if char == "," and depth == 0:
+            yield from paths(part, prefix)
+            part = ""
+        else:
+            part += char
+    if part.strip():
+        yield from paths(part, prefix)
+
+
+def named(name, code, files):
+    """index -> file of src/ that the Rust file `name` names there, by `crate::` or `super::`."""
+    here = name.removeprefix("src/").removesuffix(".rs").removesuffix("/mod").split("/")
+    inside = [] if here == ["lib"] else here
+    code = re.sub(r"\bpub\s*\(in [^)]*\)", lambda m: blank(m[0]), code)
+    for use in re.finditer(r"\buse\s+([^;]+);|\b(?:crate|super)::[\w:]+", code):
+        for path in paths(use[1] or use[0]):
+            steps = path.split("::")
+            at = list(inside)
+            if steps[0] == "crate":
+                at = []
+                steps = steps[1:]
+            elif steps[0] == "self":
+                steps = steps[1:]
+            elif steps[0] == "super":
+                while steps and steps[0] == "super":
+                    at = at[:-1]
+                    steps = steps[1:]
+            # Of `self::a`, or `a` in a mod.rs, the rest is a path below this file.
+            found = None
+            for length in range(len(steps), -1, -1):
+                module = "/".join(at + steps[:length])
+                for candidate in (f"src/{module}.rs", f"src/{module}/mod.rs"):
+                    if found is None and candidate in files and (length or path.startswith(("crate", "super"))):
+                        found = candidate
+            if found and found != name:
+                yield use.start(), found
+
+
+def floor_of(name):
+    room = name.removeprefix("src/").split("/")[0].removesuffix(".rs")
+    for number, (_, rooms) in enumerate(FLOORS):
+        if room in rooms.split():
+            return number
+    return None
+
+
+def check_floors(files):
+    """files: name -> text of the Rust files of src/."""
+    arrows = {}
+    for name, text in files.items():
+        code = without_tests(strip_rust(text))
+        floor = floor_of(name)
+        if floor is None:
+            yield name, 1, "is on no floor: FLOORS in tools/check_rules.py names those of src/"
+            continue
+        arrows[name] = {}
+        for index, target in named(name, code, files):
+            arrows[name].setdefault(target, line_of(code, index))
+            below = floor_of(target)
+            if below is not None and below > floor:
+                what = f"{FLOORS[floor][0]} names {FLOORS[below][0]}: {target}"
+                yield name, line_of(code, index), what
+    # What nothing names, or names nothing, is in no circle.
+    left = {name: set(targets) for name, targets in arrows.items()}
+    while True:
+        free = [name for name in left if not left[name] & set(left)]
+        named_ones = set().union(*left.values()) if left else set()
+        free += [name for name in left if name not in named_ones and name not in free]
+        if not free:
+            break
+        for name in free:
+            del left[name]
+    for name in left:
+        for target in sorted(left[name] & set(left)):
+            yield name, arrows[name][target], f"is in a circle by naming {target}"
 
 
 # C
@@ -277,7 +375,7 @@ def tracked():
 
 
 def check_tree():
-    glue = {}
+    glue, rust = {}, {}
     for name in tracked():
         try:
             text = (ROOT / name).read_text(encoding="utf-8")
@@ -288,8 +386,10 @@ def check_tree():
             yield from check_python(name, text)
         elif name.startswith("src/") and name.endswith(".rs"):
             yield from check_rust(name, text)
+            rust[name] = text
         elif name.startswith("c_glue/") and name.endswith((".c", ".h")):
             glue[name] = text
+    yield from check_floors(rust)
     yield from check_c(glue, "c_glue/mpssl.h", glue.get("c_glue/mpssl.h", ""))
 
 
@@ -305,6 +405,10 @@ def self_test():
     def rust(text, name="src/x.rs"):
         return list(check_rust(name, text))
 
+    def floors(**files):
+        names = {f"src/{name.replace('__', '/')}.rs": text for name, text in files.items()}
+        return list(check_floors(names))
+
     caught_region = "if (nlr_push(&nlr) == 0) {\n f(mp_call_function_0(o));\n nlr_pop();\n}\n"
     bad = {
         "unsafe in a safe file": rust("fn f() { unsafe { g() } }"),
@@ -315,6 +419,16 @@ def self_test():
         "panic after a test module": rust("#[cfg(test)]\nmod tests { fn f() {} }\nfn g() { panic!() }"),
         "unwrap after a lifetime": rust("fn f<'a>(x: &'a str) { x.get().unwrap(); }"),
         "static mut": rust("static mut A: u8 = 0;"),
+        "an arrow upward": floors(mem="use crate::{io, socket::Socket};", io="", socket=""),
+        "an arrow upward in a path": floors(mem="fn f() { crate::socket::g() }", socket=""),
+        "a circle": floors(io="use crate::mem;", mem="use crate::io::Host;"),
+        "a circle by super": floors(
+            mbedtls__mod="mod a; mod b;", mbedtls__a="use super::b::B;", mbedtls__b="use super::{a::A, c};"
+        ),
+        "a circle with the room's own mod.rs": floors(
+            mbedtls__mod="mod a; pub use a::A;", mbedtls__a="use super::B;"
+        ),
+        "a room on no floor": floors(cellar=""),
         "nlr in Rust": rust("fn f() { nlr_jump(0) }"),
         "raise in mpglue": c("int mpglue_read(void) {\n mp_raise_OSError(1);\n}\n"),
         "raise after pop": c("int mpglue_read(void) {\n if (nlr_push(&n) == 0) {\n nlr_pop();\n m_new(byte, 1);\n }\n}\n"),
@@ -340,6 +454,12 @@ def self_test():
         "callback": rust('/// This is called from: `x`.\nunsafe extern "C" fn f() {}', "src/mbedtls/x.rs"),
         "in comments and strings": rust('// unsafe unwrap()\nfn f() { g("panic!() .unwrap()", \'"\', r#"unsafe"#); }'),
         "in tests": rust("#[cfg(test)]\nmod tests { fn f() { g().unwrap(); } }"),
+        "arrows downward": floors(
+            socket="use crate::mbedtls::{self, Ssl};\nuse crate::mem;",
+            mbedtls__mod="mod ssl;\npub use ssl::{Ssl, go as went};",
+            mbedtls__ssl="use super::super::mem::Box;\nuse core::cell::{Cell};",
+            mem="// crate::socket\n",
+        ),
         "caught": c("int mpglue_read(void) {\n" + caught_region + "return 1;\n}\n"),
         "explained": c("int mpglue_read(void) {\n // Does not raise: a socket's.\n return s->ioctl(o);\n}\n"),
         "passed as a pointer": c("static void g(void) {\n mp_load_attr(a);\n}\nint mpglue_read(void) {\n p(g, 1);\n}\n"),

@@ -5,20 +5,25 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
+use core::ptr::NonNull;
 
-use super::signer::{Signer, random};
-use super::ssl::Call;
-use super::{Rng, sys};
-use crate::ciphers::Ciphers;
-use crate::context::Memory;
-use crate::credentials::Credentials;
-use crate::dtls;
-use crate::error::{Result, check};
-use crate::groups::Groups;
-use crate::mem::{Box, Shared};
-use crate::trust::Anchors;
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
+use super::cookie::{self, Cookies};
+use super::crt::Chain;
+use super::error::check;
+use super::key_cert::KeyCert;
+use super::list::List;
+use super::names;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-use crate::{micropython_sys::mpglue_free, psk};
+use super::psk::{LookUp, Psk};
+use super::rng::Rng;
+use super::signer::{Signer, random};
+use super::sys;
+use crate::error::Result;
+use crate::io;
+use crate::mem::{Box, Shared};
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+use crate::micropython_sys::mpglue_free;
 
 /// Which side of the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,18 +53,18 @@ pub struct Config {
     conf: UnsafeCell<sys::mbedtls_ssl_config>,
     /// Those of [`GROUPS`] that are compiled in, and a 0 behind them.
     groups: [u16; GROUPS.len() + 1],
-    chosen_groups: Option<Shared<Groups>>,
+    chosen_groups: Option<Shared<List<u16>>>,
     keeps_peer_cert: bool,
     rng: Shared<Rng>,
-    credentials: Option<Shared<Credentials>>,
+    own: Option<Shared<KeyCert>>,
     /// Only where the host signs; the configuration is one connection's then.
     signer: Option<Box<Signer>>,
-    anchors: Option<Shared<Anchors>>,
-    ciphers: Option<Shared<Ciphers>>,
+    anchors: Option<Shared<Chain>>,
+    ciphers: Option<Shared<List<c_int>>>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    psk: psk::Settings,
+    psk: Psk,
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
-    cookies: Option<Shared<dtls::Cookies>>,
+    cookies: Option<Shared<Cookies>>,
     hibernate_after: Option<u32>,
 }
 
@@ -74,12 +79,12 @@ impl Config {
             chosen_groups: None,
             keeps_peer_cert: true,
             rng,
-            credentials: None,
+            own: None,
             signer: None,
             anchors: None,
             ciphers: None,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-            psk: psk::Settings::default(),
+            psk: Psk::default(),
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
             cookies: None,
             hibernate_after: None,
@@ -131,19 +136,26 @@ impl Config {
         unsafe { sys::mbedtls_ssl_conf_authmode(self.conf.get(), mode) };
     }
 
-    /// What connections may take of memory.
+    /// The most bytes of data a record may have (RFC 6066 4); what is no such length is
+    /// not asked for.
     ///
     /// # Errors
     ///
-    /// [`crate::error::Error::Tls`] for a fragment length that Mbed TLS does not know.
-    pub fn set_memory(&mut self, memory: Memory) -> Result<()> {
-        self.keeps_peer_cert = memory.keep_peer_cert;
+    /// [`crate::error::Error::Tls`] for a length that Mbed TLS does not know.
+    pub fn set_max_fragment_length(&mut self, len: u16) -> Result<()> {
         #[cfg(mbedtls_ssl_max_fragment_length)]
-        if let Some(code) = super::fragment_code(memory.max_fragment_length) {
+        if let Some(code) = names::fragment_code(len) {
             // SAFETY: sets a field; does not raise.
             check(unsafe { sys::mbedtls_ssl_conf_max_frag_len(self.conf.get(), code) })?;
         }
+        #[cfg(not(mbedtls_ssl_max_fragment_length))]
+        let _ = len;
         Ok(())
+    }
+
+    /// Whether the peer's certificate is kept when the handshake is over.
+    pub fn set_keep_peer_cert(&mut self, keep: bool) {
+        self.keeps_peer_cert = keep;
     }
 
     /// Whether the peer's certificate is kept once the handshake is over.
@@ -164,90 +176,85 @@ impl Config {
     /// # Errors
     ///
     /// [`crate::error::Error::NoMemory`].
-    pub fn set_credentials(&mut self, credentials: &Shared<Credentials>) -> Result<()> {
+    pub fn set_own_cert(&mut self, own: &Shared<KeyCert>) -> Result<()> {
         // SAFETY: chain and key live as long as the configuration, which keeps
         // them; does not raise.
         check(unsafe {
-            sys::mbedtls_ssl_conf_own_cert(
-                self.conf.get(),
-                credentials.chain().as_ptr(),
-                credentials.key().as_ptr(),
-            )
+            sys::mbedtls_ssl_conf_own_cert(self.conf.get(), own.chain.as_ptr(), own.key.as_ptr())
         })?;
-        self.credentials = Some(credentials.clone());
+        self.own = Some(own.clone());
         Ok(())
     }
 
-    /// As [`Self::set_credentials`], with signatures made by the host. This
+    /// As [`Self::set_own_cert`], with signatures made by the host. This
     /// configuration is then fit for one connection only.
     ///
     /// # Errors
     ///
     /// [`crate::error::Error::NoMemory`].
-    pub fn set_signing_credentials(&mut self, credentials: &Shared<Credentials>) -> Result<()> {
-        let Some(signer) = Signer::new(credentials.key(), &self.rng)? else {
-            return self.set_credentials(credentials);
+    pub fn set_signed_cert(&mut self, own: &Shared<KeyCert>) -> Result<()> {
+        let Some(signer) = Signer::new(&own.key, &self.rng)? else {
+            return self.set_own_cert(own);
         };
         let conf = self.conf.get();
         // SAFETY: chain and key live as long as the configuration, which keeps the
         // credentials and the signer; does not raise.
         unsafe {
-            check(sys::mbedtls_ssl_conf_own_cert(conf, credentials.chain().as_ptr(), signer.key()))?;
+            check(sys::mbedtls_ssl_conf_own_cert(conf, own.chain.as_ptr(), signer.key()))?;
             sys::mbedtls_ssl_conf_rng(conf, Some(random), signer.state());
         }
-        self.credentials = Some(credentials.clone());
+        self.own = Some(own.clone());
         self.signer = Some(signer);
         Ok(())
     }
 
-    /// Tells the signer which call is under way; NULL: none.
-    pub(super) fn set_call(&self, call: *mut Call<'static>) {
+    /// Brings the host, by way of a call, in reach of the signer; `None`: out of it.
+    pub(super) fn set_host(&self, host: Option<NonNull<dyn io::Signer>>) {
         if let Some(signer) = &self.signer {
-            signer.set_call(call);
+            signer.set_host(host);
         }
     }
 
     /// The trust anchors that the peer's certificate must lead to.
-    pub fn set_anchors(&mut self, anchors: &Shared<Anchors>) {
+    pub fn set_anchors(&mut self, anchors: &Shared<Chain>) {
         // SAFETY: the chain lives as long as the configuration, which keeps it;
         // does not raise.
         unsafe {
-            sys::mbedtls_ssl_conf_ca_chain(self.conf.get(), anchors.chain().as_ptr(), core::ptr::null_mut());
+            sys::mbedtls_ssl_conf_ca_chain(self.conf.get(), anchors.as_ptr(), core::ptr::null_mut());
         }
         self.anchors = Some(anchors.clone());
     }
 
     /// The cipher suites to offer or accept, in order.
-    pub fn set_ciphers(&mut self, ciphers: &Shared<Ciphers>) {
+    pub fn set_ciphers(&mut self, ciphers: &Shared<List<c_int>>) {
         // SAFETY: the list ends with 0 and lives as long as the configuration,
         // which keeps it; does not raise.
-        unsafe { sys::mbedtls_ssl_conf_ciphersuites(self.conf.get(), ciphers.terminated().as_ptr()) };
+        unsafe { sys::mbedtls_ssl_conf_ciphersuites(self.conf.get(), ciphers.as_ptr()) };
         self.ciphers = Some(ciphers.clone());
     }
 
     /// The key exchange groups to offer or accept, in order.
-    pub fn set_groups(&mut self, groups: &Shared<Groups>) {
+    pub fn set_groups(&mut self, groups: &Shared<List<u16>>) {
         // SAFETY: the list ends with 0 and lives as long as the configuration,
         // which keeps it; does not raise.
-        unsafe { sys::mbedtls_ssl_conf_groups(self.conf.get(), groups.terminated().as_ptr()) };
+        unsafe { sys::mbedtls_ssl_conf_groups(self.conf.get(), groups.as_ptr()) };
         self.chosen_groups = Some(groups.clone());
     }
 
     /// Pre-shared keys. Where a client's host chooses, this configuration is fit for one
-    /// connection only.
+    /// connection only. `look_up`: a server's way to find them.
     ///
     /// # Errors
     ///
     /// [`crate::error::Error::NoMemory`].
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    pub fn set_psk(&mut self, endpoint: Endpoint, psk: &psk::Settings) -> Result<()> {
+    pub fn set_psk(&mut self, endpoint: Endpoint, psk: &Psk, look_up: LookUp) -> Result<()> {
         self.psk = psk.clone();
         match (endpoint, &psk.pair) {
             (Endpoint::Server, _) => {
                 // SAFETY: sets fields; does not raise.
                 unsafe {
-                    let look_up = Some(super::psk::look_up as _);
-                    sys::mbedtls_ssl_conf_psk_cb(self.conf.get(), look_up, core::ptr::null_mut());
+                    sys::mbedtls_ssl_conf_psk_cb(self.conf.get(), Some(look_up.0), core::ptr::null_mut());
                 }
                 Ok(())
             }
@@ -283,8 +290,15 @@ impl Config {
 
     /// What [`Self::set_psk`] set.
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    pub(super) fn psk(&self) -> &psk::Settings {
+    pub(super) fn psk(&self) -> &Psk {
         &self.psk
+    }
+
+    /// Whether its connections are servers.
+    #[cfg(any(exported_keys, mbedtls_ssl_handshake_with_psk_enabled))]
+    pub(super) fn is_server(&self) -> bool {
+        // SAFETY: reads a field.
+        unsafe { u32::from((*self.conf.get()).endpoint) == sys::MBEDTLS_SSL_IS_SERVER }
     }
 
     /// The random generator.
@@ -293,22 +307,22 @@ impl Config {
         &self.rng
     }
 
-    /// What only datagrams have.
+    /// What only datagrams have: the first delay of a retransmission and the longest one, in
+    /// milliseconds; the length of the Connection ID for the peer to use.
     ///
     /// # Errors
     ///
     /// [`crate::error::Error::Tls`] for a Connection ID that is too long.
     #[cfg(mbedtls_ssl_proto_dtls)]
-    pub fn set_dtls(&mut self, settings: dtls::Settings) -> Result<()> {
+    pub fn set_dtls(&mut self, (initial, maximum): (u32, u32), cid: Option<u8>) -> Result<()> {
         let conf = self.conf.get();
-        let (initial, maximum) = settings.timeout;
         // SAFETY: sets fields; does not raise.
         unsafe {
             sys::mbedtls_ssl_conf_handshake_timeout(conf, initial, maximum);
             // Bad records are dropped and counted, however many.
             sys::mbedtls_ssl_conf_dtls_badmac_limit(conf, core::ffi::c_uint::MAX);
             #[cfg(mbedtls_ssl_dtls_connection_id)]
-            if let Some(len) = settings.cid {
+            if let Some(len) = cid {
                 check(sys::mbedtls_ssl_conf_cid(
                     conf,
                     usize::from(len),
@@ -321,7 +335,7 @@ impl Config {
 
     /// Hello Verify with these cookies; `None`: a server that asks for none.
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
-    pub fn set_cookies(&mut self, cookies: Option<&Shared<dtls::Cookies>>) {
+    pub fn set_cookies(&mut self, cookies: Option<&Shared<Cookies>>) {
         let conf = self.conf.get();
         // SAFETY: the cookies live as long as the configuration, which keeps
         // them; does not raise.
@@ -329,8 +343,8 @@ impl Config {
             match cookies {
                 Some(cookies) => sys::mbedtls_ssl_conf_dtls_cookies(
                     conf,
-                    Some(super::cookie::write),
-                    Some(super::cookie::check_cookie),
+                    Some(cookie::write),
+                    Some(cookie::check_cookie),
                     (&raw const **cookies).cast_mut().cast(),
                 ),
                 // Mbed TLS's default is callbacks that fail.

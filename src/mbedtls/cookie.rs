@@ -1,11 +1,121 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Cookies behind Mbed TLS's callbacks, and the MAC they are made with.
+//! Cookies: that a client receives what is sent to its address; and how Mbed TLS asks for
+//! them. In the place of its `mbedtls_ssl_cookie_ctx`, whose one secret never changes.
 
+use core::cell::Cell;
 use core::ffi::{c_int, c_void};
 
+use super::error::check;
+use super::rng::Rng;
 use super::sys;
-use crate::dtls::Cookies;
-use crate::error::{Result, check};
+use crate::error::Result;
+use crate::mem::Shared;
+use crate::micropython_sys::{atomically, ticks_ms};
+use crate::wire::COOKIE_LEN;
+
+/// Cookies are valid for this long.
+const COOKIE_LIFE_MS: u32 = 60_000;
+/// A secret makes cookies for this long, and lasts once more as long.
+const SECRET_LIFE_MS: u32 = 600_000;
+type Secret = [u8; 32];
+
+/// Hello Verify cookies (RFC 6347 4.2.1): they prove that a client receives what is
+/// sent to its address. No memory is spent on who asks.
+///
+/// Secrets rotate: a cookie made under the last one is still good under the next.
+pub struct Cookies {
+    secrets: Cell<Secrets>,
+    rng: Shared<Rng>,
+}
+
+#[derive(Clone, Copy)]
+struct Secrets {
+    current: Secret,
+    previous: Secret,
+    since: u32,
+}
+
+impl Drop for Cookies {
+    fn drop(&mut self) {
+        let secrets = self.secrets.get_mut();
+        sys::zeroize(&mut secrets.current);
+        sys::zeroize(&mut secrets.previous);
+    }
+}
+
+impl Cookies {
+    /// Cookies under new random secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`]; [`crate::error::Error::Tls`] from the generator.
+    pub fn new(rng: &Shared<Rng>) -> Result<Shared<Self>> {
+        let empty = || Self {
+            secrets: Cell::new(Secrets { current: [0; 32], previous: [0; 32], since: ticks_ms() }),
+            rng: rng.clone(),
+        };
+        Shared::new(empty, |cookies| {
+            let secrets = cookies.secrets.get_mut();
+            rng.fill(&mut secrets.current)?;
+            rng.fill(&mut secrets.previous)
+        })
+    }
+
+    /// The secrets of now: two lives after the last rotation both are new.
+    fn secrets(&self, now: u32) -> Result<Secrets> {
+        let age = |secrets: Secrets| now.wrapping_sub(secrets.since);
+        let secrets = atomically(|| self.secrets.get());
+        if age(secrets) < SECRET_LIFE_MS {
+            return Ok(secrets);
+        }
+        let mut fresh = Secrets { current: [0; 32], previous: secrets.current, since: now };
+        self.rng.fill(&mut fresh.current)?;
+        if age(secrets) >= SECRET_LIFE_MS.saturating_mul(2) {
+            self.rng.fill(&mut fresh.previous)?;
+        }
+        // Another thread may have been faster: its secrets are as good.
+        Ok(atomically(|| {
+            if age(self.secrets.get()) >= SECRET_LIFE_MS {
+                self.secrets.set(fresh);
+            }
+            self.secrets.get()
+        }))
+    }
+
+    fn mac(secret: &Secret, time: [u8; 4], id: &[u8]) -> Result<[u8; 32]> {
+        hmac(secret, &[&time, id])
+    }
+
+    /// A cookie for the client that `id` (its address, say) stands for.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`]; [`crate::error::Error::Tls`] from the generator.
+    pub fn write(&self, id: &[u8]) -> Result<[u8; COOKIE_LEN]> {
+        let now = ticks_ms();
+        let mut cookie = Self::mac(&self.secrets(now)?.current, now.to_be_bytes(), id)?;
+        // The time takes the place of the MAC's last bytes: 28 of them are plenty.
+        cookie.rotate_right(4);
+        for (to, from) in cookie.iter_mut().zip(now.to_be_bytes()) {
+            *to = from;
+        }
+        Ok(cookie)
+    }
+
+    /// Whether this is a cookie for that client, made not long ago.
+    #[must_use]
+    pub fn check(&self, cookie: &[u8], id: &[u8]) -> bool {
+        let Some((&time, tag)) = cookie.split_first_chunk::<4>() else { return false };
+        let now = ticks_ms();
+        let Ok(secrets) = self.secrets(now) else { return false };
+        let made_with = |secret| {
+            Self::mac(secret, time, id)
+                .is_ok_and(|mac| constant_time_eq(mac.first_chunk::<28>().map_or(&[], |mac| mac), tag))
+        };
+        now.wrapping_sub(u32::from_be_bytes(time)) <= COOKIE_LIFE_MS
+            && (made_with(&secrets.current) || made_with(&secrets.previous))
+    }
+}
 
 /// HMAC-SHA-256 (RFC 2104) of the parts, one after the other.
 ///

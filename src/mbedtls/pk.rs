@@ -3,7 +3,9 @@
 
 use core::cell::UnsafeCell;
 
-use super::{Chain, Rng, sys};
+use super::crt::Chain;
+use super::rng::Rng;
+use super::sys;
 use crate::error::{Error, Invalid, Result};
 
 /// A private key, EC or RSA.
@@ -118,7 +120,7 @@ impl PrivateKey {
             sys::mbedtls_mpi_write_binary(&raw const (*pair).d, scalar.as_mut_ptr(), scalar.len())
         };
         let found = ret == 0 && scalar.windows(PATTERN.len()).any(|window| window == PATTERN);
-        super::zeroize(&mut scalar);
+        sys::zeroize(&mut scalar);
         found
     }
 

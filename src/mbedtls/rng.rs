@@ -4,8 +4,9 @@
 use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
 
+use super::error::check;
 use super::sys;
-use crate::error::{Error, Result, check};
+use crate::error::{Error, Result};
 use crate::mem::Shared;
 
 /// A seeded CTR_DRBG (NIST SP 800-90A). Its lock against other threads is Mbed

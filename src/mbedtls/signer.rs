@@ -8,10 +8,12 @@
 
 use core::cell::Cell;
 use core::ffi::{c_int, c_void};
+use core::ptr::NonNull;
 
-use super::ssl::Call;
-use super::{PrivateKey, Rng, sys};
-use crate::io::Interruption;
+use super::pk::PrivateKey;
+use super::rng::{self, Rng};
+use super::sys;
+use crate::io::{self, Interruption};
 use crate::mem::{Box, Shared};
 
 /// The largest private scalar: secp521r1's.
@@ -26,8 +28,8 @@ pub(super) struct Signer {
     info: sys::mbedtls_pk_info_t,
     software: *const sys::mbedtls_pk_info_t,
     rng: Shared<Rng>,
-    /// The call under way; NULL between calls.
-    call: Cell<*mut Call<'static>>,
+    /// The host, by way of the call that is under way; `None` between calls.
+    host: Cell<Option<NonNull<dyn io::Signer>>>,
 }
 
 impl Signer {
@@ -44,7 +46,7 @@ impl Signer {
             info: unsafe { software.read() },
             software,
             rng: rng.clone(),
-            call: Cell::new(core::ptr::null_mut()),
+            host: Cell::new(None),
         })?;
         signer.info.sign_func = Some(sign);
         signer.key.pk_info = &raw const signer.info;
@@ -61,8 +63,8 @@ impl Signer {
         (&raw const *self).cast_mut().cast()
     }
 
-    pub(super) fn set_call(&self, call: *mut Call<'static>) {
-        self.call.set(call);
+    pub(super) fn set_host(&self, host: Option<NonNull<dyn io::Signer>>) {
+        self.host.set(host);
     }
 }
 
@@ -83,7 +85,7 @@ unsafe extern "C" fn sign(
     sig: *mut u8,
     sig_size: usize,
     sig_len: *mut usize,
-    f_rng: Option<super::rng::Function>,
+    f_rng: Option<rng::Function>,
     state: *mut c_void,
 ) -> c_int {
     // SAFETY: only this file makes keys with this function, for a connection whose
@@ -93,19 +95,20 @@ unsafe extern "C" fn sign(
     // Mbed TLS takes it that its output buffer ends where its own would.
     let sig_size = sig_size.min(SIGNATURE_MAX);
     // SAFETY: the key is an EC key; Mbed TLS's slices are valid for their lengths;
-    // the call is not NULL while the handshake that signs runs. None raises.
+    // the host is in reach while the handshake that signs runs, and nobody else uses it
+    // then. None raises.
     unsafe {
         let d = &raw const (*(*pk).pk_ctx.cast::<sys::mbedtls_ecp_keypair>()).d;
         let len = sys::mbedtls_mpi_size(d).min(SCALAR_MAX);
         let mut ret = sys::mbedtls_mpi_write_binary(d, scalar.as_mut_ptr(), len);
-        let made = match (signer.call.get().as_mut(), scalar.get(..len)) {
-            (Some(call), Some(key)) if ret == 0 => {
+        let made = match (signer.host.get(), scalar.get(..len)) {
+            (Some(mut host), Some(key)) if ret == 0 => {
                 let hash = core::slice::from_raw_parts(hash, hash_len);
-                call.sign(key, hash, core::slice::from_raw_parts_mut(sig, sig_size))
+                host.as_mut().sign(key, hash, core::slice::from_raw_parts_mut(sig, sig_size))
             }
             _ => Ok(None),
         };
-        super::zeroize(&mut scalar);
+        sys::zeroize(&mut scalar);
         if ret == 0 {
             ret = match (made, (*signer.software).sign_func) {
                 (Ok(Some(len)), _) if len <= sig_size => {

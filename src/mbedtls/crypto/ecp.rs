@@ -8,7 +8,7 @@
 
 use core::ffi::{c_int, c_void};
 
-use super::{rng, sys};
+use super::super::{rng, sys};
 use crate::error::{Error, Result};
 use crate::p256::{self, Number, Point, Scalar};
 
@@ -101,7 +101,7 @@ unsafe fn scalar(mpi: *const sys::mbedtls_mpi) -> Option<Scalar> {
     // SAFETY: by this function's contract.
     let mut number = unsafe { number(mpi)? };
     let scalar = Scalar::from_bytes(&number);
-    super::zeroize(&mut number);
+    sys::zeroize(&mut number);
     scalar
 }
 
@@ -132,8 +132,8 @@ unsafe fn write(r: *mut sys::mbedtls_ecp_point, point: &Point) -> c_int {
             .and_then(|()| check(sys::mbedtls_mpi_lset(&raw mut (*r).Z, 1)))
     };
     // Of a key agreement this is the secret.
-    super::zeroize(&mut x);
-    super::zeroize(&mut y);
+    sys::zeroize(&mut x);
+    sys::zeroize(&mut y);
     written.err().unwrap_or(0)
 }
 

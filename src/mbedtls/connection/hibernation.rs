@@ -33,19 +33,19 @@
 
 #[cfg(mbedtls_ssl_alpn)]
 use core::ffi::c_char;
-use core::ffi::{CStr, c_int};
+use core::ffi::c_int;
 use core::ptr::NonNull;
-#[cfg(exported_keys)]
-use core::{cell::UnsafeCell, ffi::c_void};
 
+use super::super::config::Config;
 #[cfg(all(hibernation, not(exported_keys)))]
-use super::key_schedule;
+use super::super::crypto::aes::key_schedule;
+use super::super::error::check;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-use super::psk::Seen;
-use super::ssl::{Agreed, Received};
-use super::{CID_MAX, Config, Outcome, Ssl, cipher_name, sys, zeroize};
-use crate::error::{Error, Result, check};
-use crate::io::{Host, Interruption};
+use super::super::psk::Seen;
+use super::super::sys::{self, zeroize};
+use super::call::Received;
+use super::ssl::{Agreed, Ssl};
+use crate::error::{Error, Result};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use crate::mem::Array;
 use crate::mem::{Box, Shared};
@@ -97,7 +97,7 @@ impl Suite {
     #[cfg(hibernation)]
     fn put_keys(self, ssl: &Ssl, transform: &sys::mbedtls_ssl_transform, room: &mut Room<'_>) -> Option<()> {
         #[cfg(exported_keys)]
-        let mut keys = ssl.keys.of(self, is_server(&ssl.config)).into_iter();
+        let mut keys = ssl.keys.of(self.key, ssl.config.is_server()).into_iter();
         #[cfg(not(exported_keys))]
         let _ = ssl;
         for (cipher, iv) in
@@ -206,12 +206,6 @@ impl Suite {
     }
 }
 
-#[cfg(any(exported_keys, mbedtls_ssl_handshake_with_psk_enabled))]
-fn is_server(config: &Config) -> bool {
-    // SAFETY: reads a field of the configuration.
-    unsafe { u32::from((*config.as_ptr()).endpoint) == sys::MBEDTLS_SSL_IS_SERVER }
-}
-
 fn copy(to: &mut [u8], from: &[u8]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
@@ -227,78 +221,6 @@ fn copy(to: &mut [u8], from: &[u8]) {
 unsafe fn behind(cipher: &sys::mbedtls_cipher_context_t) -> Option<&sys::mbedtls_aes_context> {
     // SAFETY: by this function's contract.
     Some(unsafe { NonNull::new(cipher.cipher_ctx)?.cast().as_ref() })
-}
-
-/// The keys of a connection whose ciphers do not tell: the client's and the server's for
-/// output, one behind the other, as the handshake has derived them.
-#[cfg(exported_keys)]
-pub(super) struct Keys(UnsafeCell<[u8; 2 * KEY_MAX]>);
-
-#[cfg(exported_keys)]
-impl Keys {
-    pub(super) fn new() -> Self {
-        Self(UnsafeCell::new([0; 2 * KEY_MAX]))
-    }
-
-    /// Has the handshakes of the connection that this is beside export their keys.
-    pub(super) fn install(&self, ctx: *mut sys::mbedtls_ssl_context) {
-        // SAFETY: sets fields; does not raise.
-        unsafe { sys::mbedtls_ssl_set_export_keys_cb(ctx, Some(export), self.0.get().cast()) };
-    }
-
-    /// Those for output and input.
-    fn of(&self, suite: Suite, server: bool) -> [&[u8]; 2] {
-        // SAFETY: written in handshakes only.
-        let mut keys = Bytes(unsafe { &*self.0.get() });
-        let (client, other) = (keys.take(suite.key), keys.take(suite.key));
-        if server { [other, client] } else { [client, other] }
-    }
-
-    /// Takes over what [`Self::of`] gave.
-    fn set(&mut self, [output, input]: [&[u8]; 2], server: bool) {
-        let [client, server] = if server { [input, output] } else { [output, input] };
-        let mut room = Room(self.0.get_mut());
-        room.put(client);
-        room.put(server);
-    }
-}
-
-#[cfg(exported_keys)]
-impl Drop for Keys {
-    fn drop(&mut self) {
-        zeroize(self.0.get_mut());
-    }
-}
-
-/// This is called from: `mbedtls_ssl_handshake` → `ssl_tls12_populate_transform`.
-#[cfg(exported_keys)]
-unsafe extern "C" fn export(
-    keys: *mut c_void,
-    kind: sys::mbedtls_ssl_key_export_type,
-    secret: *const u8,
-    len: usize,
-    client_random: *const u8,
-    server_random: *const u8,
-    prf: sys::mbedtls_tls_prf_types,
-) {
-    if kind != sys::MBEDTLS_SSL_KEY_EXPORT_TLS12_MASTER_SECRET {
-        return;
-    }
-    let mut seed = [0; 64];
-    // SAFETY: Mbed TLS gives random numbers of 32 bytes, and a secret of `len`; the keys are
-    // the connection's own. Where the function fails, it does so before it for the
-    // handshake as well. None raises.
-    unsafe {
-        let mut room = Room(&mut seed);
-        room.put(core::slice::from_raw_parts(server_random, 32));
-        room.put(core::slice::from_raw_parts(client_random, 32));
-        let label = c"key expansion".as_ptr();
-        let to = keys.cast::<u8>();
-        if sys::mbedtls_ssl_tls_prf(prf, secret, len, label, seed.as_ptr(), seed.len(), to, 2 * KEY_MAX) != 0
-        {
-            zeroize(core::slice::from_raw_parts_mut(to, 2 * KEY_MAX));
-        }
-    }
 }
 
 /// Reads bytes from the front.
@@ -338,26 +260,26 @@ impl<'a> Room<'a> {
 }
 
 /// What an [`Ssl`] has and is asked for, awake or asleep.
-struct Head {
-    config: Shared<Config>,
+pub(super) struct Head {
+    pub(super) config: Shared<Config>,
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
-    peer_cert: Option<Array<u8>>,
+    pub(super) peer_cert: Option<Array<u8>>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    psk: Seen,
+    pub(super) psk: Seen,
     #[cfg(mbedtls_ssl_alpn)]
     alpn: *const c_char,
-    verify_result: u32,
-    bad_records: u32,
-    suite: u16,
+    pub(super) verify_result: u32,
+    pub(super) bad_records: u32,
+    pub(super) suite: u16,
     #[cfg(mbedtls_ssl_proto_dtls)]
     mtu: u16,
     /// Bytes of the state that are behind this.
     len: u16,
     #[cfg(mbedtls_ssl_max_fragment_length)]
     fragment_length: u8,
-    datagram: bool,
+    pub(super) datagram: bool,
     /// Connection IDs are in use.
-    cids: bool,
+    pub(super) cids: bool,
 }
 
 /// A connection that hibernates. Its state is, one behind the other:
@@ -382,7 +304,7 @@ impl Asleep {
         }
     }
 
-    fn head(&self) -> &Head {
+    pub(super) fn head(&self) -> &Head {
         // SAFETY: written when this was made, and owned by it.
         unsafe { self.head.as_ref() }
     }
@@ -412,19 +334,19 @@ impl Asleep {
     }
 
     /// Own and the peer's Connection ID.
-    fn cids(&self) -> (&[u8], &[u8]) {
+    pub(super) fn cids(&self) -> (&[u8], &[u8]) {
         let mut state = self.input();
         state.take(if self.head().datagram { WINDOW } else { COUNTER });
         (state.take_short(), state.take_short())
     }
 
-    fn newest_record(&self) -> u64 {
+    pub(super) fn newest_record(&self) -> u64 {
         if self.head().datagram { self.input().take_u64() } else { 0 }
     }
 
     /// What a connection comes to if it is quiet, and of the kind. Nothing is left of it
     /// then but to be dropped.
-    fn of(ssl: &mut Ssl) -> Result<Option<Self>> {
+    pub(super) fn of(ssl: &mut Ssl) -> Result<Option<Self>> {
         if ssl.is_handshake_over() && ssl.agreed.suite == 0 {
             // For want of memory, the handshake's end has left the certificate where it was.
             ssl.release_handshake();
@@ -512,7 +434,7 @@ impl Asleep {
     }
 
     /// The connection that this was, to take its place: this is to be dropped at once.
-    fn wake(&mut self) -> Result<Box<Ssl>> {
+    pub(super) fn wake(&mut self) -> Result<Box<Ssl>> {
         let head = self.head();
         let Some(suite) = Suite::of(head.suite.into()) else { return Err(Error::NoMemory) };
         let mut ssl = Box::new(|| Ssl::new(head.config.clone()))?;
@@ -549,7 +471,7 @@ impl Asleep {
             let mut keys = Bytes(self.state());
             let output = keys.take(suite.key);
             keys.take(suite.fixed_iv);
-            let server = is_server(&ssl.config);
+            let server = ssl.config.is_server();
             ssl.keys.set([output, keys.take(suite.key)], server);
         }
         suite.set_up(ctx, &mut state)?;
@@ -664,294 +586,5 @@ impl Ssl {
             }
         }
         &[]
-    }
-}
-
-/// A connection, awake or asleep. What it is asked about itself it answers alike.
-pub enum Connection {
-    /// With all that Mbed TLS has of it.
-    Awake(Box<Ssl>),
-    /// With what it takes to make that again.
-    Asleep(Asleep),
-}
-
-impl Connection {
-    /// Wakes it if it is asleep.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoMemory`]; it is still asleep then.
-    pub fn wake(&mut self) -> Result<&mut Ssl> {
-        if let Self::Asleep(asleep) = self {
-            // What is replaced is wiped.
-            *self = Self::Awake(asleep.wake()?);
-        }
-        match self {
-            Self::Awake(ssl) => Ok(ssl),
-            Self::Asleep(_) => Err(Error::NoMemory),
-        }
-    }
-
-    /// Puts it to sleep if it is quiet, and one that can; whether it sleeps now.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoMemory`]; it is still awake then.
-    pub fn hibernate(&mut self) -> Result<bool> {
-        if let Self::Awake(ssl) = self {
-            let Some(asleep) = Asleep::of(ssl)? else { return Ok(false) };
-            *self = Self::Asleep(asleep);
-        }
-        Ok(true)
-    }
-
-    /// After how many milliseconds one that is awake is to hibernate by itself, if at all.
-    #[must_use]
-    pub fn hibernate_after(&self) -> Option<u32> {
-        match self {
-            Self::Awake(ssl) => ssl.config.hibernate_after(),
-            Self::Asleep(_) => None,
-        }
-    }
-
-    /// Whether it sleeps.
-    #[must_use]
-    pub fn is_asleep(&self) -> bool {
-        matches!(self, Self::Asleep(_))
-    }
-
-    fn call(&mut self, call: impl FnOnce(&mut Ssl) -> Outcome) -> Outcome {
-        match self.wake() {
-            Ok(ssl) => call(ssl),
-            Err(_) => Outcome {
-                ret: sys::MBEDTLS_ERR_SSL_WANT_WRITE,
-                interruption: Some(Interruption::NoMemory),
-                verdict: 0,
-                end_of_stream: false,
-            },
-        }
-    }
-
-    /// As [`Ssl::handshake`].
-    pub fn handshake(&mut self, host: &mut dyn Host) -> Outcome {
-        self.call(|ssl| ssl.handshake(host))
-    }
-
-    /// As [`Ssl::read`].
-    pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Outcome {
-        self.call(|ssl| ssl.read(host, buf))
-    }
-
-    /// As [`Ssl::write`].
-    pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Outcome {
-        self.call(|ssl| ssl.write(host, buf))
-    }
-
-    /// As [`Ssl::close_notify`].
-    pub fn close_notify(&mut self, host: &mut dyn Host) -> Outcome {
-        self.call(|ssl| ssl.close_notify(host))
-    }
-
-    /// As [`Ssl::fatal_alert`].
-    pub fn fatal_alert(&mut self, host: &mut dyn Host, description: u32) -> Outcome {
-        self.call(|ssl| ssl.fatal_alert(host, description))
-    }
-
-    /// As [`Ssl::reconnected`].
-    pub fn reconnected(&mut self) {
-        if let Self::Awake(ssl) = self {
-            ssl.reconnected();
-        }
-    }
-
-    /// As [`Ssl::release_handshake`].
-    pub fn release_handshake(&mut self) {
-        if let Self::Awake(ssl) = self {
-            ssl.release_handshake();
-        }
-    }
-
-    /// As [`Ssl::is_datagram`].
-    #[must_use]
-    pub fn is_datagram(&self) -> bool {
-        match self {
-            Self::Awake(ssl) => ssl.is_datagram(),
-            Self::Asleep(asleep) => asleep.head().datagram,
-        }
-    }
-
-    /// As [`Ssl::is_handshake_over`].
-    #[must_use]
-    pub fn is_handshake_over(&self) -> bool {
-        match self {
-            Self::Awake(ssl) => ssl.is_handshake_over(),
-            Self::Asleep(_) => true,
-        }
-    }
-
-    /// As [`Ssl::is_alert_last`].
-    #[must_use]
-    pub fn is_alert_last(&self) -> bool {
-        match self {
-            Self::Awake(ssl) => ssl.is_alert_last(),
-            Self::Asleep(_) => false,
-        }
-    }
-
-    /// As [`Ssl::is_record_in_flight`].
-    #[must_use]
-    pub fn is_record_in_flight(&self) -> bool {
-        match self {
-            Self::Awake(ssl) => ssl.is_record_in_flight(),
-            Self::Asleep(_) => false,
-        }
-    }
-
-    /// As [`Ssl::verify_result`].
-    #[must_use]
-    pub fn verify_result(&self) -> u32 {
-        match self {
-            Self::Awake(ssl) => ssl.verify_result(),
-            Self::Asleep(asleep) => asleep.head().verify_result,
-        }
-    }
-
-    /// As [`Ssl::peer_verified`].
-    #[must_use]
-    pub fn peer_verified(&self) -> bool {
-        match self {
-            Self::Awake(ssl) => ssl.peer_verified(),
-            Self::Asleep(asleep) => asleep.head().config.verifies() && asleep.head().verify_result == 0,
-        }
-    }
-
-    /// As [`Ssl::bytes_available`].
-    #[must_use]
-    pub fn bytes_available(&self) -> usize {
-        match self {
-            Self::Awake(ssl) => ssl.bytes_available(),
-            Self::Asleep(_) => 0,
-        }
-    }
-
-    /// As [`Ssl::has_pending`].
-    #[must_use]
-    pub fn has_pending(&self) -> bool {
-        match self {
-            Self::Awake(ssl) => ssl.has_pending(),
-            Self::Asleep(_) => false,
-        }
-    }
-
-    /// As [`Ssl::cipher`].
-    #[must_use]
-    pub fn cipher(&self) -> Option<&'static CStr> {
-        match self {
-            Self::Awake(ssl) => ssl.cipher(),
-            Self::Asleep(asleep) => cipher_name(asleep.head().suite.into()),
-        }
-    }
-
-    /// As [`Ssl::version`].
-    #[must_use]
-    pub fn version(&self) -> Option<&'static CStr> {
-        match self {
-            Self::Awake(ssl) => ssl.version(),
-            Self::Asleep(asleep) => Some(if asleep.head().datagram { c"DTLSv1.2" } else { c"TLSv1.2" }),
-        }
-    }
-
-    /// As [`Ssl::own_cid`].
-    #[must_use]
-    pub fn own_cid(&self) -> &[u8] {
-        match self {
-            Self::Awake(ssl) => ssl.own_cid(),
-            Self::Asleep(asleep) => asleep.cids().0,
-        }
-    }
-
-    /// As [`Ssl::bad_records`].
-    #[must_use]
-    pub fn bad_records(&self) -> u32 {
-        match self {
-            Self::Awake(ssl) => ssl.bad_records(),
-            Self::Asleep(asleep) => asleep.head().bad_records,
-        }
-    }
-
-    /// As [`Ssl::newest_record`].
-    #[must_use]
-    pub fn newest_record(&self) -> u64 {
-        match self {
-            Self::Awake(ssl) => ssl.newest_record(),
-            Self::Asleep(asleep) => asleep.newest_record(),
-        }
-    }
-
-    /// As [`Ssl::retransmission_in`].
-    #[must_use]
-    pub fn retransmission_in(&self, now: u32) -> Option<u32> {
-        match self {
-            Self::Awake(ssl) => ssl.retransmission_in(now),
-            Self::Asleep(_) => None,
-        }
-    }
-
-    /// As [`Ssl::psk_identity`].
-    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    #[must_use]
-    pub fn psk_identity(&self) -> Option<&[u8]> {
-        match self {
-            Self::Awake(ssl) => ssl.psk_identity(),
-            Self::Asleep(asleep) => {
-                asleep.head().psk.shown.as_deref().filter(|_| is_server(&asleep.head().config))
-            }
-        }
-    }
-
-    /// As [`Ssl::psk_identity_hint`].
-    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    #[must_use]
-    pub fn psk_identity_hint(&self) -> Option<&[u8]> {
-        match self {
-            Self::Awake(ssl) => ssl.psk_identity_hint(),
-            Self::Asleep(asleep) => {
-                asleep.head().psk.shown.as_deref().filter(|_| !is_server(&asleep.head().config))
-            }
-        }
-    }
-
-    /// As [`Ssl::peer_cid`].
-    #[must_use]
-    pub fn peer_cid(&self, cid: &mut [u8; CID_MAX]) -> Option<usize> {
-        match self {
-            Self::Awake(ssl) => ssl.peer_cid(cid),
-            Self::Asleep(asleep) => {
-                let (_, peer) = asleep.cids();
-                copy(cid, peer);
-                asleep.head().cids.then_some(peer.len())
-            }
-        }
-    }
-
-    /// As [`Ssl::peer_cert`].
-    #[must_use]
-    pub fn peer_cert(&self) -> Option<&[u8]> {
-        match self {
-            Self::Awake(ssl) => ssl.peer_cert(),
-            #[cfg(mbedtls_ssl_keep_peer_certificate)]
-            Self::Asleep(asleep) => asleep.head().peer_cert.as_deref(),
-            #[cfg(not(mbedtls_ssl_keep_peer_certificate))]
-            Self::Asleep(_) => None,
-        }
-    }
-
-    /// As [`Ssl::max_out_payload`], of one that is awake.
-    #[must_use]
-    pub fn max_out_payload(&self) -> usize {
-        match self {
-            Self::Awake(ssl) => ssl.max_out_payload(),
-            Self::Asleep(_) => 0,
-        }
     }
 }

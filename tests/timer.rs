@@ -5,7 +5,7 @@
 
 mod common;
 
-use micropython_ssl::dtls::{Passed, Timer};
+use micropython_ssl::timer::{Passed, Timer};
 
 /// Moments to start at, the wrap-around of the clock among them.
 const STARTS: [u32; 7] = [0, 1, 0x7fff_ffff, 0x8000_0000, u32::MAX - 3999, u32::MAX - 1, u32::MAX];

@@ -6,7 +6,7 @@
 //! Written for Mbed TLS 3.6: each bound is what `ssl_client.c`, `ssl_tls12_client.c`,
 //! `ssl_tls12_server.c` and `ssl_tls.c` write, and something to spare.
 
-use super::sys;
+use super::super::sys;
 
 /// Types and lengths, randoms, session ids, and extensions that do not depend on
 /// anything: of either hello 150 bytes at most.
@@ -24,7 +24,7 @@ const RSA: usize = 1024 + 16;
 const SHORT: usize = 40;
 /// A client's identity, or a server's hint.
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-const PSK: usize = 2 + crate::psk::IDENTITY_MAX;
+const PSK: usize = 2 + super::super::psk::IDENTITY_MAX;
 #[cfg(not(mbedtls_ssl_handshake_with_psk_enabled))]
 const PSK: usize = 0;
 

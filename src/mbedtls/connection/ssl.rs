@@ -1,18 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A connection's Mbed TLS state, and Mbed TLS's way back to the host.
+//! A connection that is awake: Mbed TLS's state of it, and what is asked of that.
 
 use core::cell::{Cell, UnsafeCell};
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int};
+use core::ptr::NonNull;
 
-use super::records::{ALERT, Input, Output};
-use super::{Config, Transport, static_str, sys};
-use crate::dtls::{self, Passed, Timer};
-use crate::error::{Result, check};
+use super::super::config::{Config, Transport};
+use super::super::error::check;
+use super::super::names::{self, static_str};
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+use super::super::psk::Seen;
+use super::super::{crt, sys};
+use super::call::{Call, Outcome, Received, recv, send, verify};
+#[cfg(exported_keys)]
+use super::exported_keys::Keys;
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+use super::psk;
+use super::records::{ALERT, Buffers};
+use super::retransmission::{CallTimer, get_timer, set_timer};
+use crate::error::Result;
 use crate::io::{Host, Interruption};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use crate::mem::Array;
 use crate::mem::{Box, Shared};
 use crate::micropython_sys::mpglue_free;
+use crate::timer::Timer;
 
 /// An `mbedtls_ssl_context`, its configuration and its timer. It does not move
 /// once set up.
@@ -20,31 +32,22 @@ pub struct Ssl {
     pub(super) ctx: UnsafeCell<sys::mbedtls_ssl_context>,
     /// What only datagrams have.
     datagrams: Option<Box<Datagrams>>,
-    pub(super) output: Output,
-    pub(super) input: Input,
+    buffers: Buffers,
     pub(super) agreed: Agreed,
     /// The peer's certificate as DER, once the handshake is over.
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     pub(super) peer_cert: Option<Array<u8>>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    pub(super) psk: super::psk::Seen,
+    pub(super) psk: Seen,
     pub(super) config: Shared<Config>,
     #[cfg(exported_keys)]
-    pub(super) keys: super::hibernation::Keys,
+    pub(super) keys: Keys,
 }
 
 struct Datagrams {
     timer: CallTimer,
     /// What came of them so far.
     received: Received,
-}
-
-/// The retransmission timer as Mbed TLS's callbacks see it: it reads the clock
-/// of the call that is under way.
-struct CallTimer {
-    timer: Cell<Timer>,
-    /// NULL between calls.
-    call: Cell<*const Call<'static>>,
 }
 
 /// What is kept of the session once the handshake is over.
@@ -55,264 +58,6 @@ pub(super) struct Agreed {
     pub(super) verify_result: u32,
 }
 
-/// What is kept of datagrams that came.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Received {
-    pub(super) bad_records: u32,
-    /// The end of the random number of the hello that made this connection.
-    pub(super) hello: Option<dtls::HelloRandom>,
-    /// That of a hello which came since, and may be a client's that begins anew.
-    pub(super) new_hello: Option<dtls::HelloRandom>,
-}
-
-/// What one call on a connection may call out to, and what came of it. It lives
-/// for that call, on the stack.
-pub struct Call<'host> {
-    pub(super) host: &'host mut dyn Host,
-    pub(super) datagram: bool,
-    /// The connection; its fields are touched only while Mbed TLS calls out.
-    pub(super) ssl: *mut sys::mbedtls_ssl_context,
-    pub(super) input: *mut Input,
-    pub(super) output: *mut Output,
-    received: Received,
-    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    pub(super) config: *const Config,
-    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    pub(super) psk: *mut super::psk::Seen,
-    /// The handshake's own function while it is replaced.
-    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    pub(super) update_checksum: super::psk::UpdateChecksum,
-    /// The transport raised: it is not asked again in this call.
-    transport_raised: bool,
-    outcome: Outcome,
-}
-
-/// What a call came to.
-#[derive(Clone, Copy, Debug)]
-pub struct Outcome {
-    /// Mbed TLS's return value.
-    pub ret: c_int,
-    /// Why the transport or the verifier did not do its work, if so.
-    pub interruption: Option<Interruption>,
-    /// The number that the verifier refused with; 0: it did not.
-    pub verdict: i32,
-    /// Whether the transport said that its stream has ended.
-    pub end_of_stream: bool,
-}
-
-impl Call<'_> {
-    fn transported(&mut self, result: core::result::Result<usize, Interruption>, want: c_int) -> c_int {
-        match result {
-            Ok(n) => c_int::try_from(n).unwrap_or(c_int::MAX),
-            Err(why) => {
-                self.transport_raised = why == Interruption::Raised;
-                self.interrupted(why);
-                // Whatever stopped the transport, the connection is not to
-                // blame: it goes on where it stopped when called again.
-                want
-            }
-        }
-    }
-
-    /// A signature by the host's key, DER; `None`: by the key in memory.
-    pub(super) fn sign(
-        &mut self,
-        key: &[u8],
-        hash: &[u8],
-        signature: &mut [u8],
-    ) -> core::result::Result<Option<usize>, Interruption> {
-        let result = self.host.sign(key, hash, signature);
-        if let Err(why) = result {
-            self.interrupted(why);
-        }
-        result
-    }
-
-    /// One datagram, of which Mbed TLS gets what it can stand:
-    ///
-    /// - whole records only. It takes up to 12 bytes behind the last one for an
-    ///   internal error, and anybody can send them;
-    /// - as the first thing that a server gets, a ClientHello: it fails for
-    ///   anything else;
-    /// - not the hello once more that made the connection, doubled or replayed: it
-    ///   has a good cookie, so a connection that is open would begin anew.
-    ///
-    /// `None`: it gets nothing of this one.
-    fn recv_datagram(&mut self) -> core::result::Result<Option<usize>, Interruption> {
-        self.count_bad_records();
-        // SAFETY: reads fields of the connection whose call is under way.
-        let (server, state, cid) = unsafe {
-            let ssl = &*self.ssl;
-            #[cfg(mbedtls_ssl_dtls_connection_id)]
-            let cid = usize::from(ssl.own_cid_len);
-            #[cfg(not(mbedtls_ssl_dtls_connection_id))]
-            let cid = 0;
-            ((*ssl.conf).endpoint == sys::MBEDTLS_SSL_IS_SERVER as u8, ssl.state, cid)
-        };
-        let over = state >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
-        let datagram = match self.waiting_datagram() {
-            Some(datagram) => datagram,
-            None => self.read_datagram(over)?,
-        };
-        if datagram.is_empty() {
-            // It ends nothing, and is no record.
-            return Err(Interruption::WouldBlock);
-        }
-        let n = datagram.len();
-        let records = dtls::records(datagram, cid);
-        let hello = dtls::client_hello_random(datagram.get(..records.len).unwrap_or_default());
-        if server && !over && state <= sys::MBEDTLS_SSL_CLIENT_HELLO as c_int {
-            if hello.is_none() {
-                return Ok(None);
-            }
-            self.received.hello = hello;
-        } else if server && over && hello.is_some() {
-            if hello == self.received.hello {
-                return Ok(None);
-            }
-            self.received.new_hello = hello;
-        }
-        if records.len == 0 {
-            return Ok(None);
-        }
-        let anew = server && records.may_begin_anew;
-        // SAFETY: the connection's, whose call is under way; nobody else uses it until then.
-        unsafe { (*self.input).hello = anew };
-        if over && anew {
-            // Nobody's, or one that is sent again.
-            return Ok(self.prepare_answer(true).then_some(records.len));
-        }
-        if over {
-            self.answer_datagram(n)?;
-        }
-        Ok(Some(records.len))
-    }
-
-    /// Takes over the count of bad records: Mbed TLS 3.6.6 has it in the field that
-    /// says how much of a stream's handshake message has come, and if that is not 0
-    /// does not look at the length of the next one, be it a datagram's.
-    fn count_bad_records(&mut self) {
-        if self.datagram {
-            // SAFETY: Mbed TLS is calling out, or not running.
-            let count = unsafe { &mut (*self.ssl).badmac_seen_or_in_hsfraglen };
-            self.received.bad_records = self.received.bad_records.saturating_add(core::mem::take(count));
-        }
-    }
-
-    /// Keeps the first exception, and want of memory until there is one: an alert that
-    /// does not get out is a consequence. Anything else is overtaken by what comes later.
-    pub(super) fn interrupted(&mut self, why: Interruption) {
-        match (self.outcome.interruption, why) {
-            (Some(Interruption::Raised), _) => {}
-            (Some(Interruption::NoMemory), why) if why != Interruption::Raised => {}
-            _ => self.outcome.interruption = Some(why),
-        }
-    }
-}
-
-/// This is called from: `mbedtls_ssl_read`, `_write`, `_handshake`, `_close_notify`
-/// → `mbedtls_ssl_fetch_input`.
-unsafe extern "C" fn recv(ctx: *mut c_void, _buf: *mut u8, len: usize) -> c_int {
-    // SAFETY: ctx is the Call that `Ssl::call` installed for as long as it runs.
-    let call = unsafe { &mut *ctx.cast::<Call<'_>>() };
-    if call.transport_raised {
-        return sys::MBEDTLS_ERR_SSL_WANT_READ;
-    }
-    // Where the bytes go need not be `_buf` any more.
-    let result = if call.datagram {
-        match call.recv_datagram() {
-            Ok(Some(n)) => Ok(n),
-            Ok(None) => {
-                // The caller calls again: Mbed TLS looks at the timer then.
-                call.outcome.interruption = None;
-                return sys::MBEDTLS_ERR_SSL_WANT_READ;
-            }
-            Err(why) => Err(why),
-        }
-    } else {
-        match call.recv_stream(len) {
-            Ok(Some(n)) => Ok(n),
-            // Mbed TLS's answer to a record longer than its buffer.
-            Ok(None) => return sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA,
-            Err(why) => Err(why),
-        }
-    };
-    let result = match result {
-        Ok(0) => {
-            call.outcome.end_of_stream = true;
-            Ok(0)
-        }
-        result => result,
-    };
-    call.transported(result, sys::MBEDTLS_ERR_SSL_WANT_READ)
-}
-
-/// This is called from: the same → `mbedtls_ssl_flush_output`.
-unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usize) -> c_int {
-    // SAFETY: as in `recv`.
-    let call = unsafe { &mut *ctx.cast::<Call<'_>>() };
-    if call.transport_raised {
-        return sys::MBEDTLS_ERR_SSL_WANT_WRITE;
-    }
-    // SAFETY: Mbed TLS gives its own output buffer, initialised, `len` bytes long.
-    let buf = unsafe { core::slice::from_raw_parts(buf, len) };
-    let result = match call.host.send(buf) {
-        // Mbed TLS would take nothing written for everything written.
-        Ok(0) => Err(Interruption::WouldBlock),
-        result => result,
-    };
-    call.transported(result, sys::MBEDTLS_ERR_SSL_WANT_WRITE)
-}
-
-/// This is called from: `mbedtls_ssl_handshake` → `mbedtls_ssl_parse_certificate`
-/// → `mbedtls_x509_crt_verify_restartable`.
-unsafe extern "C" fn verify(
-    ctx: *mut c_void,
-    cert: *mut sys::mbedtls_x509_crt,
-    depth: c_int,
-    _flags: *mut u32,
-) -> c_int {
-    // SAFETY: as in `recv`.
-    let call = unsafe { &mut *ctx.cast::<Call<'_>>() };
-    // SAFETY: Mbed TLS gives a parsed certificate that lives longer than this call.
-    let der = unsafe { super::crt::der(&*cert) };
-    match call.host.verify(der, depth) {
-        Ok(0) => return 0,
-        Ok(verdict) => call.outcome.verdict = verdict,
-        Err(why) => call.interrupted(why),
-    }
-    sys::MBEDTLS_ERR_X509_FATAL_ERROR
-}
-
-impl CallTimer {
-    fn now(&self) -> Option<u32> {
-        // SAFETY: not NULL only while `Ssl::call` runs, which owns the Call; the
-        // clock needs no exclusive access to the host.
-        unsafe { self.call.get().as_ref() }.map(|call| call.host.ticks_ms())
-    }
-}
-
-/// This is called from: `mbedtls_ssl_handshake` and `_read` → `mbedtls_ssl_set_timer`.
-unsafe extern "C" fn set_timer(ctx: *mut c_void, intermediate: u32, last: u32) {
-    // SAFETY: ctx is the timer beside the connection it was installed in.
-    let timer = unsafe { &*ctx.cast::<CallTimer>() };
-    // Outside of a call (setup) only cancelling happens.
-    timer.timer.set(timer.now().map_or_else(Timer::default, |now| Timer::started(now, intermediate, last)));
-}
-
-/// This is called from: `mbedtls_ssl_handshake` and `_read` → `mbedtls_ssl_check_timer`.
-unsafe extern "C" fn get_timer(ctx: *mut c_void) -> c_int {
-    // SAFETY: as in `set_timer`.
-    let timer = unsafe { &*ctx.cast::<CallTimer>() };
-    let passed = timer.now().map_or(Passed::Cancelled, |now| timer.timer.get().passed(now));
-    match passed {
-        Passed::Cancelled => -1,
-        Passed::Nothing => 0,
-        Passed::Intermediate => 1,
-        Passed::Last => 2,
-    }
-}
-
 impl Ssl {
     /// A connection to be, still to be [set up](Self::setup) where it will stay.
     #[must_use]
@@ -321,16 +66,15 @@ impl Ssl {
             // SAFETY: zeroed is what mbedtls_ssl_init makes of it.
             ctx: unsafe { UnsafeCell::new(core::mem::zeroed()) },
             datagrams: None,
-            output: Output::Whole,
-            input: Input::new(),
+            buffers: Buffers::new(),
             agreed: Agreed::default(),
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             peer_cert: None,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-            psk: super::psk::Seen::default(),
+            psk: Seen::default(),
             config,
             #[cfg(exported_keys)]
-            keys: super::hibernation::Keys::new(),
+            keys: Keys::new(),
         }
     }
 
@@ -348,7 +92,8 @@ impl Ssl {
         }
         #[cfg(exported_keys)]
         self.keys.install(ctx);
-        self.begin(self.config.as_ptr())
+        // SAFETY: the object is initialised; the connection keeps its configuration.
+        unsafe { self.buffers.begin(ctx, self.config.as_ptr()) }
     }
 
     /// What only datagrams have; the connection is initialised.
@@ -430,7 +175,7 @@ impl Ssl {
     /// Writes the Connection ID that the peer wants to be called by to `cid`, and
     /// returns its length; `None` if Connection IDs were not agreed on.
     #[must_use]
-    pub fn peer_cid(&self, cid: &mut [u8; super::CID_MAX]) -> Option<usize> {
+    pub fn peer_cid(&self, cid: &mut [u8; names::CID_MAX]) -> Option<usize> {
         #[cfg(mbedtls_ssl_dtls_connection_id)]
         {
             let (mut enabled, mut len) = (0, 0);
@@ -466,7 +211,7 @@ impl Ssl {
         }
         #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
         {
-            self.psk = super::psk::Seen::default();
+            self.psk = Seen::default();
         }
         #[cfg(mbedtls_ssl_keep_peer_certificate)]
         {
@@ -499,19 +244,20 @@ impl Ssl {
         run: impl FnOnce(*mut sys::mbedtls_ssl_context, usize) -> c_int,
     ) -> Outcome {
         let mut outcome = Outcome { ret: 0, interruption: None, verdict: 0, end_of_stream: false };
-        let Ok(payload) = self.take_output(payload) else {
+        let ctx = self.ctx.get();
+        // SAFETY: the connection is beside its buffers, and set up.
+        let Ok(payload) = (unsafe { self.buffers.output.take(ctx, payload) }) else {
             outcome.ret = sys::MBEDTLS_ERR_SSL_WANT_WRITE;
             outcome.interruption = Some(Interruption::NoMemory);
             return outcome;
         };
-        let ctx = self.ctx.get();
         let (datagram, received) = (self.is_datagram(), self.received());
         let mut call = Call {
             host,
             datagram,
             ssl: ctx,
-            input: &raw mut self.input,
-            output: &raw mut self.output,
+            input: &raw mut self.buffers.input,
+            output: &raw mut self.buffers.output,
             received,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             config: &raw const *self.config,
@@ -532,9 +278,9 @@ impl Ssl {
         if let Some(datagrams) = &self.datagrams {
             datagrams.timer.call.set(handle.cast::<Call<'static>>());
         }
-        self.config.set_call(handle.cast::<Call<'static>>());
+        self.config.set_host(NonNull::new(handle.cast::<Call<'static>>()).map(|call| call as _));
         let ret = run(ctx, payload);
-        self.config.set_call(core::ptr::null_mut());
+        self.config.set_host(None);
         // SAFETY: takes back what was installed above.
         unsafe {
             sys::mbedtls_ssl_set_bio(ctx, core::ptr::null_mut(), None, None, None);
@@ -546,8 +292,8 @@ impl Ssl {
             datagrams.received = call.received;
         }
         let outcome = Outcome { ret, ..call.outcome };
-        self.park_output();
-        self.park_input();
+        // SAFETY: as above; the call is over.
+        unsafe { self.buffers.park(ctx) };
         outcome
     }
 
@@ -565,14 +311,14 @@ impl Ssl {
                 let mut ret = (*(*ctx).p_bio.cast::<Call<'_>>()).begin_step();
                 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
                 if ret == 0 {
-                    ret = super::psk::before_step(ctx);
+                    ret = psk::before_step(ctx);
                 }
                 if ret == 0 && state == (*ctx).state {
                     ret = sys::mbedtls_ssl_handshake_step(ctx);
                 }
                 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
                 {
-                    ret = super::psk::after_step(ctx, state, ret);
+                    ret = psk::after_step(ctx, state, ret);
                 }
                 if ret != 0 {
                     return ret;
@@ -585,25 +331,20 @@ impl Ssl {
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     #[must_use]
     pub fn psk_identity(&self) -> Option<&[u8]> {
-        self.psk.shown.as_deref().filter(|_| !self.is_client())
+        self.psk.shown.as_deref().filter(|_| self.config.is_server())
     }
 
     /// The identity hint that the server has sent, at a client.
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     #[must_use]
     pub fn psk_identity_hint(&self) -> Option<&[u8]> {
-        self.psk.shown.as_deref().filter(|_| self.is_client())
-    }
-
-    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    fn is_client(&self) -> bool {
-        // SAFETY: reads the connection's configuration, which lives as long.
-        unsafe { (*self.config.as_ptr()).endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8 }
+        self.psk.shown.as_deref().filter(|_| !self.config.is_server())
     }
 
     /// `mbedtls_ssl_read`.
     pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Outcome {
-        let answer = self.answer();
+        // SAFETY: the connection is beside its buffers, and set up.
+        let answer = unsafe { self.buffers.answer(self.ctx.get()) };
         // SAFETY: the connection is set up, the slice valid; does not raise.
         self.call(host, answer, |ctx, _| unsafe {
             match (*(*ctx).p_bio.cast::<Call<'_>>()).begin_read() {
@@ -635,6 +376,22 @@ impl Ssl {
         })
     }
 
+    /// The buffers of a connection that goes on with records, a stream's input with this
+    /// counter. Configuration and transform are set.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`].
+    pub(super) fn resume(&mut self, counter: &[u8]) -> Result<()> {
+        // SAFETY: as said above.
+        unsafe { self.buffers.resume(self.ctx.get(), counter) }
+    }
+
+    /// Whether a record's header has come for which there was no memory.
+    pub(super) fn is_header_held(&self) -> bool {
+        self.buffers.input.held != 0
+    }
+
     /// Whether datagrams carry the records.
     #[must_use]
     pub fn is_datagram(&self) -> bool {
@@ -656,7 +413,7 @@ impl Ssl {
     /// Lets go of what only the handshake needed: of the peer's parsed chain, several
     /// times as large as what is ever asked for, its first certificate's DER stays, if
     /// the context has it kept (without memory for the copy, the chain does); of TLS 1.2's
-    /// session, whose secret is for resumption, what [`Agreed`] has.
+    /// session, whose secret is for resumption, what `Agreed` has.
     pub fn release_handshake(&mut self) {
         let ctx = self.ctx.get();
         // SAFETY: Mbed TLS 3.6 owns the session through `session`, and its chain through
@@ -668,7 +425,7 @@ impl Ssl {
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             if let Some(cert) = session.peer_cert.as_ref() {
                 if self.config.keeps_peer_cert() {
-                    let Ok(copy) = Array::copy_of(super::crt::der(cert)) else { return };
+                    let Ok(copy) = Array::copy_of(crt::der(cert)) else { return };
                     self.peer_cert = Some(copy);
                 }
                 sys::mbedtls_x509_crt_free(session.peer_cert);
@@ -747,14 +504,14 @@ impl Ssl {
     #[must_use]
     pub fn has_pending(&self) -> bool {
         // SAFETY: reads the connection; does not raise.
-        self.input.is_waiting() || unsafe { sys::mbedtls_ssl_check_pending(self.ctx.get()) != 0 }
+        self.buffers.input.is_waiting() || unsafe { sys::mbedtls_ssl_check_pending(self.ctx.get()) != 0 }
     }
 
     /// The name of the cipher suite agreed on.
     #[must_use]
     pub fn cipher(&self) -> Option<&'static CStr> {
         if self.agreed.suite != 0 {
-            return super::cipher_name(self.agreed.suite);
+            return names::cipher_name(self.agreed.suite);
         }
         // SAFETY: returns NULL or a static string; does not raise.
         unsafe { static_str(sys::mbedtls_ssl_get_ciphersuite(self.ctx.get())) }
@@ -774,9 +531,7 @@ impl Ssl {
         {
             self.peer_cert.as_deref().or_else(|| {
                 // SAFETY: NULL, or a parsed certificate that lives with the session.
-                unsafe {
-                    sys::mbedtls_ssl_get_peer_cert(self.ctx.get()).as_ref().map(|cert| super::crt::der(cert))
-                }
+                unsafe { sys::mbedtls_ssl_get_peer_cert(self.ctx.get()).as_ref().map(|cert| crt::der(cert)) }
             })
         }
         #[cfg(not(mbedtls_ssl_keep_peer_certificate))]
@@ -786,12 +541,11 @@ impl Ssl {
 
 impl Drop for Ssl {
     fn drop(&mut self) {
-        if self.output != Output::Whole {
-            self.drop_output();
-        }
-        self.drop_input();
         // SAFETY: the object is initialised or zeroed; the configuration is
-        // dropped after it; does not raise, and calls nothing out.
-        unsafe { sys::mbedtls_ssl_free(self.ctx.get()) };
+        // dropped after it; none raises, and calls anything out.
+        unsafe {
+            self.buffers.free(self.ctx.get());
+            sys::mbedtls_ssl_free(self.ctx.get());
+        }
     }
 }

@@ -67,9 +67,10 @@
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
 
-use super::ssl::Call;
-use super::{Ssl, messages, sys, zeroize};
-use crate::error::{Error, Result, check};
+use super::super::error::check;
+use super::super::sys::{self, zeroize};
+use super::messages;
+use crate::error::{Error, Result};
 use crate::io::Interruption;
 use crate::micropython_sys::{mpglue_calloc, mpglue_free};
 
@@ -80,9 +81,9 @@ pub const ON_DEMAND: bool = cfg!(all(feature = "record-buffers", not(mbedtls_ssl
 /// The payload of an alert: level and description.
 pub(super) const ALERT: usize = 2;
 /// The record counter before the header.
-const COUNTER: usize = 8;
+pub(super) const COUNTER: usize = 8;
 /// A record's header: type, version, length.
-const HEADER: usize = 5;
+pub(super) const HEADER: usize = 5;
 /// Room to round to the cipher's block.
 const BLOCK: usize = 16;
 /// What a record of a handshake has beside its content, whatever is being agreed on:
@@ -91,15 +92,15 @@ const BLOCK: usize = 16;
 const EXPANSION: usize = HEADER + 16 + 48 + BLOCK;
 const DATAGRAM_EXPANSION: usize = EXPANSION + COUNTER + 32 + BLOCK;
 /// The sizes of Mbed TLS's own buffers, and what a message may have in the second.
-const WHOLE: usize = sys::MBEDTLS_SSL_IN_BUFFER_LEN as usize;
-const WHOLE_OUT: usize = sys::MBEDTLS_SSL_OUT_BUFFER_LEN as usize;
+pub(super) const WHOLE: usize = sys::MBEDTLS_SSL_IN_BUFFER_LEN as usize;
+pub(super) const WHOLE_OUT: usize = sys::MBEDTLS_SSL_OUT_BUFFER_LEN as usize;
 /// The second where it fits on a stack, or else 0. Upstream's has 4477 bytes.
 const SCRATCH: usize = if WHOLE_OUT <= 4608 { WHOLE_OUT } else { 0 };
 /// The longest datagram that comes, as long as no longer one has: more than an Ethernet
 /// frame's.
-const DATAGRAM: u16 = 2048;
+pub(super) const DATAGRAM: u16 = 2048;
 /// What may be in front of a datagram's handshake message: header, Connection ID, IV.
-const PREFIX: usize = 64;
+pub(super) const PREFIX: usize = 64;
 /// A buffer for a message of a handshake may be longer by this than the next one needs.
 const SPARE: usize = 64;
 
@@ -115,12 +116,21 @@ pub(super) enum Output {
 }
 
 impl Output {
-    /// See [`Ssl::take_output`].
+    /// Makes room for a record with a payload of up to `payload` bytes; how many of them
+    /// may be written. 0: there will be no record.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`]; nothing has changed then.
     ///
     /// # Safety
     ///
     /// `ssl` is the connection beside this, and set up.
-    unsafe fn take(&mut self, ssl: *mut sys::mbedtls_ssl_context, payload: usize) -> Result<usize> {
+    pub(super) unsafe fn take(
+        &mut self,
+        ssl: *mut sys::mbedtls_ssl_context,
+        payload: usize,
+    ) -> Result<usize> {
         match *self {
             Self::Whole => return Ok(payload),
             // Nothing is going to be written.
@@ -148,7 +158,7 @@ impl Output {
     /// # Safety
     ///
     /// `ssl` is the connection beside this, and set up; its buffer holds nothing.
-    unsafe fn replace(
+    pub(super) unsafe fn replace(
         &mut self,
         ssl: *mut sys::mbedtls_ssl_context,
         payload: usize,
@@ -193,7 +203,7 @@ impl Output {
     /// # Safety
     ///
     /// `ssl` is the connection beside this, in a handshake; its buffer holds nothing.
-    unsafe fn fit(&mut self, ssl: *mut sys::mbedtls_ssl_context) -> Result<()> {
+    pub(super) unsafe fn fit(&mut self, ssl: *mut sys::mbedtls_ssl_context) -> Result<()> {
         // SAFETY: by this function's contract.
         let (room, size) = unsafe {
             let expansion = if is_datagram(ssl) { DATAGRAM_EXPANSION } else { EXPANSION };
@@ -220,7 +230,7 @@ impl Output {
 /// # Safety
 ///
 /// The connection is set up.
-unsafe fn early(ssl: *const sys::mbedtls_ssl_context) -> usize {
+pub(super) unsafe fn early(ssl: *const sys::mbedtls_ssl_context) -> usize {
     // SAFETY: by this function's contract.
     #[cfg(mbedtls_ssl_proto_dtls)]
     return unsafe { messages::early(ssl) };
@@ -243,15 +253,15 @@ unsafe fn is_datagram(ssl: *const sys::mbedtls_ssl_context) -> bool {
 
 /// The input buffer.
 pub(super) struct Input {
-    buffer: Buffer,
+    pub(super) buffer: Buffer,
     /// How many bytes of a header, its last one included, Mbed TLS has not been told
     /// of: there was no memory for the record.
-    held: u8,
+    pub(super) held: u8,
     /// How long the datagram is that Mbed TLS has not been told of: there was no memory for
     /// an answer.
-    waiting: u16,
+    pub(super) waiting: u16,
     /// How long datagrams are, where the transport cannot tell.
-    expected: u16,
+    pub(super) expected: u16,
     /// Whether there is a ClientHello in the clear in the datagram, at a server.
     pub(super) hello: bool,
     /// Counter and header.
@@ -260,7 +270,7 @@ pub(super) struct Input {
 
 /// Whose the input buffer is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Buffer {
+pub(super) enum Buffer {
     /// Mbed TLS's, as `mbedtls_ssl_setup` made it.
     Whole,
     /// There is only the stub.
@@ -286,7 +296,7 @@ impl Input {
         self.waiting != 0
     }
 
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         match self.buffer {
             Buffer::Whole => usize::MAX,
             Buffer::Stub => COUNTER + HEADER,
@@ -299,7 +309,7 @@ impl Input {
     /// # Safety
     ///
     /// `ssl` is the connection beside this; nothing in its buffer is needed any more.
-    unsafe fn shrink(&mut self, ssl: *mut sys::mbedtls_ssl_context) {
+    pub(super) unsafe fn shrink(&mut self, ssl: *mut sys::mbedtls_ssl_context) {
         if self.buffer == Buffer::Stub {
             return;
         }
@@ -323,7 +333,7 @@ impl Input {
     /// # Safety
     ///
     /// `ssl` is the connection beside this; nothing in its buffer is needed any more.
-    unsafe fn hold(
+    pub(super) unsafe fn hold(
         &mut self,
         ssl: *mut sys::mbedtls_ssl_context,
         size: usize,
@@ -376,7 +386,7 @@ impl Input {
     /// # Safety
     ///
     /// As [`Self::exchange`].
-    unsafe fn replace(
+    pub(super) unsafe fn replace(
         &mut self,
         ssl: *mut sys::mbedtls_ssl_context,
         size: usize,
@@ -395,7 +405,7 @@ impl Input {
     /// # Safety
     ///
     /// `ssl` is the connection beside this, and Mbed TLS is fetching a header.
-    unsafe fn grow(
+    pub(super) unsafe fn grow(
         &mut self,
         ssl: *mut sys::mbedtls_ssl_context,
         come: usize,
@@ -420,188 +430,16 @@ impl Input {
 
 /// The length of the record that a header announces, its header included; `None` if
 /// Mbed TLS refuses it whatever the length.
-fn announced(header: [u8; HEADER], max_version: sys::mbedtls_ssl_protocol_version) -> Option<usize> {
+pub(super) fn announced(
+    header: [u8; HEADER],
+    max_version: sys::mbedtls_ssl_protocol_version,
+) -> Option<usize> {
     let [content_type, major, minor, high, low] = header;
     let known = (sys::MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC..=sys::MBEDTLS_SSL_MSG_APPLICATION_DATA)
         .contains(&content_type.into());
     let version = sys::mbedtls_ssl_protocol_version::from(u16::from_be_bytes([major, minor]));
     let len = usize::from(u16::from_be_bytes([high, low]));
     (known && version <= max_version && len > 0).then_some(HEADER.saturating_add(len))
-}
-
-unsafe extern "C" {
-    // Internal to Mbed TLS (library/ssl_misc.h), and linkable. Does not raise.
-    pub(super) fn mbedtls_ssl_flush_output(ssl: *mut sys::mbedtls_ssl_context) -> c_int;
-}
-
-impl Call<'_> {
-    /// Sends the rest of the message before, and makes room for what the next step of the
-    /// handshake may write. 0, or what the handshake is to answer.
-    pub(super) fn begin_step(&mut self) -> c_int {
-        // SAFETY: the connection is in the handshake whose call this is; the output is
-        // beside it, and nobody else uses it until then. When all is sent, nothing in its
-        // buffer is needed.
-        let room = unsafe {
-            match mbedtls_ssl_flush_output(self.ssl) {
-                0 => (*self.output).fit(self.ssl),
-                ret => return ret,
-            }
-        };
-        if room.is_ok() {
-            return 0;
-        }
-        self.interrupted(Interruption::NoMemory);
-        sys::MBEDTLS_ERR_SSL_WANT_WRITE
-    }
-
-    /// Makes room for what a datagram's side may have to write when it reads, other than in
-    /// answer to what comes then; what is half sent is sent first. 0, or what the read is
-    /// to answer.
-    pub(super) fn begin_read(&mut self) -> c_int {
-        if !self.datagram {
-            return 0;
-        }
-        // SAFETY: reads the connection whose call this is, and what is beside it.
-        let (last_flight, rest) = unsafe {
-            let over = (*self.ssl).state >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
-            let unread = sys::mbedtls_ssl_get_bytes_avail(self.ssl) > 0;
-            let rest = over && !unread && sys::mbedtls_ssl_check_pending(self.ssl) != 0;
-            (!(*self.ssl).handshake.is_null(), rest && (*self.input).hello)
-        };
-        // It may be the last flight that has to be sent again.
-        let ret = if last_flight { self.begin_step() } else { 0 };
-        // Or there is a hello in the rest of a datagram: see `prepare_answer`.
-        if ret == 0 && rest && !self.prepare_answer(true) {
-            self.interrupted(Interruption::NoMemory);
-            return sys::MBEDTLS_ERR_SSL_WANT_WRITE;
-        }
-        ret
-    }
-
-    /// The datagram that has come and has waited for memory.
-    pub(super) fn waiting_datagram<'a>(&mut self) -> Option<&'a mut [u8]> {
-        // SAFETY: the connection's, whose call is under way; nobody else uses it until then.
-        let waiting = unsafe { core::mem::take(&mut (*self.input).waiting) };
-        // SAFETY: it is at the beginning of the buffer, and Mbed TLS does not know of it.
-        (waiting != 0).then(|| unsafe { core::slice::from_raw_parts_mut((*self.ssl).in_hdr, waiting.into()) })
-    }
-
-    /// Reads the next datagram. `over`: the handshake is.
-    pub(super) fn read_datagram<'a>(
-        &mut self,
-        over: bool,
-    ) -> core::result::Result<&'a mut [u8], Interruption> {
-        // SAFETY: the connection's, whose call is under way; nobody else uses it until then.
-        let input = unsafe { &mut *self.input };
-        let told = self.host.datagram_len();
-        // What came early is put where messages are, behind a header, a Connection ID, an IV.
-        // SAFETY: reads the connection whose call is under way.
-        let (early, behind) = if over { (0, 0) } else { (unsafe { early(self.ssl) }, PREFIX) };
-        let size = |len: usize| len.max(early).saturating_add(behind).clamp(COUNTER + HEADER, WHOLE);
-        // SAFETY: Mbed TLS is fetching a datagram: it is done with the one before; until the
-        // handshake is over the buffer is not to get smaller than what came early.
-        unsafe {
-            let expected = match told {
-                None if !over => WHOLE,
-                None | Some(0) => input.expected.into(),
-                Some(len) => len,
-            };
-            let made = input.hold(self.ssl, size(expected), over);
-            if told.is_none() && !over && made.is_err() {
-                input.hold(self.ssl, size(DATAGRAM.into()), over)?;
-            } else {
-                made?;
-            }
-            // The buffer begins at `in_hdr`, and nobody else looks at it before the datagram
-            // has come.
-            let buf = core::slice::from_raw_parts_mut((*self.ssl).in_hdr, input.size().min(WHOLE));
-            let n = self.host.recv(buf)?;
-            if matches!(told, None | Some(0)) {
-                // One that fills the buffer may have lost its end.
-                let len = if n >= buf.len() { WHOLE } else { n };
-                input.expected = input.expected.max(u16::try_from(len).unwrap_or(u16::MAX));
-                if !over && input.buffer != Buffer::Whole && size(n) < input.size() {
-                    // Without memory it stays as large as it is.
-                    let _ = input.replace(self.ssl, size(n), n);
-                }
-            }
-            Ok(core::slice::from_raw_parts_mut((*self.ssl).in_hdr, n))
-        }
-    }
-
-    /// Makes room for what Mbed TLS may answer to the datagram of `n` bytes that came when
-    /// the handshake was over; otherwise it waits.
-    pub(super) fn answer_datagram(&mut self, n: usize) -> core::result::Result<(), Interruption> {
-        if self.prepare_answer(false) {
-            return Ok(());
-        }
-        // SAFETY: as in `read_datagram`.
-        unsafe { (*self.input).waiting = u16::try_from(n).unwrap_or(0) };
-        Err(Interruption::NoMemory)
-    }
-
-    /// Makes room for what Mbed TLS may answer to a datagram when the handshake is over;
-    /// whether there was memory for it. `anew`: it may begin the handshake anew, for which
-    /// it takes it that the output buffer is whole.
-    pub(super) fn prepare_answer(&mut self, anew: bool) -> bool {
-        // SAFETY: as in `read_datagram`; the output is likewise the call's, and empty, for
-        // what was half sent has been sent before anything is read.
-        let output = unsafe { &mut *self.output };
-        // SAFETY: as above.
-        unsafe {
-            if *output == Output::Whole {
-                return true;
-            }
-            if anew {
-                return mbedtls_ssl_flush_output(self.ssl) == 0
-                    && output.replace(self.ssl, WHOLE_OUT, WHOLE_OUT).is_ok();
-            }
-            // Otherwise `begin_step` has made room.
-            !(*self.ssl).handshake.is_null() || output.take(self.ssl, ALERT).is_ok()
-        }
-    }
-
-    /// Reads up to `len` bytes to where Mbed TLS wants them, or would want them if it knew
-    /// of the buffer made here. `None`: it was to refuse the record.
-    pub(super) fn recv_stream(&mut self, len: usize) -> core::result::Result<Option<usize>, Interruption> {
-        let ssl = self.ssl;
-        // SAFETY: the connection's, whose call is under way; nobody else uses it until then.
-        let input = unsafe { &mut *self.input };
-        // SAFETY: Mbed TLS is fetching input, so `in_left` bytes from `in_hdr` on have come,
-        // and `len` more fit behind them: see this file's header. None raises.
-        unsafe {
-            let come = (*ssl).in_left;
-            if come == 0 && input.held == 0 && input.buffer != Buffer::Whole {
-                if (*ssl).badmac_seen_or_in_hsfraglen == 0 {
-                    input.shrink(ssl);
-                } else {
-                    input.grow(ssl, 0, HEADER)?;
-                }
-            }
-            let start = (*ssl).in_hdr.offset_from_unsigned((*ssl).in_buf).saturating_add(come);
-            if start.saturating_add(len) > input.size() {
-                return Ok(None);
-            }
-            let n = match usize::from(input.held) {
-                0 => {
-                    let buf = core::slice::from_raw_parts_mut((*ssl).in_hdr.add(come), len);
-                    self.host.recv(buf)?
-                }
-                held => held,
-            };
-            if come < HEADER && come.saturating_add(n) == HEADER && input.buffer != Buffer::Whole {
-                let header = (*ssl).in_hdr.cast::<[u8; HEADER]>().read();
-                if let Some(len) = announced(header, (*(*ssl).conf).max_tls_version) {
-                    input.held = n as u8;
-                    input.grow(ssl, HEADER, len)?;
-                    // Mbed TLS may answer the record.
-                    (*self.output).take(ssl, ALERT).map_err(|_| Interruption::NoMemory)?;
-                }
-                input.held = 0;
-            }
-            Ok(Some(n))
-        }
-    }
 }
 
 /// The rest of the setup for a connection with a configuration and an input buffer, by what
@@ -624,18 +462,34 @@ unsafe fn reset_on_stack(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     }
 }
 
-impl Ssl {
+/// Both buffers of a connection, which is handed to each call.
+pub(super) struct Buffers {
+    pub(super) input: Input,
+    pub(super) output: Output,
+}
+
+impl Buffers {
+    pub(super) fn new() -> Self {
+        Self { input: Input::new(), output: Output::Whole }
+    }
+
     /// `mbedtls_ssl_setup`, without its input buffer where there is a way: a connection
     /// is not to need 16 KB in one piece for a moment.
     ///
     /// # Errors
     ///
     /// [`Error::NoMemory`].
-    pub(super) fn begin(&mut self, config: *const sys::mbedtls_ssl_config) -> Result<()> {
-        let ctx = self.ctx.get();
+    ///
+    /// # Safety
+    ///
+    /// The connection beside this is initialised; the configuration lives as long.
+    pub(super) unsafe fn begin(
+        &mut self,
+        ctx: *mut sys::mbedtls_ssl_context,
+        config: *const sys::mbedtls_ssl_config,
+    ) -> Result<()> {
         if !ON_DEMAND || cfg!(not(all(mbedtls_ssl_dtls_client_port_reuse, mbedtls_ssl_srv_c))) {
-            // SAFETY: the object is initialised; the configuration lives as long as the
-            // connection, which keeps it. None raises.
+            // SAFETY: by this function's contract. None raises.
             unsafe {
                 check(sys::mbedtls_ssl_setup(ctx, config))?;
                 if ON_DEMAND {
@@ -668,13 +522,16 @@ impl Ssl {
     }
 
     /// The buffers of a connection that goes on with records, a stream's input with this
-    /// counter: none where there is a way. Configuration and transform are set.
+    /// counter: none where there is a way.
     ///
     /// # Errors
     ///
     /// [`Error::NoMemory`].
-    pub(super) fn resume(&mut self, counter: &[u8]) -> Result<()> {
-        let ctx = self.ctx.get();
+    ///
+    /// # Safety
+    ///
+    /// Of the connection beside this, configuration and transform are set.
+    pub(super) unsafe fn resume(&mut self, ctx: *mut sys::mbedtls_ssl_context, counter: &[u8]) -> Result<()> {
         // SAFETY: the connection has no buffers yet; what it gets is as large as Mbed TLS
         // takes it to be, or as this file's header says. None raises.
         unsafe {
@@ -697,7 +554,7 @@ impl Ssl {
                 sys::mbedtls_ssl_update_out_pointers(ctx, (*ctx).transform_out);
             }
             sys::mbedtls_ssl_reset_in_pointers(ctx);
-            if !self.is_datagram() {
+            if !is_datagram(ctx) {
                 let len = counter.len().min(COUNTER);
                 core::ptr::copy_nonoverlapping(counter.as_ptr(), (*ctx).in_ctr, len);
             }
@@ -705,23 +562,28 @@ impl Ssl {
         Ok(())
     }
 
-    /// Whether a record's header has come for which there was no memory.
-    pub(super) fn is_header_held(&self) -> bool {
-        self.input.held != 0
-    }
-
-    /// Gives the input buffer back if nothing needs it.
-    pub(super) fn park_input(&mut self) {
-        // In a handshake the message that came last may still be looked at.
-        if !ON_DEMAND || !self.is_handshake_over() || self.has_pending() {
+    /// Gives the output buffer back if nothing needs it, and the input buffer.
+    ///
+    /// # Safety
+    ///
+    /// The connection beside this is set up, and no call is under way.
+    pub(super) unsafe fn park(&mut self, ctx: *mut sys::mbedtls_ssl_context) {
+        if !ON_DEMAND {
             return;
         }
-        let ctx = self.ctx.get();
-        // SAFETY: reads fields; a message that is not pending was looked at, and the part
-        // of one, or of a record, that is to be kept is looked for here. Of a datagram
-        // nothing is: its last record was not pending.
+        // SAFETY: by this function's contract: reads fields; a message that is not pending
+        // was looked at, and the part of one, or of a record, that is to be kept is looked
+        // for here. Of a datagram nothing is: its last record was not pending.
         unsafe {
-            if self.is_datagram() {
+            if (*ctx).out_left == 0 {
+                self.output.park(ctx);
+            }
+            // In a handshake the message that came last may still be looked at.
+            let over = (*ctx).state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+            if !over || self.input.is_waiting() || sys::mbedtls_ssl_check_pending(ctx) != 0 {
+                return;
+            }
+            if is_datagram(ctx) {
                 self.input.shrink(ctx);
                 (*ctx).in_left = 0;
                 #[cfg(mbedtls_ssl_proto_dtls)]
@@ -736,21 +598,33 @@ impl Ssl {
 
     /// The payload that reading may have to write. Mbed TLS answers records, with alerts:
     /// for one that is still to come, or whose header is, `recv` makes room.
-    pub(super) fn answer(&self) -> usize {
-        let awaits = if self.is_datagram() {
-            !self.has_pending()
-        } else {
-            // SAFETY: reads a field of the connection that this owns.
-            self.input.buffer == Buffer::Stub && unsafe { (*self.ctx.get()).in_left < HEADER }
-        };
-        if awaits || self.bytes_available() > 0 { 0 } else { ALERT }
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::park`].
+    pub(super) unsafe fn answer(&self, ctx: *const sys::mbedtls_ssl_context) -> usize {
+        // SAFETY: by this function's contract.
+        unsafe {
+            let awaits = if is_datagram(ctx) {
+                !self.input.is_waiting() && sys::mbedtls_ssl_check_pending(ctx) == 0
+            } else {
+                self.input.buffer == Buffer::Stub && (*ctx).in_left < HEADER
+            };
+            if awaits || sys::mbedtls_ssl_get_bytes_avail(ctx) > 0 { 0 } else { ALERT }
+        }
     }
 
-    /// Frees the input buffer, whatever is in it.
-    pub(super) fn drop_input(&mut self) {
-        let ctx = self.ctx.get();
-        // SAFETY: the buffer is of this size, and nothing uses it any more. None raises.
+    /// Frees both buffers, whatever is in them, before Mbed TLS would.
+    ///
+    /// # Safety
+    ///
+    /// The connection beside this is initialised, and not used again but to be freed.
+    pub(super) unsafe fn free(&mut self, ctx: *mut sys::mbedtls_ssl_context) {
+        // SAFETY: by this function's contract: the buffers are of their sizes. None raises.
         unsafe {
+            if self.output != Output::Whole {
+                self.output.park(ctx);
+            }
             if let Buffer::Own(size) = self.input.buffer {
                 zeroize(core::slice::from_raw_parts_mut((*ctx).in_buf, size.into()));
                 mpglue_free((*ctx).in_buf.cast());
@@ -759,29 +633,5 @@ impl Ssl {
                 (*ctx).in_buf = core::ptr::null_mut();
             }
         }
-    }
-
-    /// Makes room for a record with a payload of up to `payload` bytes; how many
-    /// of them may be written. 0: there will be no record.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoMemory`]; nothing has changed then.
-    pub(super) fn take_output(&mut self, payload: usize) -> Result<usize> {
-        // SAFETY: the connection is beside it, and set up.
-        unsafe { self.output.take(self.ctx.get(), payload) }
-    }
-
-    /// Gives the output buffer back if nothing needs it.
-    pub(super) fn park_output(&mut self) {
-        if ON_DEMAND && !self.is_record_in_flight() {
-            self.drop_output();
-        }
-    }
-
-    /// Frees the output buffer, whatever is in it.
-    pub(super) fn drop_output(&mut self) {
-        // SAFETY: the connection is beside it.
-        unsafe { self.output.park(self.ctx.get()) };
     }
 }

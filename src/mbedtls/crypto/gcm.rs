@@ -5,7 +5,8 @@
 
 use core::ffi::c_int;
 
-use super::{key_schedule, sys, zeroize};
+use super::super::sys::{self, zeroize};
+use super::aes::key_schedule;
 use crate::aes_gcm::{self, Nonce, Tag};
 
 unsafe extern "C" {

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A connection: the only rooms that touch Mbed TLS's private fields.
+//!
+//! One enters by [`Connection`]. Below it, from the top:
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | `hibernation` | what a quiet connection comes to, and back |
+//! | `ssl` | a connection that is awake |
+//! | `psk` | pre-shared keys in its handshake |
+//! | `retransmission` | the timer of datagrams |
+//! | `call` | one call: the host, and Mbed TLS's way back to it |
+//! | `records` | the buffers |
+//! | `messages` | how long a handshake's messages get |
+//! | `exported_keys` | keys, where the ciphers do not tell them |
+
+mod call;
+#[cfg(exported_keys)]
+mod exported_keys;
+#[cfg_attr(not(hibernation), allow(dead_code, unused_imports))]
+mod hibernation;
+mod messages;
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+mod psk;
+mod records;
+mod retransmission;
+mod ssl;
+
+use core::ffi::CStr;
+
+pub use call::Outcome;
+pub use hibernation::AVAILABLE as HIBERNATION;
+use hibernation::Asleep;
+pub use ssl::Ssl;
+
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+use super::psk::LookUp;
+use super::{names, sys};
+use crate::error::{Error, Result};
+use crate::io::{Host, Interruption};
+use crate::mem::Box;
+
+/// How a server's connections find the key of an identity.
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+pub const PSK_LOOK_UP: LookUp = LookUp(psk::look_up);
+
+/// A connection, awake or asleep. What it is asked about itself it answers alike.
+pub enum Connection {
+    /// With all that Mbed TLS has of it.
+    Awake(Box<Ssl>),
+    /// With what it takes to make that again.
+    Asleep(Asleep),
+}
+
+impl Connection {
+    /// Wakes it if it is asleep.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`]; it is still asleep then.
+    pub fn wake(&mut self) -> Result<&mut Ssl> {
+        if let Self::Asleep(asleep) = self {
+            // What is replaced is wiped.
+            *self = Self::Awake(asleep.wake()?);
+        }
+        match self {
+            Self::Awake(ssl) => Ok(ssl),
+            Self::Asleep(_) => Err(Error::NoMemory),
+        }
+    }
+
+    /// Puts it to sleep if it is quiet, and one that can; whether it sleeps now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`]; it is still awake then.
+    pub fn hibernate(&mut self) -> Result<bool> {
+        if let Self::Awake(ssl) = self {
+            let Some(asleep) = Asleep::of(ssl)? else { return Ok(false) };
+            *self = Self::Asleep(asleep);
+        }
+        Ok(true)
+    }
+
+    /// After how many milliseconds one that is awake is to hibernate by itself, if at all.
+    #[must_use]
+    pub fn hibernate_after(&self) -> Option<u32> {
+        match self {
+            Self::Awake(ssl) => ssl.config.hibernate_after(),
+            Self::Asleep(_) => None,
+        }
+    }
+
+    /// Whether it sleeps.
+    #[must_use]
+    pub fn is_asleep(&self) -> bool {
+        matches!(self, Self::Asleep(_))
+    }
+
+    fn call(&mut self, call: impl FnOnce(&mut Ssl) -> Outcome) -> Outcome {
+        match self.wake() {
+            Ok(ssl) => call(ssl),
+            Err(_) => Outcome {
+                ret: sys::MBEDTLS_ERR_SSL_WANT_WRITE,
+                interruption: Some(Interruption::NoMemory),
+                verdict: 0,
+                end_of_stream: false,
+            },
+        }
+    }
+
+    /// As [`Ssl::handshake`].
+    pub fn handshake(&mut self, host: &mut dyn Host) -> Outcome {
+        self.call(|ssl| ssl.handshake(host))
+    }
+
+    /// As [`Ssl::read`].
+    pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Outcome {
+        self.call(|ssl| ssl.read(host, buf))
+    }
+
+    /// As [`Ssl::write`].
+    pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Outcome {
+        self.call(|ssl| ssl.write(host, buf))
+    }
+
+    /// As [`Ssl::close_notify`].
+    pub fn close_notify(&mut self, host: &mut dyn Host) -> Outcome {
+        self.call(|ssl| ssl.close_notify(host))
+    }
+
+    /// As [`Ssl::fatal_alert`].
+    pub fn fatal_alert(&mut self, host: &mut dyn Host, description: u32) -> Outcome {
+        self.call(|ssl| ssl.fatal_alert(host, description))
+    }
+
+    /// As [`Ssl::reconnected`].
+    pub fn reconnected(&mut self) {
+        if let Self::Awake(ssl) = self {
+            ssl.reconnected();
+        }
+    }
+
+    /// As [`Ssl::release_handshake`].
+    pub fn release_handshake(&mut self) {
+        if let Self::Awake(ssl) = self {
+            ssl.release_handshake();
+        }
+    }
+
+    /// As [`Ssl::is_datagram`].
+    #[must_use]
+    pub fn is_datagram(&self) -> bool {
+        match self {
+            Self::Awake(ssl) => ssl.is_datagram(),
+            Self::Asleep(asleep) => asleep.head().datagram,
+        }
+    }
+
+    /// As [`Ssl::is_handshake_over`].
+    #[must_use]
+    pub fn is_handshake_over(&self) -> bool {
+        match self {
+            Self::Awake(ssl) => ssl.is_handshake_over(),
+            Self::Asleep(_) => true,
+        }
+    }
+
+    /// As [`Ssl::is_alert_last`].
+    #[must_use]
+    pub fn is_alert_last(&self) -> bool {
+        match self {
+            Self::Awake(ssl) => ssl.is_alert_last(),
+            Self::Asleep(_) => false,
+        }
+    }
+
+    /// As [`Ssl::is_record_in_flight`].
+    #[must_use]
+    pub fn is_record_in_flight(&self) -> bool {
+        match self {
+            Self::Awake(ssl) => ssl.is_record_in_flight(),
+            Self::Asleep(_) => false,
+        }
+    }
+
+    /// As [`Ssl::verify_result`].
+    #[must_use]
+    pub fn verify_result(&self) -> u32 {
+        match self {
+            Self::Awake(ssl) => ssl.verify_result(),
+            Self::Asleep(asleep) => asleep.head().verify_result,
+        }
+    }
+
+    /// As [`Ssl::peer_verified`].
+    #[must_use]
+    pub fn peer_verified(&self) -> bool {
+        match self {
+            Self::Awake(ssl) => ssl.peer_verified(),
+            Self::Asleep(asleep) => asleep.head().config.verifies() && asleep.head().verify_result == 0,
+        }
+    }
+
+    /// As [`Ssl::bytes_available`].
+    #[must_use]
+    pub fn bytes_available(&self) -> usize {
+        match self {
+            Self::Awake(ssl) => ssl.bytes_available(),
+            Self::Asleep(_) => 0,
+        }
+    }
+
+    /// As [`Ssl::has_pending`].
+    #[must_use]
+    pub fn has_pending(&self) -> bool {
+        match self {
+            Self::Awake(ssl) => ssl.has_pending(),
+            Self::Asleep(_) => false,
+        }
+    }
+
+    /// As [`Ssl::cipher`].
+    #[must_use]
+    pub fn cipher(&self) -> Option<&'static CStr> {
+        match self {
+            Self::Awake(ssl) => ssl.cipher(),
+            Self::Asleep(asleep) => names::cipher_name(asleep.head().suite.into()),
+        }
+    }
+
+    /// As [`Ssl::version`].
+    #[must_use]
+    pub fn version(&self) -> Option<&'static CStr> {
+        match self {
+            Self::Awake(ssl) => ssl.version(),
+            Self::Asleep(asleep) => Some(if asleep.head().datagram { c"DTLSv1.2" } else { c"TLSv1.2" }),
+        }
+    }
+
+    /// As [`Ssl::own_cid`].
+    #[must_use]
+    pub fn own_cid(&self) -> &[u8] {
+        match self {
+            Self::Awake(ssl) => ssl.own_cid(),
+            Self::Asleep(asleep) => asleep.cids().0,
+        }
+    }
+
+    /// As [`Ssl::bad_records`].
+    #[must_use]
+    pub fn bad_records(&self) -> u32 {
+        match self {
+            Self::Awake(ssl) => ssl.bad_records(),
+            Self::Asleep(asleep) => asleep.head().bad_records,
+        }
+    }
+
+    /// As [`Ssl::newest_record`].
+    #[must_use]
+    pub fn newest_record(&self) -> u64 {
+        match self {
+            Self::Awake(ssl) => ssl.newest_record(),
+            Self::Asleep(asleep) => asleep.newest_record(),
+        }
+    }
+
+    /// As [`Ssl::retransmission_in`].
+    #[must_use]
+    pub fn retransmission_in(&self, now: u32) -> Option<u32> {
+        match self {
+            Self::Awake(ssl) => ssl.retransmission_in(now),
+            Self::Asleep(_) => None,
+        }
+    }
+
+    /// As [`Ssl::psk_identity`].
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    #[must_use]
+    pub fn psk_identity(&self) -> Option<&[u8]> {
+        match self {
+            Self::Awake(ssl) => ssl.psk_identity(),
+            Self::Asleep(asleep) => {
+                asleep.head().psk.shown.as_deref().filter(|_| asleep.head().config.is_server())
+            }
+        }
+    }
+
+    /// As [`Ssl::psk_identity_hint`].
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    #[must_use]
+    pub fn psk_identity_hint(&self) -> Option<&[u8]> {
+        match self {
+            Self::Awake(ssl) => ssl.psk_identity_hint(),
+            Self::Asleep(asleep) => {
+                asleep.head().psk.shown.as_deref().filter(|_| !asleep.head().config.is_server())
+            }
+        }
+    }
+
+    /// As [`Ssl::peer_cid`].
+    #[must_use]
+    pub fn peer_cid(&self, cid: &mut [u8; names::CID_MAX]) -> Option<usize> {
+        match self {
+            Self::Awake(ssl) => ssl.peer_cid(cid),
+            Self::Asleep(asleep) => {
+                let (_, peer) = asleep.cids();
+                for (to, from) in cid.iter_mut().zip(peer) {
+                    *to = *from;
+                }
+                asleep.head().cids.then_some(peer.len())
+            }
+        }
+    }
+
+    /// As [`Ssl::peer_cert`].
+    #[must_use]
+    pub fn peer_cert(&self) -> Option<&[u8]> {
+        match self {
+            Self::Awake(ssl) => ssl.peer_cert(),
+            #[cfg(mbedtls_ssl_keep_peer_certificate)]
+            Self::Asleep(asleep) => asleep.head().peer_cert.as_deref(),
+            #[cfg(not(mbedtls_ssl_keep_peer_certificate))]
+            Self::Asleep(_) => None,
+        }
+    }
+
+    /// As [`Ssl::max_out_payload`], of one that is awake.
+    #[must_use]
+    pub fn max_out_payload(&self) -> usize {
+        match self {
+            Self::Awake(ssl) => ssl.max_out_payload(),
+            Self::Asleep(_) => 0,
+        }
+    }
+}

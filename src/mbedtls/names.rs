@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Names and numbers that Mbed TLS knows: cipher suites, key exchange groups, lengths of
+//! fragments and of Connection IDs.
+
+use core::ffi::{CStr, c_char, c_int};
+
+use super::sys;
+
+/// A static C string of Mbed TLS's.
+///
+/// # Safety
+///
+/// `text` is NULL or a NUL-terminated string that is never freed.
+pub(super) unsafe fn static_str(text: *const c_char) -> Option<&'static CStr> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: by this function's contract.
+    Some(unsafe { CStr::from_ptr(text) })
+}
+
+/// The suite's name as Mbed TLS spells it.
+#[must_use]
+pub fn cipher_name(id: c_int) -> Option<&'static CStr> {
+    // SAFETY: returns NULL or a static string; does not raise.
+    unsafe { static_str(sys::mbedtls_ssl_get_ciphersuite_name(id)) }
+}
+
+/// All suites compiled in, in Mbed TLS's order of preference.
+#[must_use]
+pub fn ciphers() -> &'static [c_int] {
+    // SAFETY: returns a static list that ends with 0; does not raise.
+    unsafe {
+        let first = sys::mbedtls_ssl_list_ciphersuites();
+        let mut len = 0_usize;
+        while *first.add(len) != 0 {
+            len = len.saturating_add(1);
+        }
+        core::slice::from_raw_parts(first, len)
+    }
+}
+
+/// The number that stands for this `max_fragment_length` (RFC 6066 4); `None`: none does,
+/// or a record of that length would not fit into this build's.
+#[must_use]
+pub fn fragment_code(len: u16) -> Option<u8> {
+    let longest = sys::MBEDTLS_SSL_OUT_CONTENT_LEN.max(sys::MBEDTLS_SSL_IN_CONTENT_LEN);
+    let code = [512, 1024, 2048, 4096].iter().position(|known| *known == len)?;
+    let fits = cfg!(mbedtls_ssl_max_fragment_length) && u32::from(len) <= longest;
+    u8::try_from(code).ok().filter(|_| fits)?.checked_add(1)
+}
+
+/// All key exchange groups compiled in, by name and IANA number.
+pub fn groups() -> impl Iterator<Item = (&'static CStr, u16)> {
+    // SAFETY: returns a static list that ends with an entry without a name; does not raise.
+    let first = unsafe { sys::mbedtls_ecp_curve_list() };
+    (0..).map_while(move |i| {
+        // SAFETY: the entry is not behind the one without a name; the names are static.
+        unsafe { static_str((*first.add(i)).name).map(|name| (name, (*first.add(i)).tls_id)) }
+    })
+}
+
+/// The longest Connection ID (RFC 9146) that Mbed TLS is built for, in bytes.
+#[cfg(mbedtls_ssl_dtls_connection_id)]
+pub const CID_MAX: usize = sys::MBEDTLS_SSL_CID_IN_LEN_MAX as usize;
+/// The longest Connection ID that Mbed TLS is built for: none.
+#[cfg(not(mbedtls_ssl_dtls_connection_id))]
+pub const CID_MAX: usize = 0;

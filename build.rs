@@ -71,6 +71,27 @@ const OPTIONS: &[&str] = &[
     "MBEDTLS_X509_TRUSTED_CERTIFICATE_CALLBACK",
 ];
 
+/// The patch release that is built and tested: 3.6.7.
+const NEWEST: u32 = 7;
+/// What each patch release of Mbed TLS 3.6 has fixed, by its ChangeLog.
+const CVES: &[(u32, &str)] = &[
+    (1, "CVE-2024-45157 to CVE-2024-45159"),
+    (2, "CVE-2024-49195"),
+    (3, "CVE-2025-27809, CVE-2025-27810"),
+    (
+        4,
+        "CVE-2025-47917, CVE-2025-48965, CVE-2025-49087, CVE-2025-49600, CVE-2025-49601, CVE-2025-52496, \
+         CVE-2025-52497",
+    ),
+    (5, "CVE-2025-54764, CVE-2025-59438"),
+    (6, "CVE-2026-25833 to CVE-2026-25835, CVE-2026-34872 to CVE-2026-34876"),
+    (
+        7,
+        "CVE-2026-25832, CVE-2026-35336, CVE-2026-49300, CVE-2026-50579 to CVE-2026-50581, CVE-2026-50583 to \
+         CVE-2026-50588, CVE-2026-50640, CVE-2026-50713, CVE-2026-54435, CVE-2026-54441",
+    ),
+];
+
 /// What P-256 in Rust is put under.
 const P256_OPTIONS: &[&str] = &["MBEDTLS_ECP_C", "MBEDTLS_ECP_DP_SECP256R1_ENABLED"];
 /// The functions of Mbed TLS's that are wrapped then.
@@ -191,6 +212,12 @@ fn run() -> Result<()> {
         .map_err(|error| format!("bindgen cannot read Mbed TLS's headers: {error}"))?
         .to_string();
     write_if_changed(&out.join("mbedtls_sys.rs"), &mbedtls_sys)?;
+
+    // The seam of src/mbedtls/connection/layout.rs.
+    println!("cargo::rustc-check-cfg=cfg(mbedtls_in_hsfraglen)");
+    if mbedtls_sys.contains("badmac_seen_or_in_hsfraglen") {
+        println!("cargo::rustc-cfg=mbedtls_in_hsfraglen");
+    }
 
     let mut abi_types = ABI_TYPES.to_vec();
     if hibernation {
@@ -546,11 +573,26 @@ fn check_version(macros: &HashMap<String, String>) -> Result<()> {
     if (major, minor) != (3, 6) {
         return Err(format!("Mbed TLS 3.6 is required, this firmware has {major}.{minor}.{patch}"));
     }
-    if patch < 6 {
+    let fixed_since: Vec<&str> =
+        CVES.iter().filter(|(fixed_in, _)| *fixed_in > patch).map(|(_, cves)| *cves).collect();
+    if !fixed_since.is_empty() {
         println!(
-            "cargo::warning=Mbed TLS {major}.{minor}.{patch} has known vulnerabilities \
-             (CVE-2026-25834, CVE-2026-25835, CVE-2026-34872 to CVE-2026-34876): update to 3.6.6"
+            "cargo::warning=Mbed TLS {major}.{minor}.{patch} has known vulnerabilities, fixed in \
+             {major}.{minor}.{NEWEST}: {}. Name a newer tree by MBEDTLS_DIR, or update the one you have \
+             (lib/mbedtls in MicroPython's tree).",
+            fixed_since.join(", ")
         );
+    }
+    for (since, what) in [
+        (3, "a TLS handshake message in several records"),
+        (6, "a ClientHello in several records or datagrams"),
+    ] {
+        if patch < since {
+            println!(
+                "cargo::warning=Mbed TLS {major}.{minor}.{patch} refuses {what}: \
+                 {major}.{minor}.{since} was the first to take one"
+            );
+        }
     }
     Ok(())
 }

@@ -46,6 +46,13 @@ pub const ALERTED: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE);
 /// The stream ended in the middle of the handshake.
 pub const CUT: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_CONN_EOF);
 
+/// Whether this Mbed TLS puts a stream's handshake message together from several records; a
+/// ClientHello too, and one in several datagrams (src/mbedtls/connection/layout.rs).
+pub const TAKES_FRAGMENTS: bool = sys::MBEDTLS_VERSION_PATCH >= 3;
+pub const TAKES_HELLO_FRAGMENTS: bool = sys::MBEDTLS_VERSION_PATCH >= 6;
+/// What it says otherwise.
+pub const NO_FRAGMENTS: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE);
+
 /// `n` bytes that differ from their neighbours and from those 256 further on.
 pub fn pattern(n: usize) -> Vec<u8> {
     (0..n).map(|i| (i.wrapping_mul(167) ^ (i >> 8)) as u8).collect()

@@ -7,8 +7,9 @@ use super::super::crt;
 use super::super::sys;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::{config::Config, psk::Seen};
+use super::layout::{COUNTER, highest_version, is_message_cut, take_bad_records};
 use super::records::{
-    ALERT, Buffer, COUNTER, DATAGRAM, HEADER, Input, Output, PREFIX, WHOLE, WHOLE_OUT, announced, early,
+    ALERT, Buffer, DATAGRAM, HEADER, Input, Output, PREFIX, WHOLE, WHOLE_OUT, announced, early,
 };
 use crate::io::{Host, Interruption, Signer};
 use crate::wire;
@@ -155,14 +156,12 @@ impl Call<'_> {
         Ok(Some(records.len))
     }
 
-    /// Takes over the count of bad records: Mbed TLS 3.6.6 has it in the field that
-    /// says how much of a stream's handshake message has come, and if that is not 0
-    /// does not look at the length of the next one, be it a datagram's.
+    /// Takes over the count of bad records, which Mbed TLS is not to see.
     pub(super) fn count_bad_records(&mut self) {
         if self.datagram {
             // SAFETY: Mbed TLS is calling out, or not running.
-            let count = unsafe { &mut (*self.ssl).badmac_seen_or_in_hsfraglen };
-            self.received.bad_records = self.received.bad_records.saturating_add(core::mem::take(count));
+            let count = unsafe { take_bad_records(&mut *self.ssl) };
+            self.received.bad_records = self.received.bad_records.saturating_add(count);
         }
     }
 
@@ -386,10 +385,10 @@ impl Call<'_> {
         unsafe {
             let come = (*ssl).in_left;
             if come == 0 && input.held == 0 && input.buffer != Buffer::Whole {
-                if (*ssl).badmac_seen_or_in_hsfraglen == 0 {
-                    input.shrink(ssl);
-                } else {
+                if is_message_cut(&*ssl) {
                     input.grow(ssl, 0, HEADER)?;
+                } else {
+                    input.shrink(ssl);
                 }
             }
             let start = (*ssl).in_hdr.offset_from_unsigned((*ssl).in_buf).saturating_add(come);
@@ -405,7 +404,7 @@ impl Call<'_> {
             };
             if come < HEADER && come.saturating_add(n) == HEADER && input.buffer != Buffer::Whole {
                 let header = (*ssl).in_hdr.cast::<[u8; HEADER]>().read();
-                if let Some(len) = announced(header, (*(*ssl).conf).max_tls_version) {
+                if let Some(len) = announced(header, highest_version(&*ssl)) {
                     input.held = n as u8;
                     input.grow(ssl, HEADER, len)?;
                     // Mbed TLS may answer the record.

@@ -44,6 +44,7 @@ use super::super::error::check;
 use super::super::psk::Seen;
 use super::super::sys::{self, zeroize};
 use super::call::Received;
+use super::layout::{COUNTER, is_message_cut};
 use super::ssl::{Agreed, Ssl};
 use crate::error::{Error, Result};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
@@ -54,8 +55,6 @@ use crate::micropython_sys::{mpglue_calloc, mpglue_free};
 /// Whether any connection may hibernate in this build.
 pub const AVAILABLE: bool = cfg!(hibernation);
 
-/// A record's number; a stream's other direction has the same.
-const COUNTER: usize = 8;
 /// The window of records that came: the highest number, and which below it.
 const WINDOW: usize = 16;
 /// The longest key.
@@ -559,7 +558,7 @@ impl Ssl {
                 && ctx.transform_out == ctx.transform
                 && ctx.out_left == 0
                 && ctx.send_alert == 0
-                && ctx.badmac_seen_or_in_hsfraglen == 0
+                && !is_message_cut(ctx)
                 && !self.has_pending()
                 && (self.is_datagram() || ctx.in_left == 0)
                 && !self.is_header_held();

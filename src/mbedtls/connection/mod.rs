@@ -12,6 +12,7 @@
 //! | `call` | one call: the host, and Mbed TLS's way back to it |
 //! | `records` | the buffers |
 //! | `messages` | how long a handshake's messages get |
+//! | `layout` | what differs between Mbed TLS's versions |
 //! | `exported_keys` | keys, where the ciphers do not tell them |
 
 mod call;
@@ -19,6 +20,7 @@ mod call;
 mod exported_keys;
 #[cfg_attr(not(hibernation), allow(dead_code, unused_imports))]
 mod hibernation;
+mod layout;
 mod messages;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 mod psk;

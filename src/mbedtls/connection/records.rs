@@ -7,8 +7,7 @@
 //!
 //! - with `out_left == 0` the output buffer holds nothing that is read again: the record
 //!   counter is `cur_out_ctr`, and a datagram's flight has its own copies;
-//! - every pointer into it is set by `mbedtls_ssl_reset_out_pointers` and
-//!   `mbedtls_ssl_update_out_pointers`;
+//! - every pointer into it is set by `layout::reset_out_pointers`;
 //! - a record takes `mbedtls_ssl_get_record_expansion` bytes beyond its payload, and
 //!   8 for the counter before it. Mbed TLS checks its writes against the length it
 //!   would itself have allocated, so the payload is capped here;
@@ -26,8 +25,8 @@
 //!   pointer into the buffer: so the buffer may change in that call, until the last
 //!   byte of the header is delivered, and not after;
 //! - it asks for a header (`in_left == 0`) only when done with the record before,
-//!   unless that was part of a handshake message (`badmac_seen_or_in_hsfraglen`),
-//!   which is in front of `in_hdr` then;
+//!   unless that was part of a handshake message (`layout::is_message_cut`), which is
+//!   in front of `in_hdr` then;
 //! - it writes nothing of its own before it has a record;
 //! - every pointer into the buffer follows from `in_buf` and `in_hdr`, by
 //!   `mbedtls_ssl_update_in_pointers`;
@@ -65,10 +64,11 @@
 //! `in_buf` and `out_buf` point to. It must find its own buffers, or NULL.
 
 use core::cell::UnsafeCell;
-use core::ffi::c_int;
+use core::ffi::{c_int, c_uint};
 
 use super::super::error::check;
 use super::super::sys::{self, zeroize};
+use super::layout::{COUNTER, is_datagram, is_message_cut, reset_in_pointers, reset_out_pointers};
 use super::messages;
 use crate::error::{Error, Result};
 use crate::io::Interruption;
@@ -80,8 +80,6 @@ pub const ON_DEMAND: bool = cfg!(all(feature = "record-buffers", not(mbedtls_ssl
 
 /// The payload of an alert: level and description.
 pub(super) const ALERT: usize = 2;
-/// The record counter before the header.
-pub(super) const COUNTER: usize = 8;
 /// A record's header: type, version, length.
 pub(super) const HEADER: usize = 5;
 /// Room to round to the cipher's block.
@@ -175,8 +173,7 @@ impl Output {
                 return Err(Error::NoMemory);
             }
             (*ssl).out_buf = buffer.cast();
-            sys::mbedtls_ssl_reset_out_pointers(ssl);
-            sys::mbedtls_ssl_update_out_pointers(ssl, (*ssl).transform_out);
+            reset_out_pointers(ssl);
         }
         *self = Self::Record(room);
         Ok(())
@@ -239,16 +236,6 @@ pub(super) unsafe fn early(ssl: *const sys::mbedtls_ssl_context) -> usize {
         let _ = ssl;
         0
     }
-}
-
-/// Whether datagrams carry the records.
-///
-/// # Safety
-///
-/// The connection is set up.
-unsafe fn is_datagram(ssl: *const sys::mbedtls_ssl_context) -> bool {
-    // SAFETY: by this function's contract.
-    unsafe { (*(*ssl).conf).transport == sys::MBEDTLS_SSL_TRANSPORT_DATAGRAM as u8 }
 }
 
 /// The input buffer.
@@ -322,7 +309,7 @@ impl Input {
             (*ssl).in_buf = stub;
             (*ssl).in_msglen = 0;
             (*ssl).in_hslen = 0;
-            sys::mbedtls_ssl_reset_in_pointers(ssl);
+            reset_in_pointers(ssl);
         }
         self.buffer = Buffer::Stub;
     }
@@ -395,7 +382,7 @@ impl Input {
         // SAFETY: by this function's contract. None raises.
         unsafe {
             self.exchange(ssl, size, kept)?;
-            sys::mbedtls_ssl_reset_in_pointers(ssl);
+            reset_in_pointers(ssl);
         }
         Ok(())
     }
@@ -429,17 +416,15 @@ impl Input {
 }
 
 /// The length of the record that a header announces, its header included; `None` if
-/// Mbed TLS refuses it whatever the length.
-pub(super) fn announced(
-    header: [u8; HEADER],
-    max_version: sys::mbedtls_ssl_protocol_version,
-) -> Option<usize> {
+/// Mbed TLS refuses it whatever the length, where that has a highest version.
+pub(super) fn announced(header: [u8; HEADER], highest: Option<c_uint>) -> Option<usize> {
     let [content_type, major, minor, high, low] = header;
+    let version = c_uint::from(u16::from_be_bytes([major, minor]));
     let known = (sys::MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC..=sys::MBEDTLS_SSL_MSG_APPLICATION_DATA)
         .contains(&content_type.into());
-    let version = sys::mbedtls_ssl_protocol_version::from(u16::from_be_bytes([major, minor]));
     let len = usize::from(u16::from_be_bytes([high, low]));
-    (known && version <= max_version && len > 0).then_some(HEADER.saturating_add(len))
+    let known = known && highest.is_none_or(|highest| version <= highest);
+    (known && len > 0).then_some(HEADER.saturating_add(len))
 }
 
 /// The rest of the setup for a connection with a configuration and an input buffer, by what
@@ -550,10 +535,9 @@ impl Buffers {
                 if (*ctx).in_buf.is_null() || (*ctx).out_buf.is_null() {
                     return Err(Error::NoMemory);
                 }
-                sys::mbedtls_ssl_reset_out_pointers(ctx);
-                sys::mbedtls_ssl_update_out_pointers(ctx, (*ctx).transform_out);
+                reset_out_pointers(ctx);
             }
-            sys::mbedtls_ssl_reset_in_pointers(ctx);
+            reset_in_pointers(ctx);
             if !is_datagram(ctx) {
                 let len = counter.len().min(COUNTER);
                 core::ptr::copy_nonoverlapping(counter.as_ptr(), (*ctx).in_ctr, len);
@@ -590,7 +574,7 @@ impl Buffers {
                 {
                     (*ctx).next_record_offset = 0;
                 }
-            } else if (*ctx).in_left == 0 && self.input.held == 0 && (*ctx).badmac_seen_or_in_hsfraglen == 0 {
+            } else if (*ctx).in_left == 0 && self.input.held == 0 && !is_message_cut(&*ctx) {
                 self.input.shrink(ctx);
             }
         }

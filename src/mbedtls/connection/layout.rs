@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What differs between the versions of Mbed TLS, 3.6.0 to 3.6.7, behind one set of names.
+//!
+//! | | to 3.6.2 | 3.6.3 to 3.6.5 | from 3.6.6 |
+//! |---|---|---|---|
+//! | pointers into the buffers | one function sets those of both | one for each | one for each |
+//! | a stream's handshake message in several records | refused | put together | put together |
+//! | a ClientHello in several records or datagrams | refused | refused | put together |
+//! | records that did not authenticate | counted in a field | in that which says how much of a message has come | likewise |
+//! | the version of a ClientHello's record | not looked at | not looked at | not above the highest |
+//!
+//! What a version has is seen in its headers (build.rs), and in its number only where they
+//! do not tell.
+
+use core::ffi::{c_int, c_uint};
+
+use super::super::sys;
+
+/// The record counter before a stream's header.
+pub(super) const COUNTER: usize = 8;
+
+/// Whether datagrams carry the records.
+///
+/// # Safety
+///
+/// The connection has a configuration.
+pub(super) unsafe fn is_datagram(ssl: *const sys::mbedtls_ssl_context) -> bool {
+    // SAFETY: by this function's contract.
+    unsafe { (*(*ssl).conf).transport == sys::MBEDTLS_SSL_TRANSPORT_DATAGRAM as u8 }
+}
+
+/// `mbedtls_ssl_reset_in_pointers`: every pointer into the input buffer, as before its first
+/// record.
+///
+/// # Safety
+///
+/// The connection has a configuration and an input buffer.
+pub(super) unsafe fn reset_in_pointers(ssl: *mut sys::mbedtls_ssl_context) {
+    // SAFETY: by this function's contract. Does not raise.
+    unsafe {
+        let counter = if is_datagram(ssl) { 0 } else { COUNTER };
+        (*ssl).in_hdr = (*ssl).in_buf.wrapping_add(counter);
+        sys::mbedtls_ssl_update_in_pointers(ssl);
+    }
+}
+
+/// `mbedtls_ssl_reset_out_pointers` and `mbedtls_ssl_update_out_pointers`: every pointer into
+/// the output buffer, as before a record of the epoch that `transform_out` is of.
+///
+/// # Safety
+///
+/// The connection has a configuration and an output buffer.
+pub(super) unsafe fn reset_out_pointers(ssl: *mut sys::mbedtls_ssl_context) {
+    // SAFETY: by this function's contract. Does not raise.
+    unsafe {
+        if is_datagram(ssl) {
+            (*ssl).out_hdr = (*ssl).out_buf;
+        } else {
+            (*ssl).out_ctr = (*ssl).out_buf;
+            (*ssl).out_hdr = (*ssl).out_buf.wrapping_add(COUNTER);
+        }
+        sys::mbedtls_ssl_update_out_pointers(ssl, (*ssl).transform_out);
+    }
+}
+
+/// Whether a part of a stream's handshake message is in the input buffer, in front of
+/// `in_hdr`, and the rest still to come.
+#[cfg(mbedtls_in_hsfraglen)]
+pub(super) fn is_message_cut(ssl: &sys::mbedtls_ssl_context) -> bool {
+    ssl.badmac_seen_or_in_hsfraglen != 0
+}
+
+/// Never: a message in several records is refused.
+#[cfg(not(mbedtls_in_hsfraglen))]
+pub(super) fn is_message_cut(_: &sys::mbedtls_ssl_context) -> bool {
+    false
+}
+
+/// The highest version that the header of the next record may have; `None`: it is not
+/// looked at.
+pub(super) fn highest_version(ssl: &sys::mbedtls_ssl_context) -> Option<c_uint> {
+    let hello = ssl.state <= sys::MBEDTLS_SSL_CLIENT_HELLO as c_int;
+    // SAFETY: the connection has a configuration.
+    let conf = unsafe { &*ssl.conf };
+    let server = conf.endpoint == sys::MBEDTLS_SSL_IS_SERVER as u8;
+    let looks = !(hello && server) || sys::MBEDTLS_VERSION_PATCH >= 6;
+    looks.then_some(conf.max_tls_version)
+}
+
+/// How many datagrams' records did not authenticate since this was asked last. To be asked
+/// before each datagram: where the number is not 0, Mbed TLS from 3.6.3 on does not look at
+/// the length of the next handshake message, which it takes to be the rest of one.
+pub(super) fn take_bad_records(ssl: &mut sys::mbedtls_ssl_context) -> u32 {
+    #[cfg(mbedtls_in_hsfraglen)]
+    let count = &mut ssl.badmac_seen_or_in_hsfraglen;
+    #[cfg(not(mbedtls_in_hsfraglen))]
+    let count = &mut ssl.badmac_seen;
+    core::mem::take(count)
+}

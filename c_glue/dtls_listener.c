@@ -51,13 +51,9 @@ static const mp_obj_type_t peer_type;
 /******************************************************************************/
 // The socket's methods, and what they raise that is no error here.
 
-static bool is_exception(mp_obj_t exc, const mp_obj_type_t *type) {
-    return mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(exc)), MP_OBJ_FROM_PTR(type));
-}
-
 // Whether an exception says no more than that a datagram did not come or go.
 static bool is_loss(mp_obj_t exc) {
-    if (!is_exception(exc, &mp_type_OSError)) {
+    if (!mpssl_is_exception(exc, &mp_type_OSError)) {
         return false;
     }
     mp_obj_t value = mp_obj_exception_get_value(exc);
@@ -115,7 +111,7 @@ static void send_to(listener_obj_t *self, const void *data, size_t len, mp_obj_t
 static void send_to_stranger(listener_obj_t *self, const void *data, size_t len, mp_obj_t address) {
     call_t c = { self->sock, MP_QSTR_sendto, 2, { mp_obj_new_bytes(data, len), address }, MP_OBJ_NULL };
     mp_obj_t exc = mpssl_catch(call_method, &c);
-    if (exc != MP_OBJ_NULL && !is_exception(exc, &mp_type_OSError)) {
+    if (exc != MP_OBJ_NULL && !mpssl_is_exception(exc, &mp_type_OSError)) {
         nlr_raise(exc);
     }
 }
@@ -271,7 +267,7 @@ static bool pump_polled(listener_obj_t *self) {
     if (exc == MP_OBJ_NULL) {
         return true;
     }
-    if (is_exception(exc, &mp_type_OSError) || is_exception(exc, &mp_type_MemoryError)) {
+    if (mpssl_is_exception(exc, &mp_type_OSError) || mpssl_is_exception(exc, &mp_type_MemoryError)) {
         return false;
     }
     nlr_raise(exc);

@@ -172,6 +172,7 @@ bool mpssl_leave(ssl_socket_obj_t *self);
 int mpssl_protect(ssl_socket_obj_t *self, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg);
 // Runs `fun` with exceptions caught: MP_OBJ_NULL, or what was raised.
 mp_obj_t mpssl_catch(void (*fun)(void *arg), void *arg);
+bool mpssl_is_exception(mp_obj_t exc, const mp_obj_type_t *type);
 // The content of the file at `path`, a bytes object; `fresh`: nobody else has it. Raises what
 // open and read raise.
 mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh);

@@ -10,7 +10,6 @@
 #include "py/builtin.h"
 #include "py/objstr.h"
 #include "py/objtype.h"
-#include "py/unicode.h"
 #include "mbedtls/bignum.h"
 #include "mbedtls/platform.h"
 #if MICROPY_ASYNC_KBD_INTR
@@ -170,6 +169,10 @@ mp_obj_t mpssl_catch(void (*fun)(void *arg), void *arg) {
         return MP_OBJ_NULL;
     }
     return MP_OBJ_FROM_PTR(nlr.ret_val);
+}
+
+bool mpssl_is_exception(mp_obj_t exc, const mp_obj_type_t *type) {
+    return mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(exc)), MP_OBJ_FROM_PTR(type));
 }
 
 int mpssl_stream_errno(int err) {
@@ -439,18 +442,27 @@ static void copy_out(mp_obj_t from, uint8_t *to, size_t *len) {
     *len = buf.len;
 }
 
+static const MP_DEFINE_STR_OBJ(utf_8_obj, "utf-8");
+
+// obj = str(obj, "utf-8"), by which each release checks as it does.
+static void decode(void *arg) {
+    mp_obj_t *obj = arg;
+    mp_obj_t args[2] = { *obj, MP_OBJ_FROM_PTR(&utf_8_obj) };
+    *obj = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_type_str), 2, 0, args);
+}
+
 // Identities and hints for CPython's callbacks: None if empty, a str if it is text,
 // else bytes: any octets are allowed.
 static mp_obj_t text_or_bytes(mpssl_bytes_t bytes) {
     if (bytes.len == 0) {
         return mp_const_none;
     }
-#if MICROPY_PY_BUILTINS_STR_UNICODE && MICROPY_PY_BUILTINS_STR_UNICODE_CHECK
-    if (!utf8_check(bytes.data, bytes.len)) {
-        return mp_obj_new_bytes(bytes.data, bytes.len);
+    mp_obj_t obj = mp_obj_new_bytes(bytes.data, bytes.len);
+    mp_obj_t exc = mpssl_catch(decode, &obj);
+    if (exc != MP_OBJ_NULL && !mpssl_is_exception(exc, &mp_type_ValueError)) {
+        nlr_raise(exc);
     }
-#endif
-    return mp_obj_new_str((const char *)bytes.data, bytes.len);
+    return obj;
 }
 
 static void psk_key(ssl_socket_obj_t *self, void *arg) {

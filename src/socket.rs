@@ -141,6 +141,7 @@ impl Socket {
                 None => {}
             }
         }
+        ssl.prepare()?;
         Box::new(|| Self {
             ssl: Connection::Awake(ssl),
             state: State::Handshaking,

@@ -295,7 +295,6 @@ impl Config {
     }
 
     /// Whether its connections are servers.
-    #[cfg(any(exported_keys, mbedtls_ssl_handshake_with_psk_enabled))]
     pub(super) fn is_server(&self) -> bool {
         // SAFETY: reads a field.
         unsafe { u32::from((*self.conf.get()).endpoint) == sys::MBEDTLS_SSL_IS_SERVER }

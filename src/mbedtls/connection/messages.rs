@@ -6,6 +6,8 @@
 //! Written for Mbed TLS 3.6: each bound is what `ssl_client.c`, `ssl_tls12_client.c`,
 //! `ssl_tls12_server.c` and `ssl_tls.c` write, and something to spare.
 
+use core::ffi::c_int;
+
 use super::super::sys;
 
 /// Types and lengths, randoms, session ids, and extensions that do not depend on
@@ -127,6 +129,22 @@ unsafe fn client_hello(ssl: &sys::mbedtls_ssl_context, conf: &sys::mbedtls_ssl_c
     }
 }
 
+/// Whether the next step of the handshake reads the peer's first message, and writes nothing
+/// but in answer to it.
+///
+/// # Safety
+///
+/// The connection is set up.
+pub(super) unsafe fn awaits_hello(ssl: *const sys::mbedtls_ssl_context) -> bool {
+    // SAFETY: by this function's contract.
+    let (state, endpoint) = unsafe { ((*ssl).state, (*(*ssl).conf).endpoint) };
+    if endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8 {
+        state == sys::MBEDTLS_SSL_SERVER_HELLO as c_int
+    } else {
+        state <= sys::MBEDTLS_SSL_CLIENT_HELLO as c_int
+    }
+}
+
 /// The longest message that the next step of the handshake may write; `None`: longer
 /// than is known here.
 ///
@@ -151,7 +169,8 @@ pub(super) unsafe fn longest(ssl: *const sys::mbedtls_ssl_context) -> Option<usi
     // SAFETY: by this function's contract.
     let len = unsafe {
         match (client, state) {
-            (true, sys::MBEDTLS_SSL_CLIENT_HELLO) => client_hello(ssl, conf),
+            // In the first of these states there is no message, and the next step writes one.
+            (true, sys::MBEDTLS_SSL_HELLO_REQUEST | sys::MBEDTLS_SSL_CLIENT_HELLO) => client_hello(ssl, conf),
             // Or a HelloVerifyRequest.
             (false, sys::MBEDTLS_SSL_SERVER_HELLO) => HELLO + NAME,
             (true, sys::MBEDTLS_SSL_CLIENT_CERTIFICATE) | (false, sys::MBEDTLS_SSL_SERVER_CERTIFICATE) => {

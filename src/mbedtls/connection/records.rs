@@ -195,12 +195,17 @@ impl Output {
         *self = Self::Parked;
     }
 
-    /// Makes room for what the next step of the handshake may write.
+    /// Makes room for what the next step of the handshake may write, unless that is only an
+    /// answer to a record still to come, for which `Call::recv_stream` makes room.
     ///
     /// # Safety
     ///
     /// `ssl` is the connection beside this, in a handshake; its buffer holds nothing.
     pub(super) unsafe fn fit(&mut self, ssl: *mut sys::mbedtls_ssl_context) -> Result<()> {
+        // SAFETY: by this function's contract.
+        if unsafe { messages::awaits_hello(ssl) && awaits_header(ssl) } {
+            return Ok(());
+        }
         // SAFETY: by this function's contract.
         let (room, size) = unsafe {
             let expansion = if is_datagram(ssl) { DATAGRAM_EXPANSION } else { EXPANSION };
@@ -220,6 +225,17 @@ impl Output {
             _ => unsafe { self.replace(ssl, room.min(WHOLE_OUT), size.min(WHOLE_OUT)) },
         }
     }
+}
+
+/// Whether nothing of a stream's next record has come, and nothing of the last one is to be
+/// looked at.
+///
+/// # Safety
+///
+/// The connection is set up.
+unsafe fn awaits_header(ssl: *const sys::mbedtls_ssl_context) -> bool {
+    // SAFETY: by this function's contract; does not raise.
+    unsafe { !is_datagram(ssl) && (*ssl).in_left < HEADER && sys::mbedtls_ssl_check_pending(ssl) == 0 }
 }
 
 /// See [`messages::early`].

@@ -16,7 +16,7 @@ use super::call::{Call, Outcome, Received, recv, send, verify};
 use super::exported_keys::Keys;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk;
-use super::records::{ALERT, Buffers};
+use super::records::{ALERT, Buffers, ON_DEMAND};
 use super::retransmission::{CallTimer, get_timer, set_timer};
 use crate::error::Result;
 use crate::io::{Host, Interruption};
@@ -111,6 +111,20 @@ impl Ssl {
         // SAFETY: the timer lives as long as the connection; does not raise.
         unsafe { sys::mbedtls_ssl_set_timer_cb(self.ctx.get(), timer, Some(set_timer), Some(get_timer)) };
         Ok(())
+    }
+
+    /// Makes room for a client's first message, so that it gets out when no memory can be had
+    /// any more (`micropython.heap_lock`). After all that is set.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`].
+    pub fn prepare(&mut self) -> Result<()> {
+        if !ON_DEMAND || self.config.is_server() {
+            return Ok(());
+        }
+        // SAFETY: the connection is beside its buffers, set up, and has written nothing.
+        unsafe { self.buffers.output.fit(self.ctx.get()) }
     }
 
     /// The name to ask for (SNI) and to find in the server's certificate.

@@ -153,7 +153,7 @@ fn run() -> Result<()> {
     let out = PathBuf::from(required("OUT_DIR")?);
     rerun_if_changed(&root.join("build.rs"));
 
-    for name in ["MPSSL_CFLAGS", "MPSSL_CFLAGS_DIR", "MPSSL_CC", "MPSSL_ABI_OUT"] {
+    for name in ["MPSSL_CFLAGS", "MPSSL_CFLAGS_DIR", "MPSSL_CC", "MPSSL_ABI_OUT", "LIBCLANG_PATH"] {
         println!("cargo::rerun-if-env-changed={name}");
     }
     let input = match env::var("MPSSL_CFLAGS") {
@@ -398,9 +398,13 @@ impl Input {
         if macros.get("__ARM_SIZEOF_MINIMAL_ENUM").is_some_and(|size| size == "1") {
             args.push("-fshort-enums".into());
         }
+        let own = libclang_headers();
+        if let Some(dir) = &own {
+            args.extend(["-resource-dir".into(), dir.clone()]);
+        }
         if required("TARGET")? != required("HOST")? {
             // The cross compiler knows where its C library's headers are.
-            for dir in self.system_headers()? {
+            for dir in self.system_headers(own.is_none())? {
                 args.push("-isystem".into());
                 args.push(dir);
             }
@@ -408,9 +412,9 @@ impl Input {
         Ok(args)
     }
 
-    /// The C compiler's own list of header directories, less those of the compiler
-    /// itself, for which libclang has its own.
-    fn system_headers(&self) -> Result<Vec<String>> {
+    /// The C compiler's own list of header directories. `all`: with those of the compiler
+    /// itself, for which libclang should have its own.
+    fn system_headers(&self, all: bool) -> Result<Vec<String>> {
         let mut command = self.compiler()?;
         command.args(["-E", "-v", "-x", "c", "/dev/null"]);
         let (_, stderr) = output(&mut command)?;
@@ -421,7 +425,7 @@ impl Input {
             .take_while(|line| line.starts_with(' '))
             // GCC may name its C library's headers by way of its own directory.
             .filter_map(|dir| fs::canonicalize(dir.trim()).ok()?.into_os_string().into_string().ok())
-            .filter(|dir| !dir.contains("/gcc/") && !dir.contains("/clang/"))
+            .filter(|dir| all || !dir.contains("/gcc/") && !dir.contains("/clang/"))
             .collect())
     }
 
@@ -490,6 +494,36 @@ impl Input {
         }
         Ok(())
     }
+}
+
+/// Where libclang has its own headers (`stddef.h`). It looks for them beside itself, and some
+/// distributions have the library in one place and these in another.
+fn libclang_headers() -> Option<String> {
+    let version = bindgen::clang_version();
+    let (major, _) = version.parsed?;
+    // "Debian clang version 14.0.6": the directory has either name.
+    let full = version.full.split_whitespace().find(|word| word.starts_with(&format!("{major}.")))?;
+    let full = full.split(['-', '+', '~']).next()?.to_owned();
+    let named = env::var("LIBCLANG_PATH").ok().map(|path| {
+        // A directory, or the file.
+        let path = PathBuf::from(path);
+        if path.is_dir() { path } else { path.parent().map(Path::to_owned).unwrap_or_default() }
+    });
+    let usual = [
+        format!("/usr/lib/llvm-{major}/lib"),
+        format!("/usr/lib/llvm{major}/lib"),
+        format!("/usr/lib64/llvm{major}/lib"),
+        "/usr/lib".into(),
+        "/usr/lib64".into(),
+        "/usr/local/lib".into(),
+        "/opt/homebrew/opt/llvm/lib".into(),
+    ];
+    named
+        .into_iter()
+        .chain(usual.iter().map(PathBuf::from))
+        .flat_map(|dir| [dir.join("clang").join(major.to_string()), dir.join("clang").join(&full)])
+        .find(|dir| dir.join("include/stddef.h").is_file())
+        .and_then(|dir| dir.into_os_string().into_string().ok())
 }
 
 /// The compiler the `cc` crate finds for the target.

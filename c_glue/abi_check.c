@@ -4,6 +4,9 @@
 // Here the firmware's own compiler must agree, or the build stops. (rustc asserts
 // the same numbers on its side, in the bindings bindgen makes.)
 
+// A build that scans its sources for names needs none of this, and may not have the header yet.
+#if !defined(NO_QSTR)
+
 #define MBEDTLS_ALLOW_PRIVATE_ACCESS
 
 #include <stddef.h>
@@ -34,3 +37,5 @@ MPSSL_ABI_SIZES(SAME_SIZE)
 
 // Equal sizes can hide two options that cancel each other out.
 MPSSL_ABI_OFFSETS(SAME_OFFSET)
+
+#endif // NO_QSTR

@@ -61,8 +61,8 @@ set(MPSSL_SOURCES
     ${MPSSL_GLUE_DIR}/ssl_context.c
     ${MPSSL_GLUE_DIR}/ssl_socket.c
 )
-# It has no names to scan, but CMake's rules scan every source of a user module. Its header
-# is made by cargo, which runs first.
+# It has no names to scan, but CMake's rules scan every source of a user module, in whatever
+# target does that, and it may be before cargo has made the header: then it includes nothing.
 set(MPSSL_ABI_CHECK ${MPSSL_GLUE_DIR}/abi_check.c)
 set(MPSSL_INCLUDE ${MPSSL_BUILD}/include)
 set(MPSSL_ABI ${MPSSL_INCLUDE}/mpssl_abi.h)
@@ -136,7 +136,7 @@ separate_arguments(_mpssl_cargo UNIX_COMMAND "${MPSSL_CARGO}")
 separate_arguments(_mpssl_cargo_args UNIX_COMMAND "${MPSSL_CARGO_ARGS}")
 set(MPSSL_LIB ${MPSSL_BUILD}/libmicropython_ssl_core.a)
 
-# The linker sends Mbed TLS's multiplications on curves to Rust (src/mbedtls/ecp.rs).
+# The linker sends Mbed TLS's multiplications on curves to Rust (src/mbedtls/crypto/ecp.rs).
 # Without these options it does not find __real_mbedtls_ecp_mul_restartable.
 set(_mpssl_features firmware)
 if(MPSSL_P256)

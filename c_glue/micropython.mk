@@ -16,6 +16,8 @@
 #   MPSSL_AEAD_CFLAGS      how Mbed TLS's gcm.c is optimised (-O3); -Os: as all the rest
 #   MPSSL_PEER_CERT_DICT   0: getpeercert() knows DER only, as upstream's, for less flash
 #   MBEDTLS_DIR            an Mbed TLS 3.6 tree other than lib/mbedtls
+#   MPSSL_CALLS_LD         1: the port links with ld itself, 0: by way of the compiler; where
+#                          that is not seen in its Makefile
 
 ifneq ($(MICROPY_PY_SSL)$(MICROPY_SSL_MBEDTLS),11)
 $(error micropython-ssl needs MICROPY_PY_SSL=1 and MICROPY_SSL_MBEDTLS=1)
@@ -73,14 +75,17 @@ MPSSL_BUILD := $(abspath $(BUILD))/rust
 MPSSL_LIB := $(MPSSL_BUILD)/$(if $(MPSSL_TARGET),$(MPSSL_TARGET)/)release/libmicropython_ssl.a
 MPSSL_ABI := $(MPSSL_BUILD)/include/mpssl_abi.h
 
-# The linker sends Mbed TLS's multiplications on curves to Rust (src/mbedtls/ecp.rs).
+# What the linker is told to wrap, in words that the port's way to it takes. Expanded in the
+# recipe: a port may say later what LD is.
+MPSSL_CALLS_LD ?= $(if $(shell grep -l '[$$].LD. .*[$$].LDFLAGS. ' Makefile *.mk 2>/dev/null),1,0)
+MPSSL_LD_WORD = $(if $(and $(filter 1,$(MPSSL_CALLS_LD)),$(filter %ld %ld.bfd %lld,$(firstword $(LD)))),,-Wl$(MPSSL_COMMA))
+MPSSL_WRAP = $(addprefix $(MPSSL_LD_WORD)--wrap=,$(1))
+
+# The linker sends Mbed TLS's multiplications on curves to Rust (src/mbedtls/crypto/ecp.rs).
 # Without these flags it does not find __real_mbedtls_ecp_mul_restartable.
 ifeq ($(MPSSL_P256),1)
 CFLAGS_USERMOD += -DMPSSL_P256=1
-LDFLAGS_USERMOD += $(addprefix -Wl$(MPSSL_COMMA)--wrap=,\
-	mbedtls_ecp_mul_restartable \
-	mbedtls_ecp_muladd_restartable \
-	)
+LDFLAGS += $(call MPSSL_WRAP,mbedtls_ecp_mul_restartable mbedtls_ecp_muladd_restartable)
 MPSSL_FEATURES := firmware,p256
 else
 MPSSL_FEATURES := firmware
@@ -89,13 +94,9 @@ ifeq ($(MPSSL_RECORD_BUFFERS),1)
 CFLAGS_USERMOD += -DMPSSL_RECORD_BUFFERS=1
 MPSSL_FEATURES := $(MPSSL_FEATURES),record-buffers
 endif
-# Likewise what it asks of AES-GCM (src/mbedtls/gcm.rs). In a variable that is expanded in the
-# recipe, where the compiler is known.
+# Likewise what it asks of AES-GCM (src/mbedtls/crypto/gcm.rs).
 ifeq ($(MPSSL_AES_GCM),1)
-LDFLAGS += $(call MPSSL_ON_X86_64,$(addprefix -Wl$(MPSSL_COMMA)--wrap=,\
-	mbedtls_gcm_crypt_and_tag \
-	mbedtls_gcm_auth_decrypt \
-	))
+LDFLAGS += $(call MPSSL_ON_X86_64,$(call MPSSL_WRAP,mbedtls_gcm_crypt_and_tag mbedtls_gcm_auth_decrypt))
 MPSSL_FEATURES := $(MPSSL_FEATURES),aes-gcm
 endif
 

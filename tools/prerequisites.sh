@@ -28,6 +28,7 @@ build|pkg libffi|libffi-dev|MicroPython's ffi module
 build|libclang|libclang-dev|bindgen reads C headers with it
 demo|program openssl|openssl|a peer, and the certificates
 demo|program curl|curl|a peer
+test|program g++|g++|compiles the coverage variant's C++
 test|pymodule pip|python3-pip|brings the libraries that use the module
 test|pymodule cryptography|python3-cryptography|tools/mkpki.py
 test|pyheaders python3|python3-dev|upydev's netifaces is published as source
@@ -56,10 +57,14 @@ TABLE
 }
 
 has_libclang() {
-    [ -n "${LIBCLANG_PATH:-}" ] && compgen -G "$LIBCLANG_PATH/libclang*.so*" >/dev/null && return
-    ldconfig -p 2>/dev/null | grep -q 'libclang[-.0-9]*\.so' && return
-    compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null ||
-        compgen -G '/usr/lib/*-linux-gnu/libclang*.so*' >/dev/null
+    # LLVM's libclang-cpp.so is another library.
+    local dir
+    for dir in ${LIBCLANG_PATH:+"$LIBCLANG_PATH"} /usr/lib/llvm-*/lib /usr/lib/*-linux-gnu /usr/lib /usr/lib64 \
+        /usr/local/lib /opt/homebrew/opt/llvm/lib; do
+        compgen -G "$dir/libclang.so*" >/dev/null || compgen -G "$dir/libclang-[0-9]*.so*" >/dev/null ||
+            [ -e "$dir/libclang.dylib" ] && return
+    done
+    return 1
 }
 
 is_there() { # kind name

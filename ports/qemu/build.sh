@@ -119,7 +119,7 @@ case $module in
 stock-configured) set -- MPSSL_MBEDTLS_CONFIG=1 "$@" ;;
 ours-unconfigured | ours-idf) set -- MPSSL_MBEDTLS_CONFIG=0 "$@" ;;
 esac
-config=$port/mbedtls_config_port.h
+config=$port/mbedtls/mbedtls_config_port.h
 case $module in
 *-idf) config=$port/mbedtls_config_idf.h ;;
 esac
@@ -155,5 +155,5 @@ make -C "$micropython/ports/qemu" -j"$jobs" \
     USER_C_MODULES="$links" \
     MICROPY_PY_SSL=1 MICROPY_SSL_MBEDTLS=1 MBEDTLS_DIR="$mbedtls" \
     MBEDTLS_CONFIG_FILE="\\\"$config\\\"" \
-    CFLAGS_EXTRA="-DMP_CONFIGFILE=\\\"$port/mpconfigport.h\\\"" \
+    CFLAGS_EXTRA="-I$port -DMP_CONFIGFILE=\\\"$port/mpconfigport.h\\\"" \
     "$@"

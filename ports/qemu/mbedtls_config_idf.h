@@ -5,7 +5,7 @@
 #ifndef MPSSL_QEMU_MBEDTLS_CONFIG_IDF_H
 #define MPSSL_QEMU_MBEDTLS_CONFIG_IDF_H
 
-#include "mbedtls_config_port.h"
+#include "mbedtls/mbedtls_config_port.h"
 
 #define MBEDTLS_ECP_NIST_OPTIM
 #undef MBEDTLS_ECP_FIXED_POINT_OPTIM

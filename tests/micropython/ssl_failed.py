@@ -100,5 +100,7 @@ for demands in (ssl.CERT_NONE, ssl.CERT_REQUIRED):
     client_end, server_end = link()
     server_end.rx.extend(b"GET / HTTP/1.0\r\n\r\n")
     keys = {"key": pki.ec_key_der, "cert": pki.ec_der, "cadata": pki.ca_der}
-    show("server", ssl.wrap_socket, server_end, server_side=True, cert_reqs=demands, **keys)
-    print(server_end.closed)
+    try:
+        ssl.wrap_socket(server_end, server_side=True, cert_reqs=demands, **keys)
+    except OSError as er:
+        print(is_no_tls(er), server_end.closed)

@@ -97,7 +97,7 @@ print(client.version(), turns[0] > 10)
 # A server that gets garbage, and a client.
 client, server, client_end, server_end = pair()
 server_end.rx.extend(b"GET / HTTP/1.0\r\n\r\n")
-print(repr(step(server)), repr(step(client)))
+print(is_no_tls(step(server)), repr(step(client)))
 client, server, client_end, server_end = pair()
 client_end.rx.extend(b"HTTP/1.0 400 Bad Request\r\n")
 print(repr(step(client)), repr(step(server)))

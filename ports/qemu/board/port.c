@@ -90,25 +90,26 @@ static uint64_t now_ns(void) {
     return uptime_ns() - began_ns;
 }
 
-mp_uint_t mp_hal_ticks_ms(void) {
+// Where the port has clocks of its own (from 1.29 on), those are used.
+MP_WEAK mp_uint_t mp_hal_ticks_ms(void) {
     return (mp_uint_t)(now_ns() / 1000000);
 }
 
-mp_uint_t mp_hal_ticks_us(void) {
+MP_WEAK mp_uint_t mp_hal_ticks_us(void) {
     return (mp_uint_t)(now_ns() / 1000);
 }
 
-mp_uint_t mp_hal_ticks_cpu(void) {
+MP_WEAK mp_uint_t mp_hal_ticks_cpu(void) {
     return (mp_uint_t)instructions();
 }
 
-void mp_hal_delay_us(mp_uint_t us) {
+MP_WEAK void mp_hal_delay_us(mp_uint_t us) {
     uint64_t end = now_ns() + (uint64_t)us * 1000;
     while (now_ns() < end) {
     }
 }
 
-void mp_hal_delay_ms(mp_uint_t ms) {
+MP_WEAK void mp_hal_delay_ms(mp_uint_t ms) {
     uint64_t end = now_ns() + (uint64_t)ms * 1000000;
     while (now_ns() < end) {
         mp_event_handle_nowait();
@@ -153,7 +154,7 @@ struct tm *mbedtls_platform_gmtime_r(const mbedtls_time_t *seconds, struct tm *t
 
 static uint64_t sequence;
 
-int mbedtls_hardware_poll(void *data, unsigned char *output, size_t len, size_t *olen) {
+MP_WEAK int mbedtls_hardware_poll(void *data, unsigned char *output, size_t len, size_t *olen) {
     (void)data;
     for (size_t i = 0; i < len; i++) {
         sequence += 0x9e3779b97f4a7c15;

@@ -12,7 +12,7 @@
 //! What a version has is seen in its headers (build.rs), and in its number only where they
 //! do not tell.
 
-use core::ffi::{c_int, c_uint};
+use core::ffi::c_int;
 
 use super::super::sys;
 
@@ -78,7 +78,7 @@ pub(super) fn is_message_cut(_: &sys::mbedtls_ssl_context) -> bool {
 
 /// The highest version that the header of the next record may have; `None`: it is not
 /// looked at.
-pub(super) fn highest_version(ssl: &sys::mbedtls_ssl_context) -> Option<c_uint> {
+pub(super) fn highest_version(ssl: &sys::mbedtls_ssl_context) -> Option<sys::mbedtls_ssl_protocol_version> {
     let hello = ssl.state <= sys::MBEDTLS_SSL_CLIENT_HELLO as c_int;
     // SAFETY: the connection has a configuration.
     let conf = unsafe { &*ssl.conf };

@@ -64,7 +64,7 @@
 //! `in_buf` and `out_buf` point to. It must find its own buffers, or NULL.
 
 use core::cell::UnsafeCell;
-use core::ffi::{c_int, c_uint};
+use core::ffi::c_int;
 
 use super::super::error::check;
 use super::super::sys::{self, zeroize};
@@ -433,9 +433,12 @@ impl Input {
 
 /// The length of the record that a header announces, its header included; `None` if
 /// Mbed TLS refuses it whatever the length, where that has a highest version.
-pub(super) fn announced(header: [u8; HEADER], highest: Option<c_uint>) -> Option<usize> {
+pub(super) fn announced(
+    header: [u8; HEADER],
+    highest: Option<sys::mbedtls_ssl_protocol_version>,
+) -> Option<usize> {
     let [content_type, major, minor, high, low] = header;
-    let version = c_uint::from(u16::from_be_bytes([major, minor]));
+    let version = sys::mbedtls_ssl_protocol_version::from(u16::from_be_bytes([major, minor]));
     let known = (sys::MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC..=sys::MBEDTLS_SSL_MSG_APPLICATION_DATA)
         .contains(&content_type.into());
     let len = usize::from(u16::from_be_bytes([high, low]));

@@ -42,6 +42,7 @@ test|program chromedriver|chromium-driver|drives it
 test|program certutil|libnss3-tools|makes the store of what it trusts
 test|program valgrind|valgrind|
 test|program nm|binutils|looks into the linked firmware
+test|program debootstrap|debootstrap|makes a machine that nobody prepared
 test|program ip|iproute2|brings up a test's own network
 test|program unshare|util-linux|gives a test its own network
 firmware|program riscv64-unknown-elf-gcc|gcc-riscv64-unknown-elf|compiles for RV32

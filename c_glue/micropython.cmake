@@ -4,8 +4,8 @@
 # twin for make. ESP-IDF has ports/esp32/micropython.cmake, which includes this. Nothing
 # in MicroPython's tree is changed; hashlib and cryptolib go on using the same Mbed TLS.
 #
-# For the port's maintainer to set, in mpconfigboard.cmake or with cmake -D:
-#   MPSSL_TARGET           Rust target triple of the firmware
+# For the port's maintainer to set, in mpconfigboard.cmake, with cmake -D, or in the environment:
+#   MPSSL_TARGET           Rust target triple of the firmware; else what the C compiler says
 #   MPSSL_CARGO            cargo, with a toolchain if need be ("cargo +esp")
 #   MPSSL_CARGO_ARGS       more arguments for cargo ("-Zbuild-std=core")
 #   MPSSL_CARGO_DIR        where cargo builds; a directory that builds share saves time
@@ -14,15 +14,22 @@
 #   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
 #   MPSSL_AEAD_CFLAGS      how Mbed TLS's gcm.c is optimised, for speed; -Os: as all the rest
 #   MPSSL_PEER_CERT_DICT   0: getpeercert() knows DER only, as upstream's, for less flash
+#   MPSSL_MEMORY           1: contexts and sockets report their memory; to size a heap
+#   MBEDTLS_DIR            an Mbed TLS 3.6 tree other than lib/mbedtls
 # For a file like ports/esp32/micropython.cmake to set:
 #   MPSSL_MBEDTLS_LIBRARY  the CMake target of Mbed TLS, where it is a library
 
 include_guard(GLOBAL)
 
-if(NOT MPSSL_TARGET)
-    message(FATAL_ERROR "micropython-ssl: set MPSSL_TARGET to the Rust target triple of this "
-        "firmware, thumbv6m-none-eabi for instance (docs/porting.md)")
-endif()
+# The environment spares quoting: make passes CMAKE_ARGS through a shell. A later run of cmake,
+# which make starts by itself, may have another.
+foreach(_mpssl_name IN ITEMS MPSSL_TARGET MPSSL_CARGO MPSSL_CARGO_ARGS MPSSL_CARGO_DIR MPSSL_P256
+        MPSSL_RECORD_BUFFERS MPSSL_MBEDTLS_CONFIG MPSSL_AEAD_CFLAGS MPSSL_PEER_CERT_DICT MPSSL_MEMORY
+        MBEDTLS_DIR)
+    if(NOT DEFINED ${_mpssl_name} AND DEFINED ENV{${_mpssl_name}})
+        set(${_mpssl_name} "$ENV{${_mpssl_name}}" CACHE STRING "micropython-ssl, from the environment")
+    endif()
+endforeach()
 if(NOT MPSSL_CARGO)
     set(MPSSL_CARGO cargo)
 endif()
@@ -40,6 +47,9 @@ if(NOT DEFINED MPSSL_AEAD_CFLAGS)
 endif()
 if(NOT DEFINED MPSSL_PEER_CERT_DICT)
     set(MPSSL_PEER_CERT_DICT 1)
+endif()
+if(NOT DEFINED MPSSL_MEMORY)
+    set(MPSSL_MEMORY 0)
 endif()
 
 get_filename_component(MPSSL_GLUE_DIR ${CMAKE_CURRENT_LIST_DIR} REALPATH)
@@ -72,7 +82,8 @@ file(MAKE_DIRECTORY ${MPSSL_INCLUDE})
 add_library(usermod_mpssl INTERFACE)
 target_sources(usermod_mpssl INTERFACE ${MPSSL_SOURCES} ${MPSSL_ABI_CHECK})
 target_include_directories(usermod_mpssl INTERFACE ${MPSSL_GLUE_DIR} ${MPSSL_INCLUDE})
-target_compile_definitions(usermod_mpssl INTERFACE MPSSL_PEER_CERT_DICT=${MPSSL_PEER_CERT_DICT})
+target_compile_definitions(usermod_mpssl INTERFACE
+    MPSSL_PEER_CERT_DICT=${MPSSL_PEER_CERT_DICT} MPSSL_MEMORY=${MPSSL_MEMORY})
 
 # The tree's own module is still scanned but not compiled: modssl.c defines what it
 # registers. Source properties hold in one directory, the one that includes usermod.cmake.
@@ -85,9 +96,26 @@ set_source_files_properties(${MPSSL_STOCK} PROPERTIES HEADER_FILE_ONLY TRUE)
 # ##############################################################################
 # Mbed TLS: the firmware's own copy, configured for what the module offers
 
+# As extmod.cmake has it, which may still come.
+set(_mpssl_mbedtls ${MICROPY_DIR}/lib/mbedtls)
+if(MBEDTLS_DIR)
+    get_filename_component(_mpssl_own ${MBEDTLS_DIR} ABSOLUTE BASE_DIR ${CMAKE_SOURCE_DIR})
+    if(NOT EXISTS ${_mpssl_own}/include/mbedtls/ssl.h)
+        message(FATAL_ERROR "micropython-ssl: no Mbed TLS in MBEDTLS_DIR, ${_mpssl_own}")
+    endif()
+    if(NOT TARGET micropy_lib_mbedtls)
+        message(FATAL_ERROR "micropython-ssl: MBEDTLS_DIR: this port's Mbed TLS is none of MicroPython's")
+    endif()
+    foreach(_mpssl_property IN ITEMS INTERFACE_SOURCES INTERFACE_INCLUDE_DIRECTORIES)
+        get_target_property(_mpssl_value micropy_lib_mbedtls ${_mpssl_property})
+        string(REPLACE "${_mpssl_mbedtls}/" "${_mpssl_own}/" _mpssl_value "${_mpssl_value}")
+        set_target_properties(micropy_lib_mbedtls PROPERTIES ${_mpssl_property} "${_mpssl_value}")
+    endforeach()
+    set(_mpssl_mbedtls ${_mpssl_own})
+endif()
+
 if(MPSSL_MBEDTLS_CONFIG)
-    # As extmod.cmake has it, which may still come.
-    set(_mpssl_library ${MICROPY_DIR}/lib/mbedtls/library)
+    set(_mpssl_library ${_mpssl_mbedtls}/library)
     set(_mpssl_config ${MPSSL_GLUE_DIR}/mbedtls_config.h)
     if(TARGET micropy_lib_mbedtls)
         # extmod.cmake came first, as on rp2: its choice becomes what ours builds on.
@@ -151,12 +179,17 @@ if(MPSSL_RECORD_BUFFERS)
     target_compile_definitions(usermod_mpssl INTERFACE MPSSL_RECORD_BUFFERS=1)
 endif()
 
+set(_mpssl_target)
+if(MPSSL_TARGET)
+    set(_mpssl_target --target ${MPSSL_TARGET})
+endif()
+
 # Always run: cargo knows best whether there is anything to do. The archive and the header
 # are left alone where they would be the same, so nothing else is made again.
 add_custom_target(mpssl_cargo
     COMMAND ${Python3_EXECUTABLE} ${MPSSL_GLUE_DIR}/cargo.py
         --crate ${MPSSL_ROOT}
-        --target ${MPSSL_TARGET}
+        ${_mpssl_target}
         --features ${_mpssl_features}
         --compile-commands ${CMAKE_BINARY_DIR}/compile_commands.json
         --source ${MPSSL_ABI_CHECK}
@@ -166,7 +199,7 @@ add_custom_target(mpssl_cargo
         --output ${MPSSL_LIB}
         -- ${_mpssl_cargo} -- ${_mpssl_cargo_args}
     BYPRODUCTS ${MPSSL_LIB} ${MPSSL_ABI}
-    COMMENT "micropython-ssl: cargo, for ${MPSSL_TARGET}"
+    COMMENT "micropython-ssl: cargo"
     USES_TERMINAL
     VERBATIM
 )

@@ -5,7 +5,7 @@
 # changed; hashlib and cryptolib go on using the same Mbed TLS.
 #
 # For the port's maintainer to set, on the command line or in mpconfigboard.mk:
-#   MPSSL_TARGET           Rust target triple of the firmware; empty: the host's
+#   MPSSL_TARGET           Rust target triple of the firmware; else what the C compiler says
 #   MPSSL_CARGO            cargo, with a toolchain if need be ("cargo +esp")
 #   MPSSL_CARGO_ARGS       more arguments for cargo (-Zbuild-std=core …)
 #   MPSSL_P256             0: P-256 by Mbed TLS, not by Rust; where a chip computes it
@@ -72,7 +72,7 @@ include $(MPSSL_ROOT)/c_glue/mbedtls.mk
 
 # An absolute directory, as cargo and make run in different ones.
 MPSSL_BUILD := $(abspath $(BUILD))/rust
-MPSSL_LIB := $(MPSSL_BUILD)/$(if $(MPSSL_TARGET),$(MPSSL_TARGET)/)release/libmicropython_ssl.a
+MPSSL_OBJ := $(MPSSL_BUILD)/mpssl_core.o
 MPSSL_ABI := $(MPSSL_BUILD)/include/mpssl_abi.h
 
 # What the linker is told to wrap, in words that the port's way to it takes. Expanded in the
@@ -103,39 +103,23 @@ endif
 # build.rs gets the flags the C code is compiled with, all of them: layouts follow
 # from the configuration they name. They pass through the environment as they are
 # and are split there the way the shell splits them.
-$(MPSSL_LIB): private export MPSSL_CFLAGS = $(CFLAGS)
-$(MPSSL_LIB): private export MPSSL_CFLAGS_DIR = $(CURDIR)
-$(MPSSL_LIB): private export MPSSL_CC = $(CC)
-$(MPSSL_LIB): private export MPSSL_ABI_OUT = $(MPSSL_ABI)
-$(MPSSL_LIB): private export CARGO_TARGET_DIR = $(MPSSL_BUILD)
+$(MPSSL_OBJ): private export MPSSL_CFLAGS = $(CFLAGS)
+$(MPSSL_OBJ): private export MPSSL_CFLAGS_DIR = $(CURDIR)
+$(MPSSL_OBJ): private export MPSSL_CC = $(CC)
 
-# cargo knows best whether there is anything to do, and leaves the archive alone
-# where there is not. After the generated headers, which a port's configuration may
-# include.
-$(MPSSL_LIB): FORCE | $(HEADER_BUILD)/qstrdefs.generated.h
-	$(ECHO) "CARGO $@"
-	$(Q)+cd $(MPSSL_ROOT) && $(MPSSL_CARGO) rustc --lib --release --locked \
-		--crate-type staticlib --no-default-features --features $(MPSSL_FEATURES) \
-		$(call MPSSL_ON_X86_64,--config c_glue/cargo-x86_64.toml) \
-		$(if $(MPSSL_TARGET),--target $(MPSSL_TARGET)) $(MPSSL_CARGO_ARGS)
-
-# Of the archive only the crate's own object is linked: fat LTO leaves exactly one. The
-# rest is rustc's compiler_builtins, which would shadow the port's libm and libgcc
-# (sqrt, fmod, division) for all of MicroPython. As an object file among MicroPython's
-# the order of libraries does not matter either, nor how the port links.
-MPSSL_OBJ := $(MPSSL_BUILD)/mpssl_core.o
-# On ARM each function has an entry that says it cannot be unwound: eight bytes of flash, and
-# a section that some ports' linker scripts do not place.
-ifneq ($(filter arm% thumb%,$(MPSSL_TARGET)),)
-MPSSL_STRIP_UNWIND = $(Q)$(OBJCOPY) -R '.ARM.exidx*' -R '.rel.ARM.exidx*' $@
-endif
+# The crate's one object. Among MicroPython's own, the order of libraries does not matter, nor
+# how the port links. cargo knows best whether there is anything to do, and what would be the
+# same is left alone. After the generated headers, which a port's configuration may include.
 PY_O += $(MPSSL_OBJ)
-$(MPSSL_OBJ): $(MPSSL_LIB)
-	$(Q)set -- $$($(AR) t $< | grep '^micropython_ssl-') && test $$# -eq 1 && $(AR) p $< $$1 > $@
-	$(MPSSL_STRIP_UNWIND)
+$(MPSSL_OBJ): FORCE | $(HEADER_BUILD)/qstrdefs.generated.h
+	$(ECHO) "CARGO $@"
+	$(Q)+$(PYTHON) $(MPSSL_ROOT)/c_glue/cargo.py --crate $(MPSSL_ROOT) \
+		$(if $(MPSSL_TARGET),--target $(MPSSL_TARGET)) --features $(MPSSL_FEATURES) \
+		--ar $(AR) --objcopy $(OBJCOPY) --target-dir $(MPSSL_BUILD) \
+		--abi-header $(MPSSL_ABI) --output $@ -- $(MPSSL_CARGO) -- $(MPSSL_CARGO_ARGS)
 
 # Compares the layouts Rust uses with the C compiler's. build.rs writes the header,
 # and only when it says something new.
-$(MPSSL_ABI): $(MPSSL_LIB) ;
+$(MPSSL_ABI): $(MPSSL_OBJ) ;
 $(MPSSL_OBJ_DIR)/abi_check.o: $(MPSSL_ABI)
 $(MPSSL_OBJ_DIR)/abi_check.o: private CFLAGS += -I$(dir $(MPSSL_ABI))

@@ -46,9 +46,9 @@ endif
 
 # The released sources, except what the user's own trees replace.
 RELEASED_SOURCES := $(if $(MICROPYTHON_DIR),,micropython-1.26.1) \
-	$(if $(MBEDTLS_DIR),,mbedtls-3.6.6)
+	$(if $(MBEDTLS_DIR),,mbedtls-3.6.7)
 UNIX_MICROPYTHON = $(or $(MICROPYTHON_DIR),build/src/micropython)
-UNIX_MBEDTLS = $(or $(MBEDTLS_DIR),build/src/mbedtls-3.6.6)
+UNIX_MBEDTLS = $(or $(MBEDTLS_DIR),build/src/mbedtls)
 
 sources:
 	@tools/sources.sh

@@ -9,9 +9,11 @@
 //!   compiler, quoted for a shell), `MPSSL_CFLAGS_DIR` (what relative paths in them are
 //!   relative to) and `MPSSL_CC` (the compiler). Mbed TLS is the firmware's.
 //! - **Host**, for `cargo test`. The flags are those of the unix port's standard
-//!   variant; `MICROPYTHON_DIR` and `MBEDTLS_DIR` name the sources. Mbed TLS is compiled
-//!   here and takes its memory from `mpglue_calloc` and `mpglue_free`, which the test
-//!   defines. `MPSSL_HOST_CFLAGS` adds flags, `-fsanitize=address` for instance.
+//!   variant; `MICROPYTHON_DIR` and `MBEDTLS_DIR` name the sources, or else what
+//!   `make sources` brought is used. Where there is neither, Mbed TLS is the one in the
+//!   crate `mbedtls-rs-sys`, which cargo brings, at its own configuration and ours. It is
+//!   compiled here and takes its memory from `mpglue_calloc` and `mpglue_free`, which the
+//!   test defines. `MPSSL_HOST_CFLAGS` adds flags, `-fsanitize=address` for instance.
 //!
 //! Out come, in `OUT_DIR`: `mbedtls_sys.rs`, `micropython_sys.rs` and `mpssl_abi.h`
 //! (copied to `MPSSL_ABI_OUT`), with which `c_glue/abi_check.c` asserts that the C
@@ -278,7 +280,8 @@ enum Input {
     },
     Host {
         flags: Vec<String>,
-        micropython: PathBuf,
+        /// With its configuration and its texts of errors; there need not be one.
+        micropython: Option<PathBuf>,
         mbedtls: PathBuf,
     },
 }
@@ -296,27 +299,19 @@ impl Input {
 
     fn host(root: &Path, out: &Path) -> Result<Self> {
         println!("cargo::rerun-if-env-changed=MPSSL_HOST_CFLAGS");
-        let tree = |variable: &str, default: &str, witness: &str| {
-            println!("cargo::rerun-if-env-changed={variable}");
-            let dir = env::var_os(variable).map_or_else(|| root.join(default), |dir| root.join(dir));
-            rerun_if_changed(&dir.join(witness));
-            if dir.join(witness).is_file() {
-                Ok(dir)
-            } else {
-                Err(format!(
-                    "no {witness} in {}\n\
-                     Tests compile the firmware's own sources: run `make sources` once,\n\
-                     or name a source tree in the environment as {variable}.",
-                    dir.display()
-                ))
-            }
-        };
-        let micropython = tree(
+        println!("cargo::rustc-check-cfg=cfg(micropython_tree)");
+        let micropython = source_tree(
+            root,
             "MICROPYTHON_DIR",
-            "build/src/micropython-1.26.1",
+            "build/src/micropython",
             "extmod/mbedtls/mbedtls_config_common.h",
         )?;
-        let mbedtls = tree("MBEDTLS_DIR", "build/src/mbedtls-3.6.6", "include/mbedtls/ssl.h")?;
+        let mbedtls = source_tree(root, "MBEDTLS_DIR", "build/src/mbedtls", "include/mbedtls/ssl.h")?;
+        let mbedtls = match mbedtls {
+            Some(dir) => dir,
+            None => mbedtls_of_cargo(out)?,
+        };
+        println!("cargo::rustc-env=MPSSL_MBEDTLS_DIR={}", utf8(&mbedtls)?);
 
         let allocator = out.join("mpssl_host_alloc.h");
         write_if_changed(
@@ -324,11 +319,20 @@ impl Input {
             "#include <stddef.h>\nvoid *mpglue_calloc(size_t, size_t);\nvoid mpglue_free(void *);\n",
         )?;
 
-        let port = micropython.join("ports/unix");
         let mut flags = Vec::new();
-        for dir in [&port, &micropython, &port.join("variants/standard"), &mbedtls.join("include")] {
-            flags.push(format!("-I{}", utf8(dir)?));
+        if let Some(micropython) = &micropython {
+            println!("cargo::rustc-cfg=micropython_tree");
+            let port = micropython.join("ports/unix");
+            for dir in [&port, micropython, &port.join("variants/standard")] {
+                flags.push(format!("-I{}", utf8(dir)?));
+            }
+        } else {
+            let port = out.join("host");
+            write_if_changed(&port.join("py/mpconfig.h"), "")?;
+            write_if_changed(&port.join("mbedtls/mbedtls_config_port.h"), HOST_CONFIG)?;
+            flags.push(format!("-I{}", utf8(&port)?));
         }
+        flags.push(format!("-I{}", utf8(&mbedtls.join("include"))?));
         let config = root.join("c_glue/mbedtls_config.h");
         flags.push(format!("-DMBEDTLS_CONFIG_FILE=\"{}\"", utf8(&config)?));
         flags.push("-include".into());
@@ -469,10 +473,10 @@ impl Input {
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
             // MicroPython has its own, shorter texts.
-            .filter(|path| path.file_name().is_some_and(|name| name != "error.c"))
+            .filter(|path| micropython.is_none() || path.file_name().is_some_and(|name| name != "error.c"))
             .collect();
         sources.sort();
-        sources.push(micropython.join("lib/mbedtls_errors/mp_mbedtls_errors.c"));
+        sources.extend(micropython.as_ref().map(|tree| tree.join("lib/mbedtls_errors/mp_mbedtls_errors.c")));
         rerun_if_changed(&library);
 
         let mut build = cc::Build::new();
@@ -524,6 +528,85 @@ fn libclang_headers() -> Option<String> {
         .flat_map(|dir| [dir.join("clang").join(major.to_string()), dir.join("clang").join(&full)])
         .find(|dir| dir.join("include/stddef.h").is_file())
         .and_then(|dir| dir.into_os_string().into_string().ok())
+}
+
+/// A host's source tree: the one that the environment names, which must be there, or else the
+/// one in the usual place, if it is.
+fn source_tree(root: &Path, variable: &str, usual: &str, witness: &str) -> Result<Option<PathBuf>> {
+    println!("cargo::rerun-if-env-changed={variable}");
+    let named = env::var_os(variable);
+    let dir = named.as_ref().map_or_else(|| root.join(usual), |dir| root.join(dir));
+    rerun_if_changed(&dir.join(witness));
+    match (dir.join(witness).is_file(), named) {
+        (true, _) => Ok(Some(dir)),
+        (false, None) => Ok(None),
+        (false, Some(_)) => Err(format!("{variable}: there is no {witness} in {}", dir.display())),
+    }
+}
+
+/// Options of Mbed TLS's own configuration, which the host's builds on where there is no
+/// MicroPython: less what the module does not use.
+const HOST_CONFIG: &str = "\
+#include \"mbedtls/mbedtls_config.h\"
+#undef MBEDTLS_PSA_CRYPTO_C
+#undef MBEDTLS_PSA_CRYPTO_STORAGE_C
+#undef MBEDTLS_PSA_ITS_FILE_C
+#undef MBEDTLS_LMS_C
+#undef MBEDTLS_SSL_RENEGOTIATION
+#undef MBEDTLS_SSL_DTLS_SRTP
+#undef MBEDTLS_SSL_CONTEXT_SERIALIZATION
+#undef MBEDTLS_SSL_CACHE_C
+#undef MBEDTLS_SSL_PROTO_TLS1_3
+#undef MBEDTLS_ECP_DP_BP256R1_ENABLED
+#undef MBEDTLS_ECP_DP_BP384R1_ENABLED
+#undef MBEDTLS_ECP_DP_BP512R1_ENABLED
+#undef MBEDTLS_ECP_DP_CURVE448_ENABLED
+#undef MBEDTLS_KEY_EXCHANGE_DHE_RSA_ENABLED
+#undef MBEDTLS_KEY_EXCHANGE_ECDH_ECDSA_ENABLED
+#undef MBEDTLS_KEY_EXCHANGE_ECDH_RSA_ENABLED
+#undef MBEDTLS_KEY_EXCHANGE_ECJPAKE_ENABLED
+#undef MBEDTLS_KEY_EXCHANGE_RSA_PSK_ENABLED
+#undef MBEDTLS_ARIA_C
+#undef MBEDTLS_CAMELLIA_C
+#define MBEDTLS_SSL_IN_CONTENT_LEN 16384
+#define MBEDTLS_SSL_OUT_CONTENT_LEN 4096
+";
+
+/// The sources of Mbed TLS in a crate that has them, brought by cargo, which verifies them. The
+/// crate itself is not built.
+fn mbedtls_of_cargo(out: &Path) -> Result<PathBuf> {
+    const CRATE: (&str, &str) = ("mbedtls-rs-sys", "0.3.1");
+    let (name, version) = CRATE;
+    let manifest = out.join("mbedtls/Cargo.toml");
+    write_if_changed(
+        &manifest,
+        &format!(
+            "[package]\nname = \"mbedtls-source\"\nversion = \"0.0.0\"\nedition = \"2021\"\n\
+             [workspace]\n[lib]\npath = \"lib.rs\"\n\
+             [dependencies]\n{name} = {{ version = \"={version}\", default-features = false }}\n"
+        ),
+    )?;
+    write_if_changed(&out.join("mbedtls/lib.rs"), "")?;
+    let mut cargo = Command::new(required("CARGO")?);
+    cargo.args(["metadata", "--format-version", "1", "--manifest-path", utf8(&manifest)?]);
+    // Of no platform but this one: the rest of what the crate may depend on is not downloaded.
+    let (metadata, _) = output(cargo.args(["--filter-platform", &required("HOST")?])).map_err(|error| {
+        format!(
+            "{error}\n\
+             Tests compile Mbed TLS. Without `make sources`, which brings the firmware's, and without\n\
+             MBEDTLS_DIR, which names one, it comes from the crate {name}, and that cannot be had."
+        )
+    })?;
+    // The directory, as JSON writes a path of no unusual letters.
+    let ends_with = format!("{name}-{version}/Cargo.toml\"");
+    metadata
+        .split("\"manifest_path\":\"")
+        .filter_map(|rest| rest.split_inclusive('"').next())
+        .find_map(|path| {
+            Some(PathBuf::from(path.strip_suffix(&ends_with)?).join(format!("{name}-{version}/mbedtls")))
+        })
+        .filter(|dir| dir.join("include/mbedtls/ssl.h").is_file())
+        .ok_or_else(|| format!("the crate {name} has no Mbed TLS in it"))
 }
 
 /// The compiler the `cc` crate finds for the target.

@@ -101,6 +101,8 @@ RUN
 enter='set -eu
 debian=$1 rust=$2
 shift 2
+# A mount point, so that namespaces can be made below it.
+mount --bind "$debian" "$debian"
 mount --bind /proc "$debian/proc"
 mount --rbind /dev "$debian/dev"
 mount --rbind /sys "$debian/sys"

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Brings the released sources that the build and the tests use into build/src.
 #
-# usage: tools/sources.sh [micropython-1.26.1] [micropython-1.25.0] [mbedtls-3.6.6]
-#        (no argument: all three)
+# usage: tools/sources.sh [TREE...]      (a tree's name is in the table below; no argument:
+#        micropython-1.26.1 micropython-1.25.0 mbedtls-3.6.7)
 #
 # They are the upstream tarballs inside Debian's source packages, taken from the Debian
-# mirror this machine already uses (tools/mirror.sh). A tarball is unpacked only when its
-# SHA-256 is the one pinned below.
+# mirror this machine already uses (tools/mirror.sh), or what a crate has in it, brought by
+# cargo. A tarball is unpacked only when its SHA-256 is the one pinned below.
 #
-# build/src/micropython points at the newest MicroPython that could be had: a mirror drops
-# a superseded version (1.26.1 lives in sid and forky), and then 1.25.0 serves.
+# build/src/micropython and build/src/mbedtls point at the newest that could be had: a mirror
+# drops a superseded version (MicroPython 1.26.1 and Mbed TLS 3.6.7 live in sid and forky), and
+# then the one before it serves.
 #
 # SOURCE_ARCHIVES=DIR takes tarballs found in DIR instead of asking the mirror.
 
@@ -19,13 +20,15 @@ root=$(cd -- "$(dirname -- "$0")/.." && pwd)
 dest=$root/build/src
 . "$root/tools/mirror.sh"
 
-# tree name | Debian source package | tarball | SHA-256 of the tarball
+# tree name | Debian source package, or "crate NAME" | tarball | SHA-256 of the tarball |
+# what serves where it cannot be had
 pins() {
     cat <<'TABLE'
-micropython-1.26.1|micropython|micropython_1.26.1+ds.orig.tar.xz|f5ad2ec89d3e921f753d448955af98b6005655f84ba26087dde6ba0e8d062f34
-micropython-1.25.0|micropython|micropython_1.25.0+ds.orig.tar.xz|7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea
-mbedtls-3.6.7|mbedtls|mbedtls_3.6.7.orig.tar.bz2|a7e8bcbec0e6f761b4af24f25677626b35f762f68eef79c08677a363212d11f6
-mbedtls-3.6.6|mbedtls|mbedtls_3.6.6.orig.tar.bz2|8fb65fae8dcae5840f793c0a334860a411f884cc537ea290ce1c52bb64ca007a
+micropython-1.26.1|micropython|micropython_1.26.1+ds.orig.tar.xz|f5ad2ec89d3e921f753d448955af98b6005655f84ba26087dde6ba0e8d062f34|micropython-1.25.0
+micropython-1.25.0|micropython|micropython_1.25.0+ds.orig.tar.xz|7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea|
+mbedtls-3.6.7|mbedtls|mbedtls_3.6.7.orig.tar.bz2|a7e8bcbec0e6f761b4af24f25677626b35f762f68eef79c08677a363212d11f6|mbedtls-3.6.6
+mbedtls-3.6.6|mbedtls|mbedtls_3.6.6.orig.tar.bz2|8fb65fae8dcae5840f793c0a334860a411f884cc537ea290ce1c52bb64ca007a|
+mbedtls-3.6.5|crate mbedtls-rs-sys|mbedtls-rs-sys-0.3.1.crate|ed3d6fe75492994df511a63da8de669a0c59938ada3345e3d4756aec095d2ffb|
 TABLE
 }
 
@@ -40,22 +43,23 @@ pin_of() { pins | grep "^$1|" || die "unknown tree '$1' (known: $(pins | cut -d'
 # The stamp holds the tarball's checksum, so a changed pin is unpacked again.
 is_present() { [ "$(cat "$dest/$1/.unpacked" 2>/dev/null)" = "$2" ]; }
 
-link_newest() {
-    local version
-    for version in 1.26.1 1.25.0; do
-        if [ -d "$dest/micropython-$version" ]; then
-            ln -sfn "micropython-$version" "$dest/micropython"
+link_newest() { # name tree...
+    local name=$1 tree
+    shift
+    for tree in "$@"; do
+        if [ -d "$dest/$tree" ]; then
+            ln -sfn "$tree" "$dest/$name"
             return
         fi
     done
 }
 
 wanted=("$@")
-[ ${#wanted[@]} -gt 0 ] || mapfile -t wanted < <(pins | cut -d'|' -f1)
+[ ${#wanted[@]} -gt 0 ] || wanted=(micropython-1.26.1 micropython-1.25.0 mbedtls-3.6.7)
 
 missing=()
 for tree in "${wanted[@]}"; do
-    IFS='|' read -r _ _ _ sum < <(pin_of "$tree") || exit 1
+    IFS='|' read -r _ _ _ sum _ < <(pin_of "$tree") || exit 1
     is_present "$tree" "$sum" || missing+=("$tree")
 done
 if [ ${#missing[@]} -eq 0 ]; then
@@ -79,12 +83,31 @@ version_with() {
         index($0, sum) { print version; exit }'
 }
 
+# By a package that depends on it: cargo has no command that only downloads a crate.
+download_crate() { # name file
+    local version=${2#"$1-"}
+    version=${version%.crate}
+    say "downloading the crate $1 $version"
+    mkdir -p "$scratch/crate/src"
+    : >"$scratch/crate/src/lib.rs"
+    printf '[package]\nname = "source"\nversion = "0.0.0"\nedition = "2021"\n[workspace]\n[dependencies]\n%s = { version = "=%s", default-features = false }\n' \
+        "$1" "$version" >"$scratch/crate/Cargo.toml"
+    cargo fetch --quiet --manifest-path "$scratch/crate/Cargo.toml" || return 1
+    cp "${CARGO_HOME:-$HOME/.cargo}"/registry/cache/*/"$2" "$scratch/$2"
+}
+
 download() { # tree package tarball sum
     local version
     if [ -n "${SOURCE_ARCHIVES:-}" ] && [ -f "$SOURCE_ARCHIVES/$3" ]; then
         cp "$SOURCE_ARCHIVES/$3" "$scratch/$3"
         return
     fi
+    case $2 in
+    "crate "*)
+        download_crate "${2#crate }" "$3"
+        return
+        ;;
+    esac
     # sid has the newest release, trixie keeps the other.
     [ -n "${APT_CONFIG:-}" ] || open_mirror "$scratch" \
         "name your own trees with MICROPYTHON_DIR= and MBEDTLS_DIR=" 'deb-src trixie' 'deb-src sid'
@@ -98,7 +121,11 @@ unpack() { # tree tarball sum
     echo "$3  $scratch/$2" | sha256sum --check --quiet ||
         die "$2 does not have its pinned SHA-256: not unpacked"
     mkdir "$scratch/$1"
-    tar -C "$scratch/$1" --strip-components=1 --no-same-owner -xf "$scratch/$2"
+    case $2 in
+    # Of a crate, the tree that it carries.
+    *.crate) tar -C "$scratch/$1" --strip-components=2 --no-same-owner -xf "$scratch/$2" "${2%.crate}/mbedtls" ;;
+    *) tar -C "$scratch/$1" --strip-components=1 --no-same-owner -xf "$scratch/$2" ;;
+    esac
     echo "$3" >"$scratch/$1/.unpacked"
     if [ -e "$dest/$1" ]; then
         chmod -R u+w "$dest/$1"
@@ -115,21 +142,22 @@ unpack() { # tree tarball sum
     say "unpacked build/src/$1"
 }
 
-for tree in "${missing[@]}"; do
-    IFS='|' read -r _ package tarball sum < <(pin_of "$tree")
-    is_present "$tree" "$sum" && continue # another run unpacked it while this one waited
-    if download "$tree" "$package" "$tarball" "$sum"; then
-        unpack "$tree" "$tarball" "$sum"
-    elif [ "$tree" = micropython-1.26.1 ]; then
-        say "MicroPython 1.26.1 is no longer in the mirror: falling back to 1.25.0"
-        IFS='|' read -r _ package tarball sum < <(pin_of micropython-1.25.0)
-        is_present micropython-1.25.0 "$sum" || {
-            download micropython-1.25.0 "$package" "$tarball" "$sum" ||
-                die "MicroPython 1.25.0 is not in the mirror either: name a tree with MICROPYTHON_DIR="
-            unpack micropython-1.25.0 "$tarball" "$sum"
-        }
+bring() { # tree
+    local package tarball sum instead
+    IFS='|' read -r _ package tarball sum instead < <(pin_of "$1")
+    is_present "$1" "$sum" && return # another run unpacked it while this one waited
+    if download "$1" "$package" "$tarball" "$sum"; then
+        unpack "$1" "$tarball" "$sum"
+    elif [ -n "$instead" ]; then
+        say "$1 is not in the mirror: falling back to $instead"
+        bring "$instead"
     else
-        die "$tree ($tarball) is not in the mirror"
+        die "$1 ($tarball) cannot be had: name your own trees with MICROPYTHON_DIR= and MBEDTLS_DIR="
     fi
+}
+
+for tree in "${missing[@]}"; do
+    bring "$tree"
 done
-link_newest
+link_newest micropython micropython-1.26.1 micropython-1.25.0
+link_newest mbedtls mbedtls-3.6.7 mbedtls-3.6.6

@@ -1165,7 +1165,7 @@ def main():
     build = arguments.build.resolve() / "datagrams"
     certs = arguments.build.resolve() / "certs"
     subprocess.run([ROOT / "tests/certs/make_certs.sh", certs], check=True)
-    mbedtls = os.environ.get("MBEDTLS_DIR") or arguments.build / "src/mbedtls-3.6.6"
+    mbedtls = os.environ.get("MBEDTLS_DIR") or arguments.build / "src/mbedtls"
     programs = Programs(Path(mbedtls).resolve(), build / "mbedtls")
 
     shutil.rmtree(build / "logs", ignore_errors=True)

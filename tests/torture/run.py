@@ -38,7 +38,7 @@ def build(variant, stock, asan):
     out = ROOT / "build" / name
     command = [ROOT / "ports/unix/build.sh", "--micropython", micropython, "--variant", variant]
     command += ["--modules", HERE, "--out", out]
-    mbedtls = os.environ.get("MBEDTLS_DIR", ROOT / "build/src/mbedtls-3.6.6")
+    mbedtls = os.environ.get("MBEDTLS_DIR", ROOT / "build/src/mbedtls")
     if pathlib.Path(mbedtls).is_dir():
         command += ["--mbedtls", mbedtls]
     command += ["--stock"] * stock + ["--asan"] * asan

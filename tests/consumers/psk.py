@@ -85,7 +85,7 @@ for openssl_name_, mbedtls_name_, _ in SUITES:
         client.send(b"hello\n")
         client.wait_for(r"^echo:hello$")
         finished(server, f"^CIPHER {name} TLSv1.2$")
-        check(f"IDENTITY b'{IDENTITY}'" in server.output(), "the server has no identity")
+        server.wait_for(re.escape(f"IDENTITY b'{IDENTITY}'"))
         check(f"PSK identity hint: {HINT}" in client.output(), "OpenSSL saw no hint")
         check(client.wait() == 0, "s_client's exit code")
 
@@ -151,7 +151,7 @@ for _, mbedtls_name_, gnutls_ in SUITES:
         client = gnutls_library(bench, port, key_exchange=key_exchange)
         finished(client, r"^LINE b'echo:hello\\n'")
         finished(server, f"^CIPHER {name} TLSv1.2$")
-        check(f"IDENTITY b'{IDENTITY}'" in server.output(), "the server has no identity")
+        server.wait_for(re.escape(f"IDENTITY b'{IDENTITY}'"))
         check(f"HINT b'{HINT}'" in client.output(), "GnuTLS saw no hint")
 
     @case(f"psk: client -> gnutls-serv: {mbedtls_name_}")
@@ -264,7 +264,7 @@ for what_, given_ in REFUSED.items():
 def psk_refused_openssl(bench):
     server, port = s_server(bench)
     finished(our_client(bench, port, key=OTHER_KEY), f"^ERROR {FATAL_ALERT}")
-    check("fatal bad_record_mac" in server.output(), "not by the record's MAC")
+    server.wait_for(re.escape("fatal bad_record_mac"))
 
 
 for what_ in ("wrong key", "unknown identity"):
@@ -280,7 +280,7 @@ def psk_no_suite(bench):
     server, port = bench.s_server("-tls1_2", "-rev", "-naccept", "1")
     finished(our_client(bench, port), f"^ERROR {FATAL_ALERT}")
     server.wait()
-    check("no shared cipher" in server.output(), "for another reason")
+    server.wait_for(re.escape("no shared cipher"))
 
 
 @case("psk: alert at openssl s_client that has no key: handshake_failure")
@@ -322,7 +322,7 @@ def psk_cpython_client(bench):
     finished(client, r"^LINE b'echo:hello\\n'")
     check(f"ASKED '{HINT}'" in client.output(), "CPython saw no hint")
     finished(server, f"^IDENTITY b'{IDENTITY}'")
-    check(f"ASKED '{IDENTITY}'" in server.output(), "the callback saw no identity")
+    server.wait_for(re.escape(f"ASKED '{IDENTITY}'"))
 
 
 @case("psk: client -> CPython 3.13's server, hint")

@@ -194,7 +194,9 @@ fn run() -> Result<()> {
     }
 
     println!("cargo::rustc-check-cfg=cfg(hibernation)");
-    let hibernation = has_all(HIBERNATION_OPTIONS) && !has_any(&["MBEDTLS_USE_PSA_CRYPTO"]);
+    let hibernation = env::var_os("CARGO_FEATURE_HIBERNATION").is_some()
+        && has_all(HIBERNATION_OPTIONS)
+        && !has_any(&["MBEDTLS_USE_PSA_CRYPTO"]);
     println!("cargo::rustc-check-cfg=cfg(exported_keys)");
     let exported_keys =
         hibernation && (env::var_os("CARGO_FEATURE_EXPORTED_KEYS").is_some() || has_any(OTHER_CIPHERS));
@@ -701,6 +703,15 @@ fn check_version(macros: &HashMap<String, String>) -> Result<()> {
              (lib/mbedtls in MicroPython's tree).",
             fixed_since.join(", ")
         );
+    }
+    // The overflow is the peer's to cause: no build of that kind.
+    let cbc = macros.contains_key("MBEDTLS_SSL_SOME_SUITES_USE_CBC");
+    if patch < 7 && !cbc && macros.contains_key("MBEDTLS_KEY_EXCHANGE_ECDHE_PSK_ENABLED") {
+        return Err(format!(
+            "Mbed TLS {major}.{minor}.{patch} with ECDHE-PSK and without CBC has a buffer overflow that any \
+             peer can cause (CVE-2026-50580): take {major}.{minor}.7 (MBEDTLS_DIR names a tree), define \
+             MBEDTLS_CIPHER_MODE_CBC, or undefine MBEDTLS_KEY_EXCHANGE_ECDHE_PSK_ENABLED"
+        ));
     }
     for (since, what) in [
         (3, "a TLS handshake message in several records"),

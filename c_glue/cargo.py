@@ -190,6 +190,7 @@ def main():
     parser.add_argument("--crate", required=True, help="this project")
     parser.add_argument("--target", help="Rust target triple, or a target's .json; else what the C compiler says")
     parser.add_argument("--features", required=True, help="the crate's, and no others")
+    parser.add_argument("--opt-level", help="in place of the profile's")
     parser.add_argument("--compile-commands", help="in place of the environment")
     parser.add_argument("--source", help="whose flags are taken of them")
     parser.add_argument("--ar", required=True)
@@ -229,6 +230,8 @@ def main():
         MPSSL_ABI_OUT=args.abi_header,
         CARGO_TARGET_DIR=args.target_dir,
     )
+    if args.opt_level:
+        environment["CARGO_PROFILE_RELEASE_OPT_LEVEL"] = args.opt_level
     command = [*cargo, "rustc", "--lib", "--release", "--locked"]
     command += ["--crate-type", "staticlib", "--no-default-features"]
     command += ["--features", args.features, "--target", target]

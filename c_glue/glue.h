@@ -22,10 +22,9 @@
 #define MPSSL_PEER_CERT_DICT 1 // getpeercert() without arguments
 #endif
 
-// Whether connections can hibernate: the same options as in build.rs.
-#if defined(MBEDTLS_SSL_PROTO_TLS1_2) && defined(MBEDTLS_CIPHER_C) && !defined(MBEDTLS_USE_PSA_CRYPTO)
-#define MPSSL_HIBERNATION 1
-#else
+// Whether connections can hibernate, where the build wants it: the same options as in build.rs.
+#if !defined(MBEDTLS_SSL_PROTO_TLS1_2) || !defined(MBEDTLS_CIPHER_C) || defined(MBEDTLS_USE_PSA_CRYPTO)
+#undef MPSSL_HIBERNATION
 #define MPSSL_HIBERNATION 0
 #endif
 

@@ -4,6 +4,7 @@
 // TLS and DTLS here need or run much faster with. c_glue/micropython.mk names this
 // file as MBEDTLS_CONFIG_FILE unless make is called with MPSSL_MBEDTLS_CONFIG=0.
 //
+// MPSSL_PRESET_SMALL               1: less, for boards short of flash (docs/porting.md)
 // MPSSL_PORT_MBEDTLS_CONFIG_FILE   the port's or board's own file, when it is not
 //                                  "mbedtls/mbedtls_config_port.h"
 // MPSSL_EXTRA_MBEDTLS_CONFIG_FILE  has the last word: a board short of flash takes
@@ -31,7 +32,9 @@
 // Reduction modulo the NIST primes without division: P-256 four to five times faster.
 #define MBEDTLS_ECP_NIST_OPTIM
 // The small SHA-256 saves about 1 KB of flash and costs a third of the speed.
+#if !MPSSL_PRESET_SMALL
 #undef MBEDTLS_SHA256_SMALLER
+#endif
 // AES and GCM in hardware, asked of the CPU at run time. On x86-64 Mbed TLS uses
 // inline assembly and on i386 a target pragma, so no -maes is needed.
 #if defined(__x86_64__) || defined(__i386__)
@@ -85,12 +88,25 @@ void mpssl_usage_free(void *block);
 // ---- Ciphers, curves and signatures ------------------------------------------
 
 #define MBEDTLS_CCM_C // CCM and CCM_8 suites: what CoAP and small devices speak
+#if !MPSSL_PRESET_SMALL
 #define MBEDTLS_CHACHA20_C
 #define MBEDTLS_POLY1305_C
 #define MBEDTLS_CHACHAPOLY_C // faster than AES on a CPU without AES hardware
 #define MBEDTLS_ECP_DP_CURVE25519_ENABLED
 #define MBEDTLS_PKCS1_V21 // RSA-PSS, needed by the next
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT
+#endif
+
+// Too weak for certificates (RFC 8422 5.1.1 deprecates those under 256 bits), and nobody's first
+// choice: never offered here, and a server must not choose for a handshake what it will not do.
+#undef MBEDTLS_ECP_DP_SECP192R1_ENABLED
+#undef MBEDTLS_ECP_DP_SECP192K1_ENABLED
+#undef MBEDTLS_ECP_DP_SECP224R1_ENABLED
+#undef MBEDTLS_ECP_DP_SECP224K1_ENABLED
+#undef MBEDTLS_ECP_DP_SECP256K1_ENABLED
+#if MPSSL_PRESET_SMALL
+#undef MBEDTLS_ECP_DP_SECP521R1_ENABLED
+#endif
 
 // Broken or obsolete; asked for by old port files, most without effect in Mbed TLS 3.
 #undef MBEDTLS_SSL_PROTO_TLS1
@@ -102,8 +118,10 @@ void mpssl_usage_free(void *block);
 
 #define MBEDTLS_KEY_EXCHANGE_PSK_ENABLED
 #define MBEDTLS_KEY_EXCHANGE_ECDHE_PSK_ENABLED
+#if !MPSSL_PRESET_SMALL
 #define MBEDTLS_KEY_EXCHANGE_DHE_PSK_ENABLED
 #define MBEDTLS_DHM_C // for DHE-PSK
+#endif
 // Mbed TLS's own limit is 32 bytes unless TLS 1.3 is built; upstream's is 48.
 #if !defined(MBEDTLS_PSK_MAX_LEN) || MBEDTLS_PSK_MAX_LEN < 48
 #undef MBEDTLS_PSK_MAX_LEN
@@ -117,11 +135,13 @@ void mpssl_usage_free(void *block);
 #define MBEDTLS_SSL_ALL_ALERT_MESSAGES
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET // against the triple handshake attack
 #define MBEDTLS_SSL_ENCRYPT_THEN_MAC // against padding oracles in the CBC suites
+#if !MPSSL_PRESET_SMALL
 #define MBEDTLS_SSL_ALPN
 #define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
 #define MBEDTLS_SSL_SESSION_TICKETS
 #define MBEDTLS_SSL_TICKET_C
 #define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE // getpeercert() after the handshake
+#endif
 
 // ---- DTLS --------------------------------------------------------------------
 
@@ -130,7 +150,9 @@ void mpssl_usage_free(void *block);
 #define MBEDTLS_SSL_COOKIE_C
 #define MBEDTLS_SSL_DTLS_HELLO_VERIFY // a forged source address must not make the server work
 #define MBEDTLS_SSL_DTLS_CLIENT_PORT_REUSE // a rebooted client comes back from the same port
+#if !MPSSL_PRESET_SMALL
 #define MBEDTLS_SSL_DTLS_CONNECTION_ID // RFC 9146: the connection survives a NAT rebinding
+#endif
 
 // ---- Keys and certificates -----------------------------------------------------
 

@@ -5,11 +5,15 @@
 # in MicroPython's tree is changed; hashlib and cryptolib go on using the same Mbed TLS.
 #
 # For the port's maintainer to set, in mpconfigboard.cmake, with cmake -D, or in the environment:
+#   MPSSL_PRESET           small: for boards short of flash (docs/porting.md says what it leaves
+#                          out); full, the default. What follows is chosen by it, and can be set
 #   MPSSL_TARGET           Rust target triple of the firmware; else what the C compiler says
 #   MPSSL_CARGO            cargo, with a toolchain if need be ("cargo +esp")
 #   MPSSL_CARGO_ARGS       more arguments for cargo ("-Zbuild-std=core")
 #   MPSSL_CARGO_DIR        where cargo builds; a directory that builds share saves time
 #   MPSSL_P256             0: P-256 by Mbed TLS, not by Rust; where a chip computes it
+#   MPSSL_OPT_LEVEL        how Rust is optimised: s, z, 3
+#   MPSSL_HIBERNATION      0: connections cannot hibernate
 #   MPSSL_RECORD_BUFFERS   0: a connection keeps Mbed TLS's record buffers all its life
 #   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
 #   MPSSL_AEAD_CFLAGS      how Mbed TLS's gcm.c is optimised, for speed; -Os: as all the rest
@@ -21,20 +25,32 @@
 
 include_guard(GLOBAL)
 
-# The environment spares quoting: make passes CMAKE_ARGS through a shell. A later run of cmake,
-# which make starts by itself, may have another.
-foreach(_mpssl_name IN ITEMS MPSSL_TARGET MPSSL_CARGO MPSSL_CARGO_ARGS MPSSL_CARGO_DIR MPSSL_P256
-        MPSSL_RECORD_BUFFERS MPSSL_MBEDTLS_CONFIG MPSSL_AEAD_CFLAGS MPSSL_PEER_CERT_DICT MPSSL_MEMORY
+# The environment spares quoting: make passes CMAKE_ARGS through a shell. It is remembered, for
+# cmake runs again by itself.
+foreach(_mpssl_name IN ITEMS MPSSL_PRESET MPSSL_TARGET MPSSL_CARGO MPSSL_CARGO_ARGS MPSSL_CARGO_DIR
+        MPSSL_OPT_LEVEL MPSSL_P256 MPSSL_HIBERNATION MPSSL_RECORD_BUFFERS MPSSL_MBEDTLS_CONFIG MPSSL_AEAD_CFLAGS MPSSL_PEER_CERT_DICT MPSSL_MEMORY
         MBEDTLS_DIR)
-    if(NOT DEFINED ${_mpssl_name} AND DEFINED ENV{${_mpssl_name}})
-        set(${_mpssl_name} "$ENV{${_mpssl_name}}" CACHE STRING "micropython-ssl, from the environment")
+    if(DEFINED ENV{${_mpssl_name}})
+        set(${_mpssl_name} "$ENV{${_mpssl_name}}" CACHE STRING "micropython-ssl, from the environment" FORCE)
     endif()
 endforeach()
 if(NOT MPSSL_CARGO)
     set(MPSSL_CARGO cargo)
 endif()
+if(NOT DEFINED MPSSL_PRESET OR MPSSL_PRESET STREQUAL "full")
+    set(_mpssl_full 1)
+    set(_mpssl_small)
+elseif(MPSSL_PRESET STREQUAL "small")
+    set(_mpssl_full 0)
+    set(_mpssl_small MPSSL_PRESET_SMALL=1)
+else()
+    message(FATAL_ERROR "micropython-ssl: MPSSL_PRESET is '${MPSSL_PRESET}'; there are small and full")
+endif()
 if(NOT DEFINED MPSSL_P256)
-    set(MPSSL_P256 1)
+    set(MPSSL_P256 ${_mpssl_full})
+endif()
+if(NOT DEFINED MPSSL_HIBERNATION)
+    set(MPSSL_HIBERNATION ${_mpssl_full})
 endif()
 if(NOT DEFINED MPSSL_RECORD_BUFFERS)
     set(MPSSL_RECORD_BUFFERS 1)
@@ -42,11 +58,14 @@ endif()
 if(NOT DEFINED MPSSL_MBEDTLS_CONFIG)
     set(MPSSL_MBEDTLS_CONFIG 1)
 endif()
-if(NOT DEFINED MPSSL_AEAD_CFLAGS)
+if(NOT DEFINED MPSSL_OPT_LEVEL AND NOT _mpssl_full)
+    set(MPSSL_OPT_LEVEL z)
+endif()
+if(NOT DEFINED MPSSL_AEAD_CFLAGS AND _mpssl_full)
     set(MPSSL_AEAD_CFLAGS "-O2 -fpeel-loops -ftree-loop-distribute-patterns")
 endif()
 if(NOT DEFINED MPSSL_PEER_CERT_DICT)
-    set(MPSSL_PEER_CERT_DICT 1)
+    set(MPSSL_PEER_CERT_DICT ${_mpssl_full})
 endif()
 if(NOT DEFINED MPSSL_MEMORY)
     set(MPSSL_MEMORY 0)
@@ -83,7 +102,8 @@ add_library(usermod_mpssl INTERFACE)
 target_sources(usermod_mpssl INTERFACE ${MPSSL_SOURCES} ${MPSSL_ABI_CHECK})
 target_include_directories(usermod_mpssl INTERFACE ${MPSSL_GLUE_DIR} ${MPSSL_INCLUDE})
 target_compile_definitions(usermod_mpssl INTERFACE
-    MPSSL_PEER_CERT_DICT=${MPSSL_PEER_CERT_DICT} MPSSL_MEMORY=${MPSSL_MEMORY})
+    MPSSL_PEER_CERT_DICT=${MPSSL_PEER_CERT_DICT} MPSSL_MEMORY=${MPSSL_MEMORY}
+    MPSSL_HIBERNATION=${MPSSL_HIBERNATION} ${_mpssl_small})
 
 # The tree's own module is still scanned but not compiled: modssl.c defines what it
 # registers. Source properties hold in one directory, the one that includes usermod.cmake.
@@ -120,7 +140,7 @@ if(MPSSL_MBEDTLS_CONFIG)
     if(TARGET micropy_lib_mbedtls)
         # extmod.cmake came first, as on rp2: its choice becomes what ours builds on.
         get_target_property(_mpssl_definitions micropy_lib_mbedtls INTERFACE_COMPILE_DEFINITIONS)
-        set(_mpssl_kept "MBEDTLS_CONFIG_FILE=\"${_mpssl_config}\"")
+        set(_mpssl_kept "MBEDTLS_CONFIG_FILE=\"${_mpssl_config}\"" ${_mpssl_small})
         foreach(_mpssl_definition IN LISTS _mpssl_definitions)
             string(REGEX REPLACE "^MBEDTLS_CONFIG_FILE=" "MPSSL_PORT_MBEDTLS_CONFIG_FILE="
                 _mpssl_definition "${_mpssl_definition}")
@@ -140,11 +160,13 @@ if(MPSSL_MBEDTLS_CONFIG)
         set(MBEDTLS_CONFIG_FILE ${_mpssl_config})
         target_sources(usermod_mpssl INTERFACE ${_mpssl_library}/block_cipher.c)
     endif()
-    # Records: see mbedtls_words.h.
-    separate_arguments(_mpssl_aead UNIX_COMMAND "${MPSSL_AEAD_CFLAGS}")
-    set_property(SOURCE ${_mpssl_library}/gcm.c APPEND PROPERTY COMPILE_OPTIONS
-        ${_mpssl_aead} -iquote ${_mpssl_library}
-        -include ${MPSSL_GLUE_DIR}/mbedtls_words.h)
+    # Records: see mbedtls_words.h. Nothing given: the port's own flags.
+    if(MPSSL_AEAD_CFLAGS)
+        separate_arguments(_mpssl_aead UNIX_COMMAND "${MPSSL_AEAD_CFLAGS}")
+        set_property(SOURCE ${_mpssl_library}/gcm.c APPEND PROPERTY COMPILE_OPTIONS
+            ${_mpssl_aead} -iquote ${_mpssl_library}
+            -include ${MPSSL_GLUE_DIR}/mbedtls_words.h)
+    endif()
 endif()
 
 # ##############################################################################
@@ -174,6 +196,9 @@ if(MPSSL_P256)
         -Wl,--wrap=mbedtls_ecp_mul_restartable
         -Wl,--wrap=mbedtls_ecp_muladd_restartable)
 endif()
+if(MPSSL_HIBERNATION)
+    string(APPEND _mpssl_features ,hibernation)
+endif()
 if(MPSSL_RECORD_BUFFERS)
     string(APPEND _mpssl_features ,record-buffers)
     target_compile_definitions(usermod_mpssl INTERFACE MPSSL_RECORD_BUFFERS=1)
@@ -182,6 +207,9 @@ endif()
 set(_mpssl_target)
 if(MPSSL_TARGET)
     set(_mpssl_target --target ${MPSSL_TARGET})
+endif()
+if(MPSSL_OPT_LEVEL)
+    list(APPEND _mpssl_target --opt-level ${MPSSL_OPT_LEVEL})
 endif()
 
 # Always run: cargo knows best whether there is anything to do. The archive and the header

@@ -5,10 +5,14 @@
 # changed; hashlib and cryptolib go on using the same Mbed TLS.
 #
 # For the port's maintainer to set, on the command line or in mpconfigboard.mk:
+#   MPSSL_PRESET           small: for boards short of flash (docs/porting.md says what it leaves
+#                          out); full, the default. What follows is chosen by it, and can be set
 #   MPSSL_TARGET           Rust target triple of the firmware; else what the C compiler says
 #   MPSSL_CARGO            cargo, with a toolchain if need be ("cargo +esp")
 #   MPSSL_CARGO_ARGS       more arguments for cargo (-Zbuild-std=core …)
 #   MPSSL_P256             0: P-256 by Mbed TLS, not by Rust; where a chip computes it
+#   MPSSL_OPT_LEVEL        how Rust is optimised: s, z, 3
+#   MPSSL_HIBERNATION      0: connections cannot hibernate
 #   MPSSL_RECORD_BUFFERS   0: a connection keeps Mbed TLS's record buffers all its life
 #   MPSSL_AES_GCM          0: AES-GCM by Mbed TLS on x86-64 too
 #   MPSSL_MEMORY           1: contexts and sockets report their memory; to size a heap
@@ -27,12 +31,18 @@ MPSSL_COMMA := ,
 MPSSL_CARGO ?= cargo
 MPSSL_CARGO_ARGS ?=
 MPSSL_TARGET ?=
+MPSSL_PRESET ?= full
+ifeq ($(filter small full,$(MPSSL_PRESET)),)
+$(error micropython-ssl: MPSSL_PRESET is '$(MPSSL_PRESET)'; there are small and full)
+endif
+MPSSL_IS_FULL := $(if $(filter full,$(MPSSL_PRESET)),1,0)
 # Apple's linker has no --wrap.
-MPSSL_P256 ?= $(if $(filter Darwin,$(MPSSL_TARGET)$(shell uname -s)),0,1)
+MPSSL_P256 ?= $(if $(filter Darwin,$(MPSSL_TARGET)$(shell uname -s)),0,$(MPSSL_IS_FULL))
+MPSSL_HIBERNATION ?= $(MPSSL_IS_FULL)
 MPSSL_RECORD_BUFFERS ?= 1
 # What it is put under needs our configuration.
 MPSSL_AES_GCM ?= $(if $(filter 11,$(MPSSL_P256)$(MPSSL_MBEDTLS_CONFIG)),1,0)
-MPSSL_PEER_CERT_DICT ?= 1
+MPSSL_PEER_CERT_DICT ?= $(MPSSL_IS_FULL)
 MPSSL_MEMORY ?= 0
 
 # realpath, because the directory may be reached through a link.
@@ -43,7 +53,14 @@ MPSSL_OBJ_DIR := $(BUILD)/$(patsubst $(USER_C_MODULES)/%,%,$(USERMOD_DIR))
 ################################################################################
 # C: the glue
 
-CFLAGS_USERMOD += -DMPSSL_PEER_CERT_DICT=$(MPSSL_PEER_CERT_DICT) -DMPSSL_MEMORY=$(MPSSL_MEMORY)
+CFLAGS_USERMOD += -DMPSSL_PEER_CERT_DICT=$(MPSSL_PEER_CERT_DICT) -DMPSSL_MEMORY=$(MPSSL_MEMORY) \
+	-DMPSSL_HIBERNATION=$(MPSSL_HIBERNATION)
+ifeq ($(MPSSL_PRESET),small)
+CFLAGS_USERMOD += -DMPSSL_PRESET_SMALL=1
+# GCM as the port compiles it.
+MPSSL_AEAD_CFLAGS ?=
+MPSSL_OPT_LEVEL ?= z
+endif
 
 # Scanned for qstrs and MP_REGISTER_*.
 SRC_USERMOD_C += $(addprefix $(USERMOD_DIR)/,\
@@ -90,6 +107,9 @@ MPSSL_FEATURES := firmware,p256
 else
 MPSSL_FEATURES := firmware
 endif
+ifeq ($(MPSSL_HIBERNATION),1)
+MPSSL_FEATURES := $(MPSSL_FEATURES),hibernation
+endif
 ifeq ($(MPSSL_RECORD_BUFFERS),1)
 CFLAGS_USERMOD += -DMPSSL_RECORD_BUFFERS=1
 MPSSL_FEATURES := $(MPSSL_FEATURES),record-buffers
@@ -114,7 +134,8 @@ PY_O += $(MPSSL_OBJ)
 $(MPSSL_OBJ): FORCE | $(HEADER_BUILD)/qstrdefs.generated.h
 	$(ECHO) "CARGO $@"
 	$(Q)+$(PYTHON) $(MPSSL_ROOT)/c_glue/cargo.py --crate $(MPSSL_ROOT) \
-		$(if $(MPSSL_TARGET),--target $(MPSSL_TARGET)) --features $(MPSSL_FEATURES) \
+		$(if $(MPSSL_TARGET),--target $(MPSSL_TARGET)) \
+		$(if $(MPSSL_OPT_LEVEL),--opt-level $(MPSSL_OPT_LEVEL)) --features $(MPSSL_FEATURES) \
 		--ar $(AR) --objcopy $(OBJCOPY) --target-dir $(MPSSL_BUILD) \
 		--abi-header $(MPSSL_ABI) --output $@ -- $(MPSSL_CARGO) -- $(MPSSL_CARGO_ARGS)
 

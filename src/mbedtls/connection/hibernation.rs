@@ -3,7 +3,7 @@
 //! protocol has to remember of it.
 //!
 //! Written for Mbed TLS 3.6, which build.rs insists on, with keys that are not PSA's (cfg
-//! `hibernation`); in any other build no connection is ever fit for it. What it relies on:
+//! `hibernation`). What it relies on:
 //!
 //! - of a connection with its handshake over and freed, nothing in flight, nothing
 //!   pending and renegotiation off, records depend on the transform, the counters and
@@ -37,7 +37,7 @@ use core::ffi::c_int;
 use core::ptr::NonNull;
 
 use super::super::config::Config;
-#[cfg(all(hibernation, not(exported_keys)))]
+#[cfg(not(exported_keys))]
 use super::super::crypto::aes::key_schedule;
 use super::super::error::check;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -51,9 +51,6 @@ use crate::error::{Error, Result};
 use crate::mem::Array;
 use crate::mem::{Box, Shared};
 use crate::micropython_sys::{mpglue_calloc, mpglue_free};
-
-/// Whether any connection may hibernate in this build.
-pub const AVAILABLE: bool = cfg!(hibernation);
 
 /// The window of records that came: the highest number, and which below it.
 const WINDOW: usize = 16;
@@ -93,7 +90,6 @@ impl Suite {
     }
 
     /// Writes the keys and fixed IVs of a connection of this suite.
-    #[cfg(hibernation)]
     fn put_keys(self, ssl: &Ssl, transform: &sys::mbedtls_ssl_transform, room: &mut Room<'_>) -> Option<()> {
         #[cfg(exported_keys)]
         let mut keys = ssl.keys.of(self.key, ssl.config.is_server()).into_iter();
@@ -122,7 +118,7 @@ impl Suite {
     /// # Safety
     ///
     /// `cipher` is set up for this suite, and has its key.
-    #[cfg(all(hibernation, not(exported_keys)))]
+    #[cfg(not(exported_keys))]
     unsafe fn read_key(self, cipher: &sys::mbedtls_cipher_context_t, key: &mut [u8]) -> Option<()> {
         // SAFETY: by this function's contract each context is of the type that Mbed TLS
         // allocates for its cipher.
@@ -161,7 +157,6 @@ impl Suite {
     }
 
     /// Makes the transform of a connection, which owns it from then on.
-    #[cfg(hibernation)]
     fn set_up(self, ctx: &mut sys::mbedtls_ssl_context, state: &mut Bytes<'_>) -> Result<()> {
         // SAFETY: zeroed memory is initialised as Mbed TLS does it; it belongs to the
         // connection before anything can fail. The keys are as long as the suite has them.
@@ -193,16 +188,6 @@ impl Suite {
         }
         Ok(())
     }
-
-    #[cfg(not(hibernation))]
-    fn put_keys(self, _: &Ssl, _: &sys::mbedtls_ssl_transform, _: &mut Room<'_>) -> Option<()> {
-        None
-    }
-
-    #[cfg(not(hibernation))]
-    fn set_up(self, _: &mut sys::mbedtls_ssl_context, _: &mut Bytes<'_>) -> Result<()> {
-        Err(Error::NoMemory)
-    }
 }
 
 fn copy(to: &mut [u8], from: &[u8]) {
@@ -216,7 +201,7 @@ fn copy(to: &mut [u8], from: &[u8]) {
 /// # Safety
 ///
 /// `cipher` is set up for AES.
-#[cfg(all(hibernation, not(exported_keys), not(mbedtls_block_cipher_c)))]
+#[cfg(all(not(exported_keys), not(mbedtls_block_cipher_c)))]
 unsafe fn behind(cipher: &sys::mbedtls_cipher_context_t) -> Option<&sys::mbedtls_aes_context> {
     // SAFETY: by this function's contract.
     Some(unsafe { NonNull::new(cipher.cipher_ctx)?.cast().as_ref() })
@@ -259,26 +244,26 @@ impl<'a> Room<'a> {
 }
 
 /// What an [`Ssl`] has and is asked for, awake or asleep.
-pub(super) struct Head {
-    pub(super) config: Shared<Config>,
+struct Head {
+    config: Shared<Config>,
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
-    pub(super) peer_cert: Option<Array<u8>>,
+    peer_cert: Option<Array<u8>>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    pub(super) psk: Seen,
+    psk: Seen,
     #[cfg(mbedtls_ssl_alpn)]
     alpn: *const c_char,
-    pub(super) verify_result: u32,
-    pub(super) bad_records: u32,
-    pub(super) suite: u16,
+    verify_result: u32,
+    bad_records: u32,
+    suite: u16,
     #[cfg(mbedtls_ssl_proto_dtls)]
     mtu: u16,
     /// Bytes of the state that are behind this.
     len: u16,
     #[cfg(mbedtls_ssl_max_fragment_length)]
     fragment_length: u8,
-    pub(super) datagram: bool,
+    datagram: bool,
     /// Connection IDs are in use.
-    pub(super) cids: bool,
+    cids: bool,
 }
 
 /// A connection that hibernates. Its state is, one behind the other:
@@ -303,7 +288,7 @@ impl Asleep {
         }
     }
 
-    pub(super) fn head(&self) -> &Head {
+    fn head(&self) -> &Head {
         // SAFETY: written when this was made, and owned by it.
         unsafe { self.head.as_ref() }
     }
@@ -330,6 +315,40 @@ impl Asleep {
         let keys = Suite::of(self.head().suite.into()).map_or(0, Suite::keys);
         state.take(keys.saturating_add(COUNTER));
         state
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.head().config
+    }
+
+    pub(super) fn is_datagram(&self) -> bool {
+        self.head().datagram
+    }
+
+    pub(super) fn suite(&self) -> c_int {
+        self.head().suite.into()
+    }
+
+    pub(super) fn verify_result(&self) -> u32 {
+        self.head().verify_result
+    }
+
+    pub(super) fn bad_records(&self) -> u32 {
+        self.head().bad_records
+    }
+
+    pub(super) fn has_cids(&self) -> bool {
+        self.head().cids
+    }
+
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    pub(super) fn psk_shown(&self) -> Option<&[u8]> {
+        self.head().psk.shown.as_deref()
+    }
+
+    #[cfg(mbedtls_ssl_keep_peer_certificate)]
+    pub(super) fn peer_cert(&self) -> Option<&[u8]> {
+        self.head().peer_cert.as_deref()
     }
 
     /// Own and the peer's Connection ID.
@@ -549,8 +568,7 @@ impl Ssl {
         // SAFETY: reads fields of the connection that this owns, and of what that owns.
         unsafe {
             let ctx = &*self.ctx.get();
-            let fit = cfg!(hibernation)
-                && ctx.state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int
+            let fit = ctx.state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int
                 && ctx.tls_version == sys::MBEDTLS_SSL_VERSION_TLS1_2
                 && ctx.handshake.is_null()
                 && !ctx.transform.is_null()

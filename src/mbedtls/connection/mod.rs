@@ -5,7 +5,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | `hibernation` | what a quiet connection comes to, and back |
+//! | `hibernation` | what a quiet connection comes to, and back (`never_asleep.rs` where none does) |
 //! | `ssl` | a connection that is awake |
 //! | `psk` | pre-shared keys in its handshake |
 //! | `retransmission` | the timer of datagrams |
@@ -18,7 +18,10 @@
 mod call;
 #[cfg(exported_keys)]
 mod exported_keys;
-#[cfg_attr(not(hibernation), allow(dead_code, unused_imports))]
+#[cfg(hibernation)]
+mod hibernation;
+#[cfg(not(hibernation))]
+#[path = "never_asleep.rs"]
 mod hibernation;
 mod layout;
 mod messages;
@@ -31,7 +34,6 @@ mod ssl;
 use core::ffi::CStr;
 
 pub use call::Outcome;
-pub use hibernation::AVAILABLE as HIBERNATION;
 use hibernation::Asleep;
 pub use ssl::Ssl;
 
@@ -41,6 +43,9 @@ use super::{names, sys};
 use crate::error::{Error, Result};
 use crate::io::{Host, Interruption};
 use crate::mem::Box;
+
+/// Whether any connection may hibernate in this build.
+pub const HIBERNATION: bool = cfg!(hibernation);
 
 /// How a server's connections find the key of an identity.
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -155,7 +160,7 @@ impl Connection {
     pub fn is_datagram(&self) -> bool {
         match self {
             Self::Awake(ssl) => ssl.is_datagram(),
-            Self::Asleep(asleep) => asleep.head().datagram,
+            Self::Asleep(asleep) => asleep.is_datagram(),
         }
     }
 
@@ -191,7 +196,7 @@ impl Connection {
     pub fn verify_result(&self) -> u32 {
         match self {
             Self::Awake(ssl) => ssl.verify_result(),
-            Self::Asleep(asleep) => asleep.head().verify_result,
+            Self::Asleep(asleep) => asleep.verify_result(),
         }
     }
 
@@ -200,7 +205,7 @@ impl Connection {
     pub fn peer_verified(&self) -> bool {
         match self {
             Self::Awake(ssl) => ssl.peer_verified(),
-            Self::Asleep(asleep) => asleep.head().config.verifies() && asleep.head().verify_result == 0,
+            Self::Asleep(asleep) => asleep.config().verifies() && asleep.verify_result() == 0,
         }
     }
 
@@ -227,7 +232,7 @@ impl Connection {
     pub fn cipher(&self) -> Option<&'static CStr> {
         match self {
             Self::Awake(ssl) => ssl.cipher(),
-            Self::Asleep(asleep) => names::cipher_name(asleep.head().suite.into()),
+            Self::Asleep(asleep) => names::cipher_name(asleep.suite()),
         }
     }
 
@@ -236,7 +241,7 @@ impl Connection {
     pub fn version(&self) -> Option<&'static CStr> {
         match self {
             Self::Awake(ssl) => ssl.version(),
-            Self::Asleep(asleep) => Some(if asleep.head().datagram { c"DTLSv1.2" } else { c"TLSv1.2" }),
+            Self::Asleep(asleep) => Some(if asleep.is_datagram() { c"DTLSv1.2" } else { c"TLSv1.2" }),
         }
     }
 
@@ -254,7 +259,7 @@ impl Connection {
     pub fn bad_records(&self) -> u32 {
         match self {
             Self::Awake(ssl) => ssl.bad_records(),
-            Self::Asleep(asleep) => asleep.head().bad_records,
+            Self::Asleep(asleep) => asleep.bad_records(),
         }
     }
 
@@ -282,9 +287,7 @@ impl Connection {
     pub fn psk_identity(&self) -> Option<&[u8]> {
         match self {
             Self::Awake(ssl) => ssl.psk_identity(),
-            Self::Asleep(asleep) => {
-                asleep.head().psk.shown.as_deref().filter(|_| asleep.head().config.is_server())
-            }
+            Self::Asleep(asleep) => asleep.psk_shown().filter(|_| asleep.config().is_server()),
         }
     }
 
@@ -294,9 +297,7 @@ impl Connection {
     pub fn psk_identity_hint(&self) -> Option<&[u8]> {
         match self {
             Self::Awake(ssl) => ssl.psk_identity_hint(),
-            Self::Asleep(asleep) => {
-                asleep.head().psk.shown.as_deref().filter(|_| !asleep.head().config.is_server())
-            }
+            Self::Asleep(asleep) => asleep.psk_shown().filter(|_| !asleep.config().is_server()),
         }
     }
 
@@ -310,7 +311,7 @@ impl Connection {
                 for (to, from) in cid.iter_mut().zip(peer) {
                     *to = *from;
                 }
-                asleep.head().cids.then_some(peer.len())
+                asleep.has_cids().then_some(peer.len())
             }
         }
     }
@@ -321,7 +322,7 @@ impl Connection {
         match self {
             Self::Awake(ssl) => ssl.peer_cert(),
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
-            Self::Asleep(asleep) => asleep.head().peer_cert.as_deref(),
+            Self::Asleep(asleep) => asleep.peer_cert(),
             #[cfg(not(mbedtls_ssl_keep_peer_certificate))]
             Self::Asleep(_) => None,
         }

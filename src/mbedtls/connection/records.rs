@@ -535,6 +535,7 @@ impl Buffers {
     /// # Safety
     ///
     /// Of the connection beside this, configuration and transform are set.
+    #[cfg(hibernation)]
     pub(super) unsafe fn resume(&mut self, ctx: *mut sys::mbedtls_ssl_context, counter: &[u8]) -> Result<()> {
         // SAFETY: the connection has no buffers yet; what it gets is as large as Mbed TLS
         // takes it to be, or as this file's header says. None raises.

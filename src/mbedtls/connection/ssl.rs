@@ -396,12 +396,14 @@ impl Ssl {
     /// # Errors
     ///
     /// [`crate::error::Error::NoMemory`].
+    #[cfg(hibernation)]
     pub(super) fn resume(&mut self, counter: &[u8]) -> Result<()> {
         // SAFETY: as said above.
         unsafe { self.buffers.resume(self.ctx.get(), counter) }
     }
 
     /// Whether a record's header has come for which there was no memory.
+    #[cfg(hibernation)]
     pub(super) fn is_header_held(&self) -> bool {
         self.buffers.input.held != 0
     }

@@ -57,7 +57,7 @@ print(server.read(100), server.read(100), server.read(100))
 good = unsent(b"good")
 for i in (5, 10, 13, len(good) // 2, len(good) - 1):
     bad = bytearray(good)
-    bad[i] ^= 1
+    bad[i] ^= 0x40  # of a number, what was not there yet
     network.send(b"client", SERVER, bytes(bad))
 print(server.read(100), server.bad_records, client.bad_records)
 network.send(b"client", SERVER, good)

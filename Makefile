@@ -10,14 +10,15 @@ unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 # Steps share downloads, builds and ports: one at a time, whatever -j says.
 .NOTPARALLEL:
-.PHONY: help demo test unix lint bench clean sources prerequisites-build \
+.PHONY: help demo test test-all unix lint bench clean sources prerequisites-build \
 	prerequisites-demo prerequisites-test prerequisites-lint format \
 	firmware-qemu bench-qemu bench-ram prerequisites-firmware
 
 help:
 	@echo 'make demo      build MicroPython with this module and show it at work'
 	@echo 'make unix      build MicroPython for this machine: build/unix/micropython'
-	@echo 'make test      every test (make test SECTIONS="rust binary": only these)'
+	@echo 'make test      what proves the installation, and every behaviour once (ten minutes)'
+	@echo 'make test-all  all there is (make test SECTIONS="rust binary": only these)'
 	@echo 'make lint      formatting, clippy and the rules of this project'
 	@echo 'make format    put the formatting right'
 	@echo 'make bench     time and memory of a connection, beside the stock module'
@@ -75,7 +76,10 @@ demo: prerequisites-demo unix
 	@$(PYTHON) tools/demo.py
 
 test: prerequisites-test
-	@$(PYTHON) tests/run.py $(SECTIONS)
+	@$(PYTHON) tests/run.py $(if $(MINUTES),--minutes $(MINUTES)) $(SECTIONS)
+
+test-all: prerequisites-test
+	@$(PYTHON) tests/run.py --all
 
 # The chart of both benches' figures, as soon as there are both.
 CHART = if [ -f build/bench.json ] && [ -f build/bench-qemu.json ]; then \

@@ -94,7 +94,7 @@ MPSSL_ABI := $(MPSSL_BUILD)/include/mpssl_abi.h
 
 # What the linker is told to wrap, in words that the port's way to it takes. Expanded in the
 # recipe: a port may say later what LD is.
-MPSSL_CALLS_LD ?= $(if $(shell grep -l '[$$].LD. .*[$$].LDFLAGS. ' Makefile *.mk 2>/dev/null),1,0)
+MPSSL_CALLS_LD ?= $(if $(shell grep -l '[$$].LD. .*[$$].LDFLAGS' Makefile *.mk 2>/dev/null),1,0)
 MPSSL_LD_WORD = $(if $(and $(filter 1,$(MPSSL_CALLS_LD)),$(filter %ld %ld.bfd %lld,$(firstword $(LD)))),,-Wl$(MPSSL_COMMA))
 MPSSL_WRAP = $(addprefix $(MPSSL_LD_WORD)--wrap=,$(1))
 

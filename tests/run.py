@@ -1,23 +1,30 @@
 #!/usr/bin/env python3
-"""Runs every test of this project, or only the named sections.
+"""Runs the tests of this project.
 
-    tests/run.py [--list] [SECTION...]
+    tests/run.py                what proves the installation, and every behaviour once
+    tests/run.py --all          all there is
+    tests/run.py --minutes N    the first, and of the rest what fits into N minutes on two cores,
+                                beginning where the number of commits says: CI gets round to all
+    tests/run.py SECTION...     these
+    tests/run.py --list         names them
 
-Builds what a section needs (into build/, once) and runs the sections one after another. At the
-end: a table, each skip with its reason, and as the very last line
-`N passed, N failed, N skipped`. The exit status is 1 when a test failed or a section ran none.
+Builds what a section needs (into build/, once). A section that mostly waits runs beside one that
+computes. At the end: a table, each skip with its reason, what was left out, and as the very last
+line `N passed, N failed, N skipped`. The exit status is 1 when a test failed or a section ran none.
 
 MICROPYTHON_DIR and MBEDTLS_DIR name trees to test with instead of the released ones that
 tools/sources.sh brings.
 """
 
 import argparse
+import json
 import os
 import platform
 import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -29,6 +36,8 @@ from harness import BUILD, ROOT, Result  # noqa: E402
 
 VARIANTS = ("standard", "coverage")
 RELEASES = ("1.26.1", "1.25.0")  # newest first
+# Beside the one that all other sections have.
+MBEDTLS_RELEASES = ("mbedtls-3.6.6", "mbedtls-3.6.5")
 
 
 class Unavailable(Exception):
@@ -55,6 +64,25 @@ def trees():
     return found
 
 
+def source(name):
+    """A tree of tools/sources.sh that no other section needs."""
+    tree = BUILD / "src" / name
+    if not tree.is_dir():
+        status, output = harness.run([ROOT / "tools/sources.sh", name], 300)
+        if status != 0 or not tree.is_dir():
+            raise Unavailable(f"{name} cannot be had: {output.strip().splitlines()[-1:]}")
+    return tree
+
+
+def shape(name, tree):
+    """A copy of a tree in the shape of another release (tests/shapes.py)."""
+    dest = BUILD / "shapes" / name
+    status, output = harness.run([sys.executable, ROOT / "tests/shapes.py", name, tree, dest], 300)
+    if status != 0:
+        raise BuildFailed(f"no tree in the shape of {name}\n{output[-3000:]}")
+    return dest
+
+
 def mbedtls_dir():
     return Path(os.environ.get("MBEDTLS_DIR") or BUILD / "src" / "mbedtls").resolve()
 
@@ -69,16 +97,17 @@ def tree_of(version):
 _built = {}
 
 
-def build(version, variant, *options):
-    """The MicroPython binary with our module; built once in a run."""
-    key = (version, variant, options)
+def build(version, variant, *options, tree=None, mbedtls=None, label=""):
+    """The MicroPython binary with our module; built once. `label` names one of other trees."""
+    key = (version, variant, options, label)
     if key not in _built:
-        tree = tree_of(version)
-        name = "-".join(["unix", version, variant, *(o.strip("-").replace("=", "_") for o in options)])
+        words = [version, variant, *(o.strip("-").replace("=", "_") for o in options), label]
+        name = "-".join(["unix", *filter(None, words)])
         # What `make unix` makes is this one.
         out = BUILD / ("unix" if name == f"unix-{default_version()}-standard" else name)
         print(f"    building {out.relative_to(ROOT)} (MicroPython {version} {variant})", flush=True)
-        command = [ROOT / "ports/unix/build.sh", "--micropython", tree, "--mbedtls", mbedtls_dir()]
+        command = [ROOT / "ports/unix/build.sh", "--micropython", tree or tree_of(version)]
+        command += ["--mbedtls", mbedtls or mbedtls_dir()]
         command += ["--variant", variant, "--out", out, *options]
         status, output = harness.run(command, 900, on_line=harness.Progress("build").line)
         if status == 0:
@@ -132,11 +161,11 @@ def child(name, command, timeout, env=None):
             yield Result(f"{name} (its last lines)", "note", "", details)
 
 
-def rust(*features):
+def rust(*features, mbedtls=None):
     """cargo test: the core over in-memory links, with the very Mbed TLS the firmware uses."""
     env = {
         "MICROPYTHON_DIR": tree_of(default_version()),
-        "MBEDTLS_DIR": mbedtls_dir(),
+        "MBEDTLS_DIR": mbedtls or mbedtls_dir(),
         "CARGO_TERM_COLOR": "never",
     }
     status, output = harness.run(
@@ -169,26 +198,35 @@ def upstream_section(version, variant):
     return section
 
 
-def each_build():
-    """(version, variant, binary) for every combination that is tested."""
+def first_build():
+    """(version, variant, binary) of what `make unix` makes."""
+    version = default_version()
+    yield version, "standard", build(version, "standard")
+
+
+def other_builds():
+    """The same for every other combination that is tested."""
     for version in trees():
         for variant in VARIANTS:
-            yield version, variant, build(version, variant)
+            if (version, variant) != (default_version(), "standard"):
+                yield version, variant, build(version, variant)
 
 
 def net_hosted():
     """Upstream's tests that talk to a public host, which is a local server here."""
-    for version, variant, binary in each_build():
+    for version, variant, binary in first_build():
         suites = upstream.run_suites(tree_of(version), binary, variant, ("net_hosted",))
         for _, results in suites:
             yield from results
 
 
-def own_tests(version, variant, binary, label="", single_only=False, env=None, slower=1, debug=False):
+def own_tests(
+    version, variant, binary, label="", single_only=False, env=None, slower=1, debug=False, tree=None
+):
     """tests/micropython with MicroPython's own runners."""
     folder = ROOT / "tests" / "micropython"
     work = BUILD / "upstream" / f"micropython{label}-{version}-{variant}"
-    runner = harness.UpstreamTests(tree_of(version), work)
+    runner = harness.UpstreamTests(tree or tree_of(version), work)
     runner.prepare()
     options = {"env": env, "on_line": harness.Progress("micropython").line}
     results = []
@@ -215,8 +253,74 @@ def own_tests(version, variant, binary, label="", single_only=False, env=None, s
 
 def micropython():
     """Our tests in MicroPython's style."""
-    for version, variant, binary in each_build():
+    for version, variant, binary in first_build():
         yield from own_tests(version, variant, binary)
+
+
+def micropython_others():
+    """The same with the other releases and variants, and what net_hosted and binary look at."""
+    for version, variant, binary in other_builds():
+        yield from own_tests(version, variant, binary)
+        for _, results in upstream.run_suites(tree_of(version), binary, variant, ("net_hosted",)):
+            yield from results
+        yield from look_into(version, variant, binary)
+
+
+def short_suite(version, tree, binary, label):
+    """What shows that a build is whole: upstream's tests of one process, and ours."""
+    for _, results in upstream.run_suites(tree, binary, "standard", ("extmod",), label=label):
+        yield from results
+    results = own_tests(version, "standard", binary, f"-{label}", single_only=True, tree=tree)
+    for r in results:
+        r.name = f"{label} {r.name}"
+    yield from results
+
+
+def pair_section(mbedtls, version):
+    def section():
+        """A release of Mbed TLS in one of MicroPython's."""
+        label = mbedtls
+        tree = tree_of(version)
+        binary = build(version, "standard", mbedtls=source(mbedtls), label=label)
+        yield from short_suite(version, tree, binary, label)
+
+    return section
+
+
+def shape_mbedtls():
+    """Mbed TLS in the shape it had up to 3.6.2, which MicroPython 1.25 to 1.28 pin."""
+    mbedtls = shape("mbedtls-3.6.2", source("mbedtls-3.6.5"))
+    yield from rust(mbedtls=mbedtls)
+    version = default_version()
+    binary = build(version, "standard", mbedtls=mbedtls, label="mbedtls-3.6.2")
+    yield from short_suite(version, tree_of(version), binary, "mbedtls-3.6.2")
+
+
+def shape_micropython():
+    """MicroPython in the shape it has from 1.27 to 1.29: on unix, and on a board linked by ld."""
+    tree = shape("micropython-1.29", tree_of(default_version()))
+    version = harness.micropython_version(tree)
+    binary = build(version, "standard", tree=tree, label="shape")
+    yield from short_suite(version, tree, binary, "shape")
+    name = "qemu-VIRT_RV32-shape"
+    program = build_firmware("VIRT_RV32", BUILD / name, tree)
+    env = {"MICROPYTHON_DIR": tree}
+    yield from child(name, [sys.executable, ROOT / "tests/qemu/run.py", "VIRT_RV32", program, "ssl_h"], 900, env)
+
+
+def fresh_section(*options):
+    def section():
+        """The README's first command in a fresh clone on a minimal Debian."""
+        status, output = harness.run(
+            [ROOT / "tools/fresh.sh", *options], 1200, ROOT, on_line=harness.Progress("fresh").line
+        )
+        if status == 125:
+            raise Unavailable(output.strip().splitlines()[-1])
+        right = status == 0 and re.search(r"^OK: ", output, re.M)
+        name = " ".join(["make demo on a fresh machine", *options])
+        yield Result(name, "pass" if right else "fail", "", output[-4000:])
+
+    return section
 
 
 def rustcrypto_off():
@@ -415,16 +519,21 @@ def contents(name, program):
     yield Result(f"{name}: the Rust archive needs only what it may", outcome, "", "\n".join(extra))
 
 
+def look_into(version, variant, program):
+    """A program of the unix port's."""
+    name = f"{version} {variant}"
+    yield from contents(name, program)
+    yield in_rust(name, program, "P-256", harness.P256_WRAPPED)
+    yield p256_backend(name, program, "rustcrypto")
+    if platform.machine() == "x86_64":
+        yield in_rust(name, program, "AES-GCM", harness.AES_GCM_WRAPPED)
+        yield aes_in_hardware(name, program)
+
+
 def binary():
-    """The unix port's programs, looked into."""
-    for version, variant, program in each_build():
-        name = f"{version} {variant}"
-        yield from contents(name, program)
-        yield in_rust(name, program, "P-256", harness.P256_WRAPPED)
-        yield p256_backend(name, program, "rustcrypto")
-        if platform.machine() == "x86_64":
-            yield in_rust(name, program, "AES-GCM", harness.AES_GCM_WRAPPED)
-            yield aes_in_hardware(name, program)
+    """What is linked."""
+    for version, variant, program in first_build():
+        yield from look_into(version, variant, program)
 
 
 def aes_in_hardware(name, program):
@@ -451,19 +560,23 @@ QEMU_BOARDS = {
 }
 
 
+def build_firmware(board, out, tree):
+    """The firmware for an emulated board, for tests."""
+    print(f"    building {out.relative_to(ROOT)}", flush=True)
+    command = [ROOT / "ports/qemu/build.sh", "--micropython", tree]
+    command += ["--mbedtls", mbedtls_dir(), "--board", board, "--out", out, "--tests"]
+    status, output = harness.run(command, 900, on_line=harness.Progress("build").line)
+    if status != 0:
+        tail = "\n".join(output.splitlines()[-25:])
+        raise BuildFailed(f"{out.name} does not build\n{tail}")
+    return out / "firmware.elf"
+
+
 def qemu_section(board):
     def section():
         """Bare metal: the firmware, and the tests on the emulated board."""
         name = f"qemu-{board}"
-        print(f"    building build/{name} (MicroPython {default_version()})", flush=True)
-        out = BUILD / name
-        command = [ROOT / "ports/qemu/build.sh", "--micropython", tree_of(default_version())]
-        command += ["--mbedtls", mbedtls_dir(), "--board", board, "--out", out, "--tests"]
-        status, output = harness.run(command, 900, on_line=harness.Progress("build").line)
-        if status != 0:
-            tail = "\n".join(output.splitlines()[-25:])
-            raise BuildFailed(f"{name} does not build\n{tail}")
-        program = out / "firmware.elf"
+        program = build_firmware(board, BUILD / name, tree_of(default_version()))
         _, header = harness.run(["readelf", "-h", program], 60)
         machine = re.search(r"Machine:\s*(.*)", header)
         expected, objdump = QEMU_BOARDS[board]
@@ -477,25 +590,55 @@ def qemu_section(board):
     return section
 
 
-SECTIONS = {"rust": rust}
-for _version in trees() if os.environ.get("MICROPYTHON_DIR") else RELEASES:
-    for _variant in VARIANTS:
-        SECTIONS[f"upstream-{_version}-{_variant}"] = upstream_section(_version, _variant)
-SECTIONS.update(
-    net_hosted=net_hosted,
-    micropython=micropython,
-    rustcrypto_off=rustcrypto_off,
-    constant_time=constant_time,
-    consumers=consumers,
-    datagrams=datagrams,
-    torture=torture,
-    esp32=esp32,
-    asan=asan,
-    valgrind=valgrind,
-    binary=binary,
-)
-for _board in QEMU_BOARDS:
-    SECTIONS[f"qemu-{_board}"] = qemu_section(_board)
+class Section:
+    """What is run as one, and about how long that takes on two cores (the choice of what fits)."""
+
+    def __init__(self, run, seconds, first=False, waits=False, every_ci=False):
+        self.run = run
+        self.seconds = seconds
+        # Of `make test`: with the others of that kind, every behaviour once.
+        self.first = first
+        # Beside those, part of each CI run.
+        self.every_ci = every_ci or first
+        # For the network, timers and children more than for a core.
+        self.waits = waits
+
+
+def sections():
+    """name -> Section, in the order in which they run."""
+    releases = list(trees() if os.environ.get("MICROPYTHON_DIR") else RELEASES)
+    default = releases[0]
+    every = {
+        "rust": Section(rust, 170, first=True),
+        "consumers": Section(consumers, 300, first=True, waits=True),
+        f"upstream-{default}-standard": Section(upstream_section(default, "standard"), 60, first=True),
+        "micropython": Section(micropython, 30, first=True),
+        "net_hosted": Section(net_hosted, 10, first=True),
+        "binary": Section(binary, 10, first=True),
+        "datagrams": Section(datagrams, 130, first=True, waits=True),
+        "constant_time": Section(constant_time, 15),
+        "micropython_others": Section(micropython_others, 300),
+        "rustcrypto_off": Section(rustcrypto_off, 280),
+        "torture": Section(torture, 520),
+        "esp32": Section(esp32, 420),
+        "asan": Section(asan, 220),
+        "valgrind": Section(valgrind, 500),
+    }
+    for version in releases:
+        for variant in VARIANTS:
+            every.setdefault(f"upstream-{version}-{variant}", Section(upstream_section(version, variant), 90))
+    for board in QEMU_BOARDS:
+        every[f"qemu-{board}"] = Section(qemu_section(board), 300)
+    if not (os.environ.get("MICROPYTHON_DIR") or os.environ.get("MBEDTLS_DIR")):
+        for mbedtls in MBEDTLS_RELEASES:
+            for version in releases:
+                name = f"versions-{mbedtls.partition('-')[2]}-{version}"
+                every[name] = Section(pair_section(mbedtls, version), 120)
+        every["shape-mbedtls"] = Section(shape_mbedtls, 280)
+        every["shape-micropython"] = Section(shape_micropython, 240)
+    every["fresh"] = Section(fresh_section(), 120, every_ci=True)
+    every["fresh-llvm"] = Section(fresh_section("--with", "llvm"), 130)
+    return every
 
 
 def report(section, results):
@@ -519,11 +662,11 @@ def report(section, results):
         print(f"   everything about the failures: {log.relative_to(ROOT)}")
 
 
-def run_section(name):
+def run_section(name, section):
     """A list of Result, whatever happens."""
     results = []
     try:
-        for result in SECTIONS[name]():
+        for result in section.run():
             results.append(result)
     except Unavailable as reason:
         return [Result(name, "skip", str(reason))]
@@ -536,19 +679,85 @@ def run_section(name):
     return results
 
 
+def run_one(name, section, numbers):
+    """A section in this process; what came of it goes to the file `numbers`, for the parent."""
+    print(f"== {name}", flush=True)
+    start = time.monotonic()
+    results = run_section(name, section)
+    seconds = time.monotonic() - start
+    report(name, results)
+    counts = harness.count(results)
+    print(f"   {name}: {harness.counts_line(*counts)} in {seconds:.0f} s", flush=True)
+    skips = [(r.name, r.reason) for r in results if r.outcome == "skip"]
+    Path(numbers).write_text(json.dumps([counts, seconds, skips]))
+    return 1 if counts[1] else 0
+
+
+class Lane(threading.Thread):
+    """Runs sections one after the other, each in a process of its own, whose output comes out in
+    one piece if there is another lane."""
+
+    lock = threading.Lock()
+
+    def __init__(self, names, rows, alone):
+        super().__init__()
+        self.names = names
+        self.rows = rows
+        self.alone = alone
+
+    def run(self):
+        for name in self.names:
+            with tempfile.NamedTemporaryFile() as numbers:
+                command = [sys.executable, __file__, "--one", numbers.name, name]
+                output = None if self.alone else subprocess.PIPE
+                done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
+                with self.lock:
+                    if output:
+                        sys.stdout.buffer.write(done.stdout)
+                        sys.stdout.flush()
+                    try:
+                        self.rows[name] = json.loads(Path(numbers.name).read_text())
+                    except ValueError:
+                        print(f"FAIL  {name}: its runner ended with status {done.returncode}", flush=True)
+                        self.rows[name] = [[0, 1, 0], 0, []]
+
+
+def rotated(every, minutes):
+    """The first sections, and of the rest, from the place that the number of commits says on,
+    those that fit."""
+    status, output = harness.run(["git", "rev-list", "--count", "HEAD"], 20, ROOT)
+    first = [name for name, section in every.items() if section.every_ci]
+    rest = [name for name, section in every.items() if not section.every_ci]
+    at = int(output) % len(rest) if status == 0 else 0
+    left = minutes * 60 - sum(every[name].seconds for name in first)
+    chosen = set()
+    for name in rest[at:] + rest[:at]:
+        if every[name].seconds <= left:
+            left -= every[name].seconds
+            chosen.add(name)
+    return first + [name for name in rest if name in chosen]
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("sections", nargs="*", metavar="SECTION")
-    parser.add_argument("--list", action="store_true", help="name the sections")
+    parser.add_argument("names", nargs="*", metavar="SECTION")
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--minutes", type=int)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--one", metavar="FILE", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    every = sections()
     if args.list:
-        print("\n".join(SECTIONS))
+        for name, section in every.items():
+            print(f"{name:<28}{section.seconds:>5} s{'  make test' if section.first else ''}")
         return 0
-    unknown = [name for name in args.sections if name not in SECTIONS]
+    unknown = [name for name in args.names if name not in every]
     if unknown:
-        parser.error(f"no section {unknown[0]} (there are: {', '.join(SECTIONS)})")
+        parser.error(f"no section {unknown[0]} (there are: {', '.join(every)})")
+    if args.one:
+        return run_one(args.names[0], every[args.names[0]], args.one)
 
     if not (os.environ.get("MICROPYTHON_DIR") and os.environ.get("MBEDTLS_DIR")):
         if subprocess.run([ROOT / "tools/sources.sh"]).returncode != 0:
@@ -556,29 +765,38 @@ def main():
     # Sockets that a test leaves behind and Python's caches stay out of the source tree.
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
-    rows = []
-    skips = []
-    totals = [0, 0, 0]
-    for name in args.sections or SECTIONS:
-        print(f"== {name}", flush=True)
-        start = time.monotonic()
-        results = run_section(name)
-        seconds = time.monotonic() - start
-        report(name, results)
-        numbers = harness.count(results)
-        print(f"   {name}: {harness.counts_line(*numbers)} in {seconds:.0f} s", flush=True)
-        rows.append((name, numbers, seconds))
-        skips += [(name, r) for r in results if r.outcome == "skip"]
-        totals = [a + b for a, b in zip(totals, numbers)]
+    if args.all:
+        names = list(every)
+    elif args.minutes:
+        names = rotated(every, args.minutes)
+    else:
+        names = args.names or [name for name, section in every.items() if section.first]
+    start = time.monotonic()
+    rows = {}
+    waits = [name for name in names if every[name].waits]
+    computes = [name for name in names if not every[name].waits]
+    alone = not (waits and computes)
+    lanes = [Lane(lane, rows, alone) for lane in (computes, waits) if lane]
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join()
 
     print(f"\n{'section':<28}  passed  failed  skipped  seconds")
-    for name, numbers, seconds in rows:
-        print(f"{name:<28}" + "".join(f"{n:>8}" for n in numbers) + f"{seconds:>10.0f}")
+    for name in names:
+        counts, seconds, _ = rows[name]
+        print(f"{name:<28}" + "".join(f"{n:>8}" for n in counts) + f"{seconds:>10.0f}")
+    print(f"{'all of it':<28}" + f"{time.monotonic() - start:>34.0f}")
+    skips = [(name, *skip) for name in names for skip in rows[name][2]]
     if skips:
         print("\nskipped:")
-        for name, r in skips:
-            print(f"  {name}: {r.name}: {r.reason or 'no reason given'}")
+        for name, what, why in skips:
+            print(f"  {name}: {what}: {why or 'no reason given'}")
+    left_out = [name for name in every if name not in names]
+    if left_out and not args.names:
+        print("\nleft out here, and run by make test-all: " + ", ".join(left_out))
     print()
+    totals = [sum(rows[name][0][i] for name in names) for i in range(3)]
     print(harness.counts_line(*totals), flush=True)
     return 1 if totals[1] else 0
 

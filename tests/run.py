@@ -17,6 +17,7 @@ tools/sources.sh brings.
 """
 
 import argparse
+import fcntl
 import json
 import os
 import platform
@@ -94,33 +95,50 @@ def tree_of(version):
         raise Unavailable(f"MicroPython {version} is not in the package mirror") from None
 
 
-_built = {}
+# Set by a run for its sections: where they say what they built.
+BUILT = os.environ.get("MPSSL_TESTS_BUILT")
+
+
+def once(name, make):
+    """Runs `make`, which builds, unless a section of this run has done so: what one section runs,
+    another must not link again. One build at a time; each has all cores."""
+    BUILD.mkdir(exist_ok=True)
+    with open(BUILD / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        mark = BUILT and Path(BUILT) / name
+        if mark and mark.exists():
+            failure = mark.read_text()
+        else:
+            print(f"    building build/{name}", flush=True)
+            failure = make()
+            if mark:
+                mark.write_text(failure)
+    if failure:
+        raise BuildFailed(failure)
 
 
 def build(version, variant, *options, tree=None, mbedtls=None, label=""):
-    """The MicroPython binary with our module; built once. `label` names one of other trees."""
-    key = (version, variant, options, label)
-    if key not in _built:
-        words = [version, variant, *(o.strip("-").replace("=", "_") for o in options), label]
-        name = "-".join(["unix", *filter(None, words)])
-        # What `make unix` makes is this one.
-        out = BUILD / ("unix" if name == f"unix-{default_version()}-standard" else name)
-        print(f"    building {out.relative_to(ROOT)} (MicroPython {version} {variant})", flush=True)
-        command = [ROOT / "ports/unix/build.sh", "--micropython", tree or tree_of(version)]
-        command += ["--mbedtls", mbedtls or mbedtls_dir()]
-        command += ["--variant", variant, "--out", out, *options]
-        status, output = harness.run(command, 900, on_line=harness.Progress("build").line)
-        if status == 0:
-            _built[key] = out / "micropython"
-        else:
-            log = BUILD / f"{name}.log"
-            log.parent.mkdir(exist_ok=True)
-            log.write_text(output)
-            tail = "\n".join(output.splitlines()[-25:])
-            _built[key] = BuildFailed(f"{name} does not build (log: {log.relative_to(ROOT)})\n{tail}")
-    if isinstance(_built[key], BuildFailed):
-        raise _built[key]
-    return _built[key]
+    """The MicroPython binary with our module. `label` names one of other trees."""
+    words = [version, variant, *(o.strip("-").replace("=", "_") for o in options), label]
+    name = "-".join(["unix", *filter(None, words)])
+    # What `make unix` makes is this one.
+    name = "unix" if name == f"unix-{default_version()}-standard" else name
+    command = [ROOT / "ports/unix/build.sh", "--micropython", tree or tree_of(version)]
+    command += ["--mbedtls", mbedtls or mbedtls_dir()]
+    command += ["--variant", variant, "--out", BUILD / name, *options]
+    once(name, lambda: failure_of(name, command))
+    return BUILD / name / "micropython"
+
+
+def failure_of(name, command):
+    """Builds; nothing, or what went wrong."""
+    status, output = harness.run(command, 900, on_line=harness.Progress("build").line)
+    if status == 0:
+        return ""
+    log = BUILD / f"{name}.log"
+    log.write_text(output)
+    tail = "\n".join(output.splitlines()[-25:])
+    return f"{name} does not build (log: {log.relative_to(ROOT)})\n{tail}"
 
 
 def default_version():
@@ -303,7 +321,7 @@ def shape_micropython():
     binary = build(version, "standard", tree=tree, label="shape")
     yield from short_suite(version, tree, binary, "shape")
     name = "qemu-VIRT_RV32-shape"
-    program = build_firmware("VIRT_RV32", BUILD / name, tree)
+    program = build_firmware("VIRT_RV32", name, tree)
     env = {"MICROPYTHON_DIR": tree}
     yield from child(name, [sys.executable, ROOT / "tests/qemu/run.py", "VIRT_RV32", program, "ssl_h"], 900, env)
 
@@ -560,23 +578,19 @@ QEMU_BOARDS = {
 }
 
 
-def build_firmware(board, out, tree):
+def build_firmware(board, name, tree):
     """The firmware for an emulated board, for tests."""
-    print(f"    building {out.relative_to(ROOT)}", flush=True)
     command = [ROOT / "ports/qemu/build.sh", "--micropython", tree]
-    command += ["--mbedtls", mbedtls_dir(), "--board", board, "--out", out, "--tests"]
-    status, output = harness.run(command, 900, on_line=harness.Progress("build").line)
-    if status != 0:
-        tail = "\n".join(output.splitlines()[-25:])
-        raise BuildFailed(f"{out.name} does not build\n{tail}")
-    return out / "firmware.elf"
+    command += ["--mbedtls", mbedtls_dir(), "--board", board, "--out", BUILD / name, "--tests"]
+    once(name, lambda: failure_of(name, command))
+    return BUILD / name / "firmware.elf"
 
 
 def qemu_section(board):
     def section():
         """Bare metal: the firmware, and the tests on the emulated board."""
         name = f"qemu-{board}"
-        program = build_firmware(board, BUILD / name, tree_of(default_version()))
+        program = build_firmware(board, name, tree_of(default_version()))
         _, header = harness.run(["readelf", "-h", program], 60)
         machine = re.search(r"Machine:\s*(.*)", header)
         expected, objdump = QEMU_BOARDS[board]
@@ -776,6 +790,8 @@ def main():
     waits = [name for name in names if every[name].waits]
     computes = [name for name in names if not every[name].waits]
     alone = not (waits and computes)
+    built = tempfile.TemporaryDirectory()
+    os.environ["MPSSL_TESTS_BUILT"] = built.name
     lanes = [Lane(lane, rows, alone) for lane in (computes, waits) if lane]
     for lane in lanes:
         lane.start()

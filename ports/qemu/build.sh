@@ -70,8 +70,9 @@ done
 [ -f "$micropython/ports/qemu/mpconfigport.h" ] || die "no MicroPython tree with a qemu port at '$micropython'"
 [ -d "$micropython/ports/qemu/boards/$board" ] || die "no board '$board' in this tree"
 [ -f "$mbedtls/include/mbedtls/ssl.h" ] || die "no Mbed TLS tree at '$mbedtls'"
-micropython=$(CDPATH='' cd -- "$micropython" && pwd)
-mbedtls=$(CDPATH='' cd -- "$mbedtls" && pwd)
+# By their real names, so that a link to a tree is no other tree than the last time.
+micropython=$(CDPATH='' cd -- "$micropython" && pwd -P)
+mbedtls=$(CDPATH='' cd -- "$mbedtls" && pwd -P)
 
 # Where rustup has installed a target it is used; riscv32imc, without atomics, serves as well.
 has_target() {

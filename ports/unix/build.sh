@@ -70,11 +70,12 @@ done
 }
 [ -f "$micropython/ports/unix/Makefile" ] || die "no MicroPython tree at '$micropython'"
 [ -d "$micropython/ports/unix/variants/$variant" ] || die "no variant '$variant' in this tree"
-micropython=$(CDPATH='' cd -- "$micropython" && pwd)
+# By their real names, so that a link to a tree is no other tree than the last time.
+micropython=$(CDPATH='' cd -- "$micropython" && pwd -P)
 
 if [ -n "$mbedtls" ]; then
     [ -f "$mbedtls/include/mbedtls/ssl.h" ] || die "no Mbed TLS tree at '$mbedtls'"
-    mbedtls=$(CDPATH='' cd -- "$mbedtls" && pwd)
+    mbedtls=$(CDPATH='' cd -- "$mbedtls" && pwd -P)
 else
     [ -f "$micropython/lib/mbedtls/include/mbedtls/ssl.h" ] ||
         die "the tree's lib/mbedtls is empty: name an Mbed TLS 3.6 with --mbedtls"

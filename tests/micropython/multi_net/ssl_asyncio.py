@@ -9,23 +9,9 @@ except ImportError:
 
 sys.path.append("../support")
 import pki
+from tcp import HOST, PORT, client_context, server_context
 
-PORT = 8000
-HOST = "micropython.local"
 BIG = bytes(range(250)) * 400  # 100 KB
-
-
-def server_context():
-    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ctx.load_cert_chain(pki.ec_der, pki.ec_key_der)
-    return ctx
-
-
-def client_context():
-    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    ctx.verify_mode = ssl.CERT_REQUIRED
-    ctx.load_verify_locations(pki.ca_der)
-    return ctx
 
 
 # Server

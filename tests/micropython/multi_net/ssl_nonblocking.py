@@ -8,39 +8,8 @@ except ImportError:
     raise SystemExit
 
 sys.path.append("../support")
-import pki
+from tcp import HOST, client_context, connect, listen, server_context
 
-PORT = 8000
-
-
-def listen():
-    s = socket.socket()
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.bind(socket.getaddrinfo("0.0.0.0", PORT)[0][-1])
-    s.listen(5)
-    return s
-
-
-def connect():
-    s = socket.socket()
-    s.connect(socket.getaddrinfo(IP, PORT)[0][-1])
-    return s
-
-
-def server_context():
-    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ctx.load_cert_chain(pki.ec_der, pki.ec_key_der)
-    return ctx
-
-
-def client_context():
-    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    ctx.verify_mode = ssl.CERT_REQUIRED
-    ctx.load_verify_locations(pki.ca_der)
-    return ctx
-
-
-HOST = "micropython.local"
 SIZE = 200000
 BLOCK = bytes(range(250)) * 8
 
@@ -131,7 +100,7 @@ def instance0():
 # Client
 def instance1():
     multitest.next()
-    s = connect()
+    s = connect(IP)
     time.sleep_ms(200)  # the server must wait
     s = client_context().wrap_socket(s, server_hostname=HOST)
     multitest.wait("read")
@@ -140,7 +109,7 @@ def instance1():
     multitest.wait("close")
     s.close()
 
-    s = connect()
+    s = connect(IP)
     s.setblocking(False)
     s = client_context().wrap_socket(s, server_hostname=HOST, do_handshake_on_connect=False)
     poller = select.poll()
@@ -152,7 +121,7 @@ def instance1():
     print(s.read(1), s.close_notify_received)
     s.close()
 
-    s = connect()
+    s = connect(IP)
     s.setblocking(False)
     s = client_context().wrap_socket(s, server_hostname=HOST)
     print(s.version())

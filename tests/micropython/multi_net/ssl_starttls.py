@@ -7,40 +7,7 @@ except ImportError:
     raise SystemExit
 
 sys.path.append("../support")
-import pki
-
-PORT = 8000
-
-
-def listen():
-    s = socket.socket()
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.bind(socket.getaddrinfo("0.0.0.0", PORT)[0][-1])
-    s.listen(5)
-    return s
-
-
-def connect():
-    s = socket.socket()
-    s.connect(socket.getaddrinfo(IP, PORT)[0][-1])
-    return s
-
-
-def server_context():
-    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ctx.load_cert_chain(pki.ec_der, pki.ec_key_der)
-    return ctx
-
-
-def client_context():
-    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    ctx.verify_mode = ssl.CERT_REQUIRED
-    ctx.load_verify_locations(pki.ca_der)
-    return ctx
-
-
-HOST = "micropython.local"
-
+from tcp import HOST, client_context, connect, listen, server_context
 
 # Server
 def instance0():
@@ -65,7 +32,7 @@ def instance0():
 # Client
 def instance1():
     multitest.next()
-    s = connect()
+    s = connect(IP)
     for i in range(3):
         s.write(b"STARTTLS\n")
         print(s.readline())

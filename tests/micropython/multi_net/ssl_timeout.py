@@ -8,39 +8,8 @@ except ImportError:
     raise SystemExit
 
 sys.path.append("../support")
-import pki
+from tcp import HOST, client_context, connect, listen, server_context
 
-PORT = 8000
-
-
-def listen():
-    s = socket.socket()
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.bind(socket.getaddrinfo("0.0.0.0", PORT)[0][-1])
-    s.listen(5)
-    return s
-
-
-def connect():
-    s = socket.socket()
-    s.connect(socket.getaddrinfo(IP, PORT)[0][-1])
-    return s
-
-
-def server_context():
-    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ctx.load_cert_chain(pki.ec_der, pki.ec_key_der)
-    return ctx
-
-
-def client_context():
-    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    ctx.verify_mode = ssl.CERT_REQUIRED
-    ctx.load_verify_locations(pki.ca_der)
-    return ctx
-
-
-HOST = "micropython.local"
 BLOCK = bytes(range(256)) * 8
 
 
@@ -123,7 +92,7 @@ def instance0():
 # Client
 def instance1():
     multitest.next()
-    s = connect()
+    s = connect(IP)
     s.settimeout(0.2)
     s = client_context().wrap_socket(s, server_hostname=HOST, do_handshake_on_connect=False)
     timed_out("handshake", s.do_handshake)
@@ -151,7 +120,7 @@ def instance1():
     s.unwrap().close()
     multitest.broadcast("sent %d" % sent)
 
-    s = connect()
+    s = connect(IP)
     s.settimeout(0.2)
     start = time.ticks_ms()
     try:
@@ -161,7 +130,7 @@ def instance1():
     s.close()  # it is still this side's to close
     multitest.broadcast("client closed")
 
-    s = client_context().wrap_socket(connect(), server_hostname=HOST)
+    s = client_context().wrap_socket(connect(IP), server_hostname=HOST)
     multitest.wait("no reader again")
     s.settimeout(0.2)
     fill(s)

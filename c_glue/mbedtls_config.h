@@ -46,11 +46,15 @@
 
 // ---- Memory ------------------------------------------------------------------
 
-// SSLContext.memory and SSLSocket.memory: memory.c counts what the port's allocator gives.
+// memory.c stands before the port's allocator: it notes what is refused, since Mbed TLS may call a
+// certificate bad for want of memory to check it; and with MPSSL_MEMORY it counts for
+// SSLContext.memory and SSLSocket.memory. One that is called by macros stays as it is.
+#if defined(MBEDTLS_PLATFORM_CALLOC_MACRO) || (defined(MBEDTLS_PLATFORM_MEMORY) && !defined(MBEDTLS_PLATFORM_STD_CALLOC))
 #if MPSSL_MEMORY
-#if defined(MBEDTLS_PLATFORM_MEMORY) && !defined(MBEDTLS_PLATFORM_STD_CALLOC)
 #error "MPSSL_MEMORY: of the port's allocator only MBEDTLS_PLATFORM_STD_CALLOC can be counted"
 #endif
+#else
+#define MPSSL_NOTES_REFUSALS (1)
 #include <stdlib.h>
 static inline void *mpssl_port_calloc(size_t count, size_t size) {
 #if defined(MBEDTLS_PLATFORM_STD_CALLOC)
@@ -66,13 +70,13 @@ static inline void mpssl_port_free(void *block) {
     free(block);
 #endif
 }
-void *mpssl_usage_calloc(size_t count, size_t size);
-void mpssl_usage_free(void *block);
+void *mpssl_calloc(size_t count, size_t size);
+void mpssl_free(void *block);
 #undef MBEDTLS_PLATFORM_STD_CALLOC
 #undef MBEDTLS_PLATFORM_STD_FREE
 #define MBEDTLS_PLATFORM_MEMORY
-#define MBEDTLS_PLATFORM_STD_CALLOC mpssl_usage_calloc
-#define MBEDTLS_PLATFORM_STD_FREE mpssl_usage_free
+#define MBEDTLS_PLATFORM_STD_CALLOC mpssl_calloc
+#define MBEDTLS_PLATFORM_STD_FREE mpssl_free
 #endif
 
 // ---- Threads ---------------------------------------------------------------

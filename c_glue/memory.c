@@ -1,14 +1,57 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// What is allocated for each SSLContext and SSLSocket, in a build with MPSSL_MEMORY=1. Every
-// block that Rust and Mbed TLS get has a header: whose it is, for it may be freed in another's
-// call (a context's settings by the last socket made with them) or by a finaliser.
+// What stands between Rust and Mbed TLS and the port's allocator (mbedtls_config.h): it notes what
+// was refused.
+//
+// And what is allocated for each SSLContext and SSLSocket, in a build with MPSSL_MEMORY=1. Every
+// block then has a header: whose it is, for it may be freed in another's call (a context's settings
+// by the last socket made with them) or by a finaliser.
 
 #include "glue.h"
 
-#if MPSSL_MEMORY
-
 #include "mbedtls/build_info.h"
+
+// Of each thread, where threads can run at the same time.
+#if MICROPY_PY_THREAD && (defined(__unix__) || defined(__APPLE__))
+#define PER_THREAD __thread
+#else
+#define PER_THREAD
+#endif
+
+#if MPSSL_NOTES_REFUSALS
+
+static PER_THREAD uint32_t refusals;
+
+uint32_t mpglue_refusals(void) {
+    return refusals;
+}
+
+static void *noted(void *block) {
+    refusals += block == NULL;
+    return block;
+}
+
+#else
+
+uint32_t mpglue_refusals(void) {
+    return 0;
+}
+
+#endif
+
+#if MPSSL_NOTES_REFUSALS && !MPSSL_MEMORY
+
+void *mpssl_calloc(size_t count, size_t size) {
+    return noted(mpssl_port_calloc(count, size));
+}
+
+void mpssl_free(void *block) {
+    mpssl_port_free(block);
+}
+
+#endif
+
+#if MPSSL_MEMORY
 
 #if !defined(MPSSL_MBEDTLS_CONFIG_H)
 #error "MPSSL_MEMORY needs this module's configuration of Mbed TLS (MPSSL_MBEDTLS_CONFIG=1)"
@@ -19,11 +62,7 @@ typedef struct _header_t {
     size_t size;
 } header_t;
 
-#if MICROPY_PY_THREAD && (defined(__unix__) || defined(__APPLE__))
-static __thread mpssl_usage_t *current;
-#else
-static mpssl_usage_t *current;
-#endif
+static PER_THREAD mpssl_usage_t *current;
 
 mpssl_usage_t *mpssl_usage_new(void) {
     return mpssl_port_calloc(1, sizeof(mpssl_usage_t));
@@ -45,12 +84,12 @@ mpssl_usage_t *mpssl_usage_switch(mpssl_usage_t *usage) {
     return before;
 }
 
-void *mpssl_usage_calloc(size_t count, size_t size) {
+void *mpssl_calloc(size_t count, size_t size) {
     size_t len;
     if (__builtin_mul_overflow(count, size, &len) || __builtin_add_overflow(len, sizeof(header_t), &len)) {
-        return NULL;
+        return noted(NULL);
     }
-    header_t *header = mpssl_port_calloc(1, len);
+    header_t *header = noted(mpssl_port_calloc(1, len));
     if (header == NULL) {
         return NULL;
     }
@@ -65,7 +104,7 @@ void *mpssl_usage_calloc(size_t count, size_t size) {
     return header + 1;
 }
 
-void mpssl_usage_free(void *block) {
+void mpssl_free(void *block) {
     if (block == NULL) {
         return;
     }

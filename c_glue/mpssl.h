@@ -284,10 +284,15 @@ int32_t mpglue_psk_key(void *owner, mpssl_bytes_t identity, uint8_t *key, size_t
 int32_t mpglue_psk_identity(void *owner, mpssl_bytes_t hint, uint8_t *identity, size_t *identity_len, uint8_t *key, size_t *key_len);
 // The port's millisecond clock, wrapping. Does not raise.
 uint32_t mpglue_ticks_ms(void);
+// Bytes of stack that are left to the running thread, as MicroPython's own check counts
+// them; SIZE_MAX where the port does not check. Does not raise.
+size_t mpglue_stack_left(void);
 // Zeroed memory from Mbed TLS's allocator, NULL where there is none. Does not raise.
 void *mpglue_calloc(size_t n, size_t size);
 // Gives it back; NULL is ignored. Does not raise.
 void mpglue_free(void *ptr);
+// How often the allocator has refused this thread, wrapping; 0 where nobody counts. Does not raise.
+uint32_t mpglue_refusals(void);
 // Keep other threads, the interrupts and the finalisers they run out of a few
 // instructions. Do not raise.
 uintptr_t mpglue_atomic_begin(void);

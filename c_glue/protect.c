@@ -8,6 +8,7 @@
 #include "glue.h"
 
 #include "py/builtin.h"
+#include "py/cstack.h"
 #include "py/objstr.h"
 #include "py/objtype.h"
 #include "mbedtls/bignum.h"
@@ -519,6 +520,16 @@ int micropy_mbedtls_ecdsa_sign_alt(const mbedtls_mpi *d, const unsigned char *ha
 
 uint32_t mpglue_ticks_ms(void) {
     return (uint32_t)mp_hal_ticks_ms();
+}
+
+size_t mpglue_stack_left(void) {
+#if MICROPY_STACK_CHECK
+    mp_uint_t limit = MP_STATE_THREAD(stack_limit);
+    mp_uint_t used = mp_cstack_usage();
+    return used < limit ? limit - used : 0;
+#else
+    return SIZE_MAX;
+#endif
 }
 
 void *mpglue_calloc(size_t n, size_t size) {

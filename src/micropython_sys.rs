@@ -2,7 +2,8 @@
 //! The contract (`c_glue/mpssl.h`) as bindgen reads it at build time: numbers, and the
 //! call-outs that C implements. None raises.
 //!
-//! Safe where the contract asks nothing of the caller: `atomically`, `ticks_ms`.
+//! Safe where the contract asks nothing of the caller: `atomically`, `refusals`,
+//! `stack_left`, `ticks_ms`.
 
 /// All of it.
 #[allow(missing_docs, non_camel_case_types, unused, clippy::all)]
@@ -27,4 +28,17 @@ pub(crate) fn atomically<T>(run: impl FnOnce() -> T) -> T {
 pub(crate) fn ticks_ms() -> u32 {
     // SAFETY: does not raise.
     unsafe { mpglue_ticks_ms() }
+}
+
+/// Bytes of stack that are left.
+#[cfg(p256)]
+pub(crate) fn stack_left() -> usize {
+    // SAFETY: does not raise.
+    unsafe { mpglue_stack_left() }
+}
+
+/// How often the allocator has refused, wrapping.
+pub(crate) fn refusals() -> u32 {
+    // SAFETY: does not raise.
+    unsafe { mpglue_refusals() }
 }

@@ -64,6 +64,8 @@ pub struct Socket {
     in_flight: usize,
     close_notify_sent: bool,
     cid_required: bool,
+    /// In the handshake Mbed TLS was refused memory, and may have gone on all the same.
+    refused: bool,
     /// When data last went either way, in milliseconds.
     used_at: u32,
 }
@@ -149,6 +151,7 @@ impl Socket {
             in_flight: 0,
             close_notify_sent: false,
             cid_required: context.transport() == Transport::Datagram && context.dtls().cid_required,
+            refused: false,
             used_at: 0,
         })
     }
@@ -162,7 +165,12 @@ impl Socket {
         operation: Operation,
     ) -> Result<Option<usize>> {
         self.waits_for = 0;
+        // Not where the call is made again for it.
+        self.refused |= outcome.refused && outcome.interruption != Some(Interruption::NoMemory);
         if self.state == State::Handshaking && self.ssl.is_handshake_over() {
+            if self.refused {
+                return Err(self.fail(host, outcome, sys::MBEDTLS_ERR_SSL_ALLOC_FAILED));
+            }
             self.state = State::Open;
             self.ssl.release_handshake();
             if self.cid_required && self.ssl.peer_cid(&mut [0; mbedtls::CID_MAX]).is_none() {
@@ -220,6 +228,9 @@ impl Socket {
             (Some(Interruption::Raised), _) => Error::Raised,
             _ if outcome.verdict != 0 => Error::from_verdict(outcome.verdict),
             (Some(Interruption::NoMemory), _) => Error::NoMemory,
+            // To Mbed TLS a signature that there was no memory to check is a wrong one; and one of
+            // its own, or a Finished, may have been wrong, as the peer has said.
+            _ if self.refused => Error::NoMemory,
             (_, Error::Tls(sys::MBEDTLS_ERR_X509_CERT_VERIFY_FAILED)) => match self.ssl.verify_result() {
                 0 => Error::Tls(code),
                 flags => Error::Verify(flags),

@@ -412,16 +412,6 @@ fn a_verifier_that_raises_outranks_the_transport() {
 
 // ---- Allocations that fail --------------------------------------------------
 
-/// Errors under which Mbed TLS hides that there was no memory: certificates that cannot be
-/// checked, points that cannot be computed with, records that cannot be decrypted.
-const HIDDEN: [Error; 6] = [
-    Error::Verify(sys::MBEDTLS_X509_BADCERT_NOT_TRUSTED),
-    Error::Tls(sys::MBEDTLS_ERR_SSL_DECODE_ERROR),
-    Error::Tls(sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE),
-    Error::Tls(sys::MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER),
-    Error::Tls(sys::MBEDTLS_ERR_SSL_INVALID_MAC),
-    Error::Tls(sys::MBEDTLS_ERR_SSL_INTERNAL_ERROR),
-];
 const ENOMEM: Error = Error::Errno(12);
 
 /// Fails allocations of a handshake, each with all that follow or alone.
@@ -432,7 +422,7 @@ fn handshakes_without_memory(on: bool) {
     contexts.pair().open().prove();
     // Mbed TLS's own arithmetic on curves allocates thousands of times.
     let stride = if common::alloc::made() - made < 1000 { 1 } else { step(23) };
-    let (mut counts, mut records) = ([0; 3], 0);
+    let (mut counts, mut records) = ([0; 2], 0);
     for (i, n) in (0..40).chain((40..).step_by(stride)).enumerate() {
         let level = live();
         let mut pair = contexts.pair();
@@ -457,13 +447,9 @@ fn handshakes_without_memory(on: bool) {
                 assert!(pair.client.socket.peer_cert().is_some());
                 pair.converse();
             }
+            // Never that a certificate or a record is bad, though to Mbed TLS it is.
             (Err(ENOMEM), _) | (_, Err(ENOMEM)) => counts[1] += 1,
-            _ => {
-                counts[2] += 1;
-                let known =
-                    [client, server].iter().any(|result| result.is_err_and(|error| HIDDEN.contains(&error)));
-                assert!(known, "allocation {n}: {client:?}, {server:?}");
-            }
+            _ => panic!("allocation {n}: {client:?}, {server:?}"),
         }
         for (side, result) in [(CLIENT, client), (SERVER, server)] {
             if result.is_err() {
@@ -476,8 +462,7 @@ fn handshakes_without_memory(on: bool) {
             contexts.pair().open().prove();
         }
     }
-    let [_, said, hidden] = counts;
-    assert!(said > hidden && said > 100, "{counts:?}");
+    assert!(counts[1] > 100, "{counts:?}");
     assert_eq!(records > 0, cfg!(feature = "record-buffers"), "{records}");
 }
 

@@ -11,8 +11,8 @@ mod common;
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
 
-use common::alloc::failing;
-use common::{Balance, Dice};
+use common::alloc::{failing, made};
+use common::{Balance, Dice, Setup, border};
 use micropython_ssl::mbedtls::{crypto::ecp, sys};
 use micropython_ssl::p256::{self, Point, Scalar};
 use sha3::Digest;
@@ -756,4 +756,22 @@ fn wycheproof_ecdsa() {
     }
     println!("ECDSA: {valid} good signatures, {misspelt} of them misspelt, {refused} refused");
     assert!(valid > 1000 && refused > 500 && misspelt < 50, "{valid}, {refused}, {misspelt}");
+}
+
+/// With a stack that is too short for Rust's, Mbed TLS multiplies: the handshake comes to the same,
+/// by way of many more allocations.
+#[test]
+fn a_short_stack_leaves_it_to_mbedtls() {
+    let allocations = |left| {
+        let _balance = Balance::start();
+        border::set_stack_left(left);
+        let before = made();
+        let pair = Setup::mutual().open();
+        assert!(pair.client.socket.peer_verified() && pair.server.socket.peer_verified());
+        border::set_stack_left(usize::MAX);
+        made() - before
+    };
+    let [plenty, enough, little, none] = [usize::MAX, ecp::STACK, ecp::STACK - 1, 0].map(allocations);
+    assert!(enough < 2 * plenty, "{plenty} {enough}");
+    assert!(little > 5 * plenty && none > 5 * plenty, "{plenty} {little} {none}");
 }

@@ -975,22 +975,12 @@ fn a_third_of_the_datagrams_lost() {
     }
 }
 
-/// Errors under which Mbed TLS hides that there was no memory: points that cannot be computed
-/// with, a Finished message that was not.
-const HIDDEN: [Error; 5] = [
-    DECODE,
-    REFUSED,
-    BAD_MAC,
-    Error::Tls(sys::MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER),
-    Error::Tls(sys::MBEDTLS_ERR_SSL_INTERNAL_ERROR),
-];
-
 fn handshakes_without_memory(datagram: bool, suite: &str, on: bool) {
     let _balance = Balance::start();
     watch(KEY);
     let mut contexts = Contexts::callbacks(datagram, HINT).with_suite(suite);
     contexts.knowing().open().prove();
-    let (mut said, mut hidden) = (0, 0);
+    let mut said = 0;
     for n in (0..100).chain((100..).step_by(37)) {
         let level = live();
         let mut pair = contexts.knowing();
@@ -1006,11 +996,8 @@ fn handshakes_without_memory(datagram: bool, suite: &str, on: bool) {
             // What came too early could not be kept, and came again; a record, or the copy of
             // a secret, waited.
             DONE => {}
-            (client, server) => {
-                let known = [client, server].iter().any(|r| r.is_err_and(|error| HIDDEN.contains(&error)));
-                assert!(known, "allocation {n}: {client:?}, {server:?}");
-                hidden += 1;
-            }
+            // Never that a record or a point is bad, though to Mbed TLS it is.
+            (client, server) => panic!("allocation {n}: {client:?}, {server:?}"),
         }
         for (side, result) in [(CLIENT, results.0), (SERVER, results.1)] {
             if result.is_err_and(|error| error != Error::WantRead) {
@@ -1021,7 +1008,7 @@ fn handshakes_without_memory(datagram: bool, suite: &str, on: bool) {
         assert_eq!(live(), level, "allocation {n}");
         assert_eq!((holding(), spilled()), (0, 0), "allocation {n}");
     }
-    assert!(said > hidden && said > 20, "{said}, {hidden}");
+    assert!(said > 20, "{said}");
     contexts.knowing().open().prove();
 }
 

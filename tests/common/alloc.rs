@@ -31,6 +31,7 @@ struct State {
     peak: Cell<usize>,
     made: Cell<usize>,
     failed: Cell<usize>,
+    refusals: Cell<u32>,
     plan: Cell<Plan>,
     watch: RefCell<Option<Watch>>,
     newest: Cell<usize>,
@@ -61,6 +62,7 @@ thread_local! {
             peak: Cell::new(0),
             made: Cell::new(0),
             failed: Cell::new(0),
+            refusals: Cell::new(0),
             plan: Cell::new(Plan::Succeed),
             watch: RefCell::new(None),
             newest: Cell::new(0),
@@ -167,6 +169,11 @@ fn layout(bytes: usize) -> Option<Layout> {
     Layout::from_size_align(bytes.checked_add(HEADER + GUARD.len())?, align_of::<Header>()).ok()
 }
 
+#[unsafe(no_mangle)]
+extern "C" fn mpglue_refusals() -> u32 {
+    STATE.with(|state| state.refusals.get())
+}
+
 impl State {
     fn refuses(&self) -> bool {
         match self.plan.get() {
@@ -195,6 +202,7 @@ extern "C" fn mpglue_calloc(n: usize, size: usize) -> *mut c_void {
             return std::ptr::null_mut();
         };
         if state.refuses() {
+            state.refusals.set(state.refusals.get() + 1);
             return std::ptr::null_mut();
         }
         let live = state.live.get();

@@ -153,6 +153,20 @@ extern "C" fn mpglue_ticks_ms() -> u32 {
     clock::now()
 }
 
+thread_local! {
+    static STACK_LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// What Rust is told from now on of this thread's stack.
+pub fn set_stack_left(bytes: usize) {
+    STACK_LEFT.set(bytes);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mpglue_stack_left() -> usize {
+    STACK_LEFT.get()
+}
+
 /// How many atomic sections this thread is in.
 pub fn atomic_depth() -> usize {
     DEPTH.get()

@@ -482,7 +482,7 @@ class Run:
         # transport fails again, and a connection that was up may for another reason.
         once = self.scenario.start != UP or is_os_error(self.error, EBADF)
         lasts = self.injection.judge is transport_error and transport_error(self, e) is None
-        if self.wrong_finished() and is_os_error(e, FATAL_ALERT):
+        if self.wrong_finished() and (is_os_error(e, ENOMEM) or is_os_error(e, FATAL_ALERT)):
             return True
         if self.cookie_unseen() and is_os_error(e, HELLO_VERIFY):
             return True
@@ -627,16 +627,15 @@ VALUE_ERRORS = ("invalid key", "invalid cert", "CERT_REQUIRED requires server_ho
 VERIFY_ERRORS = ("The certificate", "The CRL", "The CA", "The peer", "Other reason", "Unknown reason")
 
 
-def documented(e, short=False):
-    """short: the heap is exhausted, texts may be missing."""
+def documented(e):
     if isinstance(e, OSError):
         code = e.args[0] if e.args else 0
-        if code > 0 or short:
+        if code > 0:
             return True
         return len(e.args) == 2 and e.args[1].startswith("MBEDTLS_ERR_") and "UNKNOWN" not in e.args[1]
     if isinstance(e, ValueError):
         text = str(e).strip()
-        return short or text in VALUE_ERRORS or text.startswith(VERIFY_ERRORS)
+        return text in VALUE_ERRORS or text.startswith(VERIFY_ERRORS)
     return False
 
 
@@ -655,8 +654,8 @@ def itself(run, e):
 def no_memory(run, e):
     if e is None or isinstance(e, MemoryError) or is_os_error(e, ENOMEM):
         return None
-    # Some of Mbed TLS's handshake code reports a failed allocation as something else.
-    if run.scenario.handshake and documented(e, short=run.injection.alloc[0] == fi.GC):
+    # Without memory for its text an exception has less of it.
+    if run.scenario.fails and run.injection.alloc[0] == fi.GC and isinstance(e, ValueError):
         return None
     return "out of memory: %r" % (e,)
 

@@ -289,6 +289,19 @@ static mp_obj_t board_stack(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(board_stack_obj, board_stack);
 
+// stack_limit(n): MicroPython's own check, and whoever asks it, finds n bytes of stack below the
+// caller from now on; n = 0: all there are.
+static mp_obj_t board_stack_limit(mp_obj_t bytes) {
+    static mp_uint_t whole;
+    if (whole == 0) {
+        whole = MP_STATE_THREAD(stack_limit);
+    }
+    mp_uint_t n = (mp_uint_t)mp_obj_get_int(bytes);
+    MP_STATE_THREAD(stack_limit) = n == 0 ? whole : mp_cstack_usage() + n;
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(board_stack_limit_obj, board_stack_limit);
+
 // fail(n, on): of Mbed TLS's allocations the nth from now fails, with `on` all later ones
 // too; n = 0: none does. Returns whether an earlier call's failure is still to come.
 static mp_obj_t board_fail(mp_obj_t nth, mp_obj_t on) {
@@ -306,6 +319,7 @@ static const mp_rom_map_elem_t board_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_fail), MP_ROM_PTR(&board_fail_obj) },
     { MP_ROM_QSTR(MP_QSTR_instructions), MP_ROM_PTR(&board_instructions_obj) },
     { MP_ROM_QSTR(MP_QSTR_stack), MP_ROM_PTR(&board_stack_obj) },
+    { MP_ROM_QSTR(MP_QSTR_stack_limit), MP_ROM_PTR(&board_stack_limit_obj) },
     { MP_ROM_QSTR(MP_QSTR_tracked), MP_ROM_PTR(&board_tracked_obj) },
 };
 static MP_DEFINE_CONST_DICT(board_globals, board_globals_table);

@@ -65,6 +65,8 @@ pub struct Outcome {
     pub verdict: i32,
     /// Whether the transport said that its stream has ended.
     pub end_of_stream: bool,
+    /// Whether memory was refused on the way, whatever Mbed TLS made of it.
+    pub refused: bool,
 }
 
 impl Signer for Call<'_> {

@@ -43,6 +43,7 @@ use super::{names, sys};
 use crate::error::{Error, Result};
 use crate::io::{Host, Interruption};
 use crate::mem::Box;
+use crate::micropython_sys::refusals;
 
 /// Whether any connection may hibernate in this build.
 pub const HIBERNATION: bool = cfg!(hibernation);
@@ -105,15 +106,18 @@ impl Connection {
     }
 
     fn call(&mut self, call: impl FnOnce(&mut Ssl) -> Outcome) -> Outcome {
-        match self.wake() {
+        let before = refusals();
+        let outcome = match self.wake() {
             Ok(ssl) => call(ssl),
             Err(_) => Outcome {
                 ret: sys::MBEDTLS_ERR_SSL_WANT_WRITE,
                 interruption: Some(Interruption::NoMemory),
                 verdict: 0,
                 end_of_stream: false,
+                refused: false,
             },
-        }
+        };
+        Outcome { refused: refusals() != before, ..outcome }
     }
 
     /// As [`Ssl::handshake`].

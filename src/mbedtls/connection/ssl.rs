@@ -257,7 +257,8 @@ impl Ssl {
         payload: usize,
         run: impl FnOnce(*mut sys::mbedtls_ssl_context, usize) -> c_int,
     ) -> Outcome {
-        let mut outcome = Outcome { ret: 0, interruption: None, verdict: 0, end_of_stream: false };
+        let mut outcome =
+            Outcome { ret: 0, interruption: None, verdict: 0, end_of_stream: false, refused: false };
         let ctx = self.ctx.get();
         // SAFETY: the connection is beside its buffers, and set up.
         let Ok(payload) = (unsafe { self.buffers.output.take(ctx, payload) }) else {

@@ -4,12 +4,14 @@
 //! The linker, told to `--wrap` two functions of ecp.c, sends ecdh.c's and ecdsa.c's
 //! calls here: what is on P-256 goes to [`crate::p256`], everything else on to Mbed TLS's
 //! own (`__real_…`): other curves, restartable operations, arguments out of range, which it
-//! refuses, and results at infinity. Arguments and results mean what they mean there.
+//! refuses, results at infinity; and all of it where a thread's stack is too short for Rust's.
+//! Arguments and results mean what they mean there.
 
 use core::ffi::{c_int, c_void};
 
 use super::super::{rng, sys};
 use crate::error::{Error, Result};
+use crate::micropython_sys::stack_left;
 use crate::p256::{self, Number, Point, Scalar};
 
 unsafe extern "C" {
@@ -137,12 +139,59 @@ unsafe fn write(r: *mut sys::mbedtls_ecp_point, point: &Point) -> c_int {
     written.err().unwrap_or(0)
 }
 
+/// What the multiplications below take of the stack at most, in bytes, all in all.
+/// `tests/qemu/run.py` measures it on the emulated boards.
+pub const STACK: usize = if cfg!(target_pointer_width = "64") {
+    12 * 1024
+} else if cfg!(target_arch = "xtensa") {
+    5 * 1024 // its calls save a window of registers each
+} else {
+    4 * 1024
+};
+
 /// # Safety
 ///
 /// `group` is valid.
 unsafe fn is_ours(group: *const sys::mbedtls_ecp_group, restart: *mut sys::mbedtls_ecp_restart_ctx) -> bool {
     // SAFETY: by this function's contract.
-    unsafe { (*group).id == sys::MBEDTLS_ECP_DP_SECP256R1 && restart.is_null() }
+    let curve = unsafe { (*group).id };
+    curve == sys::MBEDTLS_ECP_DP_SECP256R1 && restart.is_null() && stack_left() >= STACK
+}
+
+/// `r` = `m` times `p`, or `None` where Mbed TLS is to say what is wrong. Not inlined, as what
+/// follows: the stack is taken only where it was found long enough.
+///
+/// # Safety
+///
+/// All are valid.
+#[inline(never)]
+unsafe fn multiply(
+    r: *mut sys::mbedtls_ecp_point,
+    m: *const sys::mbedtls_mpi,
+    p: *const sys::mbedtls_ecp_point,
+) -> Option<c_int> {
+    // SAFETY: by this function's contract.
+    unsafe { Some(write(r, &p256::multiply(&scalar(m)?, &point(p)?)?)) }
+}
+
+/// `r` = `m` times `p` plus `n` times `q`, or `None` where Mbed TLS is to say what is wrong.
+///
+/// # Safety
+///
+/// All are valid.
+#[inline(never)]
+unsafe fn multiply_add(
+    r: *mut sys::mbedtls_ecp_point,
+    m: *const sys::mbedtls_mpi,
+    p: *const sys::mbedtls_ecp_point,
+    n: *const sys::mbedtls_mpi,
+    q: *const sys::mbedtls_ecp_point,
+) -> Option<c_int> {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let sum = p256::multiply_add(&scalar(m)?, &point(p)?, &scalar(n)?, &point(q)?)?;
+        Some(write(r, &sum))
+    }
 }
 
 /// This is called from: `mbedtls_ecdh_gen_public`, `mbedtls_ecdh_compute_shared`,
@@ -166,10 +215,10 @@ pub unsafe extern "C" fn __wrap_mbedtls_ecp_mul_restartable(
     }
     // SAFETY: by this function's contract.
     unsafe {
-        let product = || p256::multiply(&scalar(m)?, &point(p)?);
         // Without a random generator Mbed TLS refuses.
-        match (is_ours(group, restart) && f_rng.is_some()).then(product).flatten() {
-            Some(product) => write(r, &product),
+        let ours = f_rng.is_some() && is_ours(group, restart);
+        match if ours { multiply(r, m, p) } else { None } {
+            Some(answer) => answer,
             None => __real_mbedtls_ecp_mul_restartable(group, r, m, p, f_rng, p_rng, restart),
         }
     }
@@ -192,9 +241,8 @@ pub unsafe extern "C" fn __wrap_mbedtls_ecp_muladd_restartable(
 ) -> c_int {
     // SAFETY: by this function's contract.
     unsafe {
-        let sum = || p256::multiply_add(&scalar(m)?, &point(p)?, &scalar(n)?, &point(q)?);
-        match is_ours(group, restart).then(sum).flatten() {
-            Some(sum) => write(r, &sum),
+        match if is_ours(group, restart) { multiply_add(r, m, p, n, q) } else { None } {
+            Some(answer) => answer,
             None => __real_mbedtls_ecp_muladd_restartable(group, r, m, p, n, q, restart),
         }
     }

@@ -80,12 +80,14 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// `ValueError` for an unknown protocol or mode; [`Error::NoMemory`];
+    /// `ValueError` for a protocol that is unknown or not compiled in, and for an unknown mode; [`Error::NoMemory`];
     /// [`Error::Tls`] if the port's entropy source fails, or the firmware is not linked as
     /// it must be.
     pub fn new(protocol: i32, verify_mode: i32) -> Result<Box<Self>> {
+        let server = protocol & 1 == 1;
+        let role = (cfg!(mbedtls_ssl_cli_c) || server) && (cfg!(mbedtls_ssl_srv_c) || !server);
         let protocols = if cfg!(mbedtls_ssl_proto_dtls) { 0..4 } else { 0..2 };
-        if !protocols.contains(&protocol) {
+        if !role || !protocols.contains(&protocol) {
             return Err(Error::Value(Invalid::Protocol));
         }
         let verify_mode = valid_verify_mode(verify_mode)?;

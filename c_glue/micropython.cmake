@@ -25,15 +25,7 @@
 
 include_guard(GLOBAL)
 
-# The environment spares quoting: make passes CMAKE_ARGS through a shell. It is remembered, for
-# cmake runs again by itself.
-foreach(_mpssl_name IN ITEMS MPSSL_PRESET MPSSL_TARGET MPSSL_CARGO MPSSL_CARGO_ARGS MPSSL_CARGO_DIR
-        MPSSL_OPT_LEVEL MPSSL_P256 MPSSL_HIBERNATION MPSSL_RECORD_BUFFERS MPSSL_MBEDTLS_CONFIG MPSSL_AEAD_CFLAGS MPSSL_PEER_CERT_DICT MPSSL_MEMORY
-        MBEDTLS_DIR)
-    if(DEFINED ENV{${_mpssl_name}})
-        set(${_mpssl_name} "$ENV{${_mpssl_name}}" CACHE STRING "micropython-ssl, from the environment" FORCE)
-    endif()
-endforeach()
+include(${CMAKE_CURRENT_LIST_DIR}/environment.cmake)
 if(NOT MPSSL_CARGO)
     set(MPSSL_CARGO cargo)
 endif()

@@ -6,8 +6,10 @@
 #
 # README.md has the rest. Mbed TLS is ESP-IDF's, configured by the sdkconfig in force.
 #
-# To set, with CMAKE_ARGS or in a board's mpconfigboard.cmake: MPSSL_CARGO, MPSSL_CARGO_ARGS and
-# MPSSL_TARGET, in place of what is chosen here; MPSSL_P256 likewise.
+# To set, in the environment, with CMAKE_ARGS or in a board's mpconfigboard.cmake: MPSSL_CARGO,
+# MPSSL_CARGO_ARGS and MPSSL_TARGET, in place of what is chosen here; MPSSL_P256 likewise.
+
+include(${CMAKE_CURRENT_LIST_DIR}/../../c_glue/environment.cmake)
 
 # This project's Rust target for each of ESP-IDF's. The C compiler's ABI is that of the triple:
 # the P4 passes floating-point numbers in registers (ilp32f), the others do not (ilp32).
@@ -46,6 +48,10 @@ if(EXISTS ${_mpssl_header})
     string(REGEX REPLACE "^.*\"(.*)\".*$" "\\1" _mpssl_version "${_mpssl_version}")
 else()
     set(_mpssl_version "before 3.0")
+endif()
+if(MBEDTLS_DIR)
+    message(FATAL_ERROR "micropython-ssl: MBEDTLS_DIR is set, '${MBEDTLS_DIR}', but on this port Mbed TLS is "
+        "ESP-IDF's, here ${_mpssl_version}: unset it, and for a newer Mbed TLS take a newer ESP-IDF")
 endif()
 if(NOT _mpssl_version MATCHES "^3\\.6\\.")
     message(FATAL_ERROR "micropython-ssl: this ESP-IDF (${IDF_VERSION_MAJOR}.${IDF_VERSION_MINOR}) has "

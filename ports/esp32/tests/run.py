@@ -79,8 +79,12 @@ def check(truth, why, details=""):
         raise Failed(why, details)
 
 
+# Not for the builds, where the second would be this project's variable.
+TREES = {name: os.environ.pop(name, "") for name in ("MICROPYTHON_DIR", "MBEDTLS_DIR")}
+
+
 def tree(variable, default):
-    return Path(os.environ.get(variable) or BUILD / "src" / default).resolve()
+    return Path(TREES[variable] or BUILD / "src" / default).resolve()
 
 
 def tool(name, *arguments):
@@ -120,7 +124,7 @@ class Firmware:
     def glue(self, name):
         return self.path(f"esp-idf/main/**/c_glue/{name}.c.obj")
 
-    def configure(self, sdkconfig=CONFIG, fresh=True, **variables):
+    def configure(self, sdkconfig=CONFIG, fresh=True, env=None, **variables):
         if fresh and self.dir.exists():
             shutil.rmtree(self.dir)
         self.cflags.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +145,7 @@ class Firmware:
         definitions = {
             "IDF_TARGET": self.idf_target,
             "MICROPY_DIR": tree("MICROPYTHON_DIR", "micropython-1.26.1"),
-            "MBEDTLS_DIR": tree("MBEDTLS_DIR", "mbedtls-3.6.6"),
+            "IDF_MBEDTLS": tree("MBEDTLS_DIR", "mbedtls-3.6.6"),
             "USER_C_MODULES": CRATE / "ports/esp32/micropython.cmake",
             "EXTRA_SDKCONFIG": CRATE / sdkconfig if sdkconfig else "",
             "CMAKE_SYSTEM_NAME": "Generic",
@@ -163,7 +167,7 @@ class Firmware:
             definitions = {"MPSSL_CARGO": cargo, "MPSSL_CARGO_ARGS": arguments, **definitions}
         command = ["cmake", "-G", self.generator, "-Wno-dev", "-S", self.project, "-B", self.dir]
         command += [f"-D{name}={value}" for name, value in definitions.items()]
-        return self.run("configure", command, 120)
+        return self.run("configure", command, 120, env)
 
     def build(self, *targets):
         # One that its neighbours do not notice.
@@ -171,8 +175,9 @@ class Firmware:
         command = ["nice", "-n", "10", *tool, "-C", self.dir, *targets]
         return self.run("build", command, 900)
 
-    def run(self, what, command, timeout):
-        status, output = harness.run(command, timeout, WORK, on_line=harness.Progress("esp32").line)
+    def run(self, what, command, timeout, env=None):
+        watch = harness.Progress("esp32").line
+        status, output = harness.run(command, timeout, WORK, env, on_line=watch)
         with open(WORK / f"{self.dir.name}.log", "a") as log:
             log.write(f"$ {shlex.join(str(word) for word in command)}\n{output}\n")
         return status, output
@@ -727,6 +732,27 @@ def known_by_hand():
     )
 
 
+@case("variables may be in the environment, as README.md has them")
+def from_the_environment():
+    made = Firmware("esp32x9", "environment")
+    target = "riscv32imac-unknown-none-elf"
+    made.must(made.configure(env={"MPSSL_TARGET": target, "MPSSL_P256": "0"}), "cmake")
+    # And they stay: make runs cmake again by itself.
+    for again in (False, True):
+        if again:
+            made.must(made.run("configure", ["cmake", made.dir], 120), "cmake")
+        text = (made.dir / "build.ninja").read_text()
+        for words in (f"--target {target} ", "--features firmware,record-buffers "):
+            check(words in text, f"cargo is not called with {words!r}")
+
+
+@case("MBEDTLS_DIR is refused: Mbed TLS is ESP-IDF's")
+def another_mbedtls():
+    where = tree("MBEDTLS_DIR", "mbedtls-3.6.6")
+    for given in ({"MBEDTLS_DIR": where}, {"env": {"MBEDTLS_DIR": where}}):
+        refused("esp32c3", f"MBEDTLS_DIR is set, '{where}'", "take a newer ESP-IDF", **given)
+
+
 def mbedtls_of(version):
     """A tree that says it is another version of Mbed TLS."""
     fake = WORK / f"mbedtls-{version}"
@@ -750,13 +776,13 @@ def mbedtls_4():
     refused(
         "esp32c6",
         "has Mbed TLS 4.0.0; supported is Mbed TLS 3.6, which ESP-IDF 5.3, 5.4 and 5.5 have",
-        MBEDTLS_DIR=mbedtls_of("4.0.0"),
+        IDF_MBEDTLS=mbedtls_of("4.0.0"),
     )
 
 
 @case("Mbed TLS 3.5 is refused")
 def mbedtls_3_5():
-    refused("esp32c6", "has Mbed TLS 3.5.2; supported is", MBEDTLS_DIR=mbedtls_of("3.5.2"))
+    refused("esp32c6", "has Mbed TLS 3.5.2; supported is", IDF_MBEDTLS=mbedtls_of("3.5.2"))
 
 
 @case("an sdkconfig with dynamic buffers is refused")

@@ -85,7 +85,7 @@ macro(idf_build)
 
     # ESP-IDF's directory of the component has Mbed TLS's tree in it.
     file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/components/mbedtls)
-    file(CREATE_LINK ${MBEDTLS_DIR} ${CMAKE_BINARY_DIR}/components/mbedtls/mbedtls SYMBOLIC)
+    file(CREATE_LINK ${IDF_MBEDTLS} ${CMAKE_BINARY_DIR}/components/mbedtls/mbedtls SYMBOLIC)
 
     set(COMPONENT_NAME mbedtls)
     add_subdirectory(${IDF_STAND_IN}/mbedtls ${CMAKE_BINARY_DIR}/esp-idf/mbedtls)

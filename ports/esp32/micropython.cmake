@@ -72,6 +72,18 @@ if(CONFIG_MBEDTLS_DYNAMIC_BUFFER)
         "that this module gives back itself when they are idle; switch it off")
 endif()
 
+# The linker takes the glue's objects from the executable, which compiles the sources of user modules
+# once more, and not with ESP-IDF's options: without these it is -O0, five times the flash. They are
+# ESP-IDF's at the end of the configuration, so its own component has none twice. On usermod, they come
+# before those of any module; MicroPython 1.28 puts the first list there itself, and CMake drops what
+# is repeated.
+idf_build_get_property(_mpssl_options COMPILE_OPTIONS GENERATOR_EXPRESSION)
+idf_build_get_property(_mpssl_c_options C_COMPILE_OPTIONS GENERATOR_EXPRESSION)
+idf_build_get_property(_mpssl_definitions COMPILE_DEFINITIONS GENERATOR_EXPRESSION)
+target_compile_options(usermod INTERFACE
+    ${_mpssl_options} "$<$<COMPILE_LANGUAGE:C>:${_mpssl_c_options}>")
+target_compile_definitions(usermod INTERFACE ${_mpssl_definitions})
+
 set(MPSSL_MBEDTLS_CONFIG 0)
 set(MPSSL_MBEDTLS_LIBRARY idf::mbedtls)
 include(${CMAKE_CURRENT_LIST_DIR}/../../c_glue/micropython.cmake)

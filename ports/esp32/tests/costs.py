@@ -16,9 +16,7 @@ import sys
 
 sys.dont_write_bytecode = True
 import run  # noqa: E402
-
-sys.path.insert(0, str(run.ROOT / "benches"))
-import bench  # noqa: E402
+from run import bench  # noqa: E402
 
 OURS = re.compile(r"libmicropython_ssl_core\.a|/c_glue/\w+\.c\.obj")
 SDKCONFIG = run.ROOT / run.CONFIG

@@ -10,9 +10,11 @@ target of ESP-IDF; what comes out is inspected. A PATTERN runs only the cases wh
 it, and what they build on. Logs are kept under build/esp32. The last line is
 "N passed, N failed, N skipped"; the exit code is 1 if a case failed.
 
-MICROPYTHON_DIR and MBEDTLS_DIR name other source trees.
+sdkconfig is made by ESP-IDF's own kconfgen, which pip brings (kconfig.txt), from the options that
+project/Kconfig describes. MICROPYTHON_DIR and MBEDTLS_DIR name other source trees.
 """
 
+import functools
 import json
 import os
 import re
@@ -134,6 +136,8 @@ class Firmware:
         if fresh and self.dir.exists():
             shutil.rmtree(self.dir)
         self.cflags.parent.mkdir(parents=True, exist_ok=True)
+        # ESP-IDF takes defaults for what no sdkconfig says yet.
+        (self.dir / "sdkconfig").unlink(missing_ok=True)
         # Espressif's compiler knows the architecture and its C library by itself.
         compiler = self.dir / "riscv32-cc"
         words = [PREFIX + "gcc", "--specs=picolibc.specs", "-misa-spec=2.2"]
@@ -171,6 +175,8 @@ class Firmware:
         }
         if self.idf_target in RISCV:
             definitions = {"MPSSL_CARGO": cargo, "MPSSL_CARGO_ARGS": arguments, **definitions}
+        if self.project == PROJECT:
+            definitions["KCONFIG_TOOLS"] = kconfig_tools()
         command = ["cmake", "-G", self.generator, "-Wno-dev", "-S", self.project, "-B", self.dir]
         command += [f"-D{name}={value}" for name, value in definitions.items()]
         return self.run("configure", command, 120, env)
@@ -217,6 +223,32 @@ def rust_source(target):
         )
     lines = [line for line in output.splitlines() if line.startswith("__CARGO")]
     return lines[0] if lines else ""
+
+
+@functools.cache
+def pip_install(requirements, tools):
+    """Why not, or nothing: once, for it takes pip a while to see that there is no registry."""
+    done = tools / ".done"
+    if done.exists() and done.read_text() == requirements.read_text():
+        return ""
+    shutil.rmtree(tools, ignore_errors=True)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--require-hashes", "--root-user-action", "ignore"]
+    command += ["--target", tools, "--requirement", requirements]
+    status, output = harness.run(command, 300)
+    if status != 0:
+        return (output.strip().splitlines() or ["no answer"])[-1]
+    done.write_text(requirements.read_text())
+    return ""
+
+
+def kconfig_tools():
+    """Where kconfgen and kconfiglib are; nothing outside of the build directory changes."""
+    requirements, tools = Path(__file__).with_name("kconfig.txt"), WORK / "kconfig"
+    why_not = pip_install(requirements, tools)
+    if why_not:
+        raise Unavailable(f"pip install of {requirements.name}: {why_not}")
+    return tools
 
 
 def copy_crate():
@@ -534,8 +566,12 @@ def changed_sdkconfig():
         "Connection IDs are not on to begin with",
     )
     before = made.abi.read_text()
-    text = (CRATE / CONFIG).read_text()
-    (CRATE / CONFIG).write_text(text + "CONFIG_MBEDTLS_SSL_DTLS_CONNECTION_ID=n\n")
+    # As menuconfig would.
+    sdkconfig = made.dir / "sdkconfig"
+    text = sdkconfig.read_text()
+    option = "CONFIG_MBEDTLS_SSL_DTLS_CONNECTION_ID"
+    check(f"{option}=y\n" in text, f"{option} is not in sdkconfig")
+    sdkconfig.write_text(text.replace(f"{option}=y\n", f"# {option} is not set\n"))
     try:
         # Only ninja: that sdkconfig has changed is for the build to notice.
         output = made.must(made.build(), "ninja")
@@ -547,7 +583,7 @@ def changed_sdkconfig():
         check(made.abi.read_text() != before, "the layouts are the old ones", output)
         check("mbedtls_ssl_set_cid" not in tool("nm", made.elf), "the firmware has the old one")
     finally:
-        (CRATE / CONFIG).write_text(text)
+        sdkconfig.write_text(text)
     made.must(made.build(), "ninja")
     check(
         "mbedtls_ssl_set_cid" in tool("nm", "-u", made.archive), "not compiled again the other way"
@@ -599,12 +635,90 @@ def included_sdkconfig():
     made = Firmware("esp32c3", "included")
     made.must(made.configure(sdkconfig="", CMAKE_PROJECT_micropython_INCLUDE=SDKCONFIG), "cmake")
     header = (made.dir / "config/sdkconfig.h").read_text()
-    check("SECURE" not in header, "the hardening profile is on", header)
+    check("CONFIG_SECURE_" not in header, "the hardening profile is on", header)
     check(
         "#define CONFIG_MBEDTLS_SSL_DTLS_CONNECTION_ID 1\n" in header, "not in sdkconfig.h", header
     )
     # The board's file has it off; ours comes after it.
     check("#define CONFIG_MBEDTLS_SSL_ALPN 1\n" in header, "ALPN is off", header)
+
+
+def asked_for(files):
+    """Option -> value, as sdkconfig files ask for them; the last one of a name counts."""
+    lines = "".join(file.read_text() for file in files)
+    return dict(re.findall(r"^CONFIG_(\w+)=(.*)$", lines, re.M))
+
+
+def complaints(target, version, files):
+    """What Kconfig would not do of what the files ask for."""
+    if str(kconfig_tools()) not in sys.path:
+        sys.path.append(str(kconfig_tools()))
+    from kconfiglib.core import Kconfig
+
+    os.environ.update(IDF_TARGET=target, IDF_VERSION=version)
+    kconfig = Kconfig(str(PROJECT / "Kconfig"), warn=False)
+    base = tree("MICROPYTHON_DIR", "micropython-1.26.1") / "ports/esp32/boards/sdkconfig.base"
+    for file in (base, *files):
+        kconfig.load_config(str(file), replace=False)
+    found = []
+    for name, value in asked_for(files).items():
+        option = kconfig.syms.get(name)
+        # One that is only spoken of has no node.
+        if option is None or not option.nodes:
+            found.append(f"{name}: no such option")
+        elif option.str_value != value.strip('"'):
+            found.append(f"{name}: {option.str_value!r} instead of {value!r}")
+    return found
+
+
+def profile(mode, target):
+    """The sdkconfig files that sdkconfig.cmake adds."""
+    names = ["sdkconfig.ssl"]
+    if mode:
+        for name in ("sdkconfig.secure", f"sdkconfig.secure.{mode}"):
+            names += [name, f"{name}.{target}"]
+    files = [CRATE / "ports/esp32" / name for name in names]
+    return [file for file in files if file.exists()]
+
+
+# Of ESP-IDF 5.3 and two of its chips: the rest is checked where it is built, below.
+NO_SECURE_BOOT = {("5.3", "esp32c5"), ("5.3", "esp32c61")}
+
+
+@case("our sdkconfig files name options that ESP-IDF has, with values it takes")
+def kconfig_takes_all():
+    for target in (*XTENSA, *RISCV):
+        for version in ("5.3", "5.4", "5.5"):
+            for mode in ("", "development", "release"):
+                found = complaints(target, version, profile(mode, target))
+                dropped = {line.split(":")[0] for line in found}
+                expected = set()
+                if mode and (version, target) in NO_SECURE_BOOT:
+                    expected = {"SECURE_BOOT", "SECURE_BOOT_V2_ENABLED"}
+                what = f"ESP-IDF {version}, {target}, {mode or 'no'} hardening"
+                check(dropped == expected, what, "\n".join(found))
+
+
+@case("an sdkconfig with a wrong name, value or dependency is noticed")
+def kconfig_notices():
+    file = WORK / "sdkconfig-wrong"
+    for name, value, lines in (
+        ("MBEDTLS_SSL_ALNP", "y", ""),
+        ("MBEDTLS_SSL_RENEGOTATION", "n", ""),
+        ("MBEDTLS_SSL_IN_CONTENT_LEN", "16385", ""),
+        ("MBEDTLS_SSL_CID_IN_LEN_MAX", "-1", "CONFIG_MBEDTLS_SSL_DTLS_CONNECTION_ID=y\n"),
+        ("MBEDTLS_SSL_DTLS_CONNECTION_ID", "y", "CONFIG_MBEDTLS_SSL_PROTO_DTLS=n\n"),
+        ("MBEDTLS_KEY_EXCHANGE_PSK", "y", "CONFIG_MBEDTLS_PSK_MODES=n\n"),
+        ("NVS_SEC_KEY_PROTECT_USING_FLASH_ENC", "y", "CONFIG_NVS_ENCRYPTION=y\n"),
+        ("SECURE_BOOT_V2_ENABLED", "y", "CONFIG_SECURE_BOOT=y\n"),
+    ):
+        file.write_text(f"{lines}CONFIG_{name}={value}\n")
+        found = complaints("esp32", "5.5", [file])
+        check(any(line.startswith(f"{name}: ") for line in found), f"{name}={value}: nothing said")
+
+
+# To CMake, as README.md has it.
+INCLUDED = {"sdkconfig": "", "CMAKE_PROJECT_micropython_INCLUDE": SDKCONFIG}
 
 
 def secured(mode, target="esp32c3", **variables):
@@ -823,7 +937,8 @@ def mbedtls_3_5():
 @case("an sdkconfig with dynamic buffers is refused")
 def dynamic_buffers():
     sdkconfig = WORK / "sdkconfig-dynamic"
-    sdkconfig.write_text("CONFIG_MBEDTLS_DYNAMIC_BUFFER=y\n")
+    # It needs the other.
+    sdkconfig.write_text("CONFIG_MBEDTLS_SSL_PROTO_DTLS=n\nCONFIG_MBEDTLS_DYNAMIC_BUFFER=y\n")
     refused(
         "esp32c3",
         "CONFIG_MBEDTLS_DYNAMIC_BUFFER exchanges the record buffers",

@@ -3,38 +3,39 @@
 # What ESP-IDF 5 would do, as far as micropython.cmake and MicroPython's CMake files see it:
 # the configuration from sdkconfig files, and components as libraries.
 
-set(IDF_VERSION_MAJOR 5)
-set(IDF_VERSION_MINOR 5)
+if(NOT IDF_VERSION)
+    set(IDF_VERSION 5.5)
+endif()
+string(REGEX MATCH "^([0-9]+)\\.([0-9]+)$" _version ${IDF_VERSION})
+set(IDF_VERSION_MAJOR ${CMAKE_MATCH_1})
+set(IDF_VERSION_MINOR ${CMAKE_MATCH_2})
 set(IDF_PATH ${CMAKE_CURRENT_LIST_DIR})
 set(IDF_STAND_IN ${CMAKE_CURRENT_LIST_DIR})
 
-# name=value lines, the last one of a name counts; as CONFIG_* variables and as sdkconfig.h.
-function(idf_sdkconfig)
-    set(names)
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ARGN})
-    foreach(file ${ARGN})
-        file(STRINGS ${file} lines REGEX "^CONFIG_[A-Z0-9_]+=")
-        foreach(line IN LISTS lines)
-            string(REGEX MATCH "^(CONFIG_[A-Z0-9_]+)=(.*)$" line "${line}")
-            list(APPEND names ${CMAKE_MATCH_1})
-            set(value_${CMAKE_MATCH_1} "${CMAKE_MATCH_2}")
-        endforeach()
+# What Kconfig makes of the defaults, and of what an sdkconfig has that is there already: again in
+# sdkconfig, as sdkconfig.h and as CONFIG_* variables.
+macro(idf_sdkconfig)
+    if(NOT SDKCONFIG)
+        set(SDKCONFIG ${CMAKE_BINARY_DIR}/sdkconfig)
+    endif()
+    set(_config ${CMAKE_BINARY_DIR}/config)
+    file(MAKE_DIRECTORY ${_config})
+    find_package(Python3 REQUIRED COMPONENTS Interpreter)
+    set(_command ${CMAKE_COMMAND} -E env PYTHONPATH=${KCONFIG_TOOLS} IDF_TARGET=${IDF_TARGET}
+        IDF_VERSION=${IDF_VERSION} ${Python3_EXECUTABLE} -m kconfgen
+        --kconfig ${IDF_STAND_IN}/Kconfig --config ${SDKCONFIG})
+    foreach(_file ${SDKCONFIG_DEFAULTS})
+        list(APPEND _command --defaults ${_file})
     endforeach()
-    list(REMOVE_DUPLICATES names)
-    set(header "#pragma once\n")
-    foreach(name ${names})
-        set(value "${value_${name}}")
-        if(value STREQUAL "y")
-            string(APPEND header "#define ${name} 1\n")
-        elseif(NOT value STREQUAL "n")
-            string(APPEND header "#define ${name} ${value}\n")
-        endif()
-        set(${name} "${value}" PARENT_SCOPE)
-    endforeach()
-    file(WRITE ${CMAKE_BINARY_DIR}/config/sdkconfig.h.new "${header}")
-    # As ESP-IDF: an unchanged file keeps its time.
-    configure_file(${CMAKE_BINARY_DIR}/config/sdkconfig.h.new ${CMAKE_BINARY_DIR}/config/sdkconfig.h COPYONLY)
-endfunction()
+    list(APPEND _command --output header ${_config}/sdkconfig.h
+        --output cmake ${_config}/sdkconfig.cmake --output config ${SDKCONFIG})
+    execute_process(COMMAND ${_command} RESULT_VARIABLE _result)
+    if(_result)
+        message(FATAL_ERROR "Failed to run kconfgen. Error ${_result}")
+    endif()
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${SDKCONFIG} ${_config}/sdkconfig.h)
+    include(${_config}/sdkconfig.cmake)
+endmacro()
 
 # Properties of the build: those of a target, as which they can be read when all are known.
 add_library(__idf_build_target STATIC IMPORTED GLOBAL)
@@ -120,12 +121,7 @@ function(idf_component_register)
 endfunction()
 
 macro(idf_build)
-    set(chip_defaults)
-    # Where soc_caps.h has SOC_ECC_SUPPORTED.
-    if(IDF_TARGET MATCHES "^esp32(c2|c5|c6|h2|p4)$")
-        set(chip_defaults ${IDF_STAND_IN}/kconfig_defaults.ecc)
-    endif()
-    idf_sdkconfig(${IDF_STAND_IN}/kconfig_defaults ${chip_defaults} ${SDKCONFIG_DEFAULTS})
+    idf_sdkconfig()
     set(CONFIG_IDF_TARGET_ARCH_RISCV y)
     idf_compile_options()
     set(__COMPONENT_NAMES_RESOLVED mbedtls main)

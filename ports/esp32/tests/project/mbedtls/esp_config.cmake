@@ -68,5 +68,7 @@ foreach(pair ${values})
     string(APPEND text "#undef MBEDTLS_${macro}\n#if defined(CONFIG_MBEDTLS_${config})\n"
         "#define MBEDTLS_${macro} CONFIG_MBEDTLS_${config}\n#endif\n")
 endforeach()
+string(APPEND text "#if defined(CONFIG_MBEDTLS_ECP_FIXED_POINT_OPTIM)\n"
+    "#define MBEDTLS_ECP_FIXED_POINT_OPTIM 1\n#else\n#define MBEDTLS_ECP_FIXED_POINT_OPTIM 0\n#endif\n")
 string(REPLACE ";" "" text "${text}")
 file(WRITE ${OUTPUT} "${text}")

@@ -58,14 +58,10 @@ if(NOT _mpssl_version MATCHES "^3\\.6\\.")
         "Mbed TLS ${_mpssl_version}; supported is Mbed TLS 3.6, which ESP-IDF 5.3, 5.4 and 5.5 have")
 endif()
 
-# Where the chip multiplies on P-256 (C2, C5, C6, H2, P4), ESP-IDF has it do so below what the
+# Where the chip multiplies on P-256 (C2, C5, C6, C61, H2, P4), ESP-IDF has it do so below what the
 # linker would send to Rust.
-if(NOT DEFINED MPSSL_P256)
-    if(CONFIG_MBEDTLS_HARDWARE_ECC)
-        set(MPSSL_P256 0)
-    else()
-        set(MPSSL_P256 1)
-    endif()
+if(NOT DEFINED MPSSL_P256 AND CONFIG_MBEDTLS_HARDWARE_ECC)
+    set(MPSSL_P256 0)
 endif()
 if(CONFIG_MBEDTLS_DYNAMIC_BUFFER)
     message(FATAL_ERROR "micropython-ssl: CONFIG_MBEDTLS_DYNAMIC_BUFFER exchanges the record buffers "

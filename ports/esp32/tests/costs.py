@@ -148,7 +148,7 @@ def main():
     compiler = subprocess.run(
         [run.PREFIX + "gcc", "-dumpfullversion"], check=True, stdout=subprocess.PIPE, text=True
     ).stdout.strip()
-    mbedtls = run.tree("MBEDTLS_DIR", "mbedtls-3.6.6").name
+    mbedtls = run.tree("MBEDTLS_DIR", "mbedtls").name
     print(f"{made.march}, GCC {compiler} -O2, {mbedtls}; bytes\n")
     print(f"{'':30}{'flash':>10}" + "".join(f"{name:>12}" for name in RAM))
     for title, more, less in COSTS:

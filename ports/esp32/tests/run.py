@@ -156,7 +156,7 @@ class Firmware:
             "IDF_TARGET": self.idf_target,
             "MICROPYTHON_SHAPE": SHAPES.get(self.idf_target, "1.27"),
             "MICROPY_DIR": tree("MICROPYTHON_DIR", "micropython-1.26.1"),
-            "IDF_MBEDTLS": tree("MBEDTLS_DIR", "mbedtls-3.6.6"),
+            "IDF_MBEDTLS": tree("MBEDTLS_DIR", "mbedtls"),
             "USER_C_MODULES": CRATE / "ports/esp32/micropython.cmake",
             "EXTRA_SDKCONFIG": CRATE / sdkconfig if sdkconfig else "",
             "CMAKE_SYSTEM_NAME": "Generic",
@@ -450,13 +450,23 @@ def chosen_p256(target, value):
         made = Firmware(target, "chosen-p256")
         made.must(made.configure(MPSSL_P256=value), "cmake")
         text = (made.dir / "build.ninja").read_text()
-        features = "firmware,p256,record-buffers" if value else "firmware,record-buffers"
+        features = f"firmware{',p256' if value else ''},hibernation,record-buffers"
         check(f"--features {features} " in text, f"cargo is not called with {features}")
         for name in harness.P256_WRAPPED:
             check((f"-Wl,--wrap={name}" in text) == bool(value), f"{name}: wrapped or not")
         check(says_rust(made) == bool(value), "tls.P256_BACKEND says otherwise")
 
     return run
+
+
+@case("esp32c3 takes MPSSL_PRESET=small")
+def preset():
+    made = Firmware("esp32c3", "preset")
+    made.must(made.configure(MPSSL_PRESET="small"), "cmake")
+    text = (made.dir / "build.ninja").read_text()
+    check("--features firmware,record-buffers " in text, "cargo is called with other features")
+    check("--opt-level z " in text, "Rust is not compiled for size")
+    check(not says_rust(made), "tls.P256_BACKEND says otherwise")
 
 
 CASES["esp32c3 leaves P-256 to Mbed TLS where it is told to"] = chosen_p256("esp32c3", 0)
@@ -891,13 +901,13 @@ def from_the_environment():
         if again:
             made.must(made.run("configure", ["cmake", made.dir], 120), "cmake")
         text = (made.dir / "build.ninja").read_text()
-        for words in (f"--target {target} ", "--features firmware,record-buffers "):
+        for words in (f"--target {target} ", "--features firmware,hibernation,record-buffers "):
             check(words in text, f"cargo is not called with {words!r}")
 
 
 @case("MBEDTLS_DIR is refused: Mbed TLS is ESP-IDF's")
 def another_mbedtls():
-    where = tree("MBEDTLS_DIR", "mbedtls-3.6.6")
+    where = tree("MBEDTLS_DIR", "mbedtls")
     for given in ({"MBEDTLS_DIR": where}, {"env": {"MBEDTLS_DIR": where}}):
         refused("esp32c3", f"MBEDTLS_DIR is set, '{where}'", "take a newer ESP-IDF", **given)
 
@@ -971,7 +981,7 @@ def tree_with_mbedtls():
         target = linked / path.relative_to(source)
         if path not in (source / "lib", source / "lib/mbedtls"):
             target.symlink_to(path)
-    (linked / "lib/mbedtls").symlink_to(tree("MBEDTLS_DIR", "mbedtls-3.6.6"))
+    (linked / "lib/mbedtls").symlink_to(tree("MBEDTLS_DIR", "mbedtls"))
     return linked
 
 

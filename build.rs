@@ -128,6 +128,10 @@ const ABI_TYPES: &[&str] = &[
     "mbedtls_ctr_drbg_context",
     "mbedtls_entropy_context",
 ];
+/// Those that P-256 in Rust looks into.
+const P256_ABI_TYPES: &[&str] = &["mbedtls_mpi", "mbedtls_ecp_point", "mbedtls_ecp_group"];
+/// Those that AES-GCM in Rust looks into.
+const AES_GCM_ABI_TYPES: &[&str] = &["mbedtls_aes_context", "mbedtls_gcm_context"];
 /// Those that hibernation looks into, where they are compiled in: the transform, and as
 /// long as there are no other ciphers, keys.
 const HIBERNATION_ABI_TYPES: &[&str] = &[
@@ -178,9 +182,11 @@ fn run() -> Result<()> {
     let wraps = env::var("CARGO_CFG_TARGET_VENDOR").is_ok_and(|vendor| vendor != "apple");
     let has_all = |options: &[&str]| options.iter().all(|option| macros.contains_key(*option));
     let has_any = |options: &[&str]| options.iter().any(|option| macros.contains_key(*option));
+    let mut abi_types = ABI_TYPES.to_vec();
     println!("cargo::rustc-check-cfg=cfg(p256, aes_gcm)");
     if wraps && env::var_os("CARGO_FEATURE_P256").is_some() && has_all(P256_OPTIONS) {
         println!("cargo::rustc-cfg=p256");
+        abi_types.extend(P256_ABI_TYPES);
         input.wrap(P256_WRAPPED, "MPSSL_P256")?;
     }
     if wraps
@@ -190,6 +196,7 @@ fn run() -> Result<()> {
         && !has_any(AES_GCM_NOT_OVER)
     {
         println!("cargo::rustc-cfg=aes_gcm");
+        abi_types.extend(AES_GCM_ABI_TYPES);
         input.wrap(AES_GCM_WRAPPED, "MPSSL_AES_GCM")?;
     }
 
@@ -223,12 +230,13 @@ fn run() -> Result<()> {
         println!("cargo::rustc-cfg=mbedtls_in_hsfraglen");
     }
 
-    let mut abi_types = ABI_TYPES.to_vec();
     if hibernation {
         let looked_into = if exported_keys { 2 } else { HIBERNATION_ABI_TYPES.len() };
         let compiled_in = |name: &&str| mbedtls_sys.contains(&format!("\"Size of {name}\""));
         abi_types.extend(HIBERNATION_ABI_TYPES.iter().copied().take(looked_into).filter(compiled_in));
     }
+    abi_types.sort_unstable();
+    abi_types.dedup();
     let abi = abi_header(&mbedtls_sys, &abi_types)?;
     write_if_changed(&out.join("mpssl_abi.h"), &abi)?;
     if let Ok(path) = env::var("MPSSL_ABI_OUT") {
@@ -738,7 +746,7 @@ fn abi_header(bindings: &str, types: &[&str]) -> Result<String> {
         let (_, size) = assertions(bindings, "Size of ")
             .find(|(subject, _)| subject == name)
             .ok_or_else(|| format!("bindgen's output has no size of {name}"))?;
-        write!(sizes, " \\\n    X({name}, {size})").map_err(|error| error.to_string())?;
+        write!(sizes, " \\\n    CHECK({name}, {size})").map_err(|error| error.to_string())?;
         for (subject, offset) in assertions(bindings, "Offset of field: ") {
             let Some((of, field)) = subject.split_once("::") else { continue };
             // Anonymous members have a name in Rust only.
@@ -748,13 +756,13 @@ fn abi_header(bindings: &str, types: &[&str]) -> Result<String> {
                     "type_" => "type",
                     other => other,
                 };
-                write!(offsets, " \\\n    X({name}, {field}, {offset})")
+                write!(offsets, " \\\n    CHECK({name}, {field}, {offset})")
                     .map_err(|error| error.to_string())?;
             }
         }
     }
     for (what, list) in [("SIZES", &sizes), ("OFFSETS", &offsets)] {
-        write!(header, "#define MPSSL_ABI_{what}(X){list}\n\n").map_err(|error| error.to_string())?;
+        write!(header, "#define MPSSL_ABI_{what}(CHECK){list}\n\n").map_err(|error| error.to_string())?;
     }
     header.push_str("#endif // MPSSL_ABI_H\n");
     Ok(header)

@@ -103,6 +103,7 @@ def measure(made, name, printed):
     sdkconfig = run.WORK / "costs.sdkconfig"
     options = BUILDS[name]
     text = "" if options is None else SDKCONFIG.read_text()
+    text += "CONFIG_MBEDTLS_HARDWARE_AES=n\nCONFIG_MBEDTLS_HARDWARE_SHA=n\n"
     text += "".join(f"CONFIG_MBEDTLS_{option}\n" for option in options or ())
     sdkconfig.write_text(text)
     words = run.rust_source(made.rust_target)

@@ -52,6 +52,9 @@ RISCV = {
 }
 # One of each architecture is built as a whole and linked, of the others the module.
 WHOLE = ("esp32c3", "esp32c6", "esp32p4")
+# Whose AES, and whose multiplication on P-256, is the chip's.
+WITH_AES = ("esp32c3", "esp32c5", "esp32c6", "esp32h2", "esp32p4")
+WITH_ECC = ("esp32c2", "esp32c5", "esp32c6", "esp32c61", "esp32h2", "esp32p4")
 XTENSA = ("esp32", "esp32s2", "esp32s3")
 # Which release's way of compiling user modules: 1.28 gives them ESP-IDF's options, those before do
 # not. The tree is the same.
@@ -508,7 +511,7 @@ def abi_command(made):
 def layouts(made):
     text = made.abi.read_text()
     check(
-        len(re.findall(r"X\(mbedtls_ssl_context, ", text)) > 20,
+        len(re.findall(r"CHECK\(mbedtls_ssl_context, ", text)) > 20,
         "too few fields in the header",
         text,
     )
@@ -517,14 +520,39 @@ def layouts(made):
     check(status == 0, "abi_check.c does not compile", output)
     # The check is alive: one option less, and it fails.
     sdkconfig = (made.dir / "config/sdkconfig.h").read_text()
-    option = "CONFIG_MBEDTLS_SSL_DTLS_CONNECTION_ID"
-    check(option in sdkconfig, f"{option} is not on")
-    other = made.dir / "config-without"
-    other.mkdir(exist_ok=True)
-    (other / "sdkconfig.h").write_text(re.sub(rf"#define {option} .*\n", "", sdkconfig))
-    status, output = harness.run([words[0], f"-I{other}", *words[1:]], 60, folder)
-    check(status not in (0, None), "abi_check.c does not notice an option less")
-    check("differs between C and Rust" in output, "it fails for another reason", output)
+    options = ["SSL_DTLS_CONNECTION_ID"]
+    if made.idf_target in WITH_AES:
+        options.append("HARDWARE_AES")
+    for name in options:
+        option = f"CONFIG_MBEDTLS_{name}"
+        check(f"#define {option} 1\n" in sdkconfig, f"{option} is not on", sdkconfig)
+        other = made.dir / "config-without"
+        other.mkdir(exist_ok=True)
+        (other / "sdkconfig.h").write_text(re.sub(rf"#define {option} .*\n", "", sdkconfig))
+        status, output = harness.run([words[0], f"-I{other}", *words[1:]], 60, folder)
+        check(status not in (0, None), f"abi_check.c does not notice that {option} is off")
+        check("differs between C and Rust" in output, "it fails for another reason", output)
+
+
+@each_riscv_target("looks into no cipher of the chip's, and has its keys exported")
+def accelerated(made):
+    command, folder = compile_command(made, "abi_check")
+    words = [word for word in shlex.split(command) if word != "-c"]
+    words[words.index("-o") + 1] = "-"
+    status, output = harness.run([*words, "-dM", "-E"], 60, folder)
+    check(status == 0, "the compiler does not preprocess abi_check.c", output)
+    found = set(re.findall(r"^#define MBEDTLS_(AES|GCM|SHA1|SHA256|SHA512)_ALT", output, re.M))
+    exported = made.idf_target in WITH_AES
+    wanted = {"SHA1", "SHA256", "SHA512"} | ({"AES", "GCM"} if exported else set())
+    check(found == wanted, f"done by the chip: {sorted(found)}, not {sorted(wanted)}")
+    undefined = tool("nm", "-u", made.archive)
+    check(("mbedtls_ssl_set_export_keys_cb" in undefined) == exported, "the keys otherwise")
+    text = made.abi.read_text()
+    looked_into = {"mbedtls_aes_context": not exported, "mbedtls_gcm_context": not exported}
+    for name in ("mbedtls_mpi", "mbedtls_ecp_point", "mbedtls_ecp_group"):
+        looked_into[name] = made.idf_target not in WITH_ECC
+    for name, wanted in looked_into.items():
+        check((f"({name}, " in text) == wanted, f"{name} is looked into otherwise", text)
 
 
 @each_riscv_target("makes nothing again where nothing changed")

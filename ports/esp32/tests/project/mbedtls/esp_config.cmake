@@ -18,9 +18,14 @@ foreach(curve SECP192R1 SECP224R1 SECP256R1 SECP384R1 SECP521R1 SECP192K1 SECP22
 endforeach()
 # MBEDTLS_<first> follows CONFIG_MBEDTLS_<second>.
 set(renamed
+    AES_ALT=HARDWARE_AES
     ERROR_C=ERROR_STRINGS
+    GCM_ALT=HARDWARE_AES
     PLATFORM_MS_TIME_ALT=HAVE_TIME
+    SHA1_ALT=HARDWARE_SHA
+    SHA256_ALT=HARDWARE_SHA
     SHA384_C=SHA512_C
+    SHA512_ALT=HARDWARE_SHA
     SSL_CLI_C=TLS_CLIENT
     SSL_DTLS_ANTI_REPLAY=SSL_PROTO_DTLS
     SSL_DTLS_CLIENT_PORT_REUSE=SSL_PROTO_DTLS
@@ -72,3 +77,9 @@ string(APPEND text "#if defined(CONFIG_MBEDTLS_ECP_FIXED_POINT_OPTIM)\n"
     "#define MBEDTLS_ECP_FIXED_POINT_OPTIM 1\n#else\n#define MBEDTLS_ECP_FIXED_POINT_OPTIM 0\n#endif\n")
 string(REPLACE ";" "" text "${text}")
 file(WRITE ${OUTPUT} "${text}")
+
+# Mbed TLS includes these by name, where an accelerator is on.
+get_filename_component(include_dir ${OUTPUT} DIRECTORY)
+foreach(name aes gcm sha1 sha256 sha512)
+    file(WRITE ${include_dir}/../${name}_alt.h "#include \"${CMAKE_CURRENT_LIST_DIR}/accelerators.h\"\n")
+endforeach()

@@ -68,6 +68,44 @@ if(CONFIG_MBEDTLS_DYNAMIC_BUFFER)
         "that this module gives back itself when they are idle; switch it off")
 endif()
 
+# Kconfig passes over an option that this ESP-IDF does not have for the chip, and prefers what an
+# sdkconfig says that is there already. Of the hardening profile nothing may go missing so.
+if(DEFINED MPSSL_SECURE AND NOT MPSSL_PROFILE)
+    message(FATAL_ERROR "micropython-ssl: MPSSL_SECURE is '${MPSSL_SECURE}', but nothing is hardened "
+        "without sdkconfig.cmake, to be named as CMAKE_PROJECT_micropython_INCLUDE "
+        "(ports/esp32/README.md, Hardening)")
+endif()
+set(_mpssl_asked "")
+foreach(_mpssl_file IN LISTS MPSSL_PROFILE)
+    file(STRINGS ${_mpssl_file} _mpssl_lines REGEX "^CONFIG_")
+    foreach(_mpssl_line IN LISTS _mpssl_lines)
+        string(REGEX MATCH "^(CONFIG_[A-Z0-9_]+)=\"?([^\"]*)\"?$" _mpssl_line "${_mpssl_line}")
+        # Of a name that comes again the last one counts.
+        list(APPEND _mpssl_asked ${CMAKE_MATCH_1})
+        set(_mpssl_value_${CMAKE_MATCH_1} "${CMAKE_MATCH_2}")
+    endforeach()
+endforeach()
+list(REMOVE_DUPLICATES _mpssl_asked)
+set(_mpssl_missed "")
+foreach(_mpssl_name IN LISTS _mpssl_asked)
+    set(_mpssl_value "${${_mpssl_name}}")
+    if(_mpssl_value STREQUAL "")
+        set(_mpssl_value n)
+    endif()
+    if(NOT _mpssl_value STREQUAL _mpssl_value_${_mpssl_name})
+        string(APPEND _mpssl_missed
+            "\n  ${_mpssl_name} is ${_mpssl_value}, to be ${_mpssl_value_${_mpssl_name}}")
+    endif()
+endforeach()
+if(_mpssl_missed)
+    idf_build_get_property(_mpssl_sdkconfig SDKCONFIG)
+    message(FATAL_ERROR "micropython-ssl: MPSSL_SECURE=${MPSSL_SECURE} is not what this firmware would be:"
+        "${_mpssl_missed}\n"
+        "Either ${_mpssl_sdkconfig} was made without MPSSL_SECURE=${MPSSL_SECURE}, or changed: start from an "
+        "empty build directory. Or ESP-IDF ${IDF_VERSION_MAJOR}.${IDF_VERSION_MINOR} does not have it for "
+        "the ${IDF_TARGET}: take a newer ESP-IDF.")
+endif()
+
 # The linker takes the glue's objects from the executable, which compiles the sources of user modules
 # once more, and not with ESP-IDF's options: without these it is -O0, five times the flash. They are
 # ESP-IDF's at the end of the configuration, so its own component has none twice. On usermod, they come

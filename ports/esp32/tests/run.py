@@ -762,13 +762,9 @@ INCLUDED = {"sdkconfig": "", "CMAKE_PROJECT_micropython_INCLUDE": SDKCONFIG}
 def secured(mode, target="esp32c3", **variables):
     """The options that are on, with their values, in a firmware with the hardening profile."""
     made = Firmware(target, "secure")
-    configured = made.configure(
-        sdkconfig="",
-        CMAKE_PROJECT_micropython_INCLUDE=SDKCONFIG,
-        MPSSL_SECURE=mode,
-        **variables,
-    )
-    made.must(configured, "cmake")
+    if mode:
+        variables["MPSSL_SECURE"] = mode
+    made.must(made.configure(**INCLUDED, **variables), "cmake")
     header = (made.dir / "config/sdkconfig.h").read_text()
     options = dict(re.findall(r"^#define CONFIG_(\w+) (.*)$", header, re.M))
     for name in ("SECURE_FLASH_ENC_ENABLED", "SECURE_BOOT_V2_ENABLED", "NVS_ENCRYPTION"):
@@ -881,7 +877,7 @@ def another_table():
 
 @case("another MPSSL_SECURE is refused")
 def another_mode():
-    for value in ("1", "0", "Release", "releases"):
+    for value in ("1", "0", "Release", "releases", ""):
         refused(
             "esp32c3",
             f"MPSSL_SECURE is '{value}'; it is to be 'development', the first step, or 'release'",
@@ -894,14 +890,86 @@ def another_mode():
 def another_sdkconfig():
     # ESP-IDF would keep what it says: a device taken for a released one could be flashed by anyone.
     sdkconfig = WORK / "sdkconfig-development"
-    sdkconfig.write_text("CONFIG_SECURE_FLASH_ENCRYPTION_MODE_DEVELOPMENT=y\n")
-    variables = {
-        "CMAKE_PROJECT_micropython_INCLUDE": SDKCONFIG,
-        "SDKCONFIG": sdkconfig,
-    }
-    refused("esp32c3", "was made without MPSSL_SECURE=release", MPSSL_SECURE="release", **variables)
+    mode = "CONFIG_SECURE_FLASH_ENCRYPTION_MODE_DEVELOPMENT=y\n"
+    sdkconfig.write_text(f"CONFIG_SECURE_FLASH_ENC_ENABLED=y\n{mode}")
+    refused(
+        "esp32c3",
+        "CONFIG_SECURE_FLASH_ENCRYPTION_MODE_RELEASE is n, to be y",
+        "was made without MPSSL_SECURE=release",
+        MPSSL_SECURE="release",
+        SDKCONFIG=sdkconfig,
+        **INCLUDED,
+    )
+    sdkconfig.write_text(f"CONFIG_SECURE_FLASH_ENC_ENABLED=y\n{mode}")
     made = Firmware("esp32c3", "secure")
-    made.must(made.configure(sdkconfig="", MPSSL_SECURE="development", **variables), "cmake")
+    made.must(made.configure(MPSSL_SECURE="development", SDKCONFIG=sdkconfig, **INCLUDED), "cmake")
+
+
+@case("an ESP-IDF without secure boot for the chip is refused with MPSSL_SECURE")
+def no_secure_boot():
+    for target in ("esp32c5", "esp32c61"):
+        for mode in ("development", "release"):
+            refused(
+                target,
+                "CONFIG_SECURE_BOOT is n, to be y",
+                "CONFIG_SECURE_BOOT_V2_ENABLED is n, to be y",
+                f"ESP-IDF 5.3 does not have it for the {target}: take a newer ESP-IDF",
+                IDF_VERSION="5.3",
+                MPSSL_SECURE=mode,
+                **INCLUDED,
+            )
+            secured(mode, target, IDF_VERSION="5.4")
+    # And without the profile nothing is missed.
+    made = Firmware("esp32c61", "secure")
+    made.must(made.configure(IDF_VERSION="5.3", **INCLUDED), "cmake")
+
+
+# Of a choice nothing is switched off, but another switched on.
+CHOICES = {
+    "NVS_SEC_KEY_PROTECT_USING_FLASH_ENC": "NVS_SEC_KEY_PROTECT_USING_HMAC",
+    "SECURE_FLASH_ENCRYPTION_MODE_DEVELOPMENT": "SECURE_FLASH_ENCRYPTION_MODE_RELEASE",
+    "SECURE_FLASH_ENCRYPTION_MODE_RELEASE": "SECURE_FLASH_ENCRYPTION_MODE_DEVELOPMENT",
+    "SECURE_INSECURE_ALLOW_DL_MODE": "SECURE_ENABLE_SECURE_ROM_DL_MODE",
+    "SECURE_ENABLE_SECURE_ROM_DL_MODE": "SECURE_INSECURE_ALLOW_DL_MODE",
+    "MBEDTLS_INTERNAL_MEM_ALLOC": "MBEDTLS_DEFAULT_MEM_ALLOC",
+    "PARTITION_TABLE_CUSTOM": "PARTITION_TABLE_TWO_OTA",
+    "COMPILER_OPTIMIZATION_SIZE": "COMPILER_OPTIMIZATION_PERF",
+}
+
+
+@case("whatever an sdkconfig has otherwise than MPSSL_SECURE asks is refused")
+def changed_profile():
+    made = Firmware("esp32c3", "secure")
+    for mode in ("development", "release"):
+        made.must(made.configure(MPSSL_SECURE=mode, **INCLUDED), "cmake")
+        sdkconfig = made.dir / "sdkconfig"
+        text = sdkconfig.read_text()
+        asked = asked_for([made.dir / "sdkconfig.partitions", *profile(mode, "esp32c3")[1:]])
+        check(len(asked) > 12, f"only {len(asked)} options in the profile")
+        # As menuconfig, an editor, or a script of a board's maintainer leaves it.
+        for name, value in asked.items():
+            if name == "SECURE_BOOT_V2_ENABLED":
+                continue  # This chip has no other.
+            line = f"CONFIG_{name}={value}\n" if value != "n" else f"# CONFIG_{name} is not set\n"
+            check(line in text, f"{name}={value} is not in sdkconfig", text)
+            other = {"y": "n", "n": "y"}.get(value, '"else.csv"' if '"' in value else "0x20000")
+            change = f"CONFIG_{CHOICES[name]}=y" if name in CHOICES else f"CONFIG_{name}={other}"
+            sdkconfig.write_text(f"{text.replace(line, '')}{change}\n")
+            status, output = made.run("configure", ["cmake", made.dir], 120)
+            check(status not in (0, None), f"{change} is taken", output)
+            check(f"CONFIG_{name} is " in output, f"{name} is not named", output)
+            wanted = value.strip('"')
+            check(f", to be {wanted}" in output, "nor what it is to be", output)
+        sdkconfig.write_text(text)
+        made.must(made.run("configure", ["cmake", made.dir], 120), "cmake")
+
+
+@case("MPSSL_SECURE without sdkconfig.cmake is refused, and counts in the environment")
+def secure_by_itself():
+    said = "MPSSL_SECURE is 'release', but nothing is hardened without sdkconfig.cmake"
+    refused("esp32c3", said, MPSSL_SECURE="release")
+    refused("esp32c3", said, env={"MPSSL_SECURE": "release"})
+    secured(None, env={"MPSSL_SECURE": "release"})
 
 
 @case("an unknown IDF target is refused")

@@ -97,6 +97,8 @@ def arm(defined):
 
 
 def riscv(defined):
+    if "__riscv_mul" not in defined or "__riscv_32e" in defined:
+        return None
     if "__riscv_float_abi_soft" not in defined:
         single = "__riscv_float_abi_single" in defined and defined["__riscv_xlen"] == "32"
         return "riscv32imafc-unknown-none-elf" if single else None

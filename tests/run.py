@@ -32,6 +32,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 import harness  # noqa: E402
+import ports  # noqa: E402
 import upstream  # noqa: E402
 from harness import BUILD, ROOT, Result  # noqa: E402
 
@@ -403,6 +404,11 @@ def esp32():
     yield from child("esp32", [sys.executable, ROOT / "ports/esp32/tests/run.py"], 2700, env)
 
 
+def build_files():
+    """What the build files find out about a port by themselves."""
+    yield from ports.results(tree_of(default_version()))
+
+
 # Two faults that no correct checker overlooks: what proves that one is really at work.
 DELIBERATE = {
     "overflow": """
@@ -629,6 +635,7 @@ def sections():
         "micropython": Section(micropython, 30, first=True),
         "net_hosted": Section(net_hosted, 10, first=True),
         "binary": Section(binary, 10, first=True),
+        "build_files": Section(build_files, 5, first=True),
         "datagrams": Section(datagrams, 130, first=True, waits=True),
         "constant_time": Section(constant_time, 15),
         "micropython_others": Section(micropython_others, 300),

@@ -27,6 +27,9 @@ ifneq ($(MBEDTLS_CONFIG_FILE),)
 CFLAGS_USERMOD += -DMPSSL_PORT_MBEDTLS_CONFIG_FILE=$(MBEDTLS_CONFIG_FILE)
 endif
 override MBEDTLS_CONFIG_FILE := \"$(MPSSL_ROOT)/c_glue/mbedtls_config.h\"
+ifneq ($(MPSSL_EXTRA_MBEDTLS_CONFIG_FILE),)
+CFLAGS_USERMOD += -DMPSSL_EXTRA_MBEDTLS_CONFIG_FILE=\"$(abspath $(MPSSL_EXTRA_MBEDTLS_CONFIG_FILE))\"
+endif
 
 # Beyond extmod.mk's list. Compiles to nothing where the options are off.
 SRC_THIRDPARTY_C += $(addprefix $(MBEDTLS_DIR)/library/,block_cipher.c threading.c)

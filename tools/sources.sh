@@ -4,9 +4,10 @@
 # usage: tools/sources.sh [TREE...]      (a tree's name is in the table below; no argument:
 #        micropython-1.26.1 micropython-1.25.0 mbedtls-3.6.7)
 #
-# They are the upstream tarballs inside Debian's source packages, taken from the Debian
-# mirror this machine already uses (tools/mirror.sh), or what a crate has in it, brought by
-# cargo. A tarball is unpacked only when its SHA-256 is the one pinned below.
+# They are the upstream tarballs inside Debian's source packages, or a package of nothing but
+# sources, taken from the Debian mirror this machine already uses (tools/mirror.sh), or what a
+# crate has in it, brought by cargo. A file is unpacked only when its SHA-256 is the one pinned
+# below.
 #
 # build/src/micropython and build/src/mbedtls point at the newest that could be had: a mirror
 # drops a superseded version (MicroPython 1.26.1 and Mbed TLS 3.6.7 live in sid and forky), and
@@ -20,7 +21,7 @@ root=$(cd -- "$(dirname -- "$0")/.." && pwd)
 dest=$root/build/src
 . "$root/tools/mirror.sh"
 
-# tree name | Debian source package, or "crate NAME" | tarball | SHA-256 of the tarball |
+# tree name | Debian package, or "crate NAME" | tarball, or .deb | its SHA-256 |
 # what serves where it cannot be had
 pins() {
     cat <<'TABLE'
@@ -29,6 +30,9 @@ micropython-1.25.0|micropython|micropython_1.25.0+ds.orig.tar.xz|7b25be99a502f07
 mbedtls-3.6.7|mbedtls|mbedtls_3.6.7.orig.tar.bz2|a7e8bcbec0e6f761b4af24f25677626b35f762f68eef79c08677a363212d11f6|mbedtls-3.6.6
 mbedtls-3.6.6|mbedtls|mbedtls_3.6.6.orig.tar.bz2|8fb65fae8dcae5840f793c0a334860a411f884cc537ea290ce1c52bb64ca007a|
 mbedtls-3.6.5|crate mbedtls-rs-sys|mbedtls-rs-sys-0.3.1.crate|ed3d6fe75492994df511a63da8de669a0c59938ada3345e3d4756aec095d2ffb|
+pico-sdk-2.1.1|pico-sdk|pico-sdk_2.1.1.orig.tar.gz|179c5531e75ac7f82d0679e70b6e8881f871738dc0ef17baf3b4ff4679291c41|
+tinyusb-0.18.0|tinyusb-source|tinyusb-source_0.18.0+dfsg-1_all.deb|01ce2c645df68f14a8a7dcfc8fb355713152543757955820479a87949a61154e|
+lwip-2.2.1|lwip|lwip_2.2.1+dfsg1.orig.tar.xz|83729c274c499d3348e9fbbe043a3113f3fa8953e7efddc7c21c7fcbb1f2b7b1|
 TABLE
 }
 
@@ -42,6 +46,11 @@ pin_of() { pins | grep "^$1|" || die "unknown tree '$1' (known: $(pins | cut -d'
 
 # The stamp holds the tarball's checksum, so a changed pin is unpacked again.
 is_present() { [ "$(cat "$dest/$1/.unpacked" 2>/dev/null)" = "$2" ]; }
+
+link_newest_of_each() {
+    link_newest micropython micropython-1.26.1 micropython-1.25.0
+    link_newest mbedtls mbedtls-3.6.7 mbedtls-3.6.6
+}
 
 link_newest() { # name tree...
     local name=$1 tree
@@ -57,12 +66,15 @@ link_newest() { # name tree...
 wanted=("$@")
 [ ${#wanted[@]} -gt 0 ] || wanted=(micropython-1.26.1 micropython-1.25.0 mbedtls-3.6.7)
 
-missing=()
+missing=() packages=
 for tree in "${wanted[@]}"; do
-    IFS='|' read -r _ _ _ sum _ < <(pin_of "$tree") || exit 1
-    is_present "$tree" "$sum" || missing+=("$tree")
+    IFS='|' read -r _ _ file sum _ < <(pin_of "$tree") || exit 1
+    is_present "$tree" "$sum" && continue
+    missing+=("$tree")
+    [[ $file != *.deb ]] || packages=1
 done
 if [ ${#missing[@]} -eq 0 ]; then
+    link_newest_of_each
     say "present: ${wanted[*]}"
     exit 0
 fi
@@ -110,7 +122,16 @@ download() { # tree package tarball sum
     esac
     # sid has the newest release, trixie keeps the other.
     [ -n "${APT_CONFIG:-}" ] || open_mirror "$scratch" \
-        "name your own trees with MICROPYTHON_DIR= and MBEDTLS_DIR=" 'deb-src trixie' 'deb-src sid'
+        "name your own trees with MICROPYTHON_DIR= and MBEDTLS_DIR=" \
+        'deb-src trixie' 'deb-src sid' ${packages:+'deb trixie'}
+    if [[ $3 = *.deb ]]; then
+        version=${3#"$2"_}
+        version=${version%_*}
+        say "downloading $2 $version"
+        # apt may write the version's special characters another way.
+        (cd "$scratch" && apt-get -qq download "$2=$version" && { [ -f "$3" ] || mv "$2"_*.deb "$3"; })
+        return
+    fi
     version=$(version_with "$2" "$4")
     [ -n "$version" ] || return 1
     say "downloading $2 $version"
@@ -124,6 +145,8 @@ unpack() { # tree tarball sum
     case $2 in
     # Of a crate, the tree that it carries.
     *.crate) tar -C "$scratch/$1" --strip-components=2 --no-same-owner -xf "$scratch/$2" "${2%.crate}/mbedtls" ;;
+    # ./usr/src/NAME
+    *.deb) dpkg-deb --fsys-tarfile "$scratch/$2" | tar -C "$scratch/$1" --strip-components=4 --no-same-owner -x ./usr/src ;;
     *) tar -C "$scratch/$1" --strip-components=1 --no-same-owner -xf "$scratch/$2" ;;
     esac
     echo "$3" >"$scratch/$1/.unpacked"
@@ -159,5 +182,4 @@ bring() { # tree
 for tree in "${missing[@]}"; do
     bring "$tree"
 done
-link_newest micropython micropython-1.26.1 micropython-1.25.0
-link_newest mbedtls mbedtls-3.6.7 mbedtls-3.6.6
+link_newest_of_each

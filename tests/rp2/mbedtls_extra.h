@@ -1,0 +1,1 @@
+// Whether it is included is tested; it says nothing.

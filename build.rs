@@ -123,6 +123,7 @@ const ABI_TYPES: &[&str] = &[
     "mbedtls_ssl_context",
     "mbedtls_ssl_config",
     "mbedtls_ssl_session",
+    "mbedtls_ssl_transform",
     "mbedtls_x509_crt",
     "mbedtls_pk_context",
     "mbedtls_ctr_drbg_context",
@@ -132,10 +133,9 @@ const ABI_TYPES: &[&str] = &[
 const P256_ABI_TYPES: &[&str] = &["mbedtls_mpi", "mbedtls_ecp_point", "mbedtls_ecp_group"];
 /// Those that AES-GCM in Rust looks into.
 const AES_GCM_ABI_TYPES: &[&str] = &["mbedtls_aes_context", "mbedtls_gcm_context"];
-/// Those that hibernation looks into, where they are compiled in: the transform, and as
-/// long as there are no other ciphers, keys.
+/// Those that hibernation looks into, where they are compiled in: a cipher, and as long as
+/// there are no other ciphers, keys.
 const HIBERNATION_ABI_TYPES: &[&str] = &[
-    "mbedtls_ssl_transform",
     "mbedtls_cipher_context_t",
     "mbedtls_aes_context",
     "mbedtls_gcm_context",
@@ -231,7 +231,7 @@ fn run() -> Result<()> {
     }
 
     if hibernation {
-        let looked_into = if exported_keys { 2 } else { HIBERNATION_ABI_TYPES.len() };
+        let looked_into = if exported_keys { 1 } else { HIBERNATION_ABI_TYPES.len() };
         let compiled_in = |name: &&str| mbedtls_sys.contains(&format!("\"Size of {name}\""));
         abi_types.extend(HIBERNATION_ABI_TYPES.iter().copied().take(looked_into).filter(compiled_in));
     }

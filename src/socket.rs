@@ -383,6 +383,13 @@ impl Socket {
         }
     }
 
+    /// The connection, for a test to look into.
+    #[cfg(debug_assertions)]
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.ssl
+    }
+
     /// Whether the connection hibernates.
     #[must_use]
     pub fn is_asleep(&self) -> bool {

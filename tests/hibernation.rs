@@ -602,6 +602,10 @@ fn a_client_begins_anew_at_a_server_that_sleeps() {
             assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
             assert!(duo.server.socket.is_handshaking(), "with its cookie it begins anew");
             duo.open();
+            assert_eq!(
+                duo.server.socket.peer_cid(&mut [0; micropython_ssl::mbedtls::CID_MAX]),
+                cids.map(|_| 4)
+            );
         }
         duo.prove();
     }

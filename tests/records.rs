@@ -562,6 +562,54 @@ fn unread_data_is_wiped() {
     assert_eq!((common::alloc::holding(), common::alloc::spilled()), (0, 0));
 }
 
+/// Nor is what it has read, nor what it has written, over streams and datagrams; not when the
+/// connection goes on, sleeps, or ends.
+#[test]
+fn data_is_wiped_with_its_record() {
+    let _balance = Balance::start();
+    let secret = b"a secret that somebody reads";
+    let setup = Setup { suites: &[GCM], ..Setup::default() };
+    let (mut pair, mut duo) = (setup.open(), common::Duo::of(setup));
+    duo.open();
+    duo.send(CLIENT, b"quiet");
+    common::alloc::watch(secret);
+    for sleeps in [false, true] {
+        for n in [0, 1, 1000] {
+            for side in [CLIENT, SERVER] {
+                let data = [secret.as_slice(), &pattern(n), secret].concat();
+                pair.transfer(side, &data);
+                duo.send(side, &data);
+                assert_eq!(common::alloc::holding(), 0, "{side}, {n}");
+                if sleeps {
+                    assert_eq!(pair.end(side).socket.hibernate(), Ok(true));
+                    assert_eq!(duo.end(side).socket.hibernate(), Ok(true));
+                }
+            }
+        }
+    }
+    pair.prove();
+    duo.prove();
+    assert_eq!(common::alloc::spilled(), 0);
+}
+
+/// Mbed TLS wipes what is read; of other records, and of what ends the connection, the buffer has
+/// the plaintext when it is given back.
+#[test]
+fn what_is_no_data_is_wiped_with_its_record() {
+    let secret = b"a secret that is not to be read";
+    for (content_type, header) in
+        [(ALERT, &[1, 100][..]), (HANDSHAKE, &[0, 0, 0, 31]), (CHANGE_CIPHER_SPEC, &[1])]
+    {
+        let _balance = Balance::start();
+        let (mut client, mut raw, link) = connected();
+        common::alloc::watch(secret);
+        link.inject(SERVER, &raw.seal(content_type, &[header, secret].concat()));
+        assert!(matches!(client.poke(), Err(Error::Tls(_))));
+        drop(client);
+        assert_eq!((common::alloc::holding(), common::alloc::spilled()), (0, 0), "{content_type}");
+    }
+}
+
 /// A context of `protocol` that shows `own` certificates after the one named, and trusts the CA
 /// `trusted` times.
 fn context(protocol: i32, name: &str, own: usize, trusted: usize) -> Box<Context> {

@@ -7,10 +7,8 @@ use super::super::crt;
 use super::super::sys;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::{config::Config, psk::Seen};
-use super::layout::{COUNTER, highest_version, is_message_cut, take_bad_records};
-use super::records::{
-    ALERT, Buffer, DATAGRAM, HEADER, Input, Output, PREFIX, WHOLE, WHOLE_OUT, announced, early,
-};
+use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, take_bad_records};
+use super::records::{ALERT, Buffer, DATAGRAM, Input, Output, PREFIX, WHOLE, WHOLE_OUT, announced, early};
 use crate::io::{Host, Interruption, Signer};
 use crate::wire;
 
@@ -329,7 +327,7 @@ impl Call<'_> {
             }
             // The buffer begins at `in_hdr`, and nobody else looks at it before the datagram
             // has come.
-            let buf = core::slice::from_raw_parts_mut((*self.ssl).in_hdr, input.size().min(WHOLE));
+            let buf = core::slice::from_raw_parts_mut((*self.ssl).in_hdr, input.size());
             let n = self.host.recv(buf)?;
             if matches!(told, None | Some(0)) {
                 // One that fills the buffer may have lost its end.

@@ -7,9 +7,10 @@
 //!
 //! - of a connection with its handshake over and freed, nothing in flight, nothing
 //!   pending and renegotiation off, records depend on the transform, the counters and
-//!   the negotiated length of fragments, and on nothing else. Stream: `cur_out_ctr` and
-//!   the counter at `in_ctr`. Datagrams: `cur_out_ctr`, which begins with the epoch,
-//!   `in_epoch`, the same number as long as nothing is renegotiated, and the window;
+//!   the negotiated length of fragments, and on nothing else. Stream: `cur_out_ctr`,
+//!   the counter at `in_ctr`, and how many empty records have come one after the other
+//!   (`nb_zero`). Datagrams: `cur_out_ctr`, which begins with the epoch, `in_epoch`, the
+//!   same number as long as nothing is renegotiated, and the window;
 //! - the transform of an AEAD suite follows from suite, keys and fixed IVs. `ivlen`,
 //!   `fixed_ivlen`, `taglen` and `minlen` are what `ssl_tls12_populate_transform` makes of
 //!   the suite; no MAC, no CBC. Connection IDs are in it too;
@@ -20,7 +21,11 @@
 //!   Where the ciphers may be others (cfg `exported_keys`), [`Keys`] keeps what Mbed TLS's
 //!   public functions give in the handshake;
 //! - of the session only the negotiated length of fragments is read any more;
-//! - a server whose client may begin anew from the same port asks for its id (`cli_id`).
+//! - a server whose client may begin anew from the same port asks for its id (`cli_id`), and
+//!   whether Connection IDs are offered, and its own (`negotiate_cid`, `own_cid`).
+//!
+//! `tests/hibernation.rs` compares each field of what wakes with that of a connection that
+//! never slept, but for pointers and what is only left there of the last record.
 //!
 //! What must hold here:
 //!
@@ -258,12 +263,38 @@ struct Head {
     #[cfg(mbedtls_ssl_proto_dtls)]
     mtu: u16,
     /// Bytes of the state that are behind this.
+    /// How long datagrams are, where the transport cannot tell.
+    #[cfg(mbedtls_ssl_proto_dtls)]
+    expected: u16,
     len: u16,
     #[cfg(mbedtls_ssl_max_fragment_length)]
     fragment_length: u8,
+    /// Of no content, one after the other.
+    empty_records: u8,
     datagram: bool,
-    /// Connection IDs are in use.
-    cids: bool,
+    cids: Cids,
+}
+
+/// What has become of Connection IDs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cids {
+    Off,
+    /// The peer did not want any.
+    Offered,
+    InUse,
+}
+
+#[cfg(mbedtls_ssl_dtls_connection_id)]
+impl Cids {
+    fn of(ctx: &sys::mbedtls_ssl_context, transform: &sys::mbedtls_ssl_transform) -> Self {
+        if transform.in_cid_len != 0 || transform.out_cid_len != 0 {
+            Self::InUse
+        } else if u32::from(ctx.negotiate_cid) == sys::MBEDTLS_SSL_CID_ENABLED {
+            Self::Offered
+        } else {
+            Self::Off
+        }
+    }
 }
 
 /// A connection that hibernates. Its state is, one behind the other:
@@ -338,7 +369,7 @@ impl Asleep {
     }
 
     pub(super) fn has_cids(&self) -> bool {
-        self.head().cids
+        self.head().cids == Cids::InUse
     }
 
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -379,12 +410,12 @@ impl Asleep {
         };
         #[cfg(mbedtls_ssl_dtls_connection_id)]
         let (cids, own_cid, peer_cid) = (
-            transform.in_cid_len != 0 || transform.out_cid_len != 0,
+            Cids::of(ctx, transform),
             ctx.own_cid.get(..ctx.own_cid_len.into()).unwrap_or_default(),
             transform.out_cid.get(..transform.out_cid_len.into()).unwrap_or_default(),
         );
         #[cfg(not(mbedtls_ssl_dtls_connection_id))]
-        let (cids, own_cid, peer_cid): (bool, &[u8], &[u8]) = (false, &[], &[]);
+        let (cids, own_cid, peer_cid): (Cids, &[u8], &[u8]) = (Cids::Off, &[], &[]);
         let received = ssl.received();
         let hello = received.hello.as_ref().map_or(&[][..], |hello| hello);
         let ids = [own_cid, peer_cid, ssl.client_id(), hello];
@@ -414,10 +445,14 @@ impl Asleep {
             suite: id,
             #[cfg(mbedtls_ssl_proto_dtls)]
             mtu: ctx.mtu,
+            #[cfg(mbedtls_ssl_proto_dtls)]
+            expected: ssl.expected_datagram(),
             len,
             #[cfg(mbedtls_ssl_max_fragment_length)]
             // SAFETY: NULL, or the connection's own.
             fragment_length: unsafe { ctx.session.as_ref() }.map_or(0, |session| session.mfl_code),
+            // More than four end the connection.
+            empty_records: ctx.nb_zero.try_into().unwrap_or(u8::MAX),
             datagram: ssl.is_datagram(),
             cids,
         })?;
@@ -479,6 +514,7 @@ impl Asleep {
         ctx.conf = config;
         ctx.state = sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
         ctx.tls_version = sys::MBEDTLS_SSL_VERSION_TLS1_2;
+        ctx.nb_zero = head.empty_records.into();
         #[cfg(mbedtls_ssl_alpn)]
         {
             ctx.alpn_chosen = head.alpn;
@@ -513,8 +549,12 @@ impl Asleep {
             {
                 copy(&mut ctx.own_cid, own_cid);
                 ctx.own_cid_len = own_cid.len() as u8;
+                if head.cids != Cids::Off {
+                    ctx.negotiate_cid = sys::MBEDTLS_SSL_CID_ENABLED as u8;
+                }
                 // SAFETY: made by `set_up`.
-                if let Some(transform) = unsafe { ctx.transform.as_mut() }.filter(|_| head.cids) {
+                let transform = unsafe { ctx.transform.as_mut() };
+                if let Some(transform) = transform.filter(|_| head.cids == Cids::InUse) {
                     copy(&mut transform.in_cid, own_cid);
                     transform.in_cid_len = own_cid.len() as u8;
                     copy(&mut transform.out_cid, peer_cid);
@@ -531,6 +571,8 @@ impl Asleep {
             #[cfg(not(mbedtls_ssl_dtls_hello_verify))]
             let _ = client_id;
             let hello = state.take_short().try_into().ok();
+            #[cfg(mbedtls_ssl_proto_dtls)]
+            ssl.expect_datagram(head.expected);
             ssl.make_datagrams(Received { bad_records: head.bad_records, hello, new_hello: None })?;
             ssl.resume(&[0; COUNTER])?;
         } else {

@@ -16,8 +16,10 @@ use core::ffi::c_int;
 
 use super::super::sys;
 
-/// The record counter before a stream's header.
+/// The record counter, before a stream's header or in a datagram's.
 pub(super) const COUNTER: usize = 8;
+/// A stream's record header: type, version, length.
+pub(super) const HEADER: usize = 5;
 
 /// Whether datagrams carry the records.
 ///
@@ -61,6 +63,70 @@ pub(super) unsafe fn reset_out_pointers(ssl: *mut sys::mbedtls_ssl_context) {
         }
         sys::mbedtls_ssl_update_out_pointers(ssl, (*ssl).transform_out);
     }
+}
+
+/// No pointer into the output buffer, for there is none.
+pub(super) fn clear_out_pointers(ssl: &mut sys::mbedtls_ssl_context) {
+    let none = core::ptr::null_mut();
+    (ssl.out_buf, ssl.out_ctr, ssl.out_hdr) = (none, none, none);
+    (ssl.out_len, ssl.out_iv, ssl.out_msg) = (none, none, none);
+    #[cfg(mbedtls_ssl_dtls_connection_id)]
+    {
+        ssl.out_cid = none;
+    }
+}
+
+/// What a record that is written next takes beside its payload: header, Connection ID, IV, MAC or
+/// tag, padding. As `mbedtls_ssl_get_record_expansion`, which measures the header between pointers
+/// that are not set where there is no buffer.
+///
+/// # Safety
+///
+/// The connection has a configuration.
+pub(super) unsafe fn expansion(ssl: *const sys::mbedtls_ssl_context) -> usize {
+    // SAFETY: by this function's contract; a transform in use is the connection's own.
+    let (datagram, transform) = unsafe { (is_datagram(ssl), (*ssl).transform_out.as_ref()) };
+    let header = if datagram { HEADER.saturating_add(COUNTER) } else { HEADER };
+    let Some(transform) = transform else { return header };
+    let protection = if transform.taglen == 0 && transform.ivlen != 0 {
+        // CBC: an IV and padding of a block each.
+        transform.ivlen.saturating_mul(2).saturating_add(transform.maclen)
+    } else {
+        transform.minlen
+    };
+    #[cfg(mbedtls_ssl_dtls_connection_id)]
+    let cid = match usize::from(transform.out_cid_len) {
+        0 => 0,
+        // And the content's type, and what hides the length (RFC 9146 4).
+        len => len.saturating_add(sys::MBEDTLS_SSL_CID_TLS1_3_PADDING_GRANULARITY as usize),
+    };
+    #[cfg(not(mbedtls_ssl_dtls_connection_id))]
+    let cid = 0;
+    header.saturating_add(cid).saturating_add(protection)
+}
+
+/// The most bytes that a record written next may carry; 0 if the path takes none. As
+/// `mbedtls_ssl_get_max_out_record_payload`, which takes from a path's MTU what
+/// `mbedtls_ssl_get_record_expansion` says.
+///
+/// # Safety
+///
+/// The connection has a configuration.
+pub(super) unsafe fn max_payload(ssl: *const sys::mbedtls_ssl_context) -> usize {
+    #[cfg(mbedtls_ssl_proto_dtls)]
+    {
+        // SAFETY: by this function's contract; reads the connection, and does not raise.
+        let (mtu, expansion) = unsafe { (sys::mbedtls_ssl_get_current_mtu(ssl), expansion(ssl)) };
+        if mtu != 0 {
+            let most = sys::MBEDTLS_SSL_OUT_CONTENT_LEN as usize;
+            #[cfg(mbedtls_ssl_max_fragment_length)]
+            // SAFETY: as above.
+            let most = most.min(unsafe { sys::mbedtls_ssl_get_output_max_frag_len(ssl) });
+            return most.min(mtu.saturating_sub(expansion));
+        }
+    }
+    // SAFETY: by this function's contract; looks at no pointer where there is no MTU. Does not raise.
+    usize::try_from(unsafe { sys::mbedtls_ssl_get_max_out_record_payload(ssl) }).unwrap_or(0)
 }
 
 /// Whether a part of a stream's handshake message is in the input buffer, in front of

@@ -105,6 +105,16 @@ impl Connection {
         matches!(self, Self::Asleep(_))
     }
 
+    /// Mbed TLS's state of it, for a test to look at; NULL while it sleeps.
+    #[cfg(debug_assertions)]
+    #[must_use]
+    pub fn as_ptr(&self) -> *const sys::mbedtls_ssl_context {
+        match self {
+            Self::Awake(ssl) => ssl.ctx.get(),
+            Self::Asleep(_) => core::ptr::null(),
+        }
+    }
+
     fn call(&mut self, call: impl FnOnce(&mut Ssl) -> Outcome) -> Outcome {
         let before = refusals();
         let outcome = match self.wake() {

@@ -7,10 +7,10 @@
 //!
 //! - with `out_left == 0` the output buffer holds nothing that is read again: the record
 //!   counter is `cur_out_ctr`, and a datagram's flight has its own copies;
-//! - every pointer into it is set by `layout::reset_out_pointers`;
-//! - a record takes `mbedtls_ssl_get_record_expansion` bytes beyond its payload, and
-//!   8 for the counter before it. Mbed TLS checks its writes against the length it
-//!   would itself have allocated, so the payload is capped here;
+//! - every pointer into it is set by `layout::reset_out_pointers`, and NULL without it;
+//! - a record takes `layout::expansion` bytes beyond its payload, and 8 for the counter
+//!   before it. Mbed TLS checks its writes against the length it would itself have
+//!   allocated, so the payload is capped here, by `layout::max_payload`;
 //! - a step of the handshake writes one message at most (`messages.rs` says how long), and
 //!   for datagrams it, or the last flight, into one datagram after the other;
 //! - the handshake over, only reading writes what it was not asked to: alerts, for a
@@ -61,14 +61,21 @@
 //! unless there is memory to make the output buffer whole before Mbed TLS sees it.
 //!
 //! Both: `mbedtls_ssl_free` wipes the length it would have allocated of whatever
-//! `in_buf` and `out_buf` point to. It must find its own buffers, or NULL.
+//! `in_buf` and `out_buf` point to. It must find its own buffers, or NULL. And a buffer that is
+//! given back is wiped: of what came it had the plaintext, of what is half sent perhaps.
+//!
+//! With debug assertions, [`Buffers::check`] looks at all this at every call-out and after
+//! every call.
 
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
 
 use super::super::error::check;
-use super::super::sys::{self, zeroize};
-use super::layout::{COUNTER, is_datagram, is_message_cut, reset_in_pointers, reset_out_pointers};
+use super::super::sys;
+use super::layout::{
+    COUNTER, HEADER, clear_out_pointers, expansion, is_datagram, is_message_cut, max_payload,
+    reset_in_pointers, reset_out_pointers,
+};
 use super::messages;
 use crate::error::{Error, Result};
 use crate::io::Interruption;
@@ -80,15 +87,22 @@ pub const ON_DEMAND: bool = cfg!(all(feature = "record-buffers", not(mbedtls_ssl
 
 /// The payload of an alert: level and description.
 pub(super) const ALERT: usize = 2;
-/// A record's header: type, version, length.
-pub(super) const HEADER: usize = 5;
 /// Room to round to the cipher's block.
 const BLOCK: usize = 16;
 /// What a record of a handshake has beside its content, whatever is being agreed on:
 /// the header, an IV, a MAC of SHA-384, padding; for datagrams a longer header, a
 /// Connection ID and what hides the length.
 const EXPANSION: usize = HEADER + 16 + 48 + BLOCK;
-const DATAGRAM_EXPANSION: usize = EXPANSION + COUNTER + 32 + BLOCK;
+const DATAGRAM_EXPANSION: usize = EXPANSION + COUNTER + CID_OUT + BLOCK;
+/// The longest Connection IDs of records that are written, and read.
+#[cfg(mbedtls_ssl_dtls_connection_id)]
+const CID_OUT: usize = sys::MBEDTLS_SSL_CID_OUT_LEN_MAX as usize;
+#[cfg(mbedtls_ssl_dtls_connection_id)]
+const CID_IN: usize = sys::MBEDTLS_SSL_CID_IN_LEN_MAX as usize;
+#[cfg(not(mbedtls_ssl_dtls_connection_id))]
+const CID_OUT: usize = 0;
+#[cfg(not(mbedtls_ssl_dtls_connection_id))]
+const CID_IN: usize = 0;
 /// The sizes of Mbed TLS's own buffers, and what a message may have in the second.
 pub(super) const WHOLE: usize = sys::MBEDTLS_SSL_IN_BUFFER_LEN as usize;
 pub(super) const WHOLE_OUT: usize = sys::MBEDTLS_SSL_OUT_BUFFER_LEN as usize;
@@ -98,7 +112,7 @@ const SCRATCH: usize = if WHOLE_OUT <= 4608 { WHOLE_OUT } else { 0 };
 /// frame's.
 pub(super) const DATAGRAM: u16 = 2048;
 /// What may be in front of a datagram's handshake message: header, Connection ID, IV.
-pub(super) const PREFIX: usize = 64;
+pub(super) const PREFIX: usize = HEADER + COUNTER + CID_IN + BLOCK;
 /// A buffer for a message of a handshake may be longer by this than the next one needs.
 const SPARE: usize = 64;
 
@@ -109,11 +123,19 @@ pub(super) enum Output {
     Whole,
     /// None.
     Parked,
-    /// Ours, for one record with a payload of this size.
-    Record(u16),
+    /// Ours, of this size, for one record with a payload of up to `payload`.
+    Own { size: u16, payload: u16 },
 }
 
 impl Output {
+    fn size(self) -> usize {
+        match self {
+            Self::Whole => WHOLE_OUT,
+            Self::Parked => 0,
+            Self::Own { size, .. } => size.into(),
+        }
+    }
+
     /// Makes room for a record with a payload of up to `payload` bytes; how many of them
     /// may be written. 0: there will be no record.
     ///
@@ -129,29 +151,32 @@ impl Output {
         ssl: *mut sys::mbedtls_ssl_context,
         payload: usize,
     ) -> Result<usize> {
+        // SAFETY: by this function's contract.
+        let half_sent = unsafe { (*ssl).out_left } != 0;
         match *self {
             Self::Whole => return Ok(payload),
             // Nothing is going to be written.
             Self::Parked if payload == 0 => return Ok(0),
-            Self::Parked => {}
-            // SAFETY: by this function's contract. Half sent: the same record again, or
-            // an alert behind it.
-            Self::Record(room) if usize::from(room) >= payload || unsafe { (*ssl).out_left } != 0 => {
+            // Half sent: the same record again, or an alert behind it.
+            Self::Own { payload: room, .. } if half_sent || usize::from(room) >= payload => {
                 return Ok(payload.min(room.into()));
             }
-            Self::Record(_) => {}
+            Self::Parked | Self::Own { .. } => {}
         }
-        // SAFETY: by this function's contract. None raises.
+        // SAFETY: by this function's contract.
         unsafe {
-            let size = |n| usize::try_from(n).map_err(|_| Error::NoMemory);
-            let payload = payload.min(size(sys::mbedtls_ssl_get_max_out_record_payload(ssl))?);
-            let expansion = size(sys::mbedtls_ssl_get_record_expansion(ssl))?;
-            self.replace(ssl, payload, payload.saturating_add(expansion).saturating_add(COUNTER + BLOCK))?;
+            let payload = payload.min(max_payload(ssl));
+            // An alert goes out whatever the path is said to take.
+            let room = payload.max(ALERT);
+            self.replace(ssl, room, COUNTER.saturating_add(expansion(ssl)).saturating_add(room))?;
+            debug_assert_eq!(usize::try_from(sys::mbedtls_ssl_get_record_expansion(ssl)), Ok(expansion(ssl)));
+            let most = sys::mbedtls_ssl_get_max_out_record_payload(ssl);
+            debug_assert_eq!(usize::try_from(most).unwrap_or(0), max_payload(ssl));
             Ok(payload)
         }
     }
 
-    /// Makes a buffer of `size`, for records with `payload` bytes.
+    /// Makes a buffer of `size`, for records with up to `payload` bytes.
     ///
     /// # Safety
     ///
@@ -162,7 +187,8 @@ impl Output {
         payload: usize,
         size: usize,
     ) -> Result<()> {
-        let room = u16::try_from(payload).map_err(|_| Error::NoMemory)?;
+        let own = |n| u16::try_from(n).map_err(|_| Error::NoMemory);
+        let made = Self::Own { size: own(size)?, payload: own(payload)? };
         // SAFETY: by this function's contract. The buffer is as large as this file's
         // header says; the pointers are derived from it before anything uses them. None
         // raises.
@@ -175,22 +201,22 @@ impl Output {
             (*ssl).out_buf = buffer.cast();
             reset_out_pointers(ssl);
         }
-        *self = Self::Record(room);
+        *self = made;
         Ok(())
     }
 
-    /// Frees the buffer, whatever is in it.
+    /// Wipes and frees the buffer, whatever is in it.
     ///
     /// # Safety
     ///
     /// `ssl` is the connection beside this.
     unsafe fn park(&mut self, ssl: *mut sys::mbedtls_ssl_context) {
-        // SAFETY: the buffer came from the same allocator, Mbed TLS's own included; no
-        // pointer into it is used before `replace` has set them all. A record in it is
-        // encrypted, or public: there is nothing to wipe. None raises.
+        // SAFETY: the buffer came from the same allocator, Mbed TLS's own included, and is as
+        // long as this says; no pointer into it is used before `replace` has set them all. None
+        // raises.
         unsafe {
-            mpglue_free((*ssl).out_buf.cast());
-            (*ssl).out_buf = core::ptr::null_mut();
+            wipe_and_free((*ssl).out_buf, self.size());
+            clear_out_pointers(&mut *ssl);
         }
         *self = Self::Parked;
     }
@@ -219,10 +245,27 @@ impl Output {
         };
         match *self {
             Self::Whole => Ok(()),
-            Self::Record(has) if (room..=room.saturating_add(SPARE)).contains(&has.into()) => Ok(()),
+            Self::Own { payload, .. } if (room..=room.saturating_add(SPARE)).contains(&payload.into()) => {
+                Ok(())
+            }
             // What does not fit into its own buffer Mbed TLS refuses.
             // SAFETY: by this function's contract.
             _ => unsafe { self.replace(ssl, room.min(WHOLE_OUT), size.min(WHOLE_OUT)) },
+        }
+    }
+}
+
+/// Gives a record's buffer back, with nothing in it.
+///
+/// # Safety
+///
+/// It is NULL, or of this size and from this allocator, and not used again.
+unsafe fn wipe_and_free(buffer: *mut u8, size: usize) {
+    // SAFETY: by this function's contract. None raises.
+    unsafe {
+        if !buffer.is_null() {
+            sys::mbedtls_platform_zeroize(buffer.cast(), size);
+            mpglue_free(buffer.cast());
         }
     }
 }
@@ -301,7 +344,7 @@ impl Input {
 
     pub(super) fn size(&self) -> usize {
         match self.buffer {
-            Buffer::Whole => usize::MAX,
+            Buffer::Whole => WHOLE,
             Buffer::Stub => COUNTER + HEADER,
             Buffer::Own(size) => size.into(),
         }
@@ -321,7 +364,7 @@ impl Input {
         unsafe {
             let stub = self.stub.get().cast::<u8>();
             core::ptr::copy_nonoverlapping((*ssl).in_buf, stub, COUNTER);
-            mpglue_free((*ssl).in_buf.cast());
+            wipe_and_free((*ssl).in_buf, self.size());
             (*ssl).in_buf = stub;
             (*ssl).in_msglen = 0;
             (*ssl).in_hslen = 0;
@@ -375,7 +418,7 @@ impl Input {
             }
             core::ptr::copy_nonoverlapping((*ssl).in_buf, buffer, kept.min(size));
             if self.buffer != Buffer::Stub {
-                mpglue_free((*ssl).in_buf.cast());
+                wipe_and_free((*ssl).in_buf, self.size());
             }
             (*ssl).in_buf = buffer;
         }
@@ -543,7 +586,7 @@ impl Buffers {
             if ON_DEMAND {
                 (*ctx).in_buf = self.input.stub.get().cast();
                 self.input.buffer = Buffer::Stub;
-                self.output = Output::Parked;
+                self.output.park(ctx);
             } else {
                 (*ctx).in_buf = mpglue_calloc(1, WHOLE).cast();
                 (*ctx).out_buf = mpglue_calloc(1, WHOLE_OUT).cast();
@@ -630,8 +673,7 @@ impl Buffers {
                 self.output.park(ctx);
             }
             if let Buffer::Own(size) = self.input.buffer {
-                zeroize(core::slice::from_raw_parts_mut((*ctx).in_buf, size.into()));
-                mpglue_free((*ctx).in_buf.cast());
+                wipe_and_free((*ctx).in_buf, size.into());
             }
             if self.input.buffer != Buffer::Whole {
                 (*ctx).in_buf = core::ptr::null_mut();

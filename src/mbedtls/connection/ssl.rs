@@ -14,6 +14,7 @@ use super::super::{crt, sys};
 use super::call::{Call, Outcome, Received, recv, send, verify};
 #[cfg(exported_keys)]
 use super::exported_keys::Keys;
+use super::layout::max_payload;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk;
 use super::records::{ALERT, Buffers, ON_DEMAND};
@@ -403,6 +404,18 @@ impl Ssl {
         unsafe { self.buffers.resume(self.ctx.get(), counter) }
     }
 
+    /// How long datagrams are, where the transport cannot tell.
+    #[cfg(all(hibernation, mbedtls_ssl_proto_dtls))]
+    pub(super) fn expected_datagram(&self) -> u16 {
+        self.buffers.input.expected
+    }
+
+    /// Takes over what [`Self::expected_datagram`] gave.
+    #[cfg(all(hibernation, mbedtls_ssl_proto_dtls))]
+    pub(super) fn expect_datagram(&mut self, len: u16) {
+        self.buffers.input.expected = len;
+    }
+
     /// Whether a record's header has come for which there was no memory.
     #[cfg(hibernation)]
     pub(super) fn is_header_held(&self) -> bool {
@@ -488,9 +501,8 @@ impl Ssl {
     /// The most bytes one record may carry.
     #[must_use]
     pub fn max_out_payload(&self) -> usize {
-        // SAFETY: reads the connection; does not raise.
-        let max = unsafe { sys::mbedtls_ssl_get_max_out_record_payload(self.ctx.get()) };
-        usize::try_from(max).unwrap_or(0)
+        // SAFETY: the connection is set up.
+        unsafe { max_payload(self.ctx.get()) }
     }
 
     /// What was wrong with the peer's certificate (`MBEDTLS_X509_BADCERT_*`).

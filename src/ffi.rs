@@ -12,7 +12,7 @@ use crate::dtls::{self, Stranger};
 use crate::error::{Error, Invalid, Result};
 use crate::io::{Clock, Interruption, PskStore, Signer, Transport, Verifier};
 use crate::mbedtls::{self, Endpoint};
-use crate::mem::Box;
+use crate::mem::{Box, slice, slice_mut};
 use crate::micropython_sys as sys;
 use crate::micropython_sys::{
     mpssl_bytes_t, mpssl_dtls_t, mpssl_memory_t, mpssl_options_t, mpssl_status_t, ticks_ms,
@@ -95,7 +95,7 @@ unsafe fn bytes<'a>(bytes: mpssl_bytes_t, nul: bool) -> Option<&'a [u8]> {
 /// do; where there are none, it may be NULL.
 unsafe fn each<'a>(all: *const mpssl_bytes_t, n: usize) -> impl Iterator<Item = &'a [u8]> {
     // SAFETY: by this function's contract.
-    let all: &'a [mpssl_bytes_t] = if n == 0 { &[] } else { unsafe { core::slice::from_raw_parts(all, n) } };
+    let all: &'a [mpssl_bytes_t] = unsafe { slice(all, n) };
     // SAFETY: by this function's contract.
     all.iter().map(|one| unsafe { bytes(*one, false) }.unwrap_or_default())
 }
@@ -108,11 +108,11 @@ fn c_str(text: Option<&'static CStr>) -> *const c_char {
 ///
 /// # Safety
 ///
-/// `text` is valid for `size` bytes.
+/// `text` is valid for `size` bytes; NULL where that is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_status_text(status: mpssl_status_t, text: *mut u8, size: usize) -> usize {
     // SAFETY: by this function's contract.
-    let text = unsafe { core::slice::from_raw_parts_mut(text, size) };
+    let text = unsafe { slice_mut(text, size) };
     text.fill(0);
     error(status).map_or(0, |error| error.text(text))
 }
@@ -554,7 +554,7 @@ pub extern "C" fn mpssl_socket_handshake(socket: &mut Socket, owner: *mut c_void
 ///
 /// # Safety
 ///
-/// `buf` is valid for `len` initialised bytes, `done` for a write.
+/// `buf` is valid for `len` initialised bytes, or NULL where that is 0; `done` for a write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_socket_read(
     socket: &mut Socket,
@@ -564,17 +564,14 @@ pub unsafe extern "C" fn mpssl_socket_read(
     done: *mut usize,
 ) -> mpssl_status_t {
     // SAFETY: by this function's contract.
-    unsafe {
-        let buf = core::slice::from_raw_parts_mut(buf, len);
-        output(socket.read(&mut Owner(owner), buf), done)
-    }
+    unsafe { output(socket.read(&mut Owner(owner), slice_mut(buf, len)), done) }
 }
 
 /// See `mpssl.h`.
 ///
 /// # Safety
 ///
-/// `buf` is valid for `len` bytes, `done` for a write.
+/// `buf` is valid for `len` bytes, or NULL where that is 0; `done` for a write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_socket_write(
     socket: &mut Socket,
@@ -584,10 +581,7 @@ pub unsafe extern "C" fn mpssl_socket_write(
     done: *mut usize,
 ) -> mpssl_status_t {
     // SAFETY: by this function's contract.
-    unsafe {
-        let buf = core::slice::from_raw_parts(buf, len);
-        output(socket.write(&mut Owner(owner), buf), done)
-    }
+    unsafe { output(socket.write(&mut Owner(owner), slice(buf, len)), done) }
 }
 
 /// See `mpssl.h`.
@@ -760,7 +754,7 @@ pub unsafe extern "C" fn mpssl_certificate_describe(
 ) -> mpssl_status_t {
     // SAFETY: by this function's contract.
     unsafe {
-        let tokens = if size == 0 { &mut [] } else { core::slice::from_raw_parts_mut(tokens, size) };
+        let tokens = slice_mut(tokens, size);
         output(certificate::describe(bytes(der, false).unwrap_or_default(), tokens), len)
     }
 }

@@ -141,6 +141,30 @@ impl<T: Copy> Drop for Array<T> {
     }
 }
 
+/// A slice of what C points to, where NULL is allowed if there is nothing there: a slice of Rust's
+/// is never made of NULL, however long.
+///
+/// # Safety
+///
+/// If `len` is not 0, `first` starts as many initialised values, which live, and are not changed
+/// by anybody, as long as `'a`.
+#[must_use]
+pub unsafe fn slice<'a, T>(first: *const T, len: usize) -> &'a [T] {
+    // SAFETY: by this function's contract.
+    if len == 0 { &[] } else { unsafe { core::slice::from_raw_parts(first, len) } }
+}
+
+/// As [`slice`], to be written to.
+///
+/// # Safety
+///
+/// As [`slice`]; nobody else looks at them meanwhile.
+#[must_use]
+pub unsafe fn slice_mut<'a, T>(first: *mut T, len: usize) -> &'a mut [T] {
+    // SAFETY: by this function's contract.
+    if len == 0 { &mut [] } else { unsafe { core::slice::from_raw_parts_mut(first, len) } }
+}
+
 struct Counted<T> {
     owners: Cell<usize>,
     value: T,

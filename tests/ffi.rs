@@ -251,3 +251,41 @@ fn nothing_to_free() {
         mpssl_socket_free(null_mut());
     }
 }
+
+/// What C has where there is nothing to read or write. Rust makes no slice of it: with debug
+/// assertions it would stop here.
+#[test]
+fn where_there_is_nothing_may_be_null() {
+    let _balance = Balance::start();
+    let (_, client_port, server_port) = Link::new(false);
+    let (mut client, mut server) = (side(0, 2, client_port, false), side(1, 0, server_port, false));
+    let null = |side: &mut Side| {
+        let (owner, mut done) = (side.owner(), 7);
+        // SAFETY: `done` is valid for a write; at NULL there is nothing.
+        unsafe {
+            let read = mpssl_socket_read(side.socket(), owner, null_mut(), 0, &raw mut done);
+            assert_eq!((read.kind, done), (OK, 0));
+            let written = mpssl_socket_write(side.socket(), owner, null_mut(), 0, &raw mut done);
+            assert_eq!(mpssl_status_text(written, null_mut(), 0), 0);
+            (written.kind, done)
+        }
+    };
+    // It may have to handshake first, all the same.
+    assert_eq!((null(&mut client), null(&mut server)), ((WANT_READ, 0), (WANT_READ, 0)));
+    for _ in 0..3 {
+        assert!([OK, WANT_READ].contains(&server.handshake().0));
+        assert!([OK, WANT_READ].contains(&client.handshake().0));
+    }
+    assert_eq!((null(&mut client), null(&mut server)), ((OK, 0), (OK, 0)));
+    let mut len = 0;
+    // SAFETY: as above.
+    unsafe {
+        for side in [&mut client, &mut server] {
+            let none = bytes!(mpssl_socket_own_cid(side.socket()), None);
+            assert_eq!(mpssl_context_set_groups(&mut *side.context, std::ptr::null(), 0).kind, VALUE);
+            assert_ne!(mpssl_certificate_describe(none, null_mut(), 0, &raw mut len).kind, OK);
+            assert_eq!(mpssl_dtls_connection_id(none, 0).len, 0);
+            assert_eq!(mpssl_dtls_stranger(&*side.context, none, none, null_mut()), 0);
+        }
+    }
+}

@@ -9,7 +9,7 @@ use super::error::check;
 use super::rng::Rng;
 use super::sys;
 use crate::error::Result;
-use crate::mem::Shared;
+use crate::mem::{Shared, slice};
 use crate::micropython_sys::{atomically, ticks_ms};
 use crate::wire::COOKIE_LEN;
 
@@ -167,7 +167,7 @@ pub(super) unsafe extern "C" fn write(
     // SAFETY: ctx is the Cookies that the configuration keeps; Mbed TLS gives the
     // client's id and a place for the cookie that reaches to `end`.
     unsafe {
-        let (cookies, id) = (&*ctx.cast::<Cookies>(), core::slice::from_raw_parts(id, id_len));
+        let (cookies, id) = (&*ctx.cast::<Cookies>(), slice(id, id_len));
         let room = end.offset_from_unsigned(*to);
         match cookies.write(id) {
             Ok(cookie) if cookie.len() <= room => {
@@ -189,12 +189,7 @@ pub(super) unsafe extern "C" fn check_cookie(
     id_len: usize,
 ) -> c_int {
     // SAFETY: as in `write`; the cookie is valid for its length, and not NULL.
-    let (cookies, cookie, id) = unsafe {
-        (
-            &*ctx.cast::<Cookies>(),
-            core::slice::from_raw_parts(cookie, cookie_len),
-            core::slice::from_raw_parts(id, id_len),
-        )
-    };
+    let (cookies, cookie, id) =
+        unsafe { (&*ctx.cast::<Cookies>(), slice(cookie, cookie_len), slice(id, id_len)) };
     if cookies.check(cookie, id) { 0 } else { -1 }
 }

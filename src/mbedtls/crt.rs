@@ -5,6 +5,7 @@ use core::cell::UnsafeCell;
 
 use super::sys;
 use crate::error::{Error, Invalid, Result};
+use crate::mem::slice;
 
 /// Certificates, linked; the first may be empty (no certificate yet).
 pub struct Chain(UnsafeCell<sys::mbedtls_x509_crt>);
@@ -122,11 +123,8 @@ impl Chain {
 ///
 /// `cert` is initialised: its `raw` is valid, or NULL.
 pub(super) unsafe fn der(cert: &sys::mbedtls_x509_crt) -> &[u8] {
-    if cert.raw.p.is_null() {
-        return &[];
-    }
-    // SAFETY: by this function's contract.
-    unsafe { core::slice::from_raw_parts(cert.raw.p, cert.raw.len) }
+    // SAFETY: by this function's contract; of no length if it is NULL.
+    unsafe { slice(cert.raw.p, cert.raw.len) }
 }
 
 impl Drop for Chain {

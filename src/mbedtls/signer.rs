@@ -14,7 +14,7 @@ use super::pk::PrivateKey;
 use super::rng::{self, Rng};
 use super::sys;
 use crate::io::{self, Interruption};
-use crate::mem::{Box, Shared};
+use crate::mem::{Box, Shared, slice, slice_mut};
 
 /// The largest private scalar: secp521r1's.
 const SCALAR_MAX: usize = 66;
@@ -103,8 +103,8 @@ unsafe extern "C" fn sign(
         let mut ret = sys::mbedtls_mpi_write_binary(d, scalar.as_mut_ptr(), len);
         let made = match (signer.host.get(), scalar.get(..len)) {
             (Some(mut host), Some(key)) if ret == 0 => {
-                let hash = core::slice::from_raw_parts(hash, hash_len);
-                host.as_mut().sign(key, hash, core::slice::from_raw_parts_mut(sig, sig_size))
+                let hash = slice(hash, hash_len);
+                host.as_mut().sign(key, hash, slice_mut(sig, sig_size))
             }
             _ => Ok(None),
         };

@@ -20,7 +20,7 @@ use super::super::psk::{IDENTITY_MAX, KEY_MAX};
 use super::super::sys::{self, zeroize};
 use super::call::{Call, mbedtls_ssl_flush_output};
 use crate::io::Interruption;
-use crate::mem::Array;
+use crate::mem::{Array, slice};
 use crate::micropython_sys::MPSSL_EIO;
 
 const SERVER_KEY_EXCHANGE: u8 = sys::MBEDTLS_SSL_HS_SERVER_KEY_EXCHANGE as u8;
@@ -183,7 +183,7 @@ unsafe fn keep_hint(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         if !is_psk(key_exchange(ctx)) {
             return 0;
         }
-        (core::slice::from_raw_parts((*ctx).in_msg, (*ctx).in_hslen), header_len(ctx))
+        (slice((*ctx).in_msg, (*ctx).in_hslen), header_len(ctx))
     };
     let hint = match (message.first(), message.get(header..)) {
         (Some(&SERVER_KEY_EXCHANGE), Some([high, low, rest @ ..])) => {
@@ -318,8 +318,7 @@ pub(in super::super) unsafe extern "C" fn look_up(
 ) -> c_int {
     // SAFETY: the handshake that is under way has installed the call; the identity is
     // in Mbed TLS's input buffer.
-    let (call, identity) =
-        unsafe { (&mut *(*ctx).p_bio.cast::<Call<'_>>(), core::slice::from_raw_parts(identity, len)) };
+    let (call, identity) = unsafe { (&mut *(*ctx).p_bio.cast::<Call<'_>>(), slice(identity, len)) };
     let (mut random, mut key) = ([0; RANDOM_KEY], [0; KEY_MAX]);
     let ret = match find(call, identity, &mut random, &mut key) {
         Ok(len) => {

@@ -8,6 +8,7 @@ use core::ffi::c_int;
 use super::super::sys::{self, zeroize};
 use super::aes::key_schedule;
 use crate::aes_gcm::{self, Nonce, Tag};
+use crate::mem::slice;
 
 unsafe extern "C" {
     fn __real_mbedtls_gcm_crypt_and_tag(
@@ -62,16 +63,6 @@ unsafe fn key<'a>(ctx: *const sys::mbedtls_gcm_context) -> Option<&'a [u8]> {
     }
 }
 
-/// `len` bytes at `data`, which may be NULL if they are none.
-///
-/// # Safety
-///
-/// They are valid for as long as the slice is used.
-unsafe fn bytes<'a>(data: *const u8, len: usize) -> &'a [u8] {
-    // SAFETY: by this function's contract.
-    if len == 0 { &[] } else { unsafe { core::slice::from_raw_parts(data, len) } }
-}
-
 /// `len` bytes at `output`, with what is at `input`, which may be the same place.
 ///
 /// # Safety
@@ -114,7 +105,7 @@ pub unsafe extern "C" fn __wrap_mbedtls_gcm_crypt_and_tag(
     unsafe {
         if let Some(key) = ours.then(|| key(ctx)).flatten() {
             let data = copied(input, output, length);
-            if let Some(made) = aes_gcm::encrypt(key, &*iv.cast(), bytes(add, add_len), data) {
+            if let Some(made) = aes_gcm::encrypt(key, &*iv.cast(), slice(add, add_len), data) {
                 *tag.cast() = made;
                 return 0;
             }
@@ -150,7 +141,7 @@ pub unsafe extern "C" fn __wrap_mbedtls_gcm_auth_decrypt(
     unsafe {
         if let Some(key) = ours.then(|| key(ctx)).flatten() {
             let data = copied(input, output, length);
-            return match aes_gcm::decrypt(key, &*iv.cast(), bytes(add, add_len), data, &*tag.cast()) {
+            return match aes_gcm::decrypt(key, &*iv.cast(), slice(add, add_len), data, &*tag.cast()) {
                 Some(true) => 0,
                 Some(false) => {
                     zeroize(data);

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One call on a connection: what it may call out to, and Mbed TLS's way back to that.
+//!
+//! What is called out to may call out again: room is made for an answer, and what was half sent
+//! is sent first. So nothing here holds a `&mut` of the call or of the buffers, which another
+//! way to the same place would make undefined by Rust's rules. There are shared references, and
+//! cells; of the host, which calls nothing on this connection, a `&mut` for each time that it
+//! is called.
 
+use core::cell::{Cell, UnsafeCell};
 use core::ffi::{c_int, c_void};
 
 use super::super::crt;
@@ -8,7 +15,7 @@ use super::super::sys;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::{config::Config, psk::Seen};
 use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, take_bad_records};
-use super::records::{ALERT, Buffer, DATAGRAM, Input, Output, PREFIX, WHOLE, WHOLE_OUT, announced, early};
+use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, WHOLE_OUT, announced, early};
 use crate::io::{Host, Interruption, Signer};
 use crate::wire;
 
@@ -33,23 +40,23 @@ type UpdateChecksum = Option<unsafe extern "C" fn(*mut sys::mbedtls_ssl_context,
 /// What one call on a connection may call out to, and what came of it. It lives
 /// for that call, on the stack.
 pub struct Call<'host> {
-    pub(super) host: &'host mut dyn Host,
-    pub(super) datagram: bool,
+    host: UnsafeCell<&'host mut dyn Host>,
+    datagram: bool,
     /// The connection; its fields are touched only while Mbed TLS calls out.
-    pub(super) ssl: *mut sys::mbedtls_ssl_context,
-    pub(super) input: *mut Input,
-    pub(super) output: *mut Output,
-    pub(super) received: Received,
+    ssl: *mut sys::mbedtls_ssl_context,
+    /// Beside the connection.
+    buffers: *const Buffers,
+    pub(super) received: Cell<Received>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) config: *const Config,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) psk: *mut Seen,
     /// The handshake's own function while it is replaced.
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    pub(super) update_checksum: UpdateChecksum,
+    pub(super) update_checksum: Cell<UpdateChecksum>,
     /// The transport raised: it is not asked again in this call.
-    pub(super) transport_raised: bool,
-    pub(super) outcome: Outcome,
+    transport_raised: Cell<bool>,
+    pub(super) outcome: Cell<Outcome>,
 }
 
 /// What a call came to.
@@ -67,6 +74,11 @@ pub struct Outcome {
     pub refused: bool,
 }
 
+impl Outcome {
+    pub(super) const NOTHING: Self =
+        Self { ret: 0, interruption: None, verdict: 0, end_of_stream: false, refused: false };
+}
+
 impl Signer for Call<'_> {
     fn sign(
         &mut self,
@@ -74,7 +86,7 @@ impl Signer for Call<'_> {
         hash: &[u8],
         signature: &mut [u8],
     ) -> core::result::Result<Option<usize>, Interruption> {
-        let result = self.host.sign(key, hash, signature);
+        let result = self.host(|host| host.sign(key, hash, signature));
         if let Err(why) = result {
             self.interrupted(why);
         }
@@ -82,12 +94,67 @@ impl Signer for Call<'_> {
     }
 }
 
+impl<'host> Call<'host> {
+    /// A call on the connection at `ssl`, which has these buffers; nothing has come of it yet.
+    pub(super) fn new(
+        host: &'host mut dyn Host,
+        ssl: *mut sys::mbedtls_ssl_context,
+        buffers: *const Buffers,
+        datagrams: Option<Received>,
+        #[cfg(mbedtls_ssl_handshake_with_psk_enabled)] (config, psk): (*const Config, *mut Seen),
+    ) -> Self {
+        Self {
+            host: UnsafeCell::new(host),
+            datagram: datagrams.is_some(),
+            ssl,
+            buffers,
+            received: Cell::new(datagrams.unwrap_or_default()),
+            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+            config,
+            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+            psk,
+            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+            update_checksum: Cell::new(None),
+            transport_raised: Cell::new(false),
+            outcome: Cell::new(Outcome::NOTHING),
+        }
+    }
+}
+
 impl Call<'_> {
-    fn transported(&mut self, result: core::result::Result<usize, Interruption>, want: c_int) -> c_int {
+    /// Calls the host out.
+    pub(super) fn host<T>(&self, run: impl FnOnce(&mut dyn Host) -> T) -> T {
+        // SAFETY: the connection is beside its buffers. The host is this call's alone, and calls
+        // nothing on the connection: C has claimed that, and lets nobody in meanwhile.
+        unsafe {
+            self.buffers().check(self.ssl);
+            run(&mut **self.host.get())
+        }
+    }
+
+    /// The time, which is asked for in the middle of anything.
+    pub(super) fn ticks_ms(&self) -> u32 {
+        // SAFETY: as above.
+        unsafe { (**self.host.get()).ticks_ms() }
+    }
+
+    fn buffers(&self) -> &Buffers {
+        // SAFETY: beside the connection, of which this is the call; changed by way of shared
+        // references only.
+        unsafe { &*self.buffers }
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Outcome)) {
+        let mut outcome = self.outcome.get();
+        change(&mut outcome);
+        self.outcome.set(outcome);
+    }
+
+    fn transported(&self, result: core::result::Result<usize, Interruption>, want: c_int) -> c_int {
         match result {
             Ok(n) => c_int::try_from(n).unwrap_or(c_int::MAX),
             Err(why) => {
-                self.transport_raised = why == Interruption::Raised;
+                self.transport_raised.set(why == Interruption::Raised);
                 self.interrupted(why);
                 // Whatever stopped the transport, the connection is not to
                 // blame: it goes on where it stopped when called again.
@@ -106,7 +173,7 @@ impl Call<'_> {
     ///   has a good cookie, so a connection that is open would begin anew.
     ///
     /// `None`: it gets nothing of this one.
-    fn recv_datagram(&mut self) -> core::result::Result<Option<usize>, Interruption> {
+    fn recv_datagram(&self) -> core::result::Result<Option<usize>, Interruption> {
         self.count_bad_records();
         // SAFETY: reads fields of the connection whose call is under way.
         let (server, state, cid) = unsafe {
@@ -133,19 +200,18 @@ impl Call<'_> {
             if hello.is_none() {
                 return Ok(None);
             }
-            self.received.hello = hello;
+            self.received.set(Received { hello, ..self.received.get() });
         } else if server && over && hello.is_some() {
-            if hello == self.received.hello {
+            if hello == self.received.get().hello {
                 return Ok(None);
             }
-            self.received.new_hello = hello;
+            self.received.set(Received { new_hello: hello, ..self.received.get() });
         }
         if records.len == 0 {
             return Ok(None);
         }
         let anew = server && records.may_begin_anew;
-        // SAFETY: the connection's, whose call is under way; nobody else uses it until then.
-        unsafe { (*self.input).hello = anew };
+        self.buffers().input.hello.set(anew);
         if over && anew {
             // Nobody's, or one that is sent again.
             return Ok(self.prepare_answer(true).then_some(records.len));
@@ -157,21 +223,23 @@ impl Call<'_> {
     }
 
     /// Takes over the count of bad records, which Mbed TLS is not to see.
-    pub(super) fn count_bad_records(&mut self) {
+    pub(super) fn count_bad_records(&self) {
         if self.datagram {
             // SAFETY: Mbed TLS is calling out, or not running.
             let count = unsafe { take_bad_records(&mut *self.ssl) };
-            self.received.bad_records = self.received.bad_records.saturating_add(count);
+            let received = self.received.get();
+            let bad_records = received.bad_records.saturating_add(count);
+            self.received.set(Received { bad_records, ..received });
         }
     }
 
     /// Keeps the first exception, and want of memory until there is one: an alert that
     /// does not get out is a consequence. Anything else is overtaken by what comes later.
-    pub(super) fn interrupted(&mut self, why: Interruption) {
-        match (self.outcome.interruption, why) {
+    pub(super) fn interrupted(&self, why: Interruption) {
+        match (self.outcome.get().interruption, why) {
             (Some(Interruption::Raised), _) => {}
             (Some(Interruption::NoMemory), why) if why != Interruption::Raised => {}
-            _ => self.outcome.interruption = Some(why),
+            _ => self.note(|outcome| outcome.interruption = Some(why)),
         }
     }
 }
@@ -180,8 +248,8 @@ impl Call<'_> {
 /// → `mbedtls_ssl_fetch_input`.
 pub(super) unsafe extern "C" fn recv(ctx: *mut c_void, _buf: *mut u8, len: usize) -> c_int {
     // SAFETY: ctx is the Call that `Ssl::call` installed for as long as it runs.
-    let call = unsafe { &mut *ctx.cast::<Call<'_>>() };
-    if call.transport_raised {
+    let call = unsafe { &*ctx.cast::<Call<'_>>() };
+    if call.transport_raised.get() {
         return sys::MBEDTLS_ERR_SSL_WANT_READ;
     }
     // Where the bytes go need not be `_buf` any more.
@@ -190,7 +258,7 @@ pub(super) unsafe extern "C" fn recv(ctx: *mut c_void, _buf: *mut u8, len: usize
             Ok(Some(n)) => Ok(n),
             Ok(None) => {
                 // The caller calls again: Mbed TLS looks at the timer then.
-                call.outcome.interruption = None;
+                call.note(|outcome| outcome.interruption = None);
                 return sys::MBEDTLS_ERR_SSL_WANT_READ;
             }
             Err(why) => Err(why),
@@ -205,7 +273,7 @@ pub(super) unsafe extern "C" fn recv(ctx: *mut c_void, _buf: *mut u8, len: usize
     };
     let result = match result {
         Ok(0) => {
-            call.outcome.end_of_stream = true;
+            call.note(|outcome| outcome.end_of_stream = true);
             Ok(0)
         }
         result => result,
@@ -216,13 +284,13 @@ pub(super) unsafe extern "C" fn recv(ctx: *mut c_void, _buf: *mut u8, len: usize
 /// This is called from: the same → `mbedtls_ssl_flush_output`.
 pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usize) -> c_int {
     // SAFETY: as in `recv`.
-    let call = unsafe { &mut *ctx.cast::<Call<'_>>() };
-    if call.transport_raised {
+    let call = unsafe { &*ctx.cast::<Call<'_>>() };
+    if call.transport_raised.get() {
         return sys::MBEDTLS_ERR_SSL_WANT_WRITE;
     }
     // SAFETY: Mbed TLS gives its own output buffer, initialised, `len` bytes long.
     let buf = unsafe { core::slice::from_raw_parts(buf, len) };
-    let result = match call.host.send(buf) {
+    let result = match call.host(|host| host.send(buf)) {
         // Mbed TLS would take nothing written for everything written.
         Ok(0) => Err(Interruption::WouldBlock),
         result => result,
@@ -239,12 +307,12 @@ pub(super) unsafe extern "C" fn verify(
     _flags: *mut u32,
 ) -> c_int {
     // SAFETY: as in `recv`.
-    let call = unsafe { &mut *ctx.cast::<Call<'_>>() };
+    let call = unsafe { &*ctx.cast::<Call<'_>>() };
     // SAFETY: Mbed TLS gives a parsed certificate that lives longer than this call.
     let der = unsafe { crt::der(&*cert) };
-    match call.host.verify(der, depth) {
+    match call.host(|host| host.verify(der, depth)) {
         Ok(0) => return 0,
-        Ok(verdict) => call.outcome.verdict = verdict,
+        Ok(verdict) => call.note(|outcome| outcome.verdict = verdict),
         Err(why) => call.interrupted(why),
     }
     sys::MBEDTLS_ERR_X509_FATAL_ERROR
@@ -253,13 +321,12 @@ pub(super) unsafe extern "C" fn verify(
 impl Call<'_> {
     /// Sends the rest of the message before, and makes room for what the next step of the
     /// handshake may write. 0, or what the handshake is to answer.
-    pub(super) fn begin_step(&mut self) -> c_int {
-        // SAFETY: the connection is in the handshake whose call this is; the output is
-        // beside it, and nobody else uses it until then. When all is sent, nothing in its
-        // buffer is needed.
+    pub(super) fn begin_step(&self) -> c_int {
+        // SAFETY: the connection is in the handshake whose call this is, and beside its output.
+        // When all is sent, nothing in its buffer is needed.
         let room = unsafe {
             match mbedtls_ssl_flush_output(self.ssl) {
-                0 => (*self.output).fit(self.ssl),
+                0 => self.buffers().output.fit(self.ssl),
                 ret => return ret,
             }
         };
@@ -273,7 +340,7 @@ impl Call<'_> {
     /// Makes room for what a datagram's side may have to write when it reads, other than in
     /// answer to what comes then; what is half sent is sent first. 0, or what the read is
     /// to answer.
-    pub(super) fn begin_read(&mut self) -> c_int {
+    pub(super) fn begin_read(&self) -> c_int {
         if !self.datagram {
             return 0;
         }
@@ -282,7 +349,7 @@ impl Call<'_> {
             let over = (*self.ssl).state >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
             let unread = sys::mbedtls_ssl_get_bytes_avail(self.ssl) > 0;
             let rest = over && !unread && sys::mbedtls_ssl_check_pending(self.ssl) != 0;
-            (!(*self.ssl).handshake.is_null(), rest && (*self.input).hello)
+            (!(*self.ssl).handshake.is_null(), rest && self.buffers().input.hello.get())
         };
         // It may be the last flight that has to be sent again.
         let ret = if last_flight { self.begin_step() } else { 0 };
@@ -295,18 +362,16 @@ impl Call<'_> {
     }
 
     /// The datagram that has come and has waited for memory.
-    fn waiting_datagram<'a>(&mut self) -> Option<&'a mut [u8]> {
-        // SAFETY: the connection's, whose call is under way; nobody else uses it until then.
-        let waiting = unsafe { core::mem::take(&mut (*self.input).waiting) };
+    fn waiting_datagram<'a>(&self) -> Option<&'a [u8]> {
+        let waiting = self.buffers().input.waiting.take();
         // SAFETY: it is at the beginning of the buffer, and Mbed TLS does not know of it.
-        (waiting != 0).then(|| unsafe { core::slice::from_raw_parts_mut((*self.ssl).in_hdr, waiting.into()) })
+        (waiting != 0).then(|| unsafe { core::slice::from_raw_parts((*self.ssl).in_hdr, waiting.into()) })
     }
 
     /// Reads the next datagram. `over`: the handshake is.
-    fn read_datagram<'a>(&mut self, over: bool) -> core::result::Result<&'a mut [u8], Interruption> {
-        // SAFETY: the connection's, whose call is under way; nobody else uses it until then.
-        let input = unsafe { &mut *self.input };
-        let told = self.host.datagram_len();
+    fn read_datagram<'a>(&self, over: bool) -> core::result::Result<&'a [u8], Interruption> {
+        let input = &self.buffers().input;
+        let told = self.host(|host| host.datagram_len());
         // What came early is put where messages are, behind a header, a Connection ID, an IV.
         // SAFETY: reads the connection whose call is under way.
         let (early, behind) = if over { (0, 0) } else { (unsafe { early(self.ssl) }, PREFIX) };
@@ -316,7 +381,7 @@ impl Call<'_> {
         unsafe {
             let expected = match told {
                 None if !over => WHOLE,
-                None | Some(0) => input.expected.into(),
+                None | Some(0) => input.expected.get().into(),
                 Some(len) => len,
             };
             let made = input.hold(self.ssl, size(expected), over);
@@ -328,41 +393,40 @@ impl Call<'_> {
             // The buffer begins at `in_hdr`, and nobody else looks at it before the datagram
             // has come.
             let buf = core::slice::from_raw_parts_mut((*self.ssl).in_hdr, input.size());
-            let n = self.host.recv(buf)?;
+            let room = buf.len();
+            let n = self.host(|host| host.recv(buf))?;
             if matches!(told, None | Some(0)) {
                 // One that fills the buffer may have lost its end.
-                let len = if n >= buf.len() { WHOLE } else { n };
-                input.expected = input.expected.max(u16::try_from(len).unwrap_or(u16::MAX));
-                if !over && input.buffer != Buffer::Whole && size(n) < input.size() {
+                let len = u16::try_from(if n >= room { WHOLE } else { n }).unwrap_or(u16::MAX);
+                input.expected.set(input.expected.get().max(len));
+                if !over && !input.is_whole() && size(n) < input.size() {
                     // Without memory it stays as large as it is.
                     let _ = input.replace(self.ssl, size(n), n);
                 }
             }
-            Ok(core::slice::from_raw_parts_mut((*self.ssl).in_hdr, n))
+            Ok(core::slice::from_raw_parts((*self.ssl).in_hdr, n))
         }
     }
 
     /// Makes room for what Mbed TLS may answer to the datagram of `n` bytes that came when
     /// the handshake was over; otherwise it waits.
-    fn answer_datagram(&mut self, n: usize) -> core::result::Result<(), Interruption> {
+    fn answer_datagram(&self, n: usize) -> core::result::Result<(), Interruption> {
         if self.prepare_answer(false) {
             return Ok(());
         }
-        // SAFETY: as in `read_datagram`.
-        unsafe { (*self.input).waiting = u16::try_from(n).unwrap_or(0) };
+        self.buffers().input.waiting.set(u16::try_from(n).unwrap_or(0));
         Err(Interruption::NoMemory)
     }
 
     /// Makes room for what Mbed TLS may answer to a datagram when the handshake is over;
     /// whether there was memory for it. `anew`: it may begin the handshake anew, for which
     /// it takes it that the output buffer is whole.
-    fn prepare_answer(&mut self, anew: bool) -> bool {
-        // SAFETY: as in `read_datagram`; the output is likewise the call's, and empty, for
-        // what was half sent has been sent before anything is read.
-        let output = unsafe { &mut *self.output };
-        // SAFETY: as above.
+    fn prepare_answer(&self, anew: bool) -> bool {
+        let output = &self.buffers().output;
+        // SAFETY: the connection, whose call is under way, is beside its output, which is empty: what
+        // was half sent has been sent before anything is read, or is here.
         unsafe {
-            if *output == Output::Whole {
+            if output.is_whole() {
                 return true;
             }
             if anew {
@@ -376,15 +440,14 @@ impl Call<'_> {
 
     /// Reads up to `len` bytes to where Mbed TLS wants them, or would want them if it knew
     /// of the buffer made here. `None`: it was to refuse the record.
-    fn recv_stream(&mut self, len: usize) -> core::result::Result<Option<usize>, Interruption> {
+    fn recv_stream(&self, len: usize) -> core::result::Result<Option<usize>, Interruption> {
         let ssl = self.ssl;
-        // SAFETY: the connection's, whose call is under way; nobody else uses it until then.
-        let input = unsafe { &mut *self.input };
+        let input = &self.buffers().input;
         // SAFETY: Mbed TLS is fetching input, so `in_left` bytes from `in_hdr` on have come,
         // and `len` more fit behind them: see this file's header. None raises.
         unsafe {
             let come = (*ssl).in_left;
-            if come == 0 && input.held == 0 && input.buffer != Buffer::Whole {
+            if come == 0 && input.held.get() == 0 && !input.is_whole() {
                 if is_message_cut(&*ssl) {
                     input.grow(ssl, 0, HEADER)?;
                 } else {
@@ -395,22 +458,22 @@ impl Call<'_> {
             if start.saturating_add(len) > input.size() {
                 return Ok(None);
             }
-            let n = match usize::from(input.held) {
+            let n = match usize::from(input.held.get()) {
                 0 => {
                     let buf = core::slice::from_raw_parts_mut((*ssl).in_hdr.add(come), len);
-                    self.host.recv(buf)?
+                    self.host(|host| host.recv(buf))?
                 }
                 held => held,
             };
-            if come < HEADER && come.saturating_add(n) == HEADER && input.buffer != Buffer::Whole {
+            if come < HEADER && come.saturating_add(n) == HEADER && !input.is_whole() {
                 let header = (*ssl).in_hdr.cast::<[u8; HEADER]>().read();
                 if let Some(len) = announced(header, highest_version(&*ssl)) {
-                    input.held = n as u8;
+                    input.held.set(n as u8);
                     input.grow(ssl, HEADER, len)?;
                     // Mbed TLS may answer the record.
-                    (*self.output).take(ssl, ALERT).map_err(|_| Interruption::NoMemory)?;
+                    self.buffers().output.take(ssl, ALERT).map_err(|_| Interruption::NoMemory)?;
                 }
-                input.held = 0;
+                input.held.set(0);
             }
             Ok(Some(n))
         }

@@ -142,7 +142,7 @@ unsafe fn header_len(ctx: *const sys::mbedtls_ssl_context) -> usize {
 unsafe fn choose(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     // SAFETY: by this function's contract; the call's pointers are valid while it runs.
     let (call, psk) = unsafe {
-        let call = &mut *(*ctx).p_bio.cast::<Call<'_>>();
+        let call = &*(*ctx).p_bio.cast::<Call<'_>>();
         let psk = &mut *call.psk;
         (call, psk)
     };
@@ -153,7 +153,7 @@ unsafe fn choose(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     }
     let (mut identity, mut key) = ([0; IDENTITY_MAX], [0; KEY_MAX]);
     let hint = psk.shown.as_deref().unwrap_or_default();
-    let ret = match call.host.identity(hint, &mut identity, &mut key) {
+    let ret = match call.host(|host| host.identity(hint, &mut identity, &mut key)) {
         Ok((0, _) | (_, 0)) => sys::MBEDTLS_ERR_SSL_UNKNOWN_IDENTITY,
         Ok((identity_len, key_len)) => {
             psk.chosen = true;
@@ -211,7 +211,7 @@ unsafe fn keep_hint(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
 /// As [`before_step`].
 unsafe fn write_hint(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     // SAFETY: by this function's contract.
-    let call = unsafe { &mut *(*ctx).p_bio.cast::<Call<'_>>() };
+    let call = unsafe { &*(*ctx).p_bio.cast::<Call<'_>>() };
     // SAFETY: valid while the call runs.
     let config = unsafe { &*call.config };
     let Some(hint) = config.psk().hint.as_deref() else { return 0 };
@@ -222,7 +222,7 @@ unsafe fn write_hint(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
             // SAFETY: by this function's contract; the handshake puts the original back.
             unsafe {
                 let handshake = &mut *(*ctx).handshake;
-                call.update_checksum = handshake.update_checksum.replace(checksum_with_hint);
+                call.update_checksum.set(handshake.update_checksum.replace(checksum_with_hint));
             }
             return 0;
         }
@@ -271,7 +271,7 @@ unsafe extern "C" fn checksum_with_hint(
     // points to are valid.
     let (original, config, header) = unsafe {
         let call = &*(*ctx).p_bio.cast::<Call<'_>>();
-        (call.update_checksum, &*call.config, header_len(ctx))
+        (call.update_checksum.get(), &*call.config, header_len(ctx))
     };
     let (Some(original), Some(hint)) = (original, config.psk().hint.as_deref()) else { return FAILED };
     let grown = len.saturating_add(hint.len());
@@ -318,7 +318,7 @@ pub(in super::super) unsafe extern "C" fn look_up(
 ) -> c_int {
     // SAFETY: the handshake that is under way has installed the call; the identity is
     // in Mbed TLS's input buffer.
-    let (call, identity) = unsafe { (&mut *(*ctx).p_bio.cast::<Call<'_>>(), slice(identity, len)) };
+    let (call, identity) = unsafe { (&*(*ctx).p_bio.cast::<Call<'_>>(), slice(identity, len)) };
     let (mut random, mut key) = ([0; RANDOM_KEY], [0; KEY_MAX]);
     let ret = match find(call, identity, &mut random, &mut key) {
         Ok(len) => {
@@ -344,7 +344,7 @@ pub(in super::super) unsafe extern "C" fn look_up(
 /// The length of the key for `identity`, which is written to `key`; 0: nobody's, and
 /// `random` is to be used.
 fn find(
-    call: &mut Call<'_>,
+    call: &Call<'_>,
     identity: &[u8],
     random: &mut [u8],
     key: &mut [u8],
@@ -366,7 +366,7 @@ fn find(
             }
             Ok(pair.key().len())
         }
-        _ if config.psk().asks => call.host.key(identity, key),
+        _ if config.psk().asks => call.host(|host| host.key(identity, key)),
         _ => Ok(0),
     }
 }

@@ -67,7 +67,7 @@
 //! With debug assertions, [`Buffers::check`] looks at all this at every call-out and after
 //! every call.
 
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::ffi::c_int;
 
 use super::super::error::check;
@@ -116,9 +116,12 @@ pub(super) const PREFIX: usize = HEADER + COUNTER + CID_IN + BLOCK;
 /// A buffer for a message of a handshake may be longer by this than the next one needs.
 const SPARE: usize = 64;
 
-/// Whose the output buffer is.
+/// The output buffer.
+pub(super) struct Output(Cell<Room>);
+
+/// Whose that is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Output {
+enum Room {
     /// Mbed TLS's, as `mbedtls_ssl_setup` made it.
     Whole,
     /// None.
@@ -128,12 +131,17 @@ pub(super) enum Output {
 }
 
 impl Output {
-    fn size(self) -> usize {
-        match self {
-            Self::Whole => WHOLE_OUT,
-            Self::Parked => 0,
-            Self::Own { size, .. } => size.into(),
+    fn size(&self) -> usize {
+        match self.0.get() {
+            Room::Whole => WHOLE_OUT,
+            Room::Parked => 0,
+            Room::Own { size, .. } => size.into(),
         }
+    }
+
+    /// Whether it is as long as Mbed TLS takes it to be.
+    pub(super) fn is_whole(&self) -> bool {
+        self.0.get() == Room::Whole
     }
 
     /// Makes room for a record with a payload of up to `payload` bytes; how many of them
@@ -146,22 +154,18 @@ impl Output {
     /// # Safety
     ///
     /// `ssl` is the connection beside this, and set up.
-    pub(super) unsafe fn take(
-        &mut self,
-        ssl: *mut sys::mbedtls_ssl_context,
-        payload: usize,
-    ) -> Result<usize> {
+    pub(super) unsafe fn take(&self, ssl: *mut sys::mbedtls_ssl_context, payload: usize) -> Result<usize> {
         // SAFETY: by this function's contract.
         let half_sent = unsafe { (*ssl).out_left } != 0;
-        match *self {
-            Self::Whole => return Ok(payload),
+        match self.0.get() {
+            Room::Whole => return Ok(payload),
             // Nothing is going to be written.
-            Self::Parked if payload == 0 => return Ok(0),
+            Room::Parked if payload == 0 => return Ok(0),
             // Half sent: the same record again, or an alert behind it.
-            Self::Own { payload: room, .. } if half_sent || usize::from(room) >= payload => {
+            Room::Own { payload: room, .. } if half_sent || usize::from(room) >= payload => {
                 return Ok(payload.min(room.into()));
             }
-            Self::Parked | Self::Own { .. } => {}
+            Room::Parked | Room::Own { .. } => {}
         }
         // SAFETY: by this function's contract.
         unsafe {
@@ -182,13 +186,13 @@ impl Output {
     ///
     /// `ssl` is the connection beside this, and set up; its buffer holds nothing.
     pub(super) unsafe fn replace(
-        &mut self,
+        &self,
         ssl: *mut sys::mbedtls_ssl_context,
         payload: usize,
         size: usize,
     ) -> Result<()> {
         let own = |n| u16::try_from(n).map_err(|_| Error::NoMemory);
-        let made = Self::Own { size: own(size)?, payload: own(payload)? };
+        let made = Room::Own { size: own(size)?, payload: own(payload)? };
         // SAFETY: by this function's contract. The buffer is as large as this file's
         // header says; the pointers are derived from it before anything uses them. None
         // raises.
@@ -201,7 +205,7 @@ impl Output {
             (*ssl).out_buf = buffer.cast();
             reset_out_pointers(ssl);
         }
-        *self = made;
+        self.0.set(made);
         Ok(())
     }
 
@@ -210,7 +214,7 @@ impl Output {
     /// # Safety
     ///
     /// `ssl` is the connection beside this.
-    unsafe fn park(&mut self, ssl: *mut sys::mbedtls_ssl_context) {
+    unsafe fn park(&self, ssl: *mut sys::mbedtls_ssl_context) {
         // SAFETY: the buffer came from the same allocator, Mbed TLS's own included, and is as
         // long as this says; no pointer into it is used before `replace` has set them all. None
         // raises.
@@ -218,7 +222,7 @@ impl Output {
             wipe_and_free((*ssl).out_buf, self.size());
             clear_out_pointers(&mut *ssl);
         }
-        *self = Self::Parked;
+        self.0.set(Room::Parked);
     }
 
     /// Makes room for what the next step of the handshake may write, unless that is only an
@@ -227,7 +231,7 @@ impl Output {
     /// # Safety
     ///
     /// `ssl` is the connection beside this, in a handshake; its buffer holds nothing.
-    pub(super) unsafe fn fit(&mut self, ssl: *mut sys::mbedtls_ssl_context) -> Result<()> {
+    pub(super) unsafe fn fit(&self, ssl: *mut sys::mbedtls_ssl_context) -> Result<()> {
         // SAFETY: by this function's contract.
         if unsafe { messages::awaits_hello(ssl) && awaits_header(ssl) } {
             return Ok(());
@@ -243,9 +247,9 @@ impl Output {
             });
             (room, room.saturating_add(COUNTER).saturating_add(expansion))
         };
-        match *self {
-            Self::Whole => Ok(()),
-            Self::Own { payload, .. } if (room..=room.saturating_add(SPARE)).contains(&payload.into()) => {
+        match self.0.get() {
+            Room::Whole => Ok(()),
+            Room::Own { payload, .. } if (room..=room.saturating_add(SPARE)).contains(&payload.into()) => {
                 Ok(())
             }
             // What does not fit into its own buffer Mbed TLS refuses.
@@ -299,24 +303,24 @@ pub(super) unsafe fn early(ssl: *const sys::mbedtls_ssl_context) -> usize {
 
 /// The input buffer.
 pub(super) struct Input {
-    pub(super) buffer: Buffer,
+    buffer: Cell<Buffer>,
     /// How many bytes of a header, its last one included, Mbed TLS has not been told
     /// of: there was no memory for the record.
-    pub(super) held: u8,
+    pub(super) held: Cell<u8>,
     /// How long the datagram is that Mbed TLS has not been told of: there was no memory for
     /// an answer.
-    pub(super) waiting: u16,
+    pub(super) waiting: Cell<u16>,
     /// How long datagrams are, where the transport cannot tell.
-    pub(super) expected: u16,
+    pub(super) expected: Cell<u16>,
     /// Whether there is a ClientHello in the clear in the datagram, at a server.
-    pub(super) hello: bool,
+    pub(super) hello: Cell<bool>,
     /// Counter and header.
     stub: UnsafeCell<[u8; COUNTER + HEADER]>,
 }
 
 /// Whose the input buffer is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Buffer {
+enum Buffer {
     /// Mbed TLS's, as `mbedtls_ssl_setup` made it.
     Whole,
     /// There is only the stub.
@@ -328,22 +332,27 @@ pub(super) enum Buffer {
 impl Input {
     pub(super) fn new() -> Self {
         Self {
-            buffer: Buffer::Whole,
-            held: 0,
-            waiting: 0,
-            hello: false,
-            expected: DATAGRAM,
+            buffer: Cell::new(Buffer::Whole),
+            held: Cell::new(0),
+            waiting: Cell::new(0),
+            hello: Cell::new(false),
+            expected: Cell::new(DATAGRAM),
             stub: UnsafeCell::new([0; COUNTER + HEADER]),
         }
     }
 
     /// Whether a datagram has come that Mbed TLS does not know of.
     pub(super) fn is_waiting(&self) -> bool {
-        self.waiting != 0
+        self.waiting.get() != 0
+    }
+
+    /// Whether it is Mbed TLS's.
+    pub(super) fn is_whole(&self) -> bool {
+        self.buffer.get() == Buffer::Whole
     }
 
     pub(super) fn size(&self) -> usize {
-        match self.buffer {
+        match self.buffer.get() {
             Buffer::Whole => WHOLE,
             Buffer::Stub => COUNTER + HEADER,
             Buffer::Own(size) => size.into(),
@@ -355,8 +364,8 @@ impl Input {
     /// # Safety
     ///
     /// `ssl` is the connection beside this; nothing in its buffer is needed any more.
-    pub(super) unsafe fn shrink(&mut self, ssl: *mut sys::mbedtls_ssl_context) {
-        if self.buffer == Buffer::Stub {
+    pub(super) unsafe fn shrink(&self, ssl: *mut sys::mbedtls_ssl_context) {
+        if self.buffer.get() == Buffer::Stub {
             return;
         }
         // SAFETY: both hold a counter; the buffer is from this allocator, Mbed TLS's own
@@ -370,7 +379,7 @@ impl Input {
             (*ssl).in_hslen = 0;
             reset_in_pointers(ssl);
         }
-        self.buffer = Buffer::Stub;
+        self.buffer.set(Buffer::Stub);
     }
 
     /// Makes sure of a buffer of `size` for a datagram. `over`: the handshake is, and the
@@ -380,12 +389,12 @@ impl Input {
     ///
     /// `ssl` is the connection beside this; nothing in its buffer is needed any more.
     pub(super) unsafe fn hold(
-        &mut self,
+        &self,
         ssl: *mut sys::mbedtls_ssl_context,
         size: usize,
         over: bool,
     ) -> core::result::Result<(), Interruption> {
-        if self.size() >= size && self.buffer != Buffer::Stub {
+        if self.size() >= size && self.buffer.get() != Buffer::Stub {
             return Ok(());
         }
         // SAFETY: by this function's contract.
@@ -404,7 +413,7 @@ impl Input {
     ///
     /// `ssl` is the connection beside this; the rest of its buffer is not needed any more.
     unsafe fn exchange(
-        &mut self,
+        &self,
         ssl: *mut sys::mbedtls_ssl_context,
         size: usize,
         kept: usize,
@@ -417,12 +426,12 @@ impl Input {
                 return Err(Interruption::NoMemory);
             }
             core::ptr::copy_nonoverlapping((*ssl).in_buf, buffer, kept.min(size));
-            if self.buffer != Buffer::Stub {
+            if self.buffer.get() != Buffer::Stub {
                 wipe_and_free((*ssl).in_buf, self.size());
             }
             (*ssl).in_buf = buffer;
         }
-        self.buffer = Buffer::Own(own);
+        self.buffer.set(Buffer::Own(own));
         Ok(())
     }
 
@@ -433,7 +442,7 @@ impl Input {
     ///
     /// As [`Self::exchange`].
     pub(super) unsafe fn replace(
-        &mut self,
+        &self,
         ssl: *mut sys::mbedtls_ssl_context,
         size: usize,
         kept: usize,
@@ -452,7 +461,7 @@ impl Input {
     ///
     /// `ssl` is the connection beside this, and Mbed TLS is fetching a header.
     pub(super) unsafe fn grow(
-        &mut self,
+        &self,
         ssl: *mut sys::mbedtls_ssl_context,
         come: usize,
         len: usize,
@@ -509,7 +518,8 @@ unsafe fn reset_on_stack(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     }
 }
 
-/// Both buffers of a connection, which is handed to each call.
+/// Both buffers of a connection, which is handed to each call. They are changed while Mbed TLS
+/// calls out, and one may be in here (`Input::stub`): so by shared references only.
 pub(super) struct Buffers {
     pub(super) input: Input,
     pub(super) output: Output,
@@ -517,7 +527,7 @@ pub(super) struct Buffers {
 
 impl Buffers {
     pub(super) fn new() -> Self {
-        Self { input: Input::new(), output: Output::Whole }
+        Self { input: Input::new(), output: Output(Cell::new(Room::Whole)) }
     }
 
     /// `mbedtls_ssl_setup`, without its input buffer where there is a way: a connection
@@ -531,7 +541,7 @@ impl Buffers {
     ///
     /// The connection beside this is initialised; the configuration lives as long.
     pub(super) unsafe fn begin(
-        &mut self,
+        &self,
         ctx: *mut sys::mbedtls_ssl_context,
         config: *const sys::mbedtls_ssl_config,
     ) -> Result<()> {
@@ -547,7 +557,7 @@ impl Buffers {
             // SAFETY: as above.
             unsafe {
                 (*ctx).in_buf = self.input.stub.get().cast();
-                self.input.buffer = Buffer::Stub;
+                self.input.buffer.set(Buffer::Stub);
                 (*ctx).conf = config;
                 if SCRATCH == 0 {
                     let buffer = mpglue_calloc(1, WHOLE_OUT);
@@ -579,13 +589,13 @@ impl Buffers {
     ///
     /// Of the connection beside this, configuration and transform are set.
     #[cfg(hibernation)]
-    pub(super) unsafe fn resume(&mut self, ctx: *mut sys::mbedtls_ssl_context, counter: &[u8]) -> Result<()> {
+    pub(super) unsafe fn resume(&self, ctx: *mut sys::mbedtls_ssl_context, counter: &[u8]) -> Result<()> {
         // SAFETY: the connection has no buffers yet; what it gets is as large as Mbed TLS
         // takes it to be, or as this file's header says. None raises.
         unsafe {
             if ON_DEMAND {
                 (*ctx).in_buf = self.input.stub.get().cast();
-                self.input.buffer = Buffer::Stub;
+                self.input.buffer.set(Buffer::Stub);
                 self.output.park(ctx);
             } else {
                 (*ctx).in_buf = mpglue_calloc(1, WHOLE).cast();
@@ -614,7 +624,7 @@ impl Buffers {
     /// # Safety
     ///
     /// The connection beside this is set up, and no call is under way.
-    pub(super) unsafe fn park(&mut self, ctx: *mut sys::mbedtls_ssl_context) {
+    pub(super) unsafe fn park(&self, ctx: *mut sys::mbedtls_ssl_context) {
         if !ON_DEMAND {
             return;
         }
@@ -637,7 +647,7 @@ impl Buffers {
                 {
                     (*ctx).next_record_offset = 0;
                 }
-            } else if (*ctx).in_left == 0 && self.input.held == 0 && !is_message_cut(&*ctx) {
+            } else if (*ctx).in_left == 0 && self.input.held.get() == 0 && !is_message_cut(&*ctx) {
                 self.input.shrink(ctx);
             }
         }
@@ -655,10 +665,52 @@ impl Buffers {
             let awaits = if is_datagram(ctx) {
                 !self.input.is_waiting() && sys::mbedtls_ssl_check_pending(ctx) == 0
             } else {
-                self.input.buffer == Buffer::Stub && (*ctx).in_left < HEADER
+                self.input.buffer.get() == Buffer::Stub && (*ctx).in_left < HEADER
             };
             if awaits || sys::mbedtls_ssl_get_bytes_avail(ctx) > 0 { 0 } else { ALERT }
         }
+    }
+
+    /// With debug assertions: every pointer lies in the buffer that is there, and so does what is
+    /// in it and is still to be sent.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::park`]; a call may be under way.
+    pub(super) unsafe fn check(&self, ctx: *const sys::mbedtls_ssl_context) {
+        if !cfg!(debug_assertions) || cfg!(mbedtls_ssl_variable_buffer_length) {
+            return;
+        }
+        // SAFETY: by this function's contract; between Mbed TLS's own accesses.
+        let ssl = unsafe { &*ctx };
+        let cids = {
+            #[cfg(mbedtls_ssl_dtls_connection_id)]
+            let cids = (ssl.in_cid, ssl.out_cid);
+            #[cfg(not(mbedtls_ssl_dtls_connection_id))]
+            let cids = (ssl.in_len, ssl.out_len);
+            cids
+        };
+        let pointers = [ssl.out_ctr, ssl.out_hdr, cids.1, ssl.out_len, ssl.out_iv, ssl.out_msg];
+        let at = |pointer: *mut u8| pointer.addr().wrapping_sub(ssl.out_buf.addr());
+        if self.output.0.get() == Room::Parked {
+            debug_assert!(ssl.out_buf.is_null() && pointers.iter().all(|pointer| pointer.is_null()));
+            debug_assert_eq!(ssl.out_left, 0);
+        } else {
+            let (size, end) = (self.output.size(), at(ssl.out_hdr));
+            // What is to be sent ends where the next header would begin.
+            debug_assert!(end <= size && ssl.out_left <= end, "{} to {end} of {size}", ssl.out_left);
+            let fit = pointers.iter().all(|pointer| at(*pointer) <= size);
+            debug_assert!(fit || ssl.out_left != 0, "output of {size}");
+        }
+        let (size, at) =
+            (self.input.size(), |pointer: *mut u8| pointer.addr().wrapping_sub(ssl.in_buf.addr()));
+        let header = at(ssl.in_hdr);
+        debug_assert!(header <= size && ssl.in_left <= size.saturating_sub(header), "input of {size}");
+        debug_assert!(at(ssl.in_ctr).saturating_add(COUNTER) <= size, "input of {size}");
+        // The next header may still need room, behind a part of a message.
+        let fit = [cids.0, ssl.in_len, ssl.in_iv, ssl.in_msg].iter().all(|pointer| at(*pointer) <= size);
+        debug_assert!(fit || is_message_cut(ssl), "input of {size}");
+        debug_assert!(ssl.in_offt.is_null() || at(ssl.in_offt).saturating_add(ssl.in_msglen) <= size);
     }
 
     /// Frees both buffers, whatever is in them, before Mbed TLS would.
@@ -666,16 +718,16 @@ impl Buffers {
     /// # Safety
     ///
     /// The connection beside this is initialised, and not used again but to be freed.
-    pub(super) unsafe fn free(&mut self, ctx: *mut sys::mbedtls_ssl_context) {
+    pub(super) unsafe fn free(&self, ctx: *mut sys::mbedtls_ssl_context) {
         // SAFETY: by this function's contract: the buffers are of their sizes. None raises.
         unsafe {
-            if self.output != Output::Whole {
+            if !self.output.is_whole() {
                 self.output.park(ctx);
             }
-            if let Buffer::Own(size) = self.input.buffer {
+            if let Buffer::Own(size) = self.input.buffer.get() {
                 wipe_and_free((*ctx).in_buf, size.into());
             }
-            if self.input.buffer != Buffer::Whole {
+            if self.input.buffer.get() != Buffer::Whole {
                 (*ctx).in_buf = core::ptr::null_mut();
             }
         }

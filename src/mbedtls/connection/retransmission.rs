@@ -17,9 +17,8 @@ pub(super) struct CallTimer {
 
 impl CallTimer {
     fn now(&self) -> Option<u32> {
-        // SAFETY: not NULL only while `Ssl::call` runs, which owns the Call; the
-        // clock needs no exclusive access to the host.
-        unsafe { self.call.get().as_ref() }.map(|call| call.host.ticks_ms())
+        // SAFETY: not NULL only while `Ssl::call` runs, which owns the Call.
+        unsafe { self.call.get().as_ref() }.map(Call::ticks_ms)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{CStr, c_char, c_int};
+use core::marker::PhantomPinned;
 use core::ptr::NonNull;
 
 use super::super::config::{Config, Transport};
@@ -28,7 +29,8 @@ use crate::micropython_sys::mpglue_free;
 use crate::timer::Timer;
 
 /// An `mbedtls_ssl_context`, its configuration and its timer. It does not move
-/// once set up.
+/// once set up: Mbed TLS's pointers, into `buffers` and `keys` among others, stay valid beside
+/// a `&mut` of this, as of whatever is pinned.
 pub struct Ssl {
     pub(super) ctx: UnsafeCell<sys::mbedtls_ssl_context>,
     /// What only datagrams have.
@@ -43,12 +45,14 @@ pub struct Ssl {
     pub(super) config: Shared<Config>,
     #[cfg(exported_keys)]
     pub(super) keys: Keys,
+    _pinned: PhantomPinned,
 }
 
+/// Mbed TLS has a pointer into it: nobody makes a `&mut` of it.
 struct Datagrams {
     timer: CallTimer,
     /// What came of them so far.
-    received: Received,
+    received: Cell<Received>,
 }
 
 /// What is kept of the session once the handshake is over.
@@ -76,6 +80,7 @@ impl Ssl {
             config,
             #[cfg(exported_keys)]
             keys: Keys::new(),
+            _pinned: PhantomPinned,
         }
     }
 
@@ -105,7 +110,7 @@ impl Ssl {
     pub(super) fn make_datagrams(&mut self, received: Received) -> Result<()> {
         let datagrams = Box::new(|| Datagrams {
             timer: CallTimer { timer: Cell::new(Timer::default()), call: Cell::new(core::ptr::null()) },
-            received,
+            received: Cell::new(received),
         })?;
         let timer = (&raw const datagrams.timer).cast_mut().cast();
         self.datagrams = Some(datagrams);
@@ -221,8 +226,9 @@ impl Ssl {
     /// A server's client has begun anew: nothing that is known of it holds any more.
     pub fn reconnected(&mut self) {
         self.agreed = Agreed::default();
-        if let Some(datagrams) = &mut self.datagrams {
-            datagrams.received.hello = datagrams.received.new_hello.take();
+        if let Some(datagrams) = &self.datagrams {
+            let received = datagrams.received.get();
+            datagrams.received.set(Received { hello: received.new_hello, new_hello: None, ..received });
         }
         #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
         {
@@ -258,32 +264,24 @@ impl Ssl {
         payload: usize,
         run: impl FnOnce(*mut sys::mbedtls_ssl_context, usize) -> c_int,
     ) -> Outcome {
-        let mut outcome =
-            Outcome { ret: 0, interruption: None, verdict: 0, end_of_stream: false, refused: false };
         let ctx = self.ctx.get();
         // SAFETY: the connection is beside its buffers, and set up.
         let Ok(payload) = (unsafe { self.buffers.output.take(ctx, payload) }) else {
-            outcome.ret = sys::MBEDTLS_ERR_SSL_WANT_WRITE;
-            outcome.interruption = Some(Interruption::NoMemory);
-            return outcome;
+            return Outcome {
+                ret: sys::MBEDTLS_ERR_SSL_WANT_WRITE,
+                interruption: Some(Interruption::NoMemory),
+                ..Outcome::NOTHING
+            };
         };
-        let (datagram, received) = (self.is_datagram(), self.received());
-        let mut call = Call {
+        let datagrams = self.datagrams.as_deref();
+        let mut call = Call::new(
             host,
-            datagram,
-            ssl: ctx,
-            input: &raw mut self.buffers.input,
-            output: &raw mut self.buffers.output,
-            received,
+            ctx,
+            &raw const self.buffers,
+            datagrams.map(|datagrams| datagrams.received.get()),
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-            config: &raw const *self.config,
-            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-            psk: &raw mut self.psk,
-            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-            update_checksum: None,
-            transport_raised: false,
-            outcome,
-        };
+            (&raw const *self.config, &raw mut self.psk),
+        );
         let handle = &raw mut call;
         // SAFETY: the callbacks' pointer is valid until it is taken back below,
         // and they alone use it until then. None raises.
@@ -291,7 +289,7 @@ impl Ssl {
             sys::mbedtls_ssl_set_bio(ctx, handle.cast(), Some(send), Some(recv), None);
             sys::mbedtls_ssl_set_verify(ctx, Some(verify), handle.cast());
         }
-        if let Some(datagrams) = &self.datagrams {
+        if let Some(datagrams) = datagrams {
             datagrams.timer.call.set(handle.cast::<Call<'static>>());
         }
         self.config.set_host(NonNull::new(handle.cast::<Call<'static>>()).map(|call| call as _));
@@ -303,21 +301,24 @@ impl Ssl {
             sys::mbedtls_ssl_set_verify(ctx, None, core::ptr::null_mut());
         }
         call.count_bad_records();
-        if let Some(datagrams) = &mut self.datagrams {
+        if let Some(datagrams) = datagrams {
             datagrams.timer.call.set(core::ptr::null());
-            datagrams.received = call.received;
+            datagrams.received.set(call.received.get());
         }
-        let outcome = Outcome { ret, ..call.outcome };
         // SAFETY: as above; the call is over.
-        unsafe { self.buffers.park(ctx) };
-        outcome
+        unsafe {
+            self.buffers.check(ctx);
+            self.buffers.park(ctx);
+            self.buffers.check(ctx);
+        }
+        Outcome { ret, ..call.outcome.get() }
     }
 
     /// `mbedtls_ssl_handshake`, step by step: as much of it as the transport allows.
     pub fn handshake(&mut self, host: &mut dyn Host) -> Outcome {
         const OVER: c_int = sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
-        // SAFETY: the connection is set up, its call under way, which nothing else refers to
-        // between the steps; none raises.
+        let buffers = &raw const self.buffers;
+        // SAFETY: the connection is set up, beside its buffers, its call under way; none raises.
         self.call(host, 0, |ctx, _| unsafe {
             loop {
                 let state = (*ctx).state;
@@ -331,6 +332,7 @@ impl Ssl {
                 }
                 if ret == 0 && state == (*ctx).state {
                     ret = sys::mbedtls_ssl_handshake_step(ctx);
+                    (*buffers).check(ctx);
                 }
                 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
                 {
@@ -407,19 +409,19 @@ impl Ssl {
     /// How long datagrams are, where the transport cannot tell.
     #[cfg(all(hibernation, mbedtls_ssl_proto_dtls))]
     pub(super) fn expected_datagram(&self) -> u16 {
-        self.buffers.input.expected
+        self.buffers.input.expected.get()
     }
 
     /// Takes over what [`Self::expected_datagram`] gave.
     #[cfg(all(hibernation, mbedtls_ssl_proto_dtls))]
-    pub(super) fn expect_datagram(&mut self, len: u16) {
-        self.buffers.input.expected = len;
+    pub(super) fn expect_datagram(&self, len: u16) {
+        self.buffers.input.expected.set(len);
     }
 
     /// Whether a record's header has come for which there was no memory.
     #[cfg(hibernation)]
     pub(super) fn is_header_held(&self) -> bool {
-        self.buffers.input.held != 0
+        self.buffers.input.held.get() != 0
     }
 
     /// Whether datagrams carry the records.
@@ -430,7 +432,7 @@ impl Ssl {
 
     /// What came of the datagrams so far.
     pub(super) fn received(&self) -> Received {
-        self.datagrams.as_ref().map_or_else(Received::default, |datagrams| datagrams.received)
+        self.datagrams.as_ref().map_or_else(Received::default, |datagrams| datagrams.received.get())
     }
 
     /// Whether the handshake is over.

@@ -423,7 +423,7 @@ static mp_obj_t context_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
-    ssl_context_obj_t *context = MP_OBJ_TO_PTR(pos_args[0]);
+    ssl_context_obj_t *context = mpssl_context_cast(pos_args[0]);
     if (!mpssl_context_makes_listeners(context)) {
         mp_raise_ValueError(MP_ERROR_TEXT("listen needs PROTOCOL_DTLS_SERVER"));
     }

@@ -89,8 +89,8 @@ typedef struct _ssl_socket_obj_t {
         } \
     } while (0)
 
-extern const mp_obj_type_t mpssl_tls_context_type; // tls.SSLContext
-extern const mp_obj_type_t mpssl_ssl_context_type; // ssl.SSLContext
+extern const mp_obj_type_t mpssl_tls_context_type; // under tls.SSLContext
+extern const mp_obj_type_t mpssl_ssl_context_type; // under ssl.SSLContext
 extern const mp_obj_type_t mpssl_socket_type; // SSLSocket
 extern const mp_obj_type_t mpssl_want_read_type; // ssl.SSLWantReadError
 extern const mp_obj_type_t mpssl_want_write_type; // ssl.SSLWantWriteError
@@ -101,7 +101,27 @@ enum {
     MPSSL_SSL_ERROR_WANT_WRITE = 3,
 };
 
+// classes.c
+
+extern const mp_obj_type_t mpssl_method_type;
+extern const mp_obj_type_t mpssl_attribute_type;
+
+// A method and an attribute of SSLContext.
+typedef struct _mpssl_method_t {
+    mp_obj_base_t base;
+    mp_rom_obj_t fun;
+} mpssl_method_t;
+
+typedef struct _mpssl_attribute_t {
+    mp_obj_base_t base;
+    qstr name;
+} mpssl_attribute_t;
+
 // modssl.c
+
+extern const mp_obj_dict_t mpssl_tls_names; // what is in tls, but for SSLContext
+extern const mp_obj_dict_t mpssl_ssl_names; // in ssl
+MP_DECLARE_CONST_FUN_OBJ_KW(mpssl_ussl_wrap_socket_obj);
 
 // As mp_arg_parse_all; a TypeError for an unknown keyword names it.
 void mpssl_parse_args(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args,
@@ -109,6 +129,14 @@ void mpssl_parse_args(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args
 
 // ssl_context.c
 
+extern const mp_obj_dict_t mpssl_context_locals_dict; // SSLContext's methods and attributes
+mp_obj_t mpssl_context_load_attr(mp_obj_t self, qstr attr);
+void mpssl_context_store_attr(mp_obj_t self, qstr attr, mp_obj_t value);
+
+// The native part of an instance of SSLContext or of a subclass; TypeError for anything else.
+ssl_context_obj_t *mpssl_context_cast(mp_obj_t self);
+// A number; TypeError for a bool, which says yes or no.
+mp_int_t mpssl_get_int(mp_obj_t obj);
 mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int_t verify_mode);
 bool mpssl_context_makes_listeners(ssl_context_obj_t *self); // a DTLS server's
 void mpssl_context_set_mode(ssl_context_obj_t *self, mp_int_t verify_mode);

@@ -80,6 +80,7 @@ endif()
 
 set(MPSSL_SOURCES
     ${MPSSL_GLUE_DIR}/certificate.c
+    ${MPSSL_GLUE_DIR}/classes.c
     ${MPSSL_GLUE_DIR}/dtls_listener.c
     ${MPSSL_GLUE_DIR}/memory.c
     ${MPSSL_GLUE_DIR}/modssl.c

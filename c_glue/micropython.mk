@@ -67,6 +67,7 @@ endif
 # Scanned for qstrs and MP_REGISTER_*.
 SRC_USERMOD_C += $(addprefix $(USERMOD_DIR)/,\
 	certificate.c \
+	classes.c \
 	dtls_listener.c \
 	memory.c \
 	modssl.c \

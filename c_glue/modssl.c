@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The modules `tls` (upstream's native module) and `ssl` (upstream's Python
+// What is in the modules `tls` (upstream's native module) and `ssl` (upstream's Python
 // wrapper of it), the latter also under its old name `ussl`, whose CERT_OPTIONAL is CPython's.
 
 #include "glue.h"
@@ -85,7 +85,7 @@ static mp_obj_t wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *k
         { MP_QSTR_server_side, MP_ARG_BOOL, { .u_bool = false } },
         { MP_QSTR_key, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
         { MP_QSTR_cert, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
-        { MP_QSTR_cert_reqs, MP_ARG_INT, { .u_int = MBEDTLS_SSL_VERIFY_NONE } },
+        { MP_QSTR_cert_reqs, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_INT(MBEDTLS_SSL_VERIFY_NONE) } },
         { MP_QSTR_cadata, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
         { MP_QSTR_server_hostname, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
         { MP_QSTR_do_handshake, MP_ARG_BOOL, { .u_bool = true } },
@@ -129,7 +129,7 @@ static mp_obj_t wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *k
         mpssl_context_set_psk_pair(context, args[ARG_psk_ident].u_obj, args[ARG_psk_key].u_obj);
     }
 #endif
-    mp_int_t cert_reqs = args[ARG_cert_reqs].u_int;
+    mp_int_t cert_reqs = mpssl_get_int(args[ARG_cert_reqs].u_obj);
     if (optional_is_required && !server_side && cert_reqs == MBEDTLS_SSL_VERIFY_OPTIONAL) {
         cert_reqs = MBEDTLS_SSL_VERIFY_REQUIRED;
     }
@@ -155,7 +155,7 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(ssl_wrap_socket_obj, 1, ssl_wrap_socket);
 static mp_obj_t ussl_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     return wrap_socket(n_args, pos_args, kw_args, true);
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(ussl_wrap_socket_obj, 1, ussl_wrap_socket);
+MP_DEFINE_CONST_FUN_OBJ_KW(mpssl_ussl_wrap_socket_obj, 1, ussl_wrap_socket);
 
 // Who multiplies on P-256. The first context makes sure that it is so. Not a qstr: what is
 // collected with CMake does not know these macros.
@@ -210,22 +210,11 @@ static const MP_DEFINE_STR_OBJ(p256_backend_obj, "mbedtls");
     { MP_ROM_QSTR(MP_QSTR_HAS_PSK), MP_ROM_FALSE }
 #endif
 
-static const mp_rom_map_elem_t tls_globals_table[] = {
-    { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_tls) },
-    { MP_ROM_QSTR(MP_QSTR_SSLContext), MP_ROM_PTR(&mpssl_tls_context_type) },
+static const mp_rom_map_elem_t tls_names_table[] = {
     DTLS_GLOBALS
         COMMON_GLOBALS,
 };
-static MP_DEFINE_CONST_DICT(tls_globals, tls_globals_table);
-
-// Under the stock module's name: its registration in extmod, which is still
-// scanned, and this one are then the same.
-const mp_obj_module_t mp_module_tls = {
-    .base = { &mp_type_module },
-    .globals = (mp_obj_dict_t *)&tls_globals,
-};
-
-MP_REGISTER_MODULE(MP_QSTR_tls, mp_module_tls);
+MP_DEFINE_CONST_DICT(mpssl_tls_names, tls_names_table);
 
 // What do_handshake() and unwrap() raise on a transport that does not block, as
 // CPython's do.
@@ -247,40 +236,16 @@ MP_DEFINE_CONST_OBJ_TYPE(
     attr, mp_obj_exception_attr,
     parent, &mp_type_OSError);
 
-#define SSL_GLOBALS(name, wrap_socket_obj) \
-    { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(name) }, \
-        { MP_ROM_QSTR(MP_QSTR_SSLContext), MP_ROM_PTR(&mpssl_ssl_context_type) }, \
-        { MP_ROM_QSTR(MP_QSTR_SSLSocket), MP_ROM_PTR(&mpssl_socket_type) }, \
-        { MP_ROM_QSTR(MP_QSTR_SSLError), MP_ROM_PTR(&mp_type_OSError) }, \
-        { MP_ROM_QSTR(MP_QSTR_SSLWantReadError), MP_ROM_PTR(&mpssl_want_read_type) }, \
-        { MP_ROM_QSTR(MP_QSTR_SSLWantWriteError), MP_ROM_PTR(&mpssl_want_write_type) }, \
-        { MP_ROM_QSTR(MP_QSTR_SSL_ERROR_WANT_READ), MP_ROM_INT(MPSSL_SSL_ERROR_WANT_READ) }, \
-        { MP_ROM_QSTR(MP_QSTR_SSL_ERROR_WANT_WRITE), MP_ROM_INT(MPSSL_SSL_ERROR_WANT_WRITE) }, \
-        { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&wrap_socket_obj) }, \
-        DTLS_GLOBALS \
-            HAS_PSK, \
-        COMMON_GLOBALS
-
-static const mp_rom_map_elem_t ssl_globals_table[] = {
-    SSL_GLOBALS(MP_QSTR_ssl, ssl_wrap_socket_obj),
+static const mp_rom_map_elem_t ssl_names_table[] = {
+    { MP_ROM_QSTR(MP_QSTR_SSLSocket), MP_ROM_PTR(&mpssl_socket_type) },
+    { MP_ROM_QSTR(MP_QSTR_SSLError), MP_ROM_PTR(&mp_type_OSError) },
+    { MP_ROM_QSTR(MP_QSTR_SSLWantReadError), MP_ROM_PTR(&mpssl_want_read_type) },
+    { MP_ROM_QSTR(MP_QSTR_SSLWantWriteError), MP_ROM_PTR(&mpssl_want_write_type) },
+    { MP_ROM_QSTR(MP_QSTR_SSL_ERROR_WANT_READ), MP_ROM_INT(MPSSL_SSL_ERROR_WANT_READ) },
+    { MP_ROM_QSTR(MP_QSTR_SSL_ERROR_WANT_WRITE), MP_ROM_INT(MPSSL_SSL_ERROR_WANT_WRITE) },
+    { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&ssl_wrap_socket_obj) },
+    DTLS_GLOBALS
+        HAS_PSK,
+    COMMON_GLOBALS,
 };
-static MP_DEFINE_CONST_DICT(ssl_globals, ssl_globals_table);
-
-const mp_obj_module_t mpssl_module_ssl = {
-    .base = { &mp_type_module },
-    .globals = (mp_obj_dict_t *)&ssl_globals,
-};
-
-MP_REGISTER_MODULE(MP_QSTR_ssl, mpssl_module_ssl);
-
-static const mp_rom_map_elem_t ussl_globals_table[] = {
-    SSL_GLOBALS(MP_QSTR_ussl, ussl_wrap_socket_obj),
-};
-static MP_DEFINE_CONST_DICT(ussl_globals, ussl_globals_table);
-
-const mp_obj_module_t mpssl_module_ussl = {
-    .base = { &mp_type_module },
-    .globals = (mp_obj_dict_t *)&ussl_globals,
-};
-
-MP_REGISTER_MODULE(MP_QSTR_ussl, mpssl_module_ussl);
+MP_DEFINE_CONST_DICT(mpssl_ssl_names, ssl_names_table);

@@ -91,6 +91,10 @@ bool mpssl_context_is_server(const mpssl_context_t *context);
 
 int32_t mpssl_context_verify_mode(const mpssl_context_t *context);
 mpssl_status_t mpssl_context_set_verify_mode(mpssl_context_t *context, int32_t verify_mode);
+// Whether the server's certificate must be for server_hostname. To set it turns verify_mode
+// 0 into 2; ValueError for a server.
+bool mpssl_context_check_hostname(const mpssl_context_t *context);
+mpssl_status_t mpssl_context_set_check_hostname(mpssl_context_t *context, bool check);
 
 // Replaces certificate chain and private key, PEM or DER. password.data may be
 // NULL. check_pair: the key must belong to a certificate not expired (off where a chip
@@ -98,8 +102,11 @@ mpssl_status_t mpssl_context_set_verify_mode(mpssl_context_t *context, int32_t v
 mpssl_status_t mpssl_context_load_cert_chain(mpssl_context_t *context, mpssl_bytes_t cert,
     mpssl_bytes_t key, mpssl_bytes_t password, bool check_pair);
 
-// Adds trust anchors, PEM (any number) or DER (any number, concatenated).
+// Adds trust anchors, PEM (any number) or DER (any number, concatenated). Passes over those
+// that Mbed TLS cannot read, unless it is all of them.
 mpssl_status_t mpssl_context_load_verify_locations(mpssl_context_t *context, mpssl_bytes_t certs);
+// How many there are; *cas: how many of them are CAs.
+size_t mpssl_context_anchors(const mpssl_context_t *context, size_t *cas);
 
 // Replaces the cipher suites, in order of preference.
 mpssl_status_t mpssl_context_set_ciphers(mpssl_context_t *context, const mpssl_bytes_t *names, size_t n);

@@ -139,7 +139,28 @@ void mpssl_context_load_anchors(ssl_context_obj_t *self, mp_obj_t certs_in, bool
 }
 
 /******************************************************************************/
-// The type.
+// The native part.
+
+ssl_context_obj_t *mpssl_context_cast(mp_obj_t self_in) {
+    mp_obj_t native = mp_obj_cast_to_native_base(self_in, MP_OBJ_FROM_PTR(&mpssl_ssl_context_type));
+    if (native == MP_OBJ_NULL) {
+        native = mp_obj_cast_to_native_base(self_in, MP_OBJ_FROM_PTR(&mpssl_tls_context_type));
+    }
+    if (native == MP_OBJ_NULL) {
+        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("SSLContext expected, not '%s'"), mp_obj_get_type_str(self_in));
+    }
+    if (!mp_obj_is_type(native, &mpssl_ssl_context_type) && !mp_obj_is_type(native, &mpssl_tls_context_type)) {
+        mp_raise_TypeError(MP_ERROR_TEXT("SSLContext.__init__() was not called"));
+    }
+    return MP_OBJ_TO_PTR(native);
+}
+
+mp_int_t mpssl_get_int(mp_obj_t obj) {
+    if (mp_obj_is_bool(obj)) {
+        mp_raise_TypeError(MP_ERROR_TEXT("a number is needed, not a bool"));
+    }
+    return mp_obj_get_int(obj);
+}
 
 // A protocol or mode for Rust: a number out of range must not become a valid one.
 static int32_t to_int32(mp_int_t n) {
@@ -172,10 +193,12 @@ mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int
     return MP_OBJ_FROM_PTR(self);
 }
 
-// SSLContext(protocol, /)
+// SSLContext(protocol)
 static mp_obj_t context_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
-    mp_arg_check_num(n_args, n_kw, 1, 1, false);
-    mp_int_t protocol = mp_obj_get_int(args[0]);
+    static const mp_arg_t allowed_arg = { MP_QSTR_protocol, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } };
+    mp_arg_val_t arg;
+    mp_arg_parse_all_kw_array(n_args, n_kw, args, 1, &allowed_arg, &arg);
+    mp_int_t protocol = mpssl_get_int(arg.u_obj);
     // tls.SSLContext verifies servers by default, ssl.SSLContext does not: upstream's defaults.
     bool verify = type == &mpssl_tls_context_type && (protocol & 1) == 0;
     return mpssl_context_make(type, protocol, verify ? 2 : 0);
@@ -197,15 +220,11 @@ bool mpssl_context_makes_listeners(ssl_context_obj_t *self) {
 
 // An int that fits; what does not becomes `otherwise`, which the core refuses.
 static mp_int_t int_within(mp_obj_t value, mp_int_t max, mp_int_t otherwise) {
-    mp_int_t n = mp_obj_get_int(value);
+    mp_int_t n = mpssl_get_int(value);
     return n < 0 || n > max ? otherwise : n;
 }
 
 // max_fragment_length, keep_peer_cert.
-
-static bool is_memory_attr(qstr attr) {
-    return attr == MP_QSTR_max_fragment_length || attr == MP_QSTR_keep_peer_cert;
-}
 
 static mpssl_memory_t get_memory(ssl_context_obj_t *self) {
     mpssl_signals_t signals;
@@ -242,10 +261,6 @@ static void store_memory(ssl_context_obj_t *self, qstr attr, mp_obj_t value) {
 #if defined(MBEDTLS_SSL_PROTO_DTLS)
 // The settings of DTLS, each an attribute: dtls_timeout, dtls_mtu, dtls_cid,
 // dtls_cid_required.
-
-static bool is_dtls_attr(qstr attr) {
-    return attr == MP_QSTR_dtls_timeout || attr == MP_QSTR_dtls_mtu || attr == MP_QSTR_dtls_cid || attr == MP_QSTR_dtls_cid_required;
-}
 
 static mpssl_dtls_t get_dtls(ssl_context_obj_t *self) {
     mpssl_signals_t signals;
@@ -354,7 +369,7 @@ static void set_psk_callback(ssl_context_obj_t *self, bool server, mp_obj_t call
 
 // SSLContext.set_psk_client_callback(callback): callback(hint) -> (identity, key)
 static mp_obj_t context_set_psk_client_callback(mp_obj_t self_in, mp_obj_t callback) {
-    set_psk_callback(MP_OBJ_TO_PTR(self_in), false, callback, (mpssl_bytes_t){ NULL, 0 });
+    set_psk_callback(mpssl_context_cast(self_in), false, callback, (mpssl_bytes_t){ NULL, 0 });
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(context_set_psk_client_callback_obj, context_set_psk_client_callback);
@@ -376,103 +391,122 @@ static mp_obj_t context_set_psk_server_callback(size_t n_args, const mp_obj_t *p
         bool fresh;
         hint = get_bytes(&args[ARG_identity_hint].u_obj, &fresh);
     }
-    set_psk_callback(MP_OBJ_TO_PTR(pos_args[0]), true, args[ARG_callback].u_obj, hint);
+    set_psk_callback(mpssl_context_cast(pos_args[0]), true, args[ARG_callback].u_obj, hint);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_set_psk_server_callback_obj, 1, context_set_psk_server_callback);
 #endif
 
-static void context_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
-    ssl_context_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    if (dest[0] == MP_OBJ_NULL) {
-        // Load.
-        if (attr == MP_QSTR_verify_mode) {
-            mpssl_signals_t signals;
-            claim(self, &signals);
-            int32_t mode = mpssl_context_verify_mode(self->tls);
-            mpssl_release(&self->guard, &signals);
-            dest[0] = MP_OBJ_NEW_SMALL_INT(mode);
-        } else if (attr == MP_QSTR_verify_callback) {
-            dest[0] = self->verify_callback;
-        } else if (attr == MP_QSTR_ecdsa_sign_callback) {
-            dest[0] = self->ecdsa_sign_callback;
+mp_obj_t mpssl_context_load_attr(mp_obj_t self_in, qstr attr) {
+    ssl_context_obj_t *self = mpssl_context_cast(self_in);
+    switch (attr) {
+        case MP_QSTR_verify_callback:
+            return self->verify_callback;
+        case MP_QSTR_ecdsa_sign_callback:
+            return self->ecdsa_sign_callback;
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
-        } else if (attr == MP_QSTR_psk_identity) {
-            dest[0] = self->psk_identity;
-        } else if (attr == MP_QSTR_psk_key) {
-            dest[0] = self->psk_key;
-        } else if (attr == MP_QSTR_server_psk_keys) {
-            dest[0] = self->server_psk_keys;
+        case MP_QSTR_psk_identity:
+            return self->psk_identity;
+        case MP_QSTR_psk_key:
+            return self->psk_key;
+        case MP_QSTR_server_psk_keys:
+            return self->server_psk_keys;
 #endif
-        } else if (attr == MP_QSTR_hibernate_after) {
-            mpssl_signals_t signals;
-            claim(self, &signals);
-            int32_t ms = mpssl_context_hibernate_after(self->tls);
-            mpssl_release(&self->guard, &signals);
-            dest[0] = ms < 0 ? mp_const_none : mp_obj_new_int(ms);
-        } else if (attr == MP_QSTR__context && takes_paths(self)) {
-            dest[0] = self_in; // upstream's ssl.SSLContext wraps a tls.SSLContext of this name
-        } else if (is_memory_attr(attr)) {
-            dest[0] = load_memory(self, attr);
+        case MP_QSTR__context:
+            return self_in;
+        case MP_QSTR_max_fragment_length:
+        case MP_QSTR_keep_peer_cert:
+            return load_memory(self, attr);
 #if MPSSL_MEMORY
-        } else if (attr == MP_QSTR_memory) {
-            dest[0] = mpssl_guard_memory(&self->guard);
+        case MP_QSTR_memory:
+            return mpssl_guard_memory(&self->guard);
 #endif
 #if defined(MBEDTLS_SSL_PROTO_DTLS)
-        } else if (is_dtls_attr(attr)) {
-            dest[0] = load_dtls(self, attr);
+        case MP_QSTR_dtls_timeout:
+        case MP_QSTR_dtls_mtu:
+        case MP_QSTR_dtls_cid:
+        case MP_QSTR_dtls_cid_required:
+            return load_dtls(self, attr);
 #endif
-        } else {
-            dest[1] = MP_OBJ_SENTINEL; // go on in the locals dict
+        default: {
+            mpssl_signals_t signals;
+            claim(self, &signals);
+            int32_t verify_mode = mpssl_context_verify_mode(self->tls);
+            bool check_hostname = mpssl_context_check_hostname(self->tls);
+            int32_t ms = mpssl_context_hibernate_after(self->tls);
+            mpssl_release(&self->guard, &signals);
+            if (attr == MP_QSTR_verify_mode) {
+                return MP_OBJ_NEW_SMALL_INT(verify_mode);
+            }
+            if (attr == MP_QSTR_check_hostname) {
+                return mp_obj_new_bool(check_hostname);
+            }
+            return ms < 0 ? mp_const_none : mp_obj_new_int(ms); // hibernate_after
         }
-    } else if (dest[1] != MP_OBJ_NULL) {
-        // Store.
-        if (attr == MP_QSTR_verify_mode) {
-            mpssl_context_set_mode(self, mp_obj_get_int(dest[1]));
-            dest[0] = MP_OBJ_NULL;
-        } else if (attr == MP_QSTR_verify_callback) {
-            self->verify_callback = dest[1];
-            dest[0] = MP_OBJ_NULL;
-        } else if (attr == MP_QSTR_ecdsa_sign_callback) {
-            self->ecdsa_sign_callback = dest[1];
-            dest[0] = MP_OBJ_NULL;
-        } else if (attr == MP_QSTR_hibernate_after) {
-            int32_t ms = dest[1] == mp_const_none ? -1 : to_int32(mp_obj_get_int(dest[1]));
-            if (ms < 0 && dest[1] != mp_const_none) {
+    }
+}
+
+void mpssl_context_store_attr(mp_obj_t self_in, qstr attr, mp_obj_t value) {
+    ssl_context_obj_t *self = mpssl_context_cast(self_in);
+    mpssl_signals_t signals;
+    switch (attr) {
+        case MP_QSTR_verify_mode:
+            mpssl_context_set_mode(self, mpssl_get_int(value));
+            return;
+        case MP_QSTR_check_hostname: {
+            bool check = mp_obj_is_true(value);
+            claim(self, &signals);
+            finish(self, &signals, mpssl_context_set_check_hostname(self->tls, check));
+            return;
+        }
+        case MP_QSTR_verify_callback:
+            self->verify_callback = value;
+            return;
+        case MP_QSTR_ecdsa_sign_callback:
+            self->ecdsa_sign_callback = value;
+            return;
+        case MP_QSTR_hibernate_after: {
+            int32_t ms = value == mp_const_none ? -1 : to_int32(mpssl_get_int(value));
+            if (ms < 0 && value != mp_const_none) {
                 mp_raise_ValueError(MP_ERROR_TEXT("invalid hibernate_after"));
             }
-            mpssl_signals_t signals;
             claim(self, &signals);
             mpssl_context_set_hibernate_after(self->tls, ms);
             mpssl_release(&self->guard, &signals);
-            dest[0] = MP_OBJ_NULL;
-        } else if (is_memory_attr(attr)) {
-            store_memory(self, attr, dest[1]);
-            dest[0] = MP_OBJ_NULL;
+            return;
+        }
+        case MP_QSTR_max_fragment_length:
+        case MP_QSTR_keep_peer_cert:
+            store_memory(self, attr, value);
+            return;
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
-        } else if (attr == MP_QSTR_psk_identity) {
-            mpssl_context_set_psk_pair(self, dest[1], self->psk_key);
-            dest[0] = MP_OBJ_NULL;
-        } else if (attr == MP_QSTR_psk_key) {
-            mpssl_context_set_psk_pair(self, self->psk_identity, dest[1]);
-            dest[0] = MP_OBJ_NULL;
-        } else if (attr == MP_QSTR_server_psk_keys) {
+        case MP_QSTR_psk_identity:
+            mpssl_context_set_psk_pair(self, value, self->psk_key);
+            return;
+        case MP_QSTR_psk_key:
+            mpssl_context_set_psk_pair(self, self->psk_identity, value);
+            return;
+        case MP_QSTR_server_psk_keys:
             // A server has either; upstream lets a client's be set, to no effect.
-            ask_for_psk(self, dest[1], is_server(self) ? mp_const_none : self->psk_callback, (mpssl_bytes_t){ NULL, 0 });
-            dest[0] = MP_OBJ_NULL;
+            ask_for_psk(self, value, is_server(self) ? mp_const_none : self->psk_callback, (mpssl_bytes_t){ NULL, 0 });
+            return;
 #endif
 #if defined(MBEDTLS_SSL_PROTO_DTLS)
-        } else if (is_dtls_attr(attr)) {
-            store_dtls(self, attr, dest[1]);
-            dest[0] = MP_OBJ_NULL;
+        case MP_QSTR_dtls_timeout:
+        case MP_QSTR_dtls_mtu:
+        case MP_QSTR_dtls_cid:
+        case MP_QSTR_dtls_cid_required:
+            store_dtls(self, attr, value);
+            return;
 #endif
-        }
+        default:
+            mp_raise_msg(&mp_type_AttributeError, NULL); // can only be read
     }
 }
 
 // SSLContext.__del__(): frees TLS state only; sockets in use keep what they need of it.
 static mp_obj_t context_del(mp_obj_t self_in) {
-    ssl_context_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    ssl_context_obj_t *self = mpssl_context_cast(self_in);
     mpssl_signals_t signals;
     if (mpssl_claim(&self->guard, &signals)) {
         mpssl_context_free(self->tls);
@@ -486,7 +520,7 @@ static MP_DEFINE_CONST_FUN_OBJ_1(context_del_obj, context_del);
 
 // SSLContext.get_ciphers() -> list of str: what is enabled.
 static mp_obj_t context_get_ciphers(mp_obj_t self_in) {
-    ssl_context_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    ssl_context_obj_t *self = mpssl_context_cast(self_in);
     mp_obj_t list = mp_obj_new_list(0, NULL);
     for (size_t i = 0;; ++i) {
         mpssl_signals_t signals;
@@ -514,7 +548,7 @@ static mpssl_bytes_t *get_names(mp_obj_t names_in, size_t *n) {
 
 // SSLContext.set_ciphers(list or tuple of str)
 static mp_obj_t context_set_ciphers(mp_obj_t self_in, mp_obj_t ciphers_in) {
-    ssl_context_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    ssl_context_obj_t *self = mpssl_context_cast(self_in);
     size_t n;
     mpssl_bytes_t *names = get_names(ciphers_in, &n);
     mpssl_signals_t signals;
@@ -529,7 +563,7 @@ static MP_DEFINE_CONST_FUN_OBJ_2(context_set_ciphers_obj, context_set_ciphers);
 
 // SSLContext.set_ecdh_curve(str, or list or tuple of str)
 static mp_obj_t context_set_ecdh_curve(mp_obj_t self_in, mp_obj_t curves_in) {
-    ssl_context_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    ssl_context_obj_t *self = mpssl_context_cast(self_in);
     if (mp_obj_is_str_or_bytes(curves_in)) {
         curves_in = mp_obj_new_tuple(1, &curves_in);
     }
@@ -559,7 +593,7 @@ static mp_obj_t context_load_cert_chain(size_t n_args, const mp_obj_t *pos_args,
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
-    mpssl_context_load_chain(MP_OBJ_TO_PTR(pos_args[0]), args[ARG_certfile].u_obj,
+    mpssl_context_load_chain(mpssl_context_cast(pos_args[0]), args[ARG_certfile].u_obj,
         args[ARG_keyfile].u_obj, args[ARG_password].u_obj);
     return mp_const_none;
 }
@@ -577,15 +611,21 @@ static mp_obj_t context_load_verify_locations(size_t n_args, const mp_obj_t *pos
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
-    ssl_context_obj_t *self = MP_OBJ_TO_PTR(pos_args[0]);
+    ssl_context_obj_t *self = mpssl_context_cast(pos_args[0]);
     mp_obj_t cafile = args[ARG_cafile].u_obj;
     mp_obj_t cadata = args[ARG_cadata].u_obj;
+    // The first positional argument of upstream's tls.SSLContext is data.
+    bool may_be_path = takes_paths(self) || n_args < 2;
+    if (may_be_path && mp_obj_is_str(cafile) && !mp_obj_is_true(cafile)) {
+        cafile = mp_const_none; // an empty path is none
+    }
+    if (cafile != mp_const_none && !mp_obj_is_true(cadata)) {
+        cadata = mp_const_none;
+    }
     if (cafile == mp_const_none && cadata == mp_const_none) {
         mp_raise_TypeError(MP_ERROR_TEXT("cafile and cadata omitted"));
     }
     if (cafile != mp_const_none) {
-        // The first positional argument of upstream's tls.SSLContext is data.
-        bool may_be_path = takes_paths(self) || n_args < 2;
         mpssl_context_load_anchors(self, cafile, may_be_path);
     }
     if (cadata != mp_const_none) {
@@ -594,6 +634,22 @@ static mp_obj_t context_load_verify_locations(size_t n_args, const mp_obj_t *pos
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_load_verify_locations_obj, 1, context_load_verify_locations);
+
+// SSLContext.cert_store_stats() -> CPython's dict: how many trust anchors there are.
+static mp_obj_t context_cert_store_stats(mp_obj_t self_in) {
+    ssl_context_obj_t *self = mpssl_context_cast(self_in);
+    mpssl_signals_t signals;
+    size_t cas = 0;
+    claim(self, &signals);
+    size_t all = mpssl_context_anchors(self->tls, &cas);
+    mpssl_release(&self->guard, &signals);
+    mp_obj_t stats = mp_obj_new_dict(3);
+    mp_obj_dict_store(stats, MP_OBJ_NEW_QSTR(MP_QSTR_x509), mp_obj_new_int_from_uint(all));
+    mp_obj_dict_store(stats, MP_OBJ_NEW_QSTR(MP_QSTR_x509_ca), mp_obj_new_int_from_uint(cas));
+    mp_obj_dict_store(stats, MP_OBJ_NEW_QSTR(MP_QSTR_crl), MP_OBJ_NEW_SMALL_INT(0));
+    return stats;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(context_cert_store_stats_obj, context_cert_store_stats);
 
 // SSLContext.wrap_socket(sock, server_side=False, do_handshake_on_connect=True,
 //     server_hostname=None, client_id=None)
@@ -614,41 +670,68 @@ static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
-    return mpssl_socket_make(MP_OBJ_TO_PTR(pos_args[0]), args[ARG_sock].u_obj, args[ARG_server_side].u_bool,
+    return mpssl_socket_make(mpssl_context_cast(pos_args[0]), args[ARG_sock].u_obj, args[ARG_server_side].u_bool,
         args[ARG_do_handshake_on_connect].u_bool, args[ARG_server_hostname].u_obj, args[ARG_client_id].u_obj);
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_wrap_socket_obj, 1, context_wrap_socket);
 
+#define METHOD(name, obj) \
+    { MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR((&(const mpssl_method_t){ { &mpssl_method_type }, MP_ROM_PTR(&obj) })) }
+#define ATTRIBUTE(name) \
+    { MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR((&(const mpssl_attribute_t){ { &mpssl_attribute_type }, MP_QSTR_##name })) }
+
 static const mp_rom_map_elem_t context_locals_dict_table[] = {
-    { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&context_del_obj) },
-    { MP_ROM_QSTR(MP_QSTR_get_ciphers), MP_ROM_PTR(&context_get_ciphers_obj) },
-    { MP_ROM_QSTR(MP_QSTR_set_ciphers), MP_ROM_PTR(&context_set_ciphers_obj) },
-    { MP_ROM_QSTR(MP_QSTR_set_ecdh_curve), MP_ROM_PTR(&context_set_ecdh_curve_obj) },
-    { MP_ROM_QSTR(MP_QSTR_load_cert_chain), MP_ROM_PTR(&context_load_cert_chain_obj) },
-    { MP_ROM_QSTR(MP_QSTR_load_verify_locations), MP_ROM_PTR(&context_load_verify_locations_obj) },
-    { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&context_wrap_socket_obj) },
-#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
-    { MP_ROM_QSTR(MP_QSTR_set_psk_client_callback), MP_ROM_PTR(&context_set_psk_client_callback_obj) },
-    { MP_ROM_QSTR(MP_QSTR_set_psk_server_callback), MP_ROM_PTR(&context_set_psk_server_callback_obj) },
-#endif
+    METHOD(get_ciphers, context_get_ciphers_obj),
+    METHOD(set_ciphers, context_set_ciphers_obj),
+    METHOD(set_ecdh_curve, context_set_ecdh_curve_obj),
+    METHOD(load_cert_chain, context_load_cert_chain_obj),
+    METHOD(load_verify_locations, context_load_verify_locations_obj),
+    METHOD(cert_store_stats, context_cert_store_stats_obj),
+    METHOD(wrap_socket, context_wrap_socket_obj),
 #if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
-    { MP_ROM_QSTR(MP_QSTR_listen), MP_ROM_PTR(&mpssl_context_listen_obj) },
+    METHOD(listen, mpssl_context_listen_obj),
+#endif
+    ATTRIBUTE(verify_mode),
+    ATTRIBUTE(check_hostname),
+    ATTRIBUTE(verify_callback),
+    ATTRIBUTE(ecdsa_sign_callback),
+    ATTRIBUTE(hibernate_after),
+    ATTRIBUTE(max_fragment_length),
+    ATTRIBUTE(keep_peer_cert),
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+    METHOD(set_psk_client_callback, context_set_psk_client_callback_obj),
+    METHOD(set_psk_server_callback, context_set_psk_server_callback_obj),
+    ATTRIBUTE(psk_identity),
+    ATTRIBUTE(psk_key),
+    ATTRIBUTE(server_psk_keys),
+#endif
+#if defined(MBEDTLS_SSL_PROTO_DTLS)
+    ATTRIBUTE(dtls_timeout),
+    ATTRIBUTE(dtls_mtu),
+    ATTRIBUTE(dtls_cid),
+    ATTRIBUTE(dtls_cid_required),
+#endif
+#if MPSSL_MEMORY
+    ATTRIBUTE(memory),
 #endif
 };
-static MP_DEFINE_CONST_DICT(context_locals_dict, context_locals_dict_table);
+MP_DEFINE_CONST_DICT(mpssl_context_locals_dict, context_locals_dict_table);
+
+static const mp_rom_map_elem_t native_locals_dict_table[] = {
+    { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&context_del_obj) },
+};
+static MP_DEFINE_CONST_DICT(native_locals_dict, native_locals_dict_table);
 
 MP_DEFINE_CONST_OBJ_TYPE(
     mpssl_tls_context_type,
     MP_QSTR_SSLContext,
     MP_TYPE_FLAG_NONE,
     make_new, context_make_new,
-    attr, context_attr,
-    locals_dict, &context_locals_dict);
+    locals_dict, &native_locals_dict);
 
 MP_DEFINE_CONST_OBJ_TYPE(
     mpssl_ssl_context_type,
     MP_QSTR_SSLContext,
     MP_TYPE_FLAG_NONE,
     make_new, context_make_new,
-    attr, context_attr,
-    locals_dict, &context_locals_dict);
+    locals_dict, &native_locals_dict);

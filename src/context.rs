@@ -22,6 +22,7 @@ pub struct Context {
     protocol: i32,
     /// 0 none, 1 optional, 2 required.
     verify_mode: i32,
+    check_hostname: bool,
     rng: Shared<Rng>,
     own: Option<Shared<KeyCert>>,
     anchors: Option<Shared<Chain>>,
@@ -64,11 +65,9 @@ fn valid_verify_mode(mode: i32) -> Result<i32> {
 /// another and reports what the last one made of it, also where memory ran out for
 /// an earlier one.
 fn look_again<T>(error: Error, load: impl FnOnce() -> Result<T>) -> Result<T> {
-    /// About what parsing takes.
-    const PARSING: usize = 1024;
     match error {
         Error::Value(_) => {
-            drop(Array::new(PARSING, 0_u8)?);
+            drop(Array::new(mbedtls::PARSING, 0_u8)?);
             load()
         }
         error => Err(error),
@@ -99,6 +98,7 @@ impl Context {
         Box::new(|| Self {
             protocol,
             verify_mode,
+            check_hostname: protocol & 1 == 0,
             rng,
             own: None,
             anchors: None,
@@ -140,6 +140,31 @@ impl Context {
     /// `ValueError` for anything but 0, 1, 2.
     pub fn set_verify_mode(&mut self, mode: i32) -> Result<()> {
         self.verify_mode = valid_verify_mode(mode)?;
+        self.config = None;
+        Ok(())
+    }
+
+    /// `SSLContext.check_hostname`: whether the server's certificate must be for
+    /// `server_hostname`, where it is looked at.
+    #[must_use]
+    pub fn check_hostname(&self) -> bool {
+        self.check_hostname && self.verify_mode != 0
+    }
+
+    /// Sets `SSLContext.check_hostname`. As CPython: a name in a certificate that nobody
+    /// verifies would be anybody's word, so to check it turns `CERT_NONE` into `CERT_REQUIRED`.
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` for a server, whose clients have no host names.
+    pub fn set_check_hostname(&mut self, check: bool) -> Result<()> {
+        if check && self.endpoint() == Endpoint::Server {
+            return Err(Error::Value(Invalid::CheckHostname));
+        }
+        self.check_hostname = check;
+        if check && self.verify_mode == 0 {
+            self.verify_mode = 2;
+        }
         self.config = None;
         Ok(())
     }
@@ -257,6 +282,12 @@ impl Context {
         Ok(())
     }
 
+    /// How many trust anchors there are, and how many of them are CAs.
+    #[must_use]
+    pub fn anchors(&self) -> (usize, usize) {
+        self.anchors.as_deref().map_or((0, 0), mbedtls::Chain::count)
+    }
+
     /// Replaces the cipher suites; see [`ciphers::named`].
     ///
     /// # Errors
@@ -359,6 +390,7 @@ impl Context {
         let config = Shared::new(empty, |config| {
             config.set_defaults(self.endpoint(), self.transport())?;
             config.set_verify_mode(self.verify_mode);
+            config.set_check_hostname(self.check_hostname);
             config.set_hibernate_after(self.hibernate_after);
             config.set_max_fragment_length(self.memory.max_fragment_length)?;
             config.set_keep_peer_cert(self.memory.keep_peer_cert);

@@ -76,11 +76,13 @@ pub enum Invalid {
     Curve,
     /// `max_fragment_length` that RFC 6066 does not know, or Mbed TLS is built without.
     MaxFragmentLength,
+    /// `check_hostname` at a server.
+    CheckHostname,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -96,6 +98,7 @@ impl Invalid {
         Self::NoPassword,
         Self::Curve,
         Self::MaxFragmentLength,
+        Self::CheckHostname,
     ];
 
     /// The `ValueError`'s text.
@@ -117,6 +120,7 @@ impl Invalid {
             Self::NoPassword => "key needs a password",
             Self::Curve => "unknown elliptic curve name",
             Self::MaxFragmentLength => "invalid max_fragment_length",
+            Self::CheckHostname => "check_hostname is a client's",
         }
     }
 }

@@ -294,6 +294,18 @@ pub extern "C" fn mpssl_context_set_verify_mode(context: &mut Context, verify_mo
 }
 
 /// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_check_hostname(context: &Context) -> bool {
+    context.check_hostname()
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_set_check_hostname(context: &mut Context, check: bool) -> mpssl_status_t {
+    status(context.set_check_hostname(check))
+}
+
+/// See `mpssl.h`.
 ///
 /// # Safety
 ///
@@ -324,6 +336,14 @@ pub unsafe extern "C" fn mpssl_context_load_verify_locations(
     // SAFETY: by this function's contract.
     let certs = unsafe { bytes(certs, true) };
     status(context.load_verify_locations(certs.unwrap_or_default()))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_anchors(context: &Context, cas: &mut usize) -> usize {
+    let (all, of_cas) = context.anchors();
+    *cas = of_cas;
+    all
 }
 
 /// See `mpssl.h`.

@@ -16,15 +16,17 @@ use crate::mem::Shared;
 ///
 /// # Errors
 ///
-/// `ValueError` for an identity of another length; [`Error::Tls`] with
-/// `MBEDTLS_ERR_SSL_BAD_INPUT_DATA`, upstream's error, for a key of another length;
+/// `ValueError` for an identity of another length; [`Error::Tls`] with upstream's errors for a
+/// key of another: `MBEDTLS_ERR_SSL_BAD_INPUT_DATA` for none, `MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE`
+/// for one too long;
 /// [`Error::NoMemory`].
 pub fn pair(identity: &[u8], key: &[u8]) -> Result<Shared<Pair>> {
     if !(1..=IDENTITY_MAX).contains(&identity.len()) {
         return Err(Error::Value(Invalid::PskIdentity));
     }
-    if !(1..=KEY_MAX).contains(&key.len()) {
-        return Err(Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA));
+    match key.len() {
+        0 => Err(Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA)),
+        1..=KEY_MAX => Pair::new(identity, key),
+        _ => Err(Error::Tls(sys::MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE)),
     }
-    Pair::new(identity, key)
 }

@@ -114,7 +114,7 @@ impl Socket {
     pub fn new(context: &mut Context, options: Options<'_>) -> Result<Box<Self>> {
         let hostname = match options.hostname {
             Some(name) => Some(CStr::from_bytes_with_nul(name).map_err(|_| Error::Value(Invalid::Hostname))?),
-            None if context.endpoint() == Endpoint::Client && context.verify_mode() == 2 => {
+            None if context.check_hostname() && context.verify_mode() == 2 => {
                 return Err(Error::Value(Invalid::NoHostname));
             }
             None => None,
@@ -122,7 +122,7 @@ impl Socket {
         let config = context.config(options.host_signs, options.hello_verify)?;
         let mut ssl = Box::new(|| Ssl::new(config))?;
         ssl.setup(context.transport())?;
-        if let Some(hostname) = hostname {
+        if hostname.is_some() || !context.check_hostname() {
             ssl.set_hostname(hostname)?;
         }
         #[cfg(mbedtls_ssl_proto_dtls)]

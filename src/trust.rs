@@ -6,16 +6,16 @@ use crate::mbedtls::Chain;
 use crate::mem::Shared;
 
 /// The anchors of `before` and those in `data` (PEM or DER, with a NUL at
-/// the end that is not part of it).
+/// the end that is not part of it). Certificates that Mbed TLS cannot read are passed over.
 ///
 /// # Errors
 ///
-/// `ValueError` if `data` holds anything else; [`crate::error::Error::NoMemory`].
+/// `ValueError` if `data` holds anything else, or none that it can read; [`crate::error::Error::NoMemory`].
 pub fn add(before: Option<&Chain>, data: &[u8]) -> Result<Shared<Chain>> {
     Shared::new(Chain::new, |anchors| {
         if let Some(before) = before {
             anchors.append_copies(before)?;
         }
-        anchors.append(data)
+        anchors.append_readable(data)
     })
 }

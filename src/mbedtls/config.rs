@@ -55,6 +55,7 @@ pub struct Config {
     groups: [u16; GROUPS.len() + 1],
     chosen_groups: Option<Shared<List<u16>>>,
     keeps_peer_cert: bool,
+    checks_hostname: bool,
     rng: Shared<Rng>,
     own: Option<Shared<KeyCert>>,
     /// Only where the host signs; the configuration is one connection's then.
@@ -78,6 +79,7 @@ impl Config {
             groups: [0; GROUPS.len() + 1],
             chosen_groups: None,
             keeps_peer_cert: true,
+            checks_hostname: true,
             rng,
             own: None,
             signer: None,
@@ -162,6 +164,15 @@ impl Config {
     #[must_use]
     pub fn keeps_peer_cert(&self) -> bool {
         self.keeps_peer_cert
+    }
+
+    /// Whether a certificate for another name than the host's is refused.
+    pub fn set_check_hostname(&mut self, check: bool) {
+        self.checks_hostname = check;
+    }
+
+    pub(super) fn checks_hostname(&self) -> bool {
+        self.checks_hostname
     }
 
     /// Whether the peer's certificate is looked at.

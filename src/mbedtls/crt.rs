@@ -5,13 +5,85 @@ use core::cell::UnsafeCell;
 
 use super::sys;
 use crate::error::{Error, Invalid, Result};
-use crate::mem::slice;
+use crate::mem::{Array, slice};
 
 /// Certificates, linked; the first may be empty (no certificate yet).
 pub struct Chain(UnsafeCell<sys::mbedtls_x509_crt>);
 
-/// How a certificate begins in PEM.
-const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+/// What a certificate is called in PEM. Behind a trusted one is whom it is trusted for, which
+/// is not read.
+const LABELS: [&[u8]; 3] = [b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"];
+
+const SEQUENCE: u8 = 0x30;
+
+/// About what parsing takes of memory.
+pub const PARSING: usize = 1024;
+
+fn find(data: &[u8], text: &[u8]) -> Option<usize> {
+    data.windows(text.len()).position(|window| window == text)
+}
+
+/// What is behind `text` in `data`.
+fn after<'a>(data: &'a [u8], text: &[u8]) -> Option<&'a [u8]> {
+    data.get(find(data, text)?.checked_add(text.len())?..)
+}
+
+/// A label of PEM's, and what is behind it.
+fn label(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    let label = data.get(..find(data, b"-----")?)?;
+    Some((label, after(data, b"-----")?))
+}
+
+/// Decodes the text between PEM's labels, with blanks wherever they are: the bytes, and how many
+/// they are.
+fn base64(text: &[u8]) -> Result<(Array<u8>, usize)> {
+    let mut bytes = Array::new(text.len(), 0)?;
+    let (mut len, mut digits, mut bits, mut padding) = (0_usize, 0_usize, 0_u32, false);
+    for &byte in text {
+        let value = match byte {
+            b'A'..=b'Z' => byte.wrapping_sub(b'A'),
+            b'a'..=b'z' => byte.wrapping_sub(b'a' - 26),
+            b'0'..=b'9' => byte.wrapping_add(52 - b'0'),
+            b'+' => 62,
+            b'/' => 63,
+            b' ' | b'\t' | b'\r' | b'\n' => continue,
+            b'=' => {
+                padding = true;
+                digits = digits.wrapping_add(1);
+                continue;
+            }
+            _ => return Err(Error::Value(Invalid::Cert)),
+        };
+        if padding {
+            return Err(Error::Value(Invalid::Cert));
+        }
+        bits = (bits << 6) | u32::from(value);
+        digits = digits.wrapping_add(1);
+        // Each digit but the first of four completes a byte.
+        let shift = match digits & 3 {
+            2 => 4,
+            3 => 2,
+            0 => 0,
+            _ => continue,
+        };
+        if let Some(to) = bytes.get_mut(len) {
+            *to = (bits >> shift) as u8;
+        }
+        len = len.saturating_add(1);
+    }
+    if digits & 3 == 0 { Ok((bytes, len)) } else { Err(Error::Value(Invalid::Cert)) }
+}
+
+/// The whole SEQUENCE that `der` begins with.
+fn element(der: &[u8]) -> Option<&[u8]> {
+    let (header, len) = match *der {
+        [SEQUENCE, len @ ..=0x7f, ..] => (2, usize::from(len)),
+        [SEQUENCE, 0x81, len, ..] => (3, usize::from(len)),
+        [SEQUENCE, 0x82, high, low, ..] => (4, usize::from(u16::from_be_bytes([high, low]))),
+        _ => return None,
+    };
+    der.get(..len.checked_add(header)?)
+}
 
 /// Whether Mbed TLS will read `data` as PEM.
 pub(super) fn is_pem(data: &[u8]) -> bool {
@@ -28,45 +100,83 @@ impl Chain {
     }
 
     /// Appends what `data` holds: PEM, any number of certificates; or DER, any
-    /// number one after the other. `data` ends with a NUL that is not part of it.
+    /// number one after the other, and behind them what begins as no certificate does.
+    /// `data` ends with a NUL that is not part of it.
     ///
     /// # Errors
     ///
-    /// [`Invalid::Cert`] if anything in `data` is no certificate, or nothing is;
+    /// [`Invalid::Cert`] if a certificate in `data` is none, or there is none;
     /// [`Error::NoMemory`]. Some certificates may have been appended.
     pub fn append(&mut self, data: &[u8]) -> Result<()> {
-        if is_pem(data) {
-            let before = self.ders().count();
-            // SAFETY: PEM is parsed up to and with the NUL at its end.
-            Self::parsed(unsafe { sys::mbedtls_x509_crt_parse(self.0.get(), data.as_ptr(), data.len()) })?;
-            // Mbed TLS passes over a last certificate that is cut short.
-            let begun = data.windows(BEGIN.len()).filter(|window| *window == BEGIN).count();
-            return if self.ders().count() == before.saturating_add(begun) {
-                Ok(())
-            } else {
-                Err(Error::Value(Invalid::Cert))
-            };
-        }
-        let (_, mut rest) = data.split_last().ok_or(Error::Value(Invalid::Cert))?;
-        loop {
-            // SAFETY: the slice is valid for its length; does not raise.
-            Self::parsed(unsafe {
-                sys::mbedtls_x509_crt_parse_der(self.0.get(), rest.as_ptr(), rest.len())
-            })?;
-            // SAFETY: raw of the last certificate is what was just parsed.
-            let used = self.iter().last().map_or(0, |cert| cert.raw.len);
-            match rest.get(used..) {
-                Some(next) if used > 0 && !next.is_empty() => rest = next,
-                _ => return Ok(()),
+        self.append_each(data, Self::append_der)
+    }
+
+    /// As [`Self::append`], but passes over certificates that Mbed TLS cannot read, for what they
+    /// are signed with or have in them, unless it is all of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::append`].
+    pub fn append_readable(&mut self, data: &[u8]) -> Result<()> {
+        let before = self.ders().count();
+        self.append_each(data, |chain, der| match chain.append_der(der) {
+            Err(Error::Value(_)) if element(der).is_some() => {
+                // Want of memory may be reported as anything: there is enough for another try.
+                drop(Array::new(PARSING, 0_u8)?);
+                match chain.append_der(der) {
+                    Err(Error::NoMemory) => Err(Error::NoMemory),
+                    _ => Ok(()),
+                }
+            }
+            result => result,
+        })?;
+        if self.ders().count() == before { Err(Error::Value(Invalid::Cert)) } else { Ok(()) }
+    }
+
+    fn append_each(&mut self, data: &[u8], append: impl Fn(&mut Self, &[u8]) -> Result<()>) -> Result<()> {
+        let invalid = Error::Value(Invalid::Cert);
+        let (_, mut rest) = data.split_last().ok_or(invalid)?;
+        let mut found = false;
+        if is_pem(rest) {
+            while let Some((label, behind)) = after(rest, b"-----BEGIN ").and_then(label) {
+                rest = behind;
+                if LABELS.contains(&label) {
+                    let end = find(rest, b"-----END ").ok_or(invalid)?;
+                    let (text, behind) = rest.split_at_checked(end).ok_or(invalid)?;
+                    if after(behind, b"-----END ").and_then(self::label).map(|(end, _)| end) != Some(label) {
+                        return Err(invalid);
+                    }
+                    let (der, len) = base64(text)?;
+                    append(self, der.get(..len).unwrap_or_default())?;
+                    (rest, found) = (behind, true);
+                }
+            }
+        } else {
+            while let [SEQUENCE, ..] = rest {
+                append(self, rest)?;
+                (rest, found) =
+                    (element(rest).and_then(|one| rest.get(one.len()..)).unwrap_or_default(), true);
             }
         }
+        if found { Ok(()) } else { Err(invalid) }
+    }
+
+    /// Appends the certificate that `der` begins with.
+    fn append_der(&mut self, der: &[u8]) -> Result<()> {
+        // SAFETY: the slice is valid for its length; does not raise.
+        Self::parsed(unsafe { sys::mbedtls_x509_crt_parse_der(self.0.get(), der.as_ptr(), der.len()) })
+    }
+
+    /// How many certificates there are, and how many of them are CAs.
+    #[must_use]
+    pub fn count(&self) -> (usize, usize) {
+        let all = self.ders().count();
+        (all, self.iter().filter(|cert| !cert.raw.p.is_null() && cert.ca_istrue != 0).count())
     }
 
     fn parsed(ret: core::ffi::c_int) -> Result<()> {
         match ret {
             0 => Ok(()),
-            // A positive number counts the PEM certificates that failed.
-            1.. => Err(Error::Value(Invalid::Cert)),
             _ => match Error::from_mbedtls(ret) {
                 Error::NoMemory => Err(Error::NoMemory),
                 _ => Err(Error::Value(Invalid::Cert)),
@@ -96,8 +206,7 @@ impl Chain {
     /// [`Error::NoMemory`].
     pub fn append_copies(&mut self, other: &Self) -> Result<()> {
         for der in other.ders() {
-            // SAFETY: the slice is valid for its length; does not raise.
-            Self::parsed(unsafe { sys::mbedtls_x509_crt_parse_der(self.0.get(), der.as_ptr(), der.len()) })?;
+            self.append_der(der)?;
         }
         Ok(())
     }

@@ -50,6 +50,28 @@ pub fn fragment_code(len: u16) -> Option<u8> {
     u8::try_from(code).ok().filter(|_| fits)?.checked_add(1)
 }
 
+/// The longest IP address in words, in bytes.
+pub(super) const ADDRESS_MAX: usize = 45;
+
+/// The IP address that a host's name is, written to `address` without the brackets of a URL
+/// and the zone of RFC 4007; `None` for any other name.
+pub(super) fn address<'a>(name: &[u8], address: &'a mut [u8; ADDRESS_MAX + 1]) -> Option<&'a CStr> {
+    let name = name.strip_prefix(b"[").and_then(|name| name.strip_suffix(b"]")).unwrap_or(name);
+    let is_v6 = name.contains(&b':');
+    let len = name.iter().position(|&byte| is_v6 && byte == b'%').unwrap_or(name.len());
+    address.get_mut(..len).filter(|_| len <= ADDRESS_MAX)?.copy_from_slice(name.get(..len)?);
+    *address.get_mut(len)? = 0;
+    let address = CStr::from_bytes_until_nul(address).ok()?;
+    is_address(address).then_some(address)
+}
+
+/// Whether Mbed TLS will compare `name` as an IP address.
+pub(super) fn is_address(name: &CStr) -> bool {
+    let mut binary = [0_u32; 4];
+    // SAFETY: the string ends with a NUL, what is written has at most 16 bytes; does not raise.
+    unsafe { sys::mbedtls_x509_crt_parse_cn_inet_pton(name.as_ptr().cast(), binary.as_mut_ptr().cast()) != 0 }
+}
+
 /// All key exchange groups compiled in, by name and IANA number.
 pub fn groups() -> impl Iterator<Item = (&'static CStr, u16)> {
     // SAFETY: returns a static list that ends with an entry without a name; does not raise.

@@ -7,6 +7,7 @@ use super::crt::Chain;
 use super::rng::Rng;
 use super::sys;
 use crate::error::{Error, Invalid, Result};
+use crate::mem::Array;
 
 /// A private key, EC or RSA.
 pub struct PrivateKey(UnsafeCell<sys::mbedtls_pk_context>);
@@ -59,11 +60,36 @@ impl PrivateKey {
     /// [`Invalid::NoPassword`] if it is encrypted and there is no password, or an empty one;
     /// [`Invalid::Key`] if it is no key or the password does not open it; [`Error::NoMemory`].
     pub fn parse(&mut self, data: &[u8], password: Option<&[u8]>, rng: &Rng) -> Result<()> {
-        let data = match data.split_last() {
+        match data.split_last() {
             // PEM is parsed with its NUL, DER without.
-            Some((_, der)) if !super::crt::is_pem(data) => der,
-            _ => data,
-        };
+            Some((_, der)) if !super::crt::is_pem(data) => self.parse_form(der, password, rng),
+            _ if !data.windows(2).any(|pair| matches!(pair, [b' ' | b'\t', b'\r' | b'\n'])) => {
+                self.parse_form(data, password, rng)
+            }
+            _ => {
+                // Mbed TLS takes no blanks at the end of a line.
+                let mut tidy = Array::new(data.len(), 0)?;
+                let mut len = 0_usize;
+                for &byte in data {
+                    while matches!(byte, b'\r' | b'\n')
+                        && matches!(len.checked_sub(1).and_then(|last| tidy.get(last)), Some(b' ' | b'\t'))
+                    {
+                        len = len.saturating_sub(1);
+                    }
+                    if let Some(to) = tidy.get_mut(len) {
+                        *to = byte;
+                    }
+                    len = len.saturating_add(1);
+                }
+                let result = self.parse_form(tidy.get(..len).unwrap_or_default(), password, rng);
+                sys::zeroize(&mut tidy);
+                result
+            }
+        }
+    }
+
+    /// Reads a key in the form that Mbed TLS wants: PEM with a NUL behind it, or DER.
+    fn parse_form(&mut self, data: &[u8], password: Option<&[u8]>, rng: &Rng) -> Result<()> {
         let password = password.filter(|password| !password.is_empty());
         let (pwd, pwd_len) = password.map_or((core::ptr::null(), 0), |pwd| (pwd.as_ptr(), pwd.len()));
         // SAFETY: both slices are valid for their lengths; does not raise.

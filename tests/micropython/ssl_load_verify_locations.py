@@ -94,7 +94,7 @@ print(trusted(ctx))
 show("invalid", ctx.load_verify_locations, cadata=b"nonsense")
 print(trusted(ctx))
 ctx = client_context(pki.ca_der)
-show("invalid", ctx.load_verify_locations, cadata=pki.other_ca_der + b"nonsense")
+show("invalid", ctx.load_verify_locations, cadata=pki.other_ca_der + pki.ec_der[:-1])
 print(trusted(ctx))
 for _ in range(50):
     ctx.load_verify_locations(pki.ca_pem)

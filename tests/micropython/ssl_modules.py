@@ -59,7 +59,7 @@ for module in (ssl, tls):
 ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 for action in (
     lambda: ctx.nonsense,
-    lambda: setattr(ctx, "nonsense", 1),
+    lambda: setattr(tls.SSLContext(0), "nonsense", 1),
     lambda: delattr(ctx, "verify_mode"),
     lambda: delattr(ctx, "verify_callback"),
 ):

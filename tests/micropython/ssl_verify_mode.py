@@ -19,14 +19,12 @@ for cls in (tls.SSLContext, ssl.SSLContext):
     for mode in (NONE, OPTIONAL, REQUIRED):
         ctx.verify_mode = mode
         print(ctx.verify_mode)
-    for mode in (3, -1, 1 << 8, 1 << 31, 1 << 32, 1 << 70, "1", None, 1.0):
+    for mode in (3, -1, 1 << 8, 1 << 31, 1 << 32, 1 << 70, "1", None, 1.0, True, False):
         try:
             ctx.verify_mode = mode
             print(mode, "accepted")
         except Exception as er:
             print(mode, type(er).__name__, er if type(er) is ValueError else "")
-    print(ctx.verify_mode)
-    ctx.verify_mode = True
     print(ctx.verify_mode)
 
 

@@ -8,7 +8,7 @@ use core::ptr::NonNull;
 
 use super::super::config::{Config, Transport};
 use super::super::error::check;
-use super::super::names::{self, static_str};
+use super::super::names::{self, ADDRESS_MAX, static_str};
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::psk::Seen;
 use super::super::{crt, sys};
@@ -133,14 +133,19 @@ impl Ssl {
         unsafe { self.buffers.output.fit(self.ctx.get()) }
     }
 
-    /// The name to ask for (SNI) and to find in the server's certificate.
+    /// The name to ask for (SNI) and to find in the server's certificate; `None` where neither
+    /// is wanted. An address is only to be found (RFC 6066 3): see [`Self::handshake`]. Its
+    /// brackets and its zone (RFC 4007) are no part of it.
     ///
     /// # Errors
     ///
     /// [`crate::error::Error::NoMemory`]; [`crate::error::Error::Tls`] for a name that is too long.
-    pub fn set_hostname(&mut self, hostname: &CStr) -> Result<()> {
+    pub fn set_hostname(&mut self, hostname: Option<&CStr>) -> Result<()> {
+        let mut address = [0; ADDRESS_MAX + 1];
+        let hostname = hostname.map(|name| names::address(name.to_bytes(), &mut address).unwrap_or(name));
+        let hostname = hostname.map_or(core::ptr::null(), CStr::as_ptr);
         // SAFETY: Mbed TLS copies the string; does not raise.
-        check(unsafe { sys::mbedtls_ssl_set_hostname(self.ctx.get(), hostname.as_ptr().cast::<c_char>()) })
+        check(unsafe { sys::mbedtls_ssl_set_hostname(self.ctx.get(), hostname.cast::<c_char>()) })
     }
 
     /// Who the client is, for its cookie.
@@ -282,6 +287,7 @@ impl Ssl {
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             (&raw const *self.config, &raw mut self.psk),
         );
+        call.checks_hostname = self.config.checks_hostname();
         let handle = &raw mut call;
         // SAFETY: the callbacks' pointer is valid until it is taken back below,
         // and they alone use it until then. None raises.
@@ -331,7 +337,7 @@ impl Ssl {
                     ret = psk::before_step(ctx);
                 }
                 if ret == 0 && state == (*ctx).state {
-                    ret = sys::mbedtls_ssl_handshake_step(ctx);
+                    ret = step(ctx);
                     (*buffers).check(ctx);
                 }
                 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -578,5 +584,26 @@ impl Drop for Ssl {
             self.buffers.free(self.ctx.get());
             sys::mbedtls_ssl_free(self.ctx.get());
         }
+    }
+}
+
+/// `mbedtls_ssl_handshake_step`; a ClientHello does not name an address (RFC 6066 3).
+///
+/// # Safety
+///
+/// The connection is set up, its call under way, its handshake not over.
+unsafe fn step(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
+    // SAFETY: by this function's contract; the name is NULL or ends with a NUL, and nothing else
+    // refers to it. None raises.
+    unsafe {
+        let name = (*ctx).hostname;
+        let hello = (*ctx).state == sys::MBEDTLS_SSL_CLIENT_HELLO as c_int && !name.is_null();
+        if !hello || !names::is_address(CStr::from_ptr(name.cast())) {
+            return sys::mbedtls_ssl_handshake_step(ctx);
+        }
+        (*ctx).hostname = core::ptr::null_mut();
+        let ret = sys::mbedtls_ssl_handshake_step(ctx);
+        (*ctx).hostname = name;
+        ret
     }
 }

@@ -18,6 +18,14 @@
 #define MP_NORETURN NORETURN // MicroPython 1.25
 #endif
 
+// Whether the port's sockets are numbers that no finaliser of theirs closes.
+#if MICROPY_PY_SOCKET && (defined(__unix__) || defined(__APPLE__))
+#include <sys/stat.h>
+#define MPSSL_DESCRIPTORS 1
+#else
+#define MPSSL_DESCRIPTORS 0
+#endif
+
 #ifndef MPSSL_PEER_CERT_DICT
 #define MPSSL_PEER_CERT_DICT 1 // getpeercert() without arguments
 #endif
@@ -76,6 +84,11 @@ typedef struct _ssl_socket_obj_t {
     bool datagram : 1;
     bool poll_first : 1; // this call must not sleep in the transport
     bool psk_keys_have_get : 1; // psk_keys is server_psk_keys
+#if MPSSL_DESCRIPTORS
+    int fd; // the transport's, if it is a socket of the system; else -1
+    dev_t dev; // which file that was
+    ino_t ino;
+#endif
 } ssl_socket_obj_t;
 
 // Makes a call that may run out of memory; once more after a collection, which

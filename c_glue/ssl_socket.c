@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 #endif
 
 #include "glue.h"
@@ -154,9 +155,40 @@ static mpssl_status_t handshake_to_end(ssl_socket_obj_t *self) {
 /******************************************************************************/
 // Construction.
 
-// Frees TLS state only: no Python, no I/O, no other object. Fit for the collector.
+#if MPSSL_DESCRIPTORS
+extern const mp_obj_type_t mp_type_socket; // ports/unix/modsocket.c
+
+// unix's sockets have no finaliser and leave their number in the object when they are closed.
+// So that one which is dropped can be closed, and no stranger in its place, it is known by what
+// it is.
+static void remember_descriptor(ssl_socket_obj_t *self) {
+    struct stat st;
+    int err;
+    if (mp_obj_is_type(self->sock, &mp_type_socket)) {
+        int fd = mp_get_stream(self->sock)->ioctl(self->sock, MP_STREAM_GET_FILENO, 0, &err);
+        if (fstat(fd, &st) == 0) {
+            self->fd = fd;
+            self->dev = st.st_dev;
+            self->ino = st.st_ino;
+        }
+    }
+}
+
+static void close_descriptor(ssl_socket_obj_t *self) {
+    struct stat st;
+    if (self->sock != MP_OBJ_NULL && self->fd >= 0 && fstat(self->fd, &st) == 0 && st.st_dev == self->dev && st.st_ino == self->ino) {
+        close(self->fd);
+    }
+}
+#endif
+
+// Frees TLS state only: no Python, no I/O, no other object. Fit for the collector. (unix: it
+// closes the transport's descriptor.)
 static mp_obj_t socket_del(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+#if MPSSL_DESCRIPTORS
+    close_descriptor(self);
+#endif
     self->sock = MP_OBJ_NULL;
     self->closing = true;
     if (mpssl_enter(self) == 0) {
@@ -200,6 +232,9 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     self->datagram = false;
     self->poll_first = false;
     self->closing = false;
+#if MPSSL_DESCRIPTORS
+    self->fd = -1; // until nothing can fail any more that leaves the transport to its owner
+#endif
 
     mpssl_signals_t signals;
     if (!mpssl_claim(&context->guard, &signals)) {
@@ -236,6 +271,9 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
         mpssl_raise(NULL, status);
     }
 
+#if MPSSL_DESCRIPTORS
+    remember_descriptor(self);
+#endif
     if (do_handshake) {
         enter(self);
         status = handshake_to_end(self);

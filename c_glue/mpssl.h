@@ -32,6 +32,7 @@ enum {
     MPSSL_VALUE = 7, // ValueError(text): an argument is not what it should be
     MPSSL_VERIFY = 8, // ValueError(text): code holds the X.509 verify flags
     MPSSL_CERT_MISSING = 9, // TypeError: the key is good, the certificate is not an object with bytes
+    MPSSL_ALERT = 10, // as TLS: the peer's fatal alert ended the connection; code: which (RFC 5246 7.2.2)
 };
 
 typedef struct _mpssl_status_t {

@@ -9,6 +9,7 @@
 
 #include "py/builtin.h"
 #include "py/cstack.h"
+#include "py/objexcept.h"
 #include "py/objstr.h"
 #include "py/objtype.h"
 #include "mbedtls/bignum.h"
@@ -581,8 +582,9 @@ static MP_NORETURN void raise_number(const mp_obj_type_t *type, mp_int_t number)
     nlr_raise(mp_obj_exception_make_new(type, 1, 0, &arg));
 }
 
-// OSError(code, text); OSError(code) where there is no text, or no memory for it.
-static MP_NORETURN void raise_tls(mp_int_t code, const char *text, size_t len) {
+// OSError(code, text); OSError(code) where there is no text, or no memory for it. alert: the
+// peer's, behind them; 0: none.
+static MP_NORETURN void raise_tls(const mp_obj_type_t *type, mp_int_t code, const char *text, size_t len, mp_int_t alert) {
     mp_obj_str_t *str = len == 0 ? NULL : m_new_obj_maybe(mp_obj_str_t);
     byte *data = str == NULL ? NULL : m_new_maybe(byte, len + 1);
     if (data == NULL) {
@@ -594,9 +596,99 @@ static MP_NORETURN void raise_tls(mp_int_t code, const char *text, size_t len) {
     str->hash = qstr_compute_hash(data, len);
     str->len = len;
     str->data = data;
-    mp_obj_t args[2] = { mp_obj_new_int(code), MP_OBJ_FROM_PTR(str) };
-    nlr_raise(mp_obj_exception_make_new(&mp_type_OSError, 2, 0, args));
+    mp_obj_t args[3] = { mp_obj_new_int(code), MP_OBJ_FROM_PTR(str), MP_OBJ_NEW_SMALL_INT(alert) };
+    nlr_raise(mp_obj_exception_make_new(type, alert == 0 ? 2 : 3, 0, args));
 }
+
+// The OSError for a fatal alert of the peer's. Its args are upstream's, and the alert behind them,
+// which are shown apart.
+
+// Names of alerts (RFC 5246 7.2.2, RFC 8446 6), each behind its number.
+static const char alert_names[] =
+    "\012unexpected_message\0"
+    "\024bad_record_mac\0"
+    "\026record_overflow\0"
+    "\050handshake_failure\0"
+    "\052bad_certificate\0"
+    "\053unsupported_certificate\0"
+    "\054certificate_revoked\0"
+    "\055certificate_expired\0"
+    "\056certificate_unknown\0"
+    "\057illegal_parameter\0"
+    "\060unknown_ca\0"
+    "\061access_denied\0"
+    "\062decode_error\0"
+    "\063decrypt_error\0"
+    "\106protocol_version\0"
+    "\107insufficient_security\0"
+    "\120internal_error\0"
+    "\126inappropriate_fallback\0"
+    "\132user_canceled\0"
+    "\144no_renegotiation\0"
+    "\155missing_extension\0"
+    "\156unsupported_extension\0"
+    "\160unrecognized_name\0"
+    "\161bad_certificate_status_response\0"
+    "\163unknown_psk_identity\0"
+    "\164certificate_required\0"
+    "\170no_application_protocol\0";
+
+static const char *alert_name(mp_int_t alert) {
+    const char *name = alert_names;
+    while (*name != 0 && *name != alert) {
+        name += strlen(name) + 1;
+    }
+    return *name == 0 ? "unknown" : name + 1;
+}
+
+// The alert, taken out of the args for as long as something else looks at them; 0: none.
+static mp_int_t take_alert(mp_obj_exception_t *self) {
+    if (self->args == NULL || self->args->len != 3) {
+        return 0;
+    }
+    self->args->len = 2;
+    return mp_obj_get_int(self->args->items[2]);
+}
+
+static void alert_error_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t kind) {
+    mp_obj_exception_t *self = MP_OBJ_TO_PTR(self_in);
+    mp_int_t alert = take_alert(self);
+    mp_obj_exception_print(print, self_in, kind);
+    if (alert != 0) {
+        self->args->len = 3;
+        if (kind == PRINT_EXC) {
+            mp_printf(print, ", the peer sent alert %d %s", (int)alert, alert_name(alert));
+        }
+    }
+}
+
+static void alert_error_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
+    mp_obj_exception_t *self = MP_OBJ_TO_PTR(self_in);
+    mp_int_t alert = take_alert(self);
+    if (alert == 0) {
+        mp_obj_exception_attr(self_in, attr, dest);
+        return;
+    }
+    self->args->len = 3;
+    if (dest[0] == MP_OBJ_NULL && attr == MP_QSTR_args) {
+        dest[0] = mp_obj_new_tuple(2, self->args->items);
+    } else if (dest[0] == MP_OBJ_NULL && attr == MP_QSTR_alert) {
+        dest[0] = self->args->items[2];
+    } else if (dest[0] == MP_OBJ_NULL && attr == MP_QSTR_reason) {
+        dest[0] = mp_obj_new_str_from_cstr(alert_name(alert));
+    } else {
+        mp_obj_exception_attr(self_in, attr, dest);
+    }
+}
+
+static MP_DEFINE_CONST_OBJ_TYPE(
+    alert_error_type,
+    MP_QSTR_OSError,
+    MP_TYPE_FLAG_NONE,
+    make_new, mp_obj_exception_make_new,
+    print, alert_error_print,
+    attr, alert_error_attr,
+    parent, &mp_type_OSError);
 
 MP_NORETURN void mpssl_raise(ssl_socket_obj_t *self, mpssl_status_t status) {
     // What Python raised outranks what TLS made of it.
@@ -622,7 +714,9 @@ MP_NORETURN void mpssl_raise(ssl_socket_obj_t *self, mpssl_status_t status) {
         case MPSSL_VALUE:
         case MPSSL_VERIFY:
             mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s"), text);
+        case MPSSL_ALERT:
+            raise_tls(&alert_error_type, MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE, text, len, status.code);
         default:
-            raise_tls(status.code, text, len);
+            raise_tls(&mp_type_OSError, status.code, text, len, 0);
     }
 }

@@ -51,6 +51,7 @@ fn error(status: mpssl_status_t) -> Option<Error> {
         sys::MPSSL_RAISED => Error::Raised,
         sys::MPSSL_ERRNO => Error::Errno(status.code),
         sys::MPSSL_TLS => Error::Tls(status.code),
+        sys::MPSSL_ALERT => Error::Tls(mbedtls::sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE),
         sys::MPSSL_NO_MEMORY => Error::NoMemory,
         sys::MPSSL_VALUE => Error::Value(*Invalid::ALL.get(usize::try_from(status.code).ok()?)?),
         sys::MPSSL_VERIFY => Error::Verify(status.code.cast_unsigned()),
@@ -63,6 +64,16 @@ fn status(result: Result<()>) -> mpssl_status_t {
     match result {
         Ok(()) => mpssl_status_t { kind: sys::MPSSL_OK.cast_signed(), code: 0 },
         Err(error) => error.into(),
+    }
+}
+
+/// As [`status`], with the peer's alert where that is what ended the connection.
+fn socket_status(socket: &Socket, result: Result<()>) -> mpssl_status_t {
+    match result {
+        Err(Error::Tls(mbedtls::sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)) => {
+            mpssl_status_t { kind: sys::MPSSL_ALERT.cast_signed(), code: socket.peer_alert().into() }
+        }
+        result => status(result),
     }
 }
 
@@ -567,7 +578,8 @@ pub unsafe extern "C" fn mpssl_socket_free(socket: *mut Socket) {
 /// See `mpssl.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_handshake(socket: &mut Socket, owner: *mut c_void) -> mpssl_status_t {
-    status(socket.handshake(&mut Owner(owner)))
+    let result = socket.handshake(&mut Owner(owner));
+    socket_status(socket, result)
 }
 
 /// See `mpssl.h`.
@@ -584,7 +596,10 @@ pub unsafe extern "C" fn mpssl_socket_read(
     done: *mut usize,
 ) -> mpssl_status_t {
     // SAFETY: by this function's contract.
-    unsafe { output(socket.read(&mut Owner(owner), slice_mut(buf, len)), done) }
+    unsafe {
+        let result = socket.read(&mut Owner(owner), slice_mut(buf, len)).map(|n| done.write(n));
+        socket_status(socket, result)
+    }
 }
 
 /// See `mpssl.h`.
@@ -601,7 +616,10 @@ pub unsafe extern "C" fn mpssl_socket_write(
     done: *mut usize,
 ) -> mpssl_status_t {
     // SAFETY: by this function's contract.
-    unsafe { output(socket.write(&mut Owner(owner), slice(buf, len)), done) }
+    unsafe {
+        let result = socket.write(&mut Owner(owner), slice(buf, len)).map(|n| done.write(n));
+        socket_status(socket, result)
+    }
 }
 
 /// See `mpssl.h`.
@@ -613,7 +631,8 @@ pub extern "C" fn mpssl_socket_close_notify(socket: &mut Socket, owner: *mut c_v
 /// See `mpssl.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_unwrap(socket: &mut Socket, owner: *mut c_void) -> mpssl_status_t {
-    status(socket.unwrap(&mut Owner(owner)))
+    let result = socket.unwrap(&mut Owner(owner));
+    socket_status(socket, result)
 }
 
 /// See `mpssl.h`.

@@ -66,6 +66,8 @@ pub struct Socket {
     cid_required: bool,
     /// In the handshake Mbed TLS was refused memory, and may have gone on all the same.
     refused: bool,
+    /// The fatal alert that the peer has ended the connection with.
+    peer_alert: u8,
     /// When data last went either way, in milliseconds.
     used_at: u32,
 }
@@ -152,6 +154,7 @@ impl Socket {
             close_notify_sent: false,
             cid_required: context.transport() == Transport::Datagram && context.dtls().cid_required,
             refused: false,
+            peer_alert: 0,
             used_at: 0,
         })
     }
@@ -224,6 +227,7 @@ impl Socket {
     /// Ends the connection for an error, and tells the peer where Mbed TLS has not.
     fn fail(&mut self, host: &mut dyn Host, outcome: Outcome, code: i32) -> Error {
         self.state = State::Failed;
+        self.peer_alert = outcome.alert;
         let error = match (outcome.interruption, Error::from_mbedtls(code)) {
             (Some(Interruption::Raised), _) => Error::Raised,
             _ if outcome.verdict != 0 => Error::from_verdict(outcome.verdict),
@@ -231,8 +235,12 @@ impl Socket {
             // To Mbed TLS a signature that there was no memory to check is a wrong one; and one of
             // its own, or a Finished, may have been wrong, as the peer has said.
             _ if self.refused => Error::NoMemory,
-            (_, Error::Tls(sys::MBEDTLS_ERR_X509_CERT_VERIFY_FAILED)) => match self.ssl.verify_result() {
-                0 => Error::Tls(code),
+            // The latter where it is not for this use, or its key is of a curve not asked for.
+            (
+                _,
+                Error::Tls(sys::MBEDTLS_ERR_X509_CERT_VERIFY_FAILED | sys::MBEDTLS_ERR_SSL_BAD_CERTIFICATE),
+            ) => match self.ssl.verify_result() {
+                0 | u32::MAX => Error::Tls(code),
                 flags => Error::Verify(flags),
             },
             (_, error) => error,
@@ -249,6 +257,13 @@ impl Socket {
             _ if error == Error::NoMemory => Error::Errno(MPSSL_ENOMEM.cast_signed()),
             _ => error,
         }
+    }
+
+    /// The fatal alert (RFC 5246 7.2.2) that the peer has sent, where a call failed with
+    /// `MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE`.
+    #[must_use]
+    pub fn peer_alert(&self) -> u8 {
+        self.peer_alert
     }
 
     fn usable(&self) -> Result<()> {

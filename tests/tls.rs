@@ -181,7 +181,7 @@ fn verifying_takes_anchors_and_a_purpose() {
     assert_eq!(text(no_anchors), "MBEDTLS_ERR_SSL_CA_CHAIN_REQUIRED");
     pair.assert_failed(CLIENT);
     // A server's certificate is none for a client.
-    let purpose = Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_CERTIFICATE);
+    let purpose = Error::Verify(sys::MBEDTLS_X509_BADCERT_EXT_KEY_USAGE);
     let mut pair = Setup { client_cert: Some("ec"), ..Setup::mutual() }.pair();
     assert_eq!(pair.handshake(), (Err(ALERTED), Err(purpose)));
     assert_eq!(alerts(&pair.link, SERVER), [[2, 43]]);

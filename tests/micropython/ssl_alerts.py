@@ -1,7 +1,7 @@
 # The peer is told why: the fatal alerts (RFC 5246, 7.2.2) that failures send.
 
 try:
-    import ssl, sys
+    import io, ssl, sys
 except ImportError:
     print("SKIP")
     raise SystemExit
@@ -46,6 +46,17 @@ def alerts(label, client_ctx=None, server_ctx=None, hostname=HOST, spoil=None, s
                 data = data[5 + size :]
             if results[i] is None:
                 results[i] = step(sock)
+    # The error says which alert it was.
+    for i, result in enumerate(results):
+        if isinstance(result, OSError) and result.errno == -30592:
+            level, name = seen[i][-1]
+            told = synonyms.get(result.reason, result.reason)
+            if result.alert not in NAMES or told != name or result.args[1:] != ("MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE",):
+                print("tells", result.alert, result.reason, result.args)
+            out = io.StringIO()
+            sys.print_exception(result, out)
+            if result.reason not in out.getvalue() or str(result.alert) not in out.getvalue():
+                print("shows", out.getvalue())
     errors = [r if r is True or r is None else type(r).__name__ for r in results]
     print(label, "| client gets", seen[0], "| server gets", seen[1], "|", errors)
 

@@ -73,11 +73,13 @@ pub struct Outcome {
     pub end_of_stream: bool,
     /// Whether memory was refused on the way, whatever Mbed TLS made of it.
     pub refused: bool,
+    /// Which fatal alert the peer sent (RFC 5246 7.2.2), where `ret` says that it did.
+    pub alert: u8,
 }
 
 impl Outcome {
     pub(super) const NOTHING: Self =
-        Self { ret: 0, interruption: None, verdict: 0, end_of_stream: false, refused: false };
+        Self { ret: 0, interruption: None, verdict: 0, end_of_stream: false, refused: false, alert: 0 };
 }
 
 impl Signer for Call<'_> {

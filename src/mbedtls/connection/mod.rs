@@ -122,9 +122,7 @@ impl Connection {
             Err(_) => Outcome {
                 ret: sys::MBEDTLS_ERR_SSL_WANT_WRITE,
                 interruption: Some(Interruption::NoMemory),
-                verdict: 0,
-                end_of_stream: false,
-                refused: false,
+                ..Outcome::NOTHING
             },
         };
         Outcome { refused: refusals() != before, ..outcome }

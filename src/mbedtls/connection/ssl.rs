@@ -311,13 +311,18 @@ impl Ssl {
             datagrams.timer.call.set(core::ptr::null());
             datagrams.received.set(call.received.get());
         }
+        let mut outcome = Outcome { ret, ..call.outcome.get() };
+        if ret == sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE {
+            // SAFETY: Mbed TLS has just read the alert, two bytes, from where messages are.
+            outcome.alert = unsafe { *(*ctx).in_msg.add(1) };
+        }
         // SAFETY: as above; the call is over.
         unsafe {
             self.buffers.check(ctx);
             self.buffers.park(ctx);
             self.buffers.check(ctx);
         }
-        Outcome { ret, ..call.outcome.get() }
+        outcome
     }
 
     /// `mbedtls_ssl_handshake`, step by step: as much of it as the transport allows.

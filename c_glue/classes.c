@@ -117,6 +117,10 @@ static mp_obj_t make_class(const mp_obj_type_t *native) {
     return mp_obj_new_type(native->name, mp_obj_new_tuple(1, &base), own);
 }
 
+mp_obj_t mpssl_ssl_context_class(void) {
+    return MP_STATE_VM(mpssl_classes)[CLASS_SSL];
+}
+
 /******************************************************************************/
 // Modules.
 

@@ -84,6 +84,7 @@ typedef struct _ssl_socket_obj_t {
     bool datagram : 1;
     bool poll_first : 1; // this call must not sleep in the transport
     bool psk_keys_have_get : 1; // psk_keys is server_psk_keys
+    bool server_side : 1;
 #if MPSSL_DESCRIPTORS
     int fd; // the transport's, if it is a socket of the system; else -1
     dev_t dev; // which file that was
@@ -118,6 +119,8 @@ enum {
 
 extern const mp_obj_type_t mpssl_method_type;
 extern const mp_obj_type_t mpssl_attribute_type;
+
+mp_obj_t mpssl_ssl_context_class(void); // ssl.SSLContext
 
 // A method and an attribute of SSLContext.
 typedef struct _mpssl_method_t {
@@ -157,6 +160,10 @@ void mpssl_context_set_mode(ssl_context_obj_t *self, mp_int_t verify_mode);
 void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert, mp_obj_t key, mp_obj_t password);
 // certs: path (when may_be_path), PEM or DER.
 void mpssl_context_load_anchors(ssl_context_obj_t *self, mp_obj_t certs, bool may_be_path);
+// Those of the system, where the port has them.
+void mpssl_context_load_defaults(ssl_context_obj_t *self);
+// The system's file of trust anchors; NULL: there is none.
+const char *mpssl_default_cafile(void);
 
 // The client's identity and key; mp_const_none: none.
 void mpssl_context_set_psk_pair(ssl_context_obj_t *self, mp_obj_t identity, mp_obj_t key);

@@ -6,6 +6,7 @@
 #include "glue.h"
 
 #include "py/objstr.h"
+#include "py/objtuple.h"
 #include "mbedtls/ssl.h"
 #include "mbedtls/version.h"
 
@@ -157,6 +158,81 @@ static mp_obj_t ussl_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpssl_ussl_wrap_socket_obj, 1, ussl_wrap_socket);
 
+// create_default_context(purpose=Purpose.SERVER_AUTH, *, cafile=None, cadata=None): CPython's.
+static mp_obj_t create_default_context(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum {
+        ARG_purpose,
+        ARG_cafile,
+        ARG_cadata
+    };
+    static const mp_arg_t allowed_args[] = {
+        { MP_QSTR_purpose, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_QSTR(MP_QSTR_SERVER_AUTH) } },
+        { MP_QSTR_cafile, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_cadata, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
+    mpssl_parse_args(n_args, pos_args, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
+    bool client = args[ARG_purpose].u_obj == MP_OBJ_NEW_QSTR(MP_QSTR_SERVER_AUTH);
+    if (!client && args[ARG_purpose].u_obj != MP_OBJ_NEW_QSTR(MP_QSTR_CLIENT_AUTH)) {
+        mp_raise_TypeError(MP_ERROR_TEXT("a Purpose is needed"));
+    }
+    mp_obj_t context_in = mp_call_function_1(mpssl_ssl_context_class(), MP_OBJ_NEW_SMALL_INT(client ? 0 : 1));
+    ssl_context_obj_t *context = mpssl_context_cast(context_in);
+    if (client) {
+        mpssl_context_set_mode(context, MBEDTLS_SSL_VERIFY_REQUIRED);
+    }
+    bool given = false;
+    for (size_t i = ARG_cafile; i <= ARG_cadata; ++i) {
+        if (mp_obj_is_true(args[i].u_obj)) {
+            mpssl_context_load_anchors(context, args[i].u_obj, i == ARG_cafile);
+            given = true;
+        }
+    }
+    if (!given && client) {
+        mpssl_context_load_defaults(context);
+    }
+    return context_in;
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(create_default_context_obj, 0, create_default_context);
+
+static const mp_rom_map_elem_t purpose_locals_dict_table[] = {
+    { MP_ROM_QSTR(MP_QSTR_SERVER_AUTH), MP_ROM_QSTR(MP_QSTR_SERVER_AUTH) },
+    { MP_ROM_QSTR(MP_QSTR_CLIENT_AUTH), MP_ROM_QSTR(MP_QSTR_CLIENT_AUTH) },
+};
+static MP_DEFINE_CONST_DICT(purpose_locals_dict, purpose_locals_dict_table);
+
+static MP_DEFINE_CONST_OBJ_TYPE(
+    purpose_type,
+    MP_QSTR_Purpose,
+    MP_TYPE_FLAG_NONE,
+    locals_dict, &purpose_locals_dict);
+
+#if defined(__unix__) || defined(__APPLE__)
+// get_default_verify_paths(): CPython's, where there is a file system that the system's are in.
+static mp_obj_t get_default_verify_paths(void) {
+    static const qstr fields[] = {
+        MP_QSTR_cafile,
+        MP_QSTR_capath,
+        MP_QSTR_openssl_cafile_env,
+        MP_QSTR_openssl_cafile,
+        MP_QSTR_openssl_capath_env,
+        MP_QSTR_openssl_capath,
+    };
+    const char *file = mpssl_default_cafile();
+    mp_obj_t cafile = file == NULL ? mp_const_none : mp_obj_new_str_from_cstr(file);
+    mp_obj_t items[MP_ARRAY_SIZE(fields)] = {
+        cafile,
+        mp_const_none,
+        MP_OBJ_NEW_QSTR(MP_QSTR_SSL_CERT_FILE),
+        cafile,
+        MP_OBJ_NEW_QSTR(MP_QSTR_SSL_CERT_DIR),
+        mp_const_none,
+    };
+    return mp_obj_new_attrtuple(fields, MP_ARRAY_SIZE(fields), items);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(get_default_verify_paths_obj, get_default_verify_paths);
+#endif
+
 // Who multiplies on P-256. The first context makes sure that it is so. Not a qstr: what is
 // collected with CMake does not know these macros.
 #if MPSSL_P256 && defined(MBEDTLS_ECP_C) && defined(MBEDTLS_ECP_DP_SECP256R1_ENABLED)
@@ -244,6 +320,11 @@ static const mp_rom_map_elem_t ssl_names_table[] = {
     { MP_ROM_QSTR(MP_QSTR_SSL_ERROR_WANT_READ), MP_ROM_INT(MPSSL_SSL_ERROR_WANT_READ) },
     { MP_ROM_QSTR(MP_QSTR_SSL_ERROR_WANT_WRITE), MP_ROM_INT(MPSSL_SSL_ERROR_WANT_WRITE) },
     { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&ssl_wrap_socket_obj) },
+    { MP_ROM_QSTR(MP_QSTR_create_default_context), MP_ROM_PTR(&create_default_context_obj) },
+    { MP_ROM_QSTR(MP_QSTR_Purpose), MP_ROM_PTR(&purpose_type) },
+#if defined(__unix__) || defined(__APPLE__)
+    { MP_ROM_QSTR(MP_QSTR_get_default_verify_paths), MP_ROM_PTR(&get_default_verify_paths_obj) },
+#endif
     DTLS_GLOBALS
         HAS_PSK,
     COMMON_GLOBALS,

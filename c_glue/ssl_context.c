@@ -3,6 +3,10 @@
 // SSLContext: arguments and attributes. What a context is, is in src/context.rs.
 
 #include <string.h>
+#if defined(__unix__) || defined(__APPLE__)
+#include <stdlib.h>
+#include <unistd.h>
+#endif
 
 #include "glue.h"
 
@@ -136,6 +140,32 @@ void mpssl_context_load_anchors(ssl_context_obj_t *self, mp_obj_t certs_in, bool
     claim(self, &signals);
     CALL_WITH_MEMORY(status, mpssl_context_load_verify_locations(self->tls, certs));
     finish(self, &signals, status);
+}
+
+#if defined(__unix__) || defined(__APPLE__)
+const char *mpssl_default_cafile(void) {
+    static const char *const files[] = {
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/cert.pem",
+    };
+    const char *file = getenv("SSL_CERT_FILE");
+    for (size_t i = 0; file == NULL && i < MP_ARRAY_SIZE(files); ++i) {
+        file = access(files[i], R_OK) == 0 ? files[i] : NULL;
+    }
+    return file;
+}
+#else
+const char *mpssl_default_cafile(void) {
+    return NULL;
+}
+#endif
+
+void mpssl_context_load_defaults(ssl_context_obj_t *self) {
+    const char *file = mpssl_default_cafile();
+    if (file != NULL) {
+        mpssl_context_load_anchors(self, mp_obj_new_str_from_cstr(file), true);
+    }
 }
 
 /******************************************************************************/
@@ -635,6 +665,14 @@ static mp_obj_t context_load_verify_locations(size_t n_args, const mp_obj_t *pos
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_load_verify_locations_obj, 1, context_load_verify_locations);
 
+// SSLContext.load_default_certs(purpose=None): what the system trusts, as far as a port knows.
+static mp_obj_t context_load_default_certs(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    mpssl_context_load_defaults(mpssl_context_cast(args[0]));
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(context_load_default_certs_obj, 1, 2, context_load_default_certs);
+
 // SSLContext.cert_store_stats() -> CPython's dict: how many trust anchors there are.
 static mp_obj_t context_cert_store_stats(mp_obj_t self_in) {
     ssl_context_obj_t *self = mpssl_context_cast(self_in);
@@ -686,6 +724,7 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     METHOD(set_ecdh_curve, context_set_ecdh_curve_obj),
     METHOD(load_cert_chain, context_load_cert_chain_obj),
     METHOD(load_verify_locations, context_load_verify_locations_obj),
+    METHOD(load_default_certs, context_load_default_certs_obj),
     METHOD(cert_store_stats, context_cert_store_stats_obj),
     METHOD(wrap_socket, context_wrap_socket_obj),
 #if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)

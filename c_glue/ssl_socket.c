@@ -266,6 +266,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
 #endif
     self->tls = tls;
     self->datagram = tls != NULL && mpssl_socket_is_datagram(tls);
+    self->server_side = mpssl_context_is_server(context->tls);
     mpssl_release(&context->guard, &signals);
     if (status.kind != MPSSL_OK) {
         mpssl_raise(NULL, status);
@@ -548,6 +549,23 @@ static mp_obj_t socket_do_handshake(mp_obj_t self_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_do_handshake_obj, socket_do_handshake);
 
+// shutdown(SHUT_WR or SHUT_RDWR): nothing more is written, and the peer is told.
+static mp_obj_t socket_shutdown(mp_obj_t self_in, mp_obj_t how_in) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    mp_int_t how = mp_obj_get_int(how_in);
+    enter(self);
+    mpssl_status_t status = { MPSSL_ERRNO, MP_EINVAL };
+    if (how == 1 || how == 2) {
+        status.code = MPSSL_ENOTCONN;
+        if (!mpssl_socket_is_handshaking(self->tls)) {
+            CALL_WITH_MEMORY(status, mpssl_socket_close_notify(self->tls, self));
+        }
+    }
+    leave(self, status);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(socket_shutdown_obj, socket_shutdown);
+
 // unwrap(): ends TLS in both directions and returns the transport, open.
 static mp_obj_t socket_unwrap(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
@@ -679,7 +697,16 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     if (dest[0] != MP_OBJ_NULL) {
         return; // nothing can be stored
     }
-    if (attr == MP_QSTR_close_notify_received) {
+    if (attr == MP_QSTR_fileno || attr == MP_QSTR_getpeername || attr == MP_QSTR_getsockname || attr == MP_QSTR_setsockopt || attr == MP_QSTR_gettimeout) {
+        // The transport's, if it has them.
+        ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+        if (self->sock == MP_OBJ_NULL) {
+            mp_raise_OSError(MP_EBADF);
+        }
+        mp_load_method_maybe(self->sock, attr, dest);
+    } else if (attr == MP_QSTR_server_side) {
+        dest[0] = mp_obj_new_bool(((ssl_socket_obj_t *)MP_OBJ_TO_PTR(self_in))->server_side);
+    } else if (attr == MP_QSTR_close_notify_received) {
         // True once the peer has closed with an alert: an end of stream without
         // it may be an attacker's cut.
         ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
@@ -745,6 +772,7 @@ static const mp_rom_map_elem_t socket_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR_settimeout), MP_ROM_PTR(&socket_settimeout_obj) },
     { MP_ROM_QSTR(MP_QSTR_do_handshake), MP_ROM_PTR(&socket_do_handshake_obj) },
     { MP_ROM_QSTR(MP_QSTR_makefile), MP_ROM_PTR(&socket_makefile_obj) },
+    { MP_ROM_QSTR(MP_QSTR_shutdown), MP_ROM_PTR(&socket_shutdown_obj) },
     { MP_ROM_QSTR(MP_QSTR_unwrap), MP_ROM_PTR(&socket_unwrap_obj) },
     { MP_ROM_QSTR(MP_QSTR_hibernate), MP_ROM_PTR(&socket_hibernate_obj) },
     { MP_ROM_QSTR(MP_QSTR_cipher), MP_ROM_PTR(&socket_cipher_obj) },

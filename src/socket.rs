@@ -18,8 +18,8 @@ use crate::io::{Host, Interruption};
 use crate::mbedtls::{self, Connection, Endpoint, Outcome, Ssl, Transport, sys};
 use crate::mem::Box;
 use crate::micropython_sys::{
-    MPSSL_EBADF, MPSSL_EINVAL, MPSSL_EMSGSIZE, MPSSL_ENOMEM, MPSSL_ENOTCONN, MPSSL_POLL_NVAL as NVAL,
-    MPSSL_POLL_RD as RD, MPSSL_POLL_WR as WR,
+    MPSSL_EBADF, MPSSL_EINVAL, MPSSL_EMSGSIZE, MPSSL_ENOMEM, MPSSL_ENOTCONN, MPSSL_EPIPE,
+    MPSSL_POLL_NVAL as NVAL, MPSSL_POLL_RD as RD, MPSSL_POLL_WR as WR,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -327,10 +327,14 @@ impl Socket {
     ///
     /// As [`Socket::handshake`]. After any that is not fatal, call again with the
     /// same bytes: they may be in a record half sent. `EINVAL` for fewer bytes
-    /// than that. `EMSGSIZE` for more than a datagram's record may carry.
+    /// than that. `EMSGSIZE` for more than a datagram's record may carry. `EPIPE` when
+    /// close_notify has been sent (RFC 5246 7.2.1).
     pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Result<usize> {
         self.usable()?;
         self.handshake_for(host, Operation::Write)?;
+        if self.close_notify_sent {
+            return Err(Error::Errno(MPSSL_EPIPE.cast_signed()));
+        }
         self.ssl.wake()?;
         if self.is_datagram() {
             // One write is one record: nothing is cut.

@@ -12,7 +12,7 @@ unexport MAKEFLAGS MFLAGS MAKELEVEL
 .NOTPARALLEL:
 .PHONY: help demo test test-all unix lint bench clean sources prerequisites-build \
 	prerequisites-demo prerequisites-test prerequisites-lint format \
-	firmware-qemu bench-qemu bench-ram prerequisites-firmware
+	firmware-qemu bench-qemu bench-ram bench-size prerequisites-firmware
 
 help:
 	@echo 'make demo      build MicroPython with this module and show it at work'
@@ -25,6 +25,7 @@ help:
 	@echo 'make firmware-qemu  build MicroPython for two emulated boards, and boot it'
 	@echo 'make bench-qemu     the same figures in exact numbers, on the emulated boards'
 	@echo 'make bench-ram      what a connection takes of memory, on one of them'
+	@echo 'make bench-size     what each choice costs in flash, on boards (an hour or two)'
 	@echo 'make sources   only fetch the sources of MicroPython and Mbed TLS'
 	@echo 'make clean     remove everything that was built'
 	@echo
@@ -130,6 +131,11 @@ bench-ram: prerequisites-firmware
 		MPSSL_RECORD_BUFFERS=0
 	@$(PYTHON) benches/hibernation.py
 	@$(PYTHON) benches/ram.py
+
+bench-size: prerequisites-firmware
+	@$(if $(strip $(RELEASED_SOURCES)),tools/sources.sh $(RELEASED_SOURCES))
+	@tools/sources.sh pico-sdk-2.1.1 tinyusb-0.18.0 lwip-2.2.1
+	@$(PYTHON) benches/size.py --micropython $(UNIX_MICROPYTHON) --mbedtls $(UNIX_MBEDTLS)
 
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
 

@@ -385,20 +385,18 @@ typedef struct _sign_t {
     uint8_t *sig;
     size_t size;
     size_t len;
+    mp_obj_t lent; // the key as Python sees it
 } sign_t;
 
 static void sign(ssl_socket_obj_t *self, void *arg) {
     sign_t *s = arg;
-    mp_obj_t key = mp_obj_new_bytearray(s->key.len, s->key.data);
     mp_obj_t hash = mp_obj_new_bytearray(s->hash.len, s->hash.data);
-    mp_obj_t sig = mp_call_function_2(self->ecdsa_sign_callback, key, hash);
-    // The key does not stay in Python's heap longer than Python keeps it on purpose.
-    mp_buffer_info_t buf;
-    mp_get_buffer_raise(key, &buf, MP_BUFFER_WRITE);
-    memset(buf.buf, 0, buf.len);
+    s->lent = mp_obj_new_bytearray(s->key.len, s->key.data);
+    mp_obj_t sig = mp_call_function_2(self->ecdsa_sign_callback, s->lent, hash);
     if (sig == mp_const_none) {
         return;
     }
+    mp_buffer_info_t buf;
     mp_get_buffer_raise(sig, &buf, MP_BUFFER_READ);
     if (buf.len == 0 || buf.len > s->size) {
         mp_raise_ValueError(MP_ERROR_TEXT("invalid signature"));
@@ -412,8 +410,14 @@ int32_t mpglue_sign(void *owner, mpssl_bytes_t key, mpssl_bytes_t hash, uint8_t 
     if (self->ecdsa_sign_callback == mp_const_none) {
         return 0;
     }
-    sign_t s = { .key = key, .hash = hash, .sig = sig, .size = size, .len = 0 };
-    if (mpssl_protect(self, sign, &s) != 0) {
+    sign_t s = { .key = key, .hash = hash, .sig = sig, .size = size, .len = 0, .lent = MP_OBJ_NULL };
+    int raised = mpssl_protect(self, sign, &s);
+    // The key does not stay in Python's heap longer than Python keeps it on purpose.
+    mp_buffer_info_t buf;
+    if (s.lent != MP_OBJ_NULL && mp_get_buffer(s.lent, &buf, MP_BUFFER_WRITE)) {
+        memset(buf.buf, 0, buf.len);
+    }
+    if (raised != 0) {
         return MPGLUE_RAISED;
     }
     return (int32_t)s.len;

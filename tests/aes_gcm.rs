@@ -320,3 +320,43 @@ fn what_tls_has_not_is_mbedtlss() {
         assert!(again.went_on());
     }
 }
+
+/// How often `secret` is on the stack, where those functions had it that have returned.
+#[inline(never)]
+fn left_on_the_stack(secret: &[u8]) -> usize {
+    const DEPTH: usize = 1 << 16;
+    let here = 0_u8;
+    // SAFETY: a test's thread has more stack than this, all of it mapped; the bytes are only looked at.
+    let below = unsafe { std::slice::from_raw_parts((&raw const here).sub(DEPTH), DEPTH - 4096) };
+    below.windows(secret.len()).filter(|window| *window == secret).count()
+}
+
+/// Calls what lies deep below the caller, and gets everything it has left there out of the way of
+/// those who look for it.
+#[inline(never)]
+fn deep<T>(body: impl FnOnce() -> T) -> T {
+    let room = std::hint::black_box([0_u8; 8192]);
+    let result = body();
+    std::hint::black_box(room);
+    result
+}
+
+/// RustCrypto's round keys begin with the key, and end with one that tells it too.
+#[test]
+fn no_key_stays_on_the_stack() {
+    for len in [16, 32] {
+        let key: Vec<u8> = (0..len as u8).map(|n| n.wrapping_mul(73) ^ 0xa7).collect();
+        let mut gcm = Gcm::aes(&key);
+        let data = common::pattern(300);
+        let message = Message { nonce: &[7; 12], ad: b"header", data: &data };
+        for _ in 0..3 {
+            let (sealed, tag) = deep(|| gcm.encrypt(ENCRYPT, &message, 16));
+            assert_eq!(left_on_the_stack(&key[..16]), 0, "of {len} bytes, encrypting");
+            let message = Message { data: &sealed, ..message };
+            assert_eq!(deep(|| gcm.decrypt(&message, &tag)).0, 0);
+            assert_eq!(left_on_the_stack(&key[..16]), 0, "of {len} bytes, decrypting");
+            assert_eq!(deep(|| gcm.decrypt(&message, &[0; 16])).0, AUTH_FAILED);
+            assert_eq!(left_on_the_stack(&key[..16]), 0, "of {len} bytes, not its tag");
+        }
+    }
+}

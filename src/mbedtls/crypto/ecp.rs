@@ -10,6 +10,7 @@
 use core::ffi::{c_int, c_void};
 
 use super::super::{rng, sys};
+use super::wipe_stack;
 use crate::error::{Error, Result};
 use crate::micropython_sys::stack_left;
 use crate::p256::{self, Number, Point, Scalar};
@@ -148,6 +149,8 @@ pub const STACK: usize = if cfg!(target_pointer_width = "64") {
 } else {
     4 * 1024
 };
+/// How much of it is wiped then, for a scalar is a secret: less than there is.
+const LEFT: usize = STACK - 512;
 
 /// # Safety
 ///
@@ -218,7 +221,10 @@ pub unsafe extern "C" fn __wrap_mbedtls_ecp_mul_restartable(
         // Without a random generator Mbed TLS refuses.
         let ours = f_rng.is_some() && is_ours(group, restart);
         match if ours { multiply(r, m, p) } else { None } {
-            Some(answer) => answer,
+            Some(answer) => {
+                wipe_stack::<LEFT>();
+                answer
+            }
             None => __real_mbedtls_ecp_mul_restartable(group, r, m, p, f_rng, p_rng, restart),
         }
     }

@@ -7,8 +7,12 @@ use core::ffi::c_int;
 
 use super::super::sys::{self, zeroize};
 use super::aes::key_schedule;
+use super::wipe_stack;
 use crate::aes_gcm::{self, Nonce, Tag};
 use crate::mem::slice;
+
+/// No function called here has more on the stack, in a firmware.
+const LEFT: usize = if cfg!(debug_assertions) { 32_768 } else { 8192 };
 
 unsafe extern "C" {
     fn __real_mbedtls_gcm_crypt_and_tag(
@@ -63,6 +67,18 @@ unsafe fn key<'a>(ctx: *const sys::mbedtls_gcm_context) -> Option<&'a [u8]> {
     }
 }
 
+/// Round keys are on the stack of this alone, which is wiped then.
+#[inline(never)]
+fn encrypt(key: &[u8], nonce: &Nonce, ad: &[u8], data: &mut [u8]) -> Option<Tag> {
+    aes_gcm::encrypt(key, nonce, ad, data)
+}
+
+/// Likewise.
+#[inline(never)]
+fn decrypt(key: &[u8], nonce: &Nonce, ad: &[u8], data: &mut [u8], tag: &Tag) -> Option<bool> {
+    aes_gcm::decrypt(key, nonce, ad, data, tag)
+}
+
 /// `len` bytes at `output`, with what is at `input`, which may be the same place.
 ///
 /// # Safety
@@ -105,7 +121,9 @@ pub unsafe extern "C" fn __wrap_mbedtls_gcm_crypt_and_tag(
     unsafe {
         if let Some(key) = ours.then(|| key(ctx)).flatten() {
             let data = copied(input, output, length);
-            if let Some(made) = aes_gcm::encrypt(key, &*iv.cast(), slice(add, add_len), data) {
+            let made = encrypt(key, &*iv.cast(), slice(add, add_len), data);
+            wipe_stack::<LEFT>();
+            if let Some(made) = made {
                 *tag.cast() = made;
                 return 0;
             }
@@ -141,7 +159,9 @@ pub unsafe extern "C" fn __wrap_mbedtls_gcm_auth_decrypt(
     unsafe {
         if let Some(key) = ours.then(|| key(ctx)).flatten() {
             let data = copied(input, output, length);
-            return match aes_gcm::decrypt(key, &*iv.cast(), slice(add, add_len), data, &*tag.cast()) {
+            let opened = decrypt(key, &*iv.cast(), slice(add, add_len), data, &*tag.cast());
+            wipe_stack::<LEFT>();
+            return match opened {
                 Some(true) => 0,
                 Some(false) => {
                     zeroize(data);

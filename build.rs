@@ -200,6 +200,12 @@ fn run() -> Result<()> {
         input.wrap(AES_GCM_WRAPPED, "MPSSL_AES_GCM")?;
     }
 
+    // A build for tests, with what only such a build may have.
+    println!("cargo::rustc-check-cfg=cfg(address_sanitizer)");
+    if has_address_sanitizer() {
+        println!("cargo::rustc-cfg=address_sanitizer");
+    }
+
     println!("cargo::rustc-check-cfg=cfg(hibernation)");
     let hibernation = env::var_os("CARGO_FEATURE_HIBERNATION").is_some()
         && has_all(HIBERNATION_OPTIONS)
@@ -630,12 +636,17 @@ fn cc_compiler() -> Result<Command> {
     Ok(tool.to_command())
 }
 
+/// Whether Rust is compiled with it.
+fn has_address_sanitizer() -> bool {
+    env::var("CARGO_CFG_SANITIZE").is_ok_and(|all| all.contains("address"))
+}
+
 /// Links GCC's AddressSanitizer into the programs of this package. rustc passes
 /// -nodefaultlibs, so the compiler does not do it, and the shared runtime would have to
 /// come first of all libraries.
 fn link_address_sanitizer() -> Result<()> {
     // With nightly's -Zsanitizer=address the runtime is rustc's.
-    if env::var("CARGO_CFG_SANITIZE").is_ok_and(|all| all.contains("address")) {
+    if has_address_sanitizer() {
         return Ok(());
     }
     let (path, _) = output(cc_compiler()?.arg("-print-file-name=libasan.a"))?;

@@ -81,6 +81,11 @@ SRC_USERMOD_LIB_C += $(addprefix $(USERMOD_DIR)/,\
 	arm_eabi.c \
 	)
 
+# What only our own sources are compiled with: a sanitizer, for the tests.
+MPSSL_GLUE_CFLAGS ?=
+$(patsubst $(USERMOD_DIR)/%.c,$(MPSSL_OBJ_DIR)/%.o,$(filter $(USERMOD_DIR)/%.c,$(SRC_USERMOD_C))): \
+	private CFLAGS += $(MPSSL_GLUE_CFLAGS)
+
 # The tree's own module is still scanned but compiles to nothing: modssl.c defines
 # what it registers. "private" keeps the flags from the generated headers.
 $(BUILD)/extmod/modtls_mbedtls.o: private CFLAGS += -UMICROPY_PY_SSL -DMICROPY_PY_SSL=0

@@ -85,9 +85,15 @@ pub mod micropython_sys;
 
 /// The firmware has no unwinder and must not contain `core::panicking`: this
 /// handler is reachable from nothing, and `tests/run.py binary` checks that the
-/// linker found it so.
+/// linker found it so. With debug assertions, which are for tests, it is reachable, and says why.
 #[cfg(feature = "firmware")]
 #[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    #[cfg(debug_assertions)]
+    micropython_sys::abort(info);
+    #[cfg(not(debug_assertions))]
+    {
+        let _ = info;
+        loop {}
+    }
 }

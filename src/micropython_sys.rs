@@ -42,3 +42,30 @@ pub(crate) fn refusals() -> u32 {
     // SAFETY: does not raise.
     unsafe { mpglue_refusals() }
 }
+
+/// Says which assertion failed, and ends the process: of a build for tests, on a machine that has
+/// processes.
+#[cfg(all(feature = "firmware", debug_assertions))]
+pub(crate) fn abort(info: &core::panic::PanicInfo<'_>) -> ! {
+    use core::ffi::{c_int, c_void};
+    use core::fmt::{Result, Write};
+
+    unsafe extern "C" {
+        fn write(fd: c_int, bytes: *const c_void, len: usize) -> isize;
+        fn abort() -> !;
+    }
+
+    struct Stderr;
+
+    impl Write for Stderr {
+        fn write_str(&mut self, text: &str) -> Result {
+            // SAFETY: the text is valid for its length; does not raise.
+            unsafe { write(2, text.as_ptr().cast(), text.len()) };
+            Ok(())
+        }
+    }
+
+    let _ = writeln!(Stderr, "{info}");
+    // SAFETY: does not return.
+    unsafe { abort() }
+}

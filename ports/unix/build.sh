@@ -16,7 +16,8 @@ usage: ports/unix/build.sh --micropython DIR --out DIR [options] [make arguments
   --variant NAME      standard (default) or coverage
   --stock             the tree's own tls at its own configuration of Mbed TLS, for comparison
   --stock-configured  the tree's own tls at this module's configuration of Mbed TLS
-  --asan              with AddressSanitizer
+  --asan              with AddressSanitizer in C and Rust, UndefinedBehaviorSanitizer in this module's
+                      C, debug assertions and overflow checks in its Rust
   --webrepl           with os.dupterm and _webrepl, as microcontrollers have them
   --modules DIR       additional directory of user C modules
 TEXT
@@ -85,7 +86,14 @@ if [ -n "$asan" ]; then
     # The conservative collector must find every local on the real stack.
     flags="-fsanitize=address --param asan-use-after-return=0"
     cflags_extra="$cflags_extra $flags -DMP_ASAN=1"
-    ldflags_extra="$ldflags_extra $flags"
+    ldflags_extra="$ldflags_extra $flags -fsanitize=undefined"
+    # For a test (tests/run.py asan) of whether it is on in Rust.
+    ldflags_extra="$ldflags_extra -Wl,-u,mpssl_deliberate_overflow \
+-Wl,--export-dynamic-symbol=mpssl_deliberate_overflow"
+    # Of GCC's and LLVM's AddressSanitizer the instrumentation is the same, and GCC links its own.
+    set -- "$@" MPSSL_GLUE_CFLAGS="-fsanitize=undefined -fno-sanitize-recover=undefined" \
+        MPSSL_CARGO="env RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \
+CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=true cargo"
 fi
 
 if [ -n "$webrepl" ]; then

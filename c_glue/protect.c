@@ -414,7 +414,7 @@ int32_t mpglue_sign(void *owner, mpssl_bytes_t key, mpssl_bytes_t hash, uint8_t 
     int raised = mpssl_protect(self, sign, &s);
     // The key does not stay in Python's heap longer than Python keeps it on purpose.
     mp_buffer_info_t buf;
-    if (s.lent != MP_OBJ_NULL && mp_get_buffer(s.lent, &buf, MP_BUFFER_WRITE)) {
+    if (s.lent != MP_OBJ_NULL && mp_get_buffer(s.lent, &buf, MP_BUFFER_WRITE) && buf.len != 0) {
         memset(buf.buf, 0, buf.len);
     }
     if (raised != 0) {
@@ -444,7 +444,9 @@ static void copy_out(mp_obj_t from, uint8_t *to, size_t *len) {
     if (!mp_get_buffer(from, &buf, MP_BUFFER_READ) || buf.len > room) {
         mpssl_raise(NULL, (mpssl_status_t){ MPSSL_TLS, MBEDTLS_ERR_SSL_BAD_INPUT_DATA });
     }
-    memcpy(to, buf.buf, buf.len);
+    if (buf.len != 0) { // of nothing, the address may be NULL
+        memcpy(to, buf.buf, buf.len);
+    }
     *len = buf.len;
 }
 

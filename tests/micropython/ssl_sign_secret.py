@@ -11,6 +11,9 @@ except (ImportError, OSError, AttributeError):
     print("SKIP")
     raise SystemExit
 
+import sys
+
+sys.path.append("support")
 import pki
 from link import End
 

@@ -45,7 +45,7 @@ static size_t describe(mp_obj_t der, vstr_t *tokens) {
     mpssl_status_t status = mpssl_certificate_describe(bytes, (uint8_t *)tokens->buf, tokens->len, &len);
     mpssl_interrupts_on(&signals);
     if (status.kind != MPSSL_OK) {
-        mpssl_raise(NULL, status);
+        mpssl_raise(MP_OBJ_NULL, status);
     }
     return len;
 }

@@ -18,7 +18,8 @@
 #define MP_NORETURN NORETURN // MicroPython 1.25
 #endif
 
-// Whether the port's sockets are numbers that no finaliser of theirs closes.
+// Whether transports may be sockets of the OS: numbers, which C can use, and which no finaliser of
+// theirs closes.
 #if MICROPY_PY_SOCKET && (defined(__unix__) || defined(__APPLE__))
 #include <sys/stat.h>
 #define MPSSL_DESCRIPTORS 1
@@ -46,7 +47,7 @@ typedef bool mpssl_signals_t;
 
 // Kept for each object; see mpssl_claim.
 typedef struct _mpssl_guard_t {
-    bool busy; // a call into Rust is under way
+    const void *thread; // that has claimed it; NULL: none. (A socket has its calls instead.)
 #if MPSSL_MEMORY
     struct _mpssl_usage_t *usage; // what is allocated for the object; NULL: not counted
     struct _mpssl_usage_t *outer; // of the call from within which this one is made
@@ -65,26 +66,58 @@ typedef struct _ssl_context_obj_t {
     mp_obj_t server_psk_keys;
     mp_obj_t psk_callback; // set_psk_client_callback's or set_psk_server_callback's
 #endif
+    mp_obj_t socket_callbacks; // what its sockets share of them; MP_OBJ_NULL: nothing yet
 } ssl_context_obj_t;
+
+// What a call on a socket keeps other threads' calls out of while it lasts, its waits included.
+enum {
+    MPSSL_READING = 1, // the transport's input
+    MPSSL_WRITING = 2, // its output
+};
+
+// Where a call is: what claims the connection, and what uses the transport.
+enum {
+    MPSSL_INSIDE, // in Rust: claims, and may use it
+    MPSSL_CALLED_OUT, // in Python: claims
+    MPSSL_WAITING, // for the transport
+    MPSSL_RETURNING, // to the inside, when nobody else claims
+};
+
+// One call on a socket, on the stack of its thread: the `owner` of mpssl.h.
+typedef struct _mpssl_call_t {
+    struct _mpssl_call_t *next; // another thread's
+    struct _ssl_socket_obj_t *socket;
+    const void *thread;
+    mp_obj_t exc; // raised in a call-out, not yet raised on; MP_OBJ_NULL: none
+    uint8_t turns; // MPSSL_READING, MPSSL_WRITING
+    volatile uint8_t place;
+    bool poll_first; // it must not sleep in the transport
+    bool quiet; // it must not call the transport: what it reads or writes may be moved there
+    mpssl_signals_t signals; // what mpssl_leave restores
+#if MPSSL_MEMORY
+    struct _mpssl_usage_t *outer; // of the call from within which this one is made
+#endif
+} mpssl_call_t;
 
 typedef struct _ssl_socket_obj_t {
     mp_obj_base_t base;
     mpssl_socket_t *tls; // NULL once closed
     mp_obj_t sock; // the transport; MP_OBJ_NULL once closed or unwrapped
-    mp_obj_t verify_callback; // the context's when the socket was made
-    mp_obj_t ecdsa_sign_callback; // likewise
-#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
-    mp_obj_t psk_keys; // server_psk_keys or psk_callback of the context, likewise
-#endif
-    mp_obj_t pending_exc; // raised in a call-out, not yet raised on; MP_OBJ_NULL: none
-    // In one word: on a 32-bit port the object is two of the collector's blocks.
-    mpssl_guard_t guard;
-    bool closing; // close() was called meanwhile: the outermost call frees
-    mpssl_signals_t signals; // what mpssl_leave restores
-    bool datagram : 1;
-    bool poll_first : 1; // this call must not sleep in the transport
-    bool psk_keys_have_get : 1; // psk_keys is server_psk_keys
+    // The context's verify_callback, ecdsa_sign_callback, and server_psk_keys or psk_callback
+    // when the socket was made: a tuple, which its sockets share; MP_OBJ_NULL: there are none.
+    mp_obj_t callbacks;
+    // For the next call: an exception that a read met which had something to return, or the
+    // bytes, of class bytes, of a line that was interrupted; MP_OBJ_NULL: nothing.
+    mp_obj_t kept;
+    mpssl_call_t *calls; // under way; see mpssl_enter
+    volatile bool closing; // close() was called: nobody enters any more, the last call frees
+    bool idle; // a poll is the transport's alone
+    bool datagram;
+    bool psk_keys_have_get : 1; // the tuple's are server_psk_keys
     bool server_side : 1;
+#if MPSSL_MEMORY
+    mpssl_guard_t guard; // for its count
+#endif
 #if MPSSL_DESCRIPTORS
     int fd; // the transport's, if it is a socket of the system; else -1
     dev_t dev; // which file that was
@@ -102,6 +135,14 @@ typedef struct _ssl_socket_obj_t {
             (status) = (call); \
         } \
     } while (0)
+
+// The index of each in ssl_socket_obj_t's callbacks.
+enum {
+    MPSSL_VERIFY_CALLBACK,
+    MPSSL_SIGN_CALLBACK,
+    MPSSL_PSK_CALLBACK,
+    MPSSL_CALLBACKS,
+};
 
 extern const mp_obj_type_t mpssl_tls_context_type; // under tls.SSLContext
 extern const mp_obj_type_t mpssl_ssl_context_type; // under ssl.SSLContext
@@ -176,6 +217,9 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
 // The handshake of one that was made without. If it fails, the transport is closed.
 void mpssl_socket_handshake_or_close(mp_obj_t self_in);
 
+// One of the context's callbacks when the socket was made, or mp_const_none.
+mp_obj_t mpssl_callback(const ssl_socket_obj_t *self, size_t which);
+
 // The Connection ID by which the peer is to call the socket; MP_OBJ_NULL: none.
 mp_obj_t mpssl_socket_cid(mp_obj_t self_in);
 
@@ -206,17 +250,29 @@ void mpssl_interrupts_on(const mpssl_signals_t *saved);
 void mpssl_guard_init(mpssl_guard_t *guard);
 // For the object's finaliser: nothing is claimed any more.
 void mpssl_guard_end(mpssl_guard_t *guard);
-// Claims an object for a call into Rust, with interrupts off. What is allocated until its
-// release is counted as the object's. False, and nothing done, if it is claimed already.
+// Claims an object for a call into Rust, with interrupts off; waits while another thread has
+// claimed it. What is allocated until its release is counted as the object's. False, and
+// nothing done, if this thread has claimed it already.
 bool mpssl_claim(mpssl_guard_t *guard, mpssl_signals_t *saved);
 void mpssl_release(mpssl_guard_t *guard, const mpssl_signals_t *saved);
-// Claims the socket. Returns 0, MP_EBADF (closed) or MP_EBUSY (in a call already).
-int mpssl_enter(ssl_socket_obj_t *self);
-// Ends what mpssl_enter began; frees the connection if it was closed meanwhile.
-// Returns false in that case.
-bool mpssl_leave(ssl_socket_obj_t *self);
-// Runs `fun` on the entered socket with exceptions caught: 0 or MPGLUE_RAISED.
-int mpssl_protect(ssl_socket_obj_t *self, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg);
+// Begins a call on the socket, which waits until no other thread's is inside, or has one of
+// the same turns. Returns 0, MP_EBADF (closed) or MP_EBUSY (within a call of this thread).
+int mpssl_enter(ssl_socket_obj_t *self, mpssl_call_t *call, unsigned turns);
+// For close(), once self->closing is set: returns MP_EBUSY also where another thread's call
+// is in Python, which may take forever.
+int mpssl_enter_to_close(ssl_socket_obj_t *self, mpssl_call_t *call);
+// Ends the call; the last one of a closed socket frees the connection. Returns false if closed.
+bool mpssl_leave(mpssl_call_t *call);
+// Whether another thread's call waits for the transport, or may move data there.
+bool mpssl_others_use_transport(ssl_socket_obj_t *self);
+// Waits until none does.
+void mpssl_wait_for_others(ssl_socket_obj_t *self);
+// Runs `fun` within a call with exceptions caught: 0 or MPGLUE_RAISED.
+int mpssl_protect(mpssl_call_t *call, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg);
+// The same, to wait: other threads' calls come inside meanwhile.
+int mpssl_wait(mpssl_call_t *call, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg);
+// The descriptor of a socket of the OS; -1: the transport is another stream.
+int mpssl_descriptor(mp_obj_t sock);
 // Runs `fun` with exceptions caught: MP_OBJ_NULL, or what was raised.
 mp_obj_t mpssl_catch(void (*fun)(void *arg), void *arg);
 bool mpssl_is_exception(mp_obj_t exc, const mp_obj_type_t *type);
@@ -225,10 +281,8 @@ bool mpssl_is_exception(mp_obj_t exc, const mp_obj_type_t *type);
 mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh);
 // The errno of a stream that failed: one written in Python may report any number.
 int mpssl_stream_errno(int err);
-// Takes the pending exception out of the socket; MP_OBJ_NULL: none.
-mp_obj_t mpssl_take_pending(ssl_socket_obj_t *self);
-// Raises what the status says; never returns. self may be NULL.
-MP_NORETURN void mpssl_raise(ssl_socket_obj_t *self, mpssl_status_t status);
+// Raises exc, or what the status says where that is MP_OBJ_NULL; never returns.
+MP_NORETURN void mpssl_raise(mp_obj_t exc, mpssl_status_t status);
 
 #if MPSSL_MEMORY
 // memory.c

@@ -25,7 +25,7 @@ enum {
     MPSSL_OK = 0,
     MPSSL_WANT_READ = 1, // the transport has nothing to read now: call again later
     MPSSL_WANT_WRITE = 2, // the transport takes nothing now: call again later
-    MPSSL_RAISED = 3, // Python raised in a call-out: the exception is the owner's pending_exc
+    MPSSL_RAISED = 3, // Python raised in a call-out: the exception waits with the owner, a call
     MPSSL_ERRNO = 4, // OSError(code)
     MPSSL_TLS = 5, // OSError(code, text): an Mbed TLS error
     MPSSL_NO_MEMORY = 6, // collect garbage, try once more, then OSError(ENOMEM)
@@ -199,10 +199,22 @@ mpssl_status_t mpssl_socket_new(mpssl_context_t *context, mpssl_options_t option
 void mpssl_socket_free(mpssl_socket_t *socket);
 
 mpssl_status_t mpssl_socket_handshake(mpssl_socket_t *socket, void *owner);
-// *done: bytes read; 0 is the end of the stream.
-mpssl_status_t mpssl_socket_read(mpssl_socket_t *socket, void *owner, uint8_t *buf, size_t len, size_t *done);
-// *done: bytes taken. After MPSSL_WANT_*, MPSSL_RAISED or MPSSL_ERRNO call again with the same bytes.
-mpssl_status_t mpssl_socket_write(mpssl_socket_t *socket, void *owner, const uint8_t *buf, size_t len, size_t *done);
+// Until a read has something to return: what it calls out next, if anything, sends a flight
+// again.
+mpssl_status_t mpssl_socket_fill(mpssl_socket_t *socket, void *owner);
+// Reads behind the *done bytes that are in buf already, and moves *done, whatever the status:
+// the same call goes on there. Nothing read and MPSSL_OK is the end of the stream. all: until
+// buf is full; else what one record still has.
+mpssl_status_t mpssl_socket_read(mpssl_socket_t *socket, void *owner, uint8_t *buf, size_t len, bool all, size_t *done);
+// Until a write of one record takes its bytes before it calls anything out.
+mpssl_status_t mpssl_socket_prepare_write(mpssl_socket_t *socket, void *owner);
+// Likewise. After MPSSL_WANT_*, MPSSL_RAISED or MPSSL_ERRNO call again with the same bytes.
+// all: until all of buf is taken; else one record.
+mpssl_status_t mpssl_socket_write(mpssl_socket_t *socket, void *owner, const uint8_t *buf, size_t len, bool all, size_t *done);
+// Keeps how far a write of all of buf got that was interrupted; len 0: none was.
+void mpssl_socket_suspend_write(mpssl_socket_t *socket, const uint8_t *buf, size_t len, size_t done);
+// *done: how far the same call got before. MPSSL_EINVAL where it was another.
+mpssl_status_t mpssl_socket_resume_write(const mpssl_socket_t *socket, const uint8_t *buf, size_t len, size_t *done);
 // Sends the close_notify alert, once, if the handshake is over and nothing failed.
 mpssl_status_t mpssl_socket_close_notify(mpssl_socket_t *socket, void *owner);
 // Sends close_notify and reads until the peer's.
@@ -220,6 +232,8 @@ mpssl_status_t mpssl_socket_hibernate(mpssl_socket_t *socket, bool *asleep);
 // The same if the context says so, and the connection was idle for as long as it says. For
 // when nothing has come in. Without memory for it, it stays awake.
 void mpssl_socket_rest(mpssl_socket_t *socket);
+// Whether a poll has nothing to do but to ask the transport.
+bool mpssl_socket_is_idle(const mpssl_socket_t *socket);
 bool mpssl_socket_is_asleep(const mpssl_socket_t *socket);
 
 bool mpssl_socket_is_datagram(const mpssl_socket_t *socket);
@@ -265,15 +279,16 @@ mpssl_status_t mpssl_certificate_describe(mpssl_bytes_t der, uint8_t *tokens, si
 // Results below zero of the stream and verify call-outs.
 enum {
     MPGLUE_WOULD_BLOCK = -1,
-    MPGLUE_RAISED = -2, // the exception is the owner's pending_exc
+    MPGLUE_RAISED = -2, // the exception waits with the owner, a call
     MPGLUE_ERRNO = -3, // *err holds the errno
+    MPGLUE_UNKNOWN = -4, // the transport cannot tell
 };
 
 // Reads up to len bytes from the transport; 0: end of stream. Does not raise.
 int32_t mpglue_stream_read(void *owner, uint8_t *buf, size_t len, int32_t *err);
-// How long the datagram is that would be read, at most; 0: there is none yet; below 0:
-// the transport cannot tell. Does not raise.
-int32_t mpglue_datagram_len(void *owner);
+// How long the datagram is that would be read, at most; 0: there is none yet; or
+// MPGLUE_UNKNOWN, or MPGLUE_ERRNO. Does not raise.
+int32_t mpglue_datagram_len(void *owner, int32_t *err);
 // Writes up to len bytes to the transport. Does not raise.
 int32_t mpglue_stream_write(void *owner, const uint8_t *buf, size_t len, int32_t *err);
 // Asks SSLContext.verify_callback about one certificate of the peer's chain

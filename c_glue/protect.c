@@ -14,14 +14,11 @@
 #include "py/objtype.h"
 #include "mbedtls/bignum.h"
 #include "mbedtls/platform.h"
-#if MICROPY_ASYNC_KBD_INTR
+#if defined(__unix__) || defined(__APPLE__)
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #endif
 
 #ifndef MICROPY_BEGIN_ATOMIC_SECTION
@@ -61,8 +58,28 @@ void mpssl_interrupts_on(const mpssl_signals_t *saved) {
 }
 #endif
 
+#if MICROPY_PY_THREAD
+#define THIS_THREAD ((const void *)mp_thread_get_state())
+#else
+#define THIS_THREAD ((const void *)&mp_state_ctx)
+#endif
+
+// Waits a little for another thread. May raise: Ctrl-C, say.
+static void give_way(unsigned tries) {
+#if MICROPY_PY_THREAD && (defined(__unix__) || defined(__APPLE__))
+    if (tries < 100) {
+        MP_THREAD_GIL_EXIT();
+        sched_yield();
+        MP_THREAD_GIL_ENTER();
+        return;
+    }
+#endif
+    (void)tries;
+    mp_event_wait_ms(1);
+}
+
 void mpssl_guard_init(mpssl_guard_t *guard) {
-    guard->busy = false;
+    guard->thread = NULL;
 #if MPSSL_MEMORY
     guard->usage = mpssl_usage_new();
 #endif
@@ -80,87 +97,225 @@ void mpssl_guard_end(mpssl_guard_t *guard) {
 }
 
 bool mpssl_claim(mpssl_guard_t *guard, mpssl_signals_t *saved) {
-    mpssl_signals_t signals;
-    mpssl_interrupts_off(&signals);
-    uintptr_t state = mpglue_atomic_begin();
-    bool claimed = !guard->busy;
-    guard->busy = true;
-    mpglue_atomic_end(state);
-    if (!claimed) {
-        mpssl_interrupts_on(&signals);
-        return false;
+    const void *me = THIS_THREAD;
+    for (unsigned tries = 0;; tries++) {
+        mpssl_interrupts_off(saved);
+        uintptr_t state = mpglue_atomic_begin();
+        const void *other = guard->thread;
+        if (other == NULL) {
+            guard->thread = me;
+        }
+        mpglue_atomic_end(state);
+        if (other == NULL) {
+            break;
+        }
+        mpssl_interrupts_on(saved);
+        if (other == me) {
+            return false;
+        }
+        give_way(tries);
     }
 #if MPSSL_MEMORY
     guard->outer = mpssl_usage_switch(guard->usage);
 #endif
-    *saved = signals;
     return true;
 }
 
 void mpssl_release(mpssl_guard_t *guard, const mpssl_signals_t *saved) {
-    // Another thread may claim, and overwrite what `saved` points to, at once.
-    mpssl_signals_t signals = *saved;
 #if MPSSL_MEMORY
     mpssl_usage_switch(guard->outer);
 #endif
-    guard->busy = false;
-    mpssl_interrupts_on(&signals);
+    uintptr_t state = mpglue_atomic_begin(); // what was written is seen by who claims it next
+    guard->thread = NULL;
+    mpglue_atomic_end(state);
+    mpssl_interrupts_on(saved);
 }
 
-int mpssl_enter(ssl_socket_obj_t *self) {
-    if (!mpssl_claim(&self->guard, &self->signals)) {
-        return MP_EBUSY;
-    }
-    if (self->tls == NULL) {
-        mpssl_release(&self->guard, &self->signals);
-        return MP_EBADF;
-    }
-    return 0;
+// Whether the call keeps everybody else out.
+static bool claims(const mpssl_call_t *call) {
+    return call->place == MPSSL_INSIDE || call->place == MPSSL_CALLED_OUT;
 }
 
-bool mpssl_leave(ssl_socket_obj_t *self) {
+enum {
+    ENTERED = 0,
+    NOT_YET = -1
+}; // or an errno
+
+static int try_enter(ssl_socket_obj_t *self, mpssl_call_t *call, bool to_close) {
+    int err = ENTERED;
+    uintptr_t state = mpglue_atomic_begin();
+    for (mpssl_call_t *other = self->calls; other != NULL; other = other->next) {
+        if (other->thread == call->thread || (to_close && other->place == MPSSL_CALLED_OUT)) {
+            err = MP_EBUSY;
+            break;
+        }
+        if (claims(other) || (other->turns & call->turns) != 0) {
+            err = NOT_YET;
+        }
+    }
+    if (err != MP_EBUSY && (self->tls == NULL || (self->closing && !to_close))) {
+        err = MP_EBADF;
+    }
+    if (err == ENTERED) {
+        call->next = self->calls;
+        self->calls = call;
+        self->idle = false;
+    }
+    mpglue_atomic_end(state);
+    return err;
+}
+
+static int enter(ssl_socket_obj_t *self, mpssl_call_t *call, unsigned turns, bool to_close) {
+    *call = (mpssl_call_t){
+        .socket = self, .thread = THIS_THREAD, .exc = MP_OBJ_NULL, .turns = turns, .place = MPSSL_INSIDE
+    };
+    for (unsigned tries = 0;; tries++) {
+        mpssl_interrupts_off(&call->signals);
+        int err = try_enter(self, call, to_close);
+        if (err == ENTERED) {
+#if MPSSL_MEMORY
+            call->outer = mpssl_usage_switch(self->guard.usage);
+#endif
+            return 0;
+        }
+        mpssl_interrupts_on(&call->signals);
+        if (err != NOT_YET) {
+            return err;
+        }
+        give_way(tries);
+    }
+}
+
+int mpssl_enter(ssl_socket_obj_t *self, mpssl_call_t *call, unsigned turns) {
+    return enter(self, call, turns, false);
+}
+
+int mpssl_enter_to_close(ssl_socket_obj_t *self, mpssl_call_t *call) {
+    return enter(self, call, 0, true);
+}
+
+bool mpssl_leave(mpssl_call_t *call) {
+    ssl_socket_obj_t *self = call->socket;
     bool open = !self->closing;
-    if (!open) {
-        mpssl_socket_free(self->tls);
-        self->tls = NULL;
+    bool idle = open && mpssl_socket_is_idle(self->tls);
+    mpssl_socket_t *unused = NULL;
+    uintptr_t state = mpglue_atomic_begin();
+    mpssl_call_t **link = &self->calls;
+    while (*link != call) {
+        link = &(*link)->next;
     }
-    mpssl_release(&self->guard, &self->signals);
+    *link = call->next;
+    if (self->calls == NULL) {
+        if (self->closing) {
+            unused = self->tls;
+            self->tls = NULL;
+        } else {
+            self->idle = idle && self->kept == MP_OBJ_NULL;
+        }
+    }
+    mpglue_atomic_end(state);
+    if (unused != NULL) {
+        mpssl_socket_free(unused);
+    }
+#if MPSSL_MEMORY
+    mpssl_usage_switch(call->outer);
+#endif
+    mpssl_interrupts_on(&call->signals);
     return open;
+}
+
+bool mpssl_others_use_transport(ssl_socket_obj_t *self) {
+    const void *me = THIS_THREAD;
+    bool found = false;
+    uintptr_t state = mpglue_atomic_begin();
+    for (mpssl_call_t *call = self->calls; call != NULL; call = call->next) {
+        found = found || (call->thread != me && (call->place == MPSSL_INSIDE || call->place == MPSSL_WAITING));
+    }
+    mpglue_atomic_end(state);
+    return found;
+}
+
+void mpssl_wait_for_others(ssl_socket_obj_t *self) {
+    for (unsigned tries = 0; mpssl_others_use_transport(self); tries++) {
+        give_way(tries);
+    }
 }
 
 /******************************************************************************/
 // Catching.
 
-// From an entered socket's call out to Python, and back.
-static void call_out(ssl_socket_obj_t *self) {
+// Out of a call on a socket, and back.
+static void call_out(mpssl_call_t *call) {
 #if MPSSL_MEMORY
     mpssl_usage_switch(NULL); // Python's own use of Mbed TLS
 #endif
-    mpssl_interrupts_on(&self->signals);
+    mpssl_interrupts_on(&call->signals);
 }
 
-static void come_back(ssl_socket_obj_t *self) {
-    mpssl_interrupts_off(&self->signals);
+static void come_back(mpssl_call_t *call) {
+    // Not `call->signals`: what the port does in a signal handler may have let it in.
+    mpssl_signals_t ignored;
+    mpssl_interrupts_off(&ignored);
 #if MPSSL_MEMORY
-    mpssl_usage_switch(self->guard.usage);
+    mpssl_usage_switch(call->socket->guard.usage);
 #endif
 }
 
-int mpssl_protect(ssl_socket_obj_t *self, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg) {
+static int protect(mpssl_call_t *call, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg) {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
-        call_out(self);
-        fun(self, arg);
-        come_back(self);
+        call_out(call);
+        fun(call->socket, arg);
+        come_back(call);
         nlr_pop();
         return 0;
     }
-    come_back(self);
+    come_back(call);
     // The first exception is the cause; one that follows from it is not kept.
-    if (self->pending_exc == MP_OBJ_NULL) {
-        self->pending_exc = MP_OBJ_FROM_PTR(nlr.ret_val);
+    if (call->exc == MP_OBJ_NULL) {
+        call->exc = MP_OBJ_FROM_PTR(nlr.ret_val);
     }
     return MPGLUE_RAISED;
+}
+
+int mpssl_protect(mpssl_call_t *call, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg) {
+    call->place = MPSSL_CALLED_OUT;
+    int ret = protect(call, fun, arg);
+    call->place = MPSSL_INSIDE;
+    return ret;
+}
+
+// Comes inside where nobody else claims; whether it did.
+static bool return_inside(mpssl_call_t *call) {
+    bool free = true;
+    uintptr_t state = mpglue_atomic_begin();
+    for (mpssl_call_t *other = call->socket->calls; other != NULL; other = other->next) {
+        free = free && (other == call || !claims(other));
+    }
+    if (free) {
+        call->place = MPSSL_INSIDE;
+    }
+    mpglue_atomic_end(state);
+    return free;
+}
+
+static void give_way_to_call(ssl_socket_obj_t *self, void *arg) {
+    (void)self;
+    give_way(*(unsigned *)arg);
+}
+
+int mpssl_wait(mpssl_call_t *call, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg) {
+    uintptr_t state = mpglue_atomic_begin();
+    call->place = MPSSL_WAITING;
+    mpglue_atomic_end(state);
+    int ret = protect(call, fun, arg);
+    call->place = MPSSL_RETURNING;
+    for (unsigned tries = 0; !return_inside(call); tries++) {
+        if (protect(call, give_way_to_call, &tries) != 0) {
+            ret = MPGLUE_RAISED;
+        }
+    }
+    return ret;
 }
 
 mp_obj_t mpssl_catch(void (*fun)(void *arg), void *arg) {
@@ -185,24 +340,26 @@ typedef struct _transfer_t {
     void *buf;
     size_t len;
     bool write;
+    bool poll_first;
     mp_uint_t done; // MP_STREAM_ERROR: see err
     int err;
 } transfer_t;
 
 static void transfer(ssl_socket_obj_t *self, void *arg) {
     transfer_t *t = arg;
-    if (self->sock == MP_OBJ_NULL) {
+    mp_obj_t sock = self->sock; // close() in another thread takes it away at any time
+    if (sock == MP_OBJ_NULL) {
         // Closed or unwrapped by an earlier call-out of the same call.
         t->done = MP_STREAM_ERROR;
         t->err = MP_EBADF;
         return;
     }
-    const mp_stream_p_t *stream = mp_get_stream_raise(self->sock, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE);
-    if (self->poll_first && !t->write) {
+    const mp_stream_p_t *stream = mp_get_stream_raise(sock, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE);
+    if (t->poll_first && !t->write) {
         // A blocking read would sleep through the time to send the last flight
         // again: the caller waits, and looks at the clock.
         int err;
-        mp_uint_t ready = stream->ioctl(self->sock, MP_STREAM_POLL, MP_STREAM_POLL_RD, &err);
+        mp_uint_t ready = stream->ioctl(sock, MP_STREAM_POLL, MP_STREAM_POLL_RD, &err);
         if (ready == 0) {
             t->done = MP_STREAM_ERROR;
             t->err = MP_EAGAIN;
@@ -210,94 +367,53 @@ static void transfer(ssl_socket_obj_t *self, void *arg) {
         }
     }
     t->done = t->write
-        ? stream->write(self->sock, t->buf, t->len, &t->err)
-        : stream->read(self->sock, t->buf, t->len, &t->err);
+        ? stream->write(sock, t->buf, t->len, &t->err)
+        : stream->read(sock, t->buf, t->len, &t->err);
 }
 
-#if MICROPY_ASYNC_KBD_INTR && MICROPY_PY_SOCKET
-// An exception out of a signal handler makes a system call forget what it has moved
-// already, and the peers would be out of step. So a socket of the OS moves what it can
-// at once with the handler kept out, which is let in for the waiting in between.
-
+#if MPSSL_DESCRIPTORS
 extern const mp_obj_type_t mp_type_socket; // ports/unix/modsocket.c
 
-typedef struct _wait_t {
-    struct pollfd fd;
-    int timeout_ms;
-    int ready; // poll's result
-    int err;
-} wait_t;
-
-static void wait_for_fd(ssl_socket_obj_t *self, void *arg) {
-    (void)self;
-    wait_t *w = arg;
-    while ((w->ready = poll(&w->fd, 1, w->timeout_ms)) < 0 && (w->err = errno) == EINTR) {
-        mp_handle_pending(true);
-    }
-}
-
-// The timeout that settimeout() gave the socket, for poll().
-static int timeout_of(int fd, bool write) {
-    struct timeval tv = { 0 };
-    socklen_t len = sizeof(tv);
-    getsockopt(fd, SOL_SOCKET, write ? SO_SNDTIMEO : SO_RCVTIMEO, &tv, &len);
-    if ((tv.tv_sec == 0 && tv.tv_usec == 0) || tv.tv_sec >= INT_MAX / 1000 - 1) {
+int mpssl_descriptor(mp_obj_t sock) {
+    if (sock == MP_OBJ_NULL || !mp_obj_is_type(sock, &mp_type_socket)) {
         return -1;
     }
-    return (int)tv.tv_sec * 1000 + (int)(tv.tv_usec + 999) / 1000;
-}
-
-static void find_fd(ssl_socket_obj_t *self, void *arg) {
     int err;
-    *(int *)arg = mp_get_stream(self->sock)->ioctl(self->sock, MP_STREAM_GET_FILENO, 0, &err);
+    return (int)mp_get_stream(sock)->ioctl(sock, MP_STREAM_GET_FILENO, 0, &err); // does not raise
 }
 
-static int32_t socket_transfer(ssl_socket_obj_t *self, transfer_t *t, int32_t *err) {
-    // Looked at again after each wait, which may run Python.
-    while (self->sock != MP_OBJ_NULL) {
-        int fd = -1;
-        if (mpssl_protect(self, find_fd, &fd) != 0) {
-            return MPGLUE_RAISED;
-        }
-        ssize_t done = t->write
-            ? send(fd, t->buf, t->len, MSG_DONTWAIT)
-            : recv(fd, t->buf, t->len, MSG_DONTWAIT);
-        if (done >= 0) {
-            return (int32_t)done;
-        }
-        *err = errno;
-        if (*err == EINTR) {
-            continue;
-        }
-        if (!mp_is_nonblocking_error(*err)) {
-            return MPGLUE_ERRNO;
-        }
-        if ((self->poll_first && !t->write) || (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0) {
-            return MPGLUE_WOULD_BLOCK;
-        }
-        wait_t w = { .fd = { .fd = fd, .events = t->write ? POLLOUT : POLLIN } };
-        w.timeout_ms = timeout_of(fd, t->write);
-        if (mpssl_protect(self, wait_for_fd, &w) != 0) {
-            return MPGLUE_RAISED;
-        }
-        if (w.ready <= 0) {
-            *err = w.ready == 0 ? MP_ETIMEDOUT : w.err;
-            return MPGLUE_ERRNO;
-        }
+// A socket of the OS moves what it can at once; the caller waits, outside. (Besides, an
+// exception out of a signal handler makes a system call forget what it has moved.)
+static int32_t socket_transfer(int fd, transfer_t *t, int32_t *err) {
+    ssize_t done;
+    do {
+        done = t->write ? send(fd, t->buf, t->len, MSG_DONTWAIT) : recv(fd, t->buf, t->len, MSG_DONTWAIT);
+    } while (done < 0 && errno == EINTR);
+    if (done >= 0) {
+        return (int32_t)done;
     }
-    *err = MP_EBADF; // closed meanwhile
-    return MPGLUE_ERRNO;
+    *err = errno;
+    return mp_is_nonblocking_error(*err) ? MPGLUE_WOULD_BLOCK : MPGLUE_ERRNO;
+}
+#else
+int mpssl_descriptor(mp_obj_t sock) {
+    (void)sock;
+    return -1;
 }
 #endif
 
-static int32_t stream_transfer(void *owner, transfer_t *t, int32_t *err) {
-#if MICROPY_ASYNC_KBD_INTR && MICROPY_PY_SOCKET
-    ssl_socket_obj_t *self = owner;
-    if (self->sock != MP_OBJ_NULL && mp_obj_is_type(self->sock, &mp_type_socket)) {
-        return socket_transfer(self, t, err);
+static int32_t stream_transfer(mpssl_call_t *call, transfer_t *t, int32_t *err) {
+    if (call->quiet) {
+        return MPGLUE_WOULD_BLOCK;
+    }
+#if MPSSL_DESCRIPTORS
+    int fd = mpssl_descriptor(call->socket->sock);
+    if (fd >= 0) {
+        return socket_transfer(fd, t, err);
     }
 #endif
-    if (mpssl_protect(owner, transfer, t) != 0) {
+    t->poll_first = call->poll_first;
+    if (mpssl_protect(call, transfer, t) != 0) {
         return MPGLUE_RAISED;
     }
     if (t->done == MP_STREAM_ERROR) {
@@ -321,24 +437,28 @@ int32_t mpglue_stream_read(void *owner, uint8_t *buf, size_t len, int32_t *err) 
     return stream_transfer(owner, &t, err);
 }
 
-int32_t mpglue_datagram_len(void *owner) {
-    ssl_socket_obj_t *self = owner;
+int32_t mpglue_datagram_len(void *owner, int32_t *err) {
+    mpssl_call_t *call = owner;
+    mp_obj_t sock = call->socket->sock;
 #if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
-    if (self->sock != MP_OBJ_NULL && mpssl_is_peer(self->sock)) {
-        return (int32_t)MIN(mpssl_peer_datagram_max(self->sock), INT32_MAX);
+    if (sock != MP_OBJ_NULL && mpssl_is_peer(sock)) {
+        return (int32_t)MIN(mpssl_peer_datagram_max(sock), INT32_MAX);
     }
 #endif
-#if MICROPY_ASYNC_KBD_INTR && MICROPY_PY_SOCKET && defined(__linux__)
-    if (self->sock != MP_OBJ_NULL && mp_obj_is_type(self->sock, &mp_type_socket)) {
-        int fd = -1;
-        if (mpssl_protect(self, find_fd, &fd) != 0) {
-            return -1;
+#if MPSSL_DESCRIPTORS && defined(__linux__)
+    int fd = mpssl_descriptor(sock);
+    if (fd >= 0) {
+        ssize_t len = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+        if (len >= 0) {
+            return (int32_t)MIN(len, INT32_MAX);
         }
-        return (int32_t)MIN(MAX(recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT), 0), INT32_MAX);
+        *err = errno; // the socket's pending error, which nobody will see again
+        return mp_is_nonblocking_error(*err) || *err == EINTR ? 0 : MPGLUE_ERRNO;
     }
 #endif
-    (void)self;
-    return -1;
+    (void)sock;
+    (void)err;
+    return MPGLUE_UNKNOWN;
 }
 
 int32_t mpglue_stream_write(void *owner, const uint8_t *buf, size_t len, int32_t *err) {
@@ -358,18 +478,18 @@ static void verify(ssl_socket_obj_t *self, void *arg) {
     // certificate that is freed by then. (A memoryview, because upstream's is.)
     mp_obj_t der = mp_obj_new_bytes(v->der.data, v->der.len);
     mp_obj_t view = mp_obj_new_memoryview('B', v->der.len, (void *)((mp_obj_str_t *)MP_OBJ_TO_PTR(der))->data);
-    mp_obj_t verdict = mp_call_function_2(self->verify_callback, view, MP_OBJ_NEW_SMALL_INT(v->depth));
+    mp_obj_t verdict = mp_call_function_2(mpssl_callback(self, MPSSL_VERIFY_CALLBACK), view, MP_OBJ_NEW_SMALL_INT(v->depth));
     v->verdict = mp_obj_get_int(verdict);
 }
 
 int32_t mpglue_verify(void *owner, const uint8_t *der, size_t len, int32_t depth, int32_t *verdict) {
-    ssl_socket_obj_t *self = owner;
+    mpssl_call_t *call = owner;
     *verdict = 0;
-    if (self->verify_callback == mp_const_none) {
+    if (mpssl_callback(call->socket, MPSSL_VERIFY_CALLBACK) == mp_const_none) {
         return 0;
     }
     verify_t v = { .der = { der, len }, .depth = depth, .verdict = 0 };
-    if (mpssl_protect(self, verify, &v) != 0) {
+    if (mpssl_protect(call, verify, &v) != 0) {
         return MPGLUE_RAISED;
     }
     *verdict = (int32_t)v.verdict;
@@ -392,7 +512,7 @@ static void sign(ssl_socket_obj_t *self, void *arg) {
     sign_t *s = arg;
     mp_obj_t hash = mp_obj_new_bytearray(s->hash.len, s->hash.data);
     s->lent = mp_obj_new_bytearray(s->key.len, s->key.data);
-    mp_obj_t sig = mp_call_function_2(self->ecdsa_sign_callback, s->lent, hash);
+    mp_obj_t sig = mp_call_function_2(mpssl_callback(self, MPSSL_SIGN_CALLBACK), s->lent, hash);
     if (sig == mp_const_none) {
         return;
     }
@@ -406,12 +526,12 @@ static void sign(ssl_socket_obj_t *self, void *arg) {
 }
 
 int32_t mpglue_sign(void *owner, mpssl_bytes_t key, mpssl_bytes_t hash, uint8_t *sig, size_t size) {
-    ssl_socket_obj_t *self = owner;
-    if (self->ecdsa_sign_callback == mp_const_none) {
+    mpssl_call_t *call = owner;
+    if (mpssl_callback(call->socket, MPSSL_SIGN_CALLBACK) == mp_const_none) {
         return 0;
     }
     sign_t s = { .key = key, .hash = hash, .sig = sig, .size = size, .len = 0, .lent = MP_OBJ_NULL };
-    int raised = mpssl_protect(self, sign, &s);
+    int raised = mpssl_protect(call, sign, &s);
     // The key does not stay in Python's heap longer than Python keeps it on purpose.
     mp_buffer_info_t buf;
     if (s.lent != MP_OBJ_NULL && mp_get_buffer(s.lent, &buf, MP_BUFFER_WRITE) && buf.len != 0) {
@@ -442,7 +562,7 @@ static void copy_out(mp_obj_t from, uint8_t *to, size_t *len) {
     mp_buffer_info_t buf;
     // Upstream's look-up rejects the handshake with an OSError for what is no key.
     if (!mp_get_buffer(from, &buf, MP_BUFFER_READ) || buf.len > room) {
-        mpssl_raise(NULL, (mpssl_status_t){ MPSSL_TLS, MBEDTLS_ERR_SSL_BAD_INPUT_DATA });
+        mpssl_raise(MP_OBJ_NULL, (mpssl_status_t){ MPSSL_TLS, MBEDTLS_ERR_SSL_BAD_INPUT_DATA });
     }
     if (buf.len != 0) { // of nothing, the address may be NULL
         memcpy(to, buf.buf, buf.len);
@@ -475,14 +595,15 @@ static mp_obj_t text_or_bytes(mpssl_bytes_t bytes) {
 
 static void psk_key(ssl_socket_obj_t *self, void *arg) {
     psk_t *p = arg;
+    mp_obj_t keys = mpssl_callback(self, MPSSL_PSK_CALLBACK);
     mp_obj_t key;
     if (self->psk_keys_have_get) {
         mp_obj_t get[3];
-        mp_load_method(self->psk_keys, MP_QSTR_get, get);
+        mp_load_method(keys, MP_QSTR_get, get);
         get[2] = mp_obj_new_bytes(p->in.data, p->in.len);
         key = mp_call_method_n_kw(1, 0, get);
     } else {
-        key = mp_call_function_1(self->psk_keys, text_or_bytes(p->in));
+        key = mp_call_function_1(keys, text_or_bytes(p->in));
     }
     copy_out(key, p->key, &p->key_len);
 }
@@ -498,7 +619,7 @@ int32_t mpglue_psk_key(void *owner, mpssl_bytes_t identity, uint8_t *key, size_t
 static void psk_identity(ssl_socket_obj_t *self, void *arg) {
     psk_t *p = arg;
     mp_obj_t *pair;
-    mp_obj_get_array_fixed_n(mp_call_function_1(self->psk_keys, text_or_bytes(p->in)), 2, &pair);
+    mp_obj_get_array_fixed_n(mp_call_function_1(mpssl_callback(self, MPSSL_PSK_CALLBACK), text_or_bytes(p->in)), 2, &pair);
     copy_out(pair[0], p->identity, &p->identity_len);
     copy_out(pair[1], p->key, &p->key_len);
 }
@@ -576,12 +697,6 @@ mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh) {
 
 /******************************************************************************/
 // Raising.
-
-mp_obj_t mpssl_take_pending(ssl_socket_obj_t *self) {
-    mp_obj_t exc = self->pending_exc;
-    self->pending_exc = MP_OBJ_NULL;
-    return exc;
-}
 
 static MP_NORETURN void raise_number(const mp_obj_type_t *type, mp_int_t number) {
     mp_obj_t arg = mp_obj_new_int(number); // a callback's may be beyond a small int
@@ -696,11 +811,10 @@ static MP_DEFINE_CONST_OBJ_TYPE(
     attr, alert_error_attr,
     parent, &mp_type_OSError);
 
-MP_NORETURN void mpssl_raise(ssl_socket_obj_t *self, mpssl_status_t status) {
+MP_NORETURN void mpssl_raise(mp_obj_t exc, mpssl_status_t status) {
     // What Python raised outranks what TLS made of it.
-    mp_obj_t pending = self == NULL ? MP_OBJ_NULL : mpssl_take_pending(self);
-    if (pending != MP_OBJ_NULL) {
-        nlr_raise(pending);
+    if (exc != MP_OBJ_NULL) {
+        nlr_raise(exc);
     }
     char text[256];
     mpssl_signals_t signals;

@@ -30,7 +30,7 @@ static void claim(ssl_context_obj_t *self, mpssl_signals_t *signals) {
 static void finish(ssl_context_obj_t *self, mpssl_signals_t *signals, mpssl_status_t status) {
     mpssl_release(&self->guard, signals);
     if (status.kind != MPSSL_OK) {
-        mpssl_raise(NULL, status);
+        mpssl_raise(MP_OBJ_NULL, status);
     }
 }
 
@@ -201,6 +201,7 @@ mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int
     ssl_context_obj_t *self = mp_obj_malloc_with_finaliser(ssl_context_obj_t, type);
     self->tls = NULL;
     mpssl_guard_init(&self->guard);
+    self->socket_callbacks = MP_OBJ_NULL;
     self->verify_callback = mp_const_none;
     self->ecdsa_sign_callback = mp_const_none;
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
@@ -218,7 +219,7 @@ mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int
     self->tls = tls;
     mpssl_interrupts_on(&signals);
     if (status.kind != MPSSL_OK) {
-        mpssl_raise(NULL, status);
+        mpssl_raise(MP_OBJ_NULL, status);
     }
     return MP_OBJ_FROM_PTR(self);
 }
@@ -538,7 +539,8 @@ void mpssl_context_store_attr(mp_obj_t self_in, qstr attr, mp_obj_t value) {
 static mp_obj_t context_del(mp_obj_t self_in) {
     ssl_context_obj_t *self = mpssl_context_cast(self_in);
     mpssl_signals_t signals;
-    if (mpssl_claim(&self->guard, &signals)) {
+    // A thread that the port has ended may have claimed it, and never releases it.
+    if (self->guard.thread == NULL && mpssl_claim(&self->guard, &signals)) {
         mpssl_context_free(self->tls);
         self->tls = NULL;
         mpssl_release(&self->guard, &signals);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// SSLSocket: arguments, the stream protocol, closing. What a connection is, is
-// in src/socket.rs.
+// SSLSocket: arguments, the stream protocol, waiting, closing. What a connection is,
+// is in src/socket.rs.
 
 #include <limits.h>
 #include <string.h>
 #if defined(__unix__) || defined(__APPLE__)
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include "glue.h"
 
 #include "py/objstr.h"
+#include "py/objtuple.h"
 #include "py/objtype.h"
 #include "mbedtls/ssl.h"
 
@@ -23,45 +26,163 @@ static const mpssl_status_t closed_meanwhile = { MPSSL_ERRNO, MP_EBADF };
 /******************************************************************************/
 // Calls into Rust.
 
-static void enter(ssl_socket_obj_t *self) {
-    int err = mpssl_enter(self);
+static void enter(ssl_socket_obj_t *self, mpssl_call_t *call, unsigned turns) {
+    int err = mpssl_enter(self, call, turns);
     if (err != 0) {
         mp_raise_OSError(err);
     }
 }
 
+static bool is_want(mpssl_status_t status) {
+    return status.kind == MPSSL_WANT_READ || status.kind == MPSSL_WANT_WRITE;
+}
+
 // Leaves, and raises unless the call came to MPSSL_OK on a socket still open.
-static void leave(ssl_socket_obj_t *self, mpssl_status_t status) {
-    bool open = mpssl_leave(self);
-    if (status.kind == MPSSL_OK && !open) {
+static void leave(mpssl_call_t *call, mpssl_status_t status) {
+    bool open = mpssl_leave(call);
+    if (!open && (status.kind == MPSSL_OK || is_want(status))) {
         status = closed_meanwhile;
     }
     if (status.kind != MPSSL_OK) {
-        mpssl_raise(self, status);
+        mpssl_raise(call->exc, status);
     }
 }
 
 // Ends a stream operation: its result, or *errcode for what streams report by
 // number, or an exception.
-static mp_uint_t leave_stream(ssl_socket_obj_t *self, mpssl_status_t status, mp_uint_t done, int *errcode) {
-    bool open = mpssl_leave(self);
+static mp_uint_t leave_stream(mpssl_call_t *call, mpssl_status_t status, mp_uint_t done, int *errcode) {
+    bool open = mpssl_leave(call);
     if (!open && status.kind != MPSSL_RAISED) {
         status = closed_meanwhile;
     }
-    switch (status.kind) {
-        case MPSSL_OK:
-            return done;
-        case MPSSL_WANT_READ:
-        case MPSSL_WANT_WRITE:
-            *errcode = MP_EAGAIN;
-            return MP_STREAM_ERROR;
-        case MPSSL_ERRNO:
-            *errcode = status.code;
-            return MP_STREAM_ERROR;
-        default:
-            mpssl_raise(self, status);
+    if (status.kind == MPSSL_OK) {
+        return done;
+    }
+    if (!is_want(status) && status.kind != MPSSL_ERRNO) {
+        mpssl_raise(call->exc, status);
+    }
+    *errcode = status.kind == MPSSL_ERRNO ? status.code : MP_EAGAIN;
+    return MP_STREAM_ERROR;
+}
+
+static void leave_it(void *call) {
+    mpssl_leave(call);
+}
+
+// Leaves a call that has something to tell: Ctrl-C is raised soon after.
+static void leave_with_result(mpssl_call_t *call) {
+    mp_obj_t exc = mpssl_catch(leave_it, call);
+    if (exc != MP_OBJ_NULL) {
+        mp_sched_exception(exc);
     }
 }
+
+static void raise_status(void *status) {
+    mpssl_raise(MP_OBJ_NULL, *(mpssl_status_t *)status);
+}
+
+// Of a read that has something to return: keeps what interrupted it for the next call, if
+// that would not meet it again. But for Ctrl-C, for the next call may never come.
+static void keep_interruption(mpssl_call_t *call, mpssl_status_t status) {
+    bool timeout = status.kind == MPSSL_ERRNO && status.code == MP_ETIMEDOUT;
+    if (status.kind == MPSSL_OK || status.kind == MPSSL_NO_MEMORY || is_want(status) || timeout) {
+        return;
+    }
+    mp_obj_t exc = call->exc != MP_OBJ_NULL ? call->exc : mpssl_catch(raise_status, &status);
+    if (mpssl_is_exception(exc, &mp_type_KeyboardInterrupt)) {
+        mp_sched_exception(exc);
+    } else {
+        call->socket->kept = exc;
+    }
+}
+
+static mp_uint_t leave_read(mpssl_call_t *call, mpssl_status_t status, size_t done, int *errcode) {
+    if (done == 0 || call->socket->closing) {
+        return leave_stream(call, status, done, errcode);
+    }
+    keep_interruption(call, status);
+    leave_with_result(call);
+    return done;
+}
+
+static mp_uint_t leave_write(mpssl_call_t *call, mpssl_status_t status, size_t done, int *errcode) {
+    if (status.kind != MPSSL_OK || call->socket->closing) {
+        return leave_stream(call, status, done, errcode);
+    }
+    leave_with_result(call);
+    return done;
+}
+
+/******************************************************************************/
+// Waiting.
+
+// How long a call waits for the transport.
+typedef struct _patience_t {
+    bool known;
+    bool waits;
+    bool forever;
+    mp_uint_t start;
+} patience_t;
+
+#if MPSSL_DESCRIPTORS
+typedef struct _wait_t {
+    struct pollfd fd;
+    int timeout_ms;
+    int ready; // poll's result
+} wait_t;
+
+static void wait_for_descriptor(ssl_socket_obj_t *self, void *arg) {
+    (void)self;
+    wait_t *w = arg;
+    MP_THREAD_GIL_EXIT();
+    w->ready = poll(&w->fd, 1, w->timeout_ms);
+    int err = errno;
+    MP_THREAD_GIL_ENTER();
+    if (w->ready < 0 && err == EINTR) {
+        w->ready = 0;
+        mp_handle_pending(true);
+    }
+}
+
+// The timeout that settimeout() gave the socket, in milliseconds; 0: none.
+static mp_uint_t timeout_of(int fd, bool write) {
+    struct timeval tv = { 0, 0 };
+    socklen_t len = sizeof(tv);
+    getsockopt(fd, SOL_SOCKET, write ? SO_SNDTIMEO : SO_RCVTIMEO, &tv, &len);
+    return tv.tv_sec >= INT_MAX / 1000 - 1 ? 0 : (mp_uint_t)tv.tv_sec * 1000 + ((mp_uint_t)tv.tv_usec + 999) / 1000;
+}
+
+enum {
+    TIMER_MS = 10, // how late a datagram handshake may look at its timer
+    SLICE_MS = 250, // how late a wait may find, at worst, that the socket is closed
+};
+
+// Waits until the descriptor is ready for what the status says; false: it has another now.
+static bool wait_ready(mpssl_call_t *call, int fd, const patience_t *p, mpssl_status_t *status) {
+    bool write = status->kind == MPSSL_WANT_WRITE;
+    bool timer = call->socket->datagram && mpssl_socket_is_handshaking(call->socket->tls);
+    mp_uint_t timeout = p->forever ? 0 : timeout_of(fd, write);
+    // Anybody can send a datagram, so they do not make the time longer.
+    mp_uint_t start = call->socket->datagram ? p->start : mp_hal_ticks_ms();
+    wait_t w = { .fd = { .fd = fd, .events = write ? POLLOUT : POLLIN } };
+    do {
+        mp_uint_t gone = mp_hal_ticks_ms() - start;
+        if (timeout != 0 && gone >= timeout) {
+            *status = (mpssl_status_t){ MPSSL_ERRNO, MP_ETIMEDOUT };
+            return false;
+        }
+        w.timeout_ms = timer ? TIMER_MS : SLICE_MS;
+        if (timeout != 0) {
+            w.timeout_ms = MIN((mp_uint_t)w.timeout_ms, timeout - gone);
+        }
+        if (mpssl_wait(call, wait_for_descriptor, &w) != 0) {
+            *status = (mpssl_status_t){ MPSSL_RAISED, 0 };
+            return false;
+        }
+    } while (w.ready == 0 && !timer && !call->socket->closing);
+    return true;
+}
+#endif
 
 static void wait_for_event(ssl_socket_obj_t *self, void *arg) {
     (void)self;
@@ -69,87 +190,74 @@ static void wait_for_event(ssl_socket_obj_t *self, void *arg) {
     mp_event_wait_ms(1);
 }
 
-// How long a call waits for the transport.
-typedef struct _patience_t {
-    bool raised; // when asked, the transport did
-    bool waits;
-    bool forever;
-    mp_uint_t start;
-    mp_uint_t timeout_ms;
-} patience_t;
-
-#if defined(__unix__) || defined(__APPLE__)
-// Of a socket with a file descriptor the system knows whether it blocks, and how long.
-static void transport_patience(ssl_socket_obj_t *self, void *arg) {
-    patience_t *p = arg;
-    if (mp_obj_is_instance_type(mp_obj_get_type(self->sock))) {
-        return; // a class may answer 0 to what it does not know: no file descriptor
-    }
-    int err;
-    const mp_stream_p_t *stream = mp_get_stream_raise(self->sock, MP_STREAM_OP_IOCTL);
-    mp_uint_t fd = stream->ioctl(self->sock, MP_STREAM_GET_FILENO, 0, &err);
-    int flags = fd > INT_MAX ? -1 : fcntl((int)fd, F_GETFL);
-    if (flags < 0 || (flags & O_NONBLOCK)) {
-        return;
-    }
-    struct timeval tv = { 0, 0 };
-    socklen_t len = sizeof(tv);
-    getsockopt((int)fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len);
-    p->waits = true;
-    p->timeout_ms = (mp_uint_t)tv.tv_sec * 1000 + (mp_uint_t)tv.tv_usec / 1000;
-    p->forever = p->timeout_ms == 0;
-}
-#endif
-
-// Whether this call is to wait where the transport has nothing. Streams wait in the
-// transport. A datagram handshake must not sleep there: its last flight may have to
-// be sent again.
-static patience_t patience(ssl_socket_obj_t *self) {
+// Whether this call is to wait where the transport has nothing, which sockets of the OS and
+// a listener's clients are asked. Other streams wait themselves, or not.
+static patience_t patience(mpssl_call_t *call) {
     patience_t p = { .start = mp_hal_ticks_ms() };
-    if (self->datagram && self->sock != MP_OBJ_NULL) {
-        if (mpssl_is_peer(self->sock)) {
-            p.waits = p.forever = mpssl_peer_may_wait(self->sock);
-#if defined(__unix__) || defined(__APPLE__)
-        } else if (mpssl_socket_is_handshaking(self->tls)) {
-            p.raised = mpssl_protect(self, transport_patience, &p) != 0;
-#endif
-        }
+    mp_obj_t sock = call->socket->sock;
+    if (call->socket->datagram && sock != MP_OBJ_NULL && mpssl_is_peer(sock)) {
+        p.known = true;
+        p.waits = p.forever = call->poll_first = mpssl_peer_may_wait(sock);
     }
-    self->poll_first = p.waits;
     return p;
 }
 
+static void look_whether_to_wait(mpssl_call_t *call, patience_t *p) {
+    (void)call;
+    if (p->known) {
+        return;
+    }
+    p->known = true;
+#if MPSSL_DESCRIPTORS
+    int fd = mpssl_descriptor(call->socket->sock);
+    if (fd >= 0) {
+        int flags = fcntl(fd, F_GETFL);
+        p->waits = flags >= 0 && !(flags & O_NONBLOCK);
+    }
+#endif
+}
+
 // After a call came to `status`: whether it is to be made again, having waited.
-static bool wait_more(ssl_socket_obj_t *self, const patience_t *p, mpssl_status_t *status) {
-    if (!p->waits || (status->kind != MPSSL_WANT_READ && status->kind != MPSSL_WANT_WRITE)) {
+static bool wait_more(mpssl_call_t *call, patience_t *p, mpssl_status_t *status) {
+    if (!is_want(*status)) {
         return false;
     }
-    if (!p->forever && mp_hal_ticks_ms() - p->start >= p->timeout_ms) {
-        *status = (mpssl_status_t){ MPSSL_ERRNO, MP_ETIMEDOUT };
+    look_whether_to_wait(call, p);
+    if (!p->waits) {
         return false;
     }
-    if (mpssl_protect(self, wait_for_event, NULL) != 0) {
+#if MPSSL_DESCRIPTORS
+    int fd = mpssl_descriptor(call->socket->sock);
+    if (fd >= 0) {
+        return wait_ready(call, fd, p, status) && !call->socket->closing;
+    }
+#endif
+    if (mpssl_wait(call, wait_for_event, NULL) != 0) {
         *status = (mpssl_status_t){ MPSSL_RAISED, 0 };
         return false;
     }
-    return !self->closing;
+    return !call->socket->closing;
+}
+
+static mpssl_status_t handshake(mpssl_call_t *call, patience_t *p) {
+    mpssl_status_t status;
+    do {
+        CALL_WITH_MEMORY(status, mpssl_socket_handshake(call->socket->tls, call));
+    } while (wait_more(call, p, &status));
+    return status;
 }
 
 // Handshakes until it is over or failed, whether the transport blocks or not.
-static mpssl_status_t handshake_to_end(ssl_socket_obj_t *self) {
-    patience_t p = patience(self);
+static mpssl_status_t handshake_to_end(mpssl_call_t *call) {
+    patience_t p = patience(call);
+    look_whether_to_wait(call, &p);
     if (!p.waits) {
         p.waits = p.forever = true;
         // A stream written in Python may not know how to be polled, and does not block.
-        self->poll_first = self->datagram && !mp_obj_is_instance_type(mp_obj_get_type(self->sock));
+        mp_obj_t sock = call->socket->sock;
+        call->poll_first = call->socket->datagram && sock != MP_OBJ_NULL && !mp_obj_is_instance_type(mp_obj_get_type(sock));
     }
-    mpssl_status_t status = { MPSSL_RAISED, 0 };
-    if (!p.raised) {
-        do {
-            CALL_WITH_MEMORY(status, mpssl_socket_handshake(self->tls, self));
-        } while (wait_more(self, &p, &status));
-    }
-    return status;
+    return handshake(call, &p);
 }
 
 /******************************************************************************/
@@ -186,20 +294,53 @@ static void close_descriptor(ssl_socket_obj_t *self) {
 // closes the transport's descriptor.)
 static mp_obj_t socket_del(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-#if MPSSL_DESCRIPTORS
-    close_descriptor(self);
-#endif
-    self->sock = MP_OBJ_NULL;
     self->closing = true;
-    if (mpssl_enter(self) == 0) {
-        mpssl_leave(self);
-    }
-    if (!self->guard.busy) {
+    self->idle = false;
+    // A call of a thread that the port has ended never ends.
+    if (self->calls == NULL) {
+#if MPSSL_DESCRIPTORS
+        close_descriptor(self);
+#endif
+        mpssl_signals_t signals;
+        mpssl_interrupts_off(&signals);
+        mpssl_socket_free(self->tls);
+        self->tls = NULL;
+        mpssl_interrupts_on(&signals);
+#if MPSSL_MEMORY
         mpssl_guard_end(&self->guard);
+#endif
     }
+    self->sock = MP_OBJ_NULL;
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_del_obj, socket_del);
+
+mp_obj_t mpssl_callback(const ssl_socket_obj_t *self, size_t which) {
+    if (self->callbacks == MP_OBJ_NULL) {
+        return mp_const_none;
+    }
+    return ((mp_obj_tuple_t *)MP_OBJ_TO_PTR(self->callbacks))->items[which];
+}
+
+static mp_obj_t callbacks_of(ssl_context_obj_t *context) {
+    mp_obj_t now[MPSSL_CALLBACKS] = { context->verify_callback, context->ecdsa_sign_callback, mp_const_none };
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+    now[MPSSL_PSK_CALLBACK] = context->psk_callback == mp_const_none ? context->server_psk_keys : context->psk_callback;
+#endif
+    bool none = true;
+    bool same = context->socket_callbacks != MP_OBJ_NULL;
+    for (size_t i = 0; i < MPSSL_CALLBACKS; i++) {
+        none = none && now[i] == mp_const_none;
+        same = same && now[i] == ((mp_obj_tuple_t *)MP_OBJ_TO_PTR(context->socket_callbacks))->items[i];
+    }
+    if (none) {
+        return MP_OBJ_NULL;
+    }
+    if (!same) {
+        context->socket_callbacks = mp_obj_new_tuple(MPSSL_CALLBACKS, now);
+    }
+    return context->socket_callbacks;
+}
 
 mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool server_side,
     bool do_handshake, mp_obj_t server_hostname, mp_obj_t client_id) {
@@ -221,17 +362,20 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     ssl_socket_obj_t *self = mp_obj_malloc_with_finaliser(ssl_socket_obj_t, &mpssl_socket_type);
     self->tls = NULL;
     self->sock = sock;
-    self->verify_callback = context->verify_callback;
-    self->ecdsa_sign_callback = context->ecdsa_sign_callback;
+    self->callbacks = MP_OBJ_NULL;
+    self->kept = MP_OBJ_NULL;
+    self->calls = NULL;
+    self->closing = false;
+    self->idle = false;
+    self->datagram = false;
+    self->psk_keys_have_get = false;
+#if MPSSL_MEMORY
+    mpssl_guard_init(&self->guard);
+#endif
+    self->callbacks = callbacks_of(context);
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     self->psk_keys_have_get = context->psk_callback == mp_const_none;
-    self->psk_keys = self->psk_keys_have_get ? context->server_psk_keys : context->psk_callback;
 #endif
-    self->pending_exc = MP_OBJ_NULL;
-    mpssl_guard_init(&self->guard);
-    self->datagram = false;
-    self->poll_first = false;
-    self->closing = false;
 #if MPSSL_DESCRIPTORS
     self->fd = -1; // until nothing can fail any more that leaves the transport to its owner
 #endif
@@ -253,7 +397,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     mpssl_options_t options = {
         .hostname = hostname,
         .client_id = id,
-        .host_signs = self->ecdsa_sign_callback != mp_const_none,
+        .host_signs = mpssl_callback(self, MPSSL_SIGN_CALLBACK) != mp_const_none,
         .hello_verify = hello_verify,
     };
 #if MPSSL_MEMORY
@@ -269,97 +413,210 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     self->server_side = mpssl_context_is_server(context->tls);
     mpssl_release(&context->guard, &signals);
     if (status.kind != MPSSL_OK) {
-        mpssl_raise(NULL, status);
+        mpssl_raise(MP_OBJ_NULL, status);
     }
 
 #if MPSSL_DESCRIPTORS
     remember_descriptor(self);
 #endif
     if (do_handshake) {
-        enter(self);
-        status = handshake_to_end(self);
+        mpssl_call_t call;
+        enter(self, &call, MPSSL_READING | MPSSL_WRITING);
+        status = handshake_to_end(&call);
         if (status.kind != MPSSL_OK) {
             // No object will reach Python: free now, leave the transport to its owner.
             self->sock = MP_OBJ_NULL;
             self->closing = true;
         }
-        leave(self, status);
+        leave(&call, status);
     }
     return MP_OBJ_FROM_PTR(self);
 }
 
 static void close_transport(ssl_socket_obj_t *self, void *arg) {
-    (void)arg;
-    if (self->sock != MP_OBJ_NULL) {
-        mp_stream_close(self->sock);
+    (void)self;
+    mp_obj_t sock = *(mp_obj_t *)arg;
+    if (sock != MP_OBJ_NULL) {
+        mp_stream_close(sock);
     }
 }
 
 void mpssl_socket_handshake_or_close(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    enter(self);
-    mpssl_status_t status = handshake_to_end(self);
+    mpssl_call_t call;
+    enter(self, &call, MPSSL_READING | MPSSL_WRITING);
+    mpssl_status_t status = handshake_to_end(&call);
     if (status.kind != MPSSL_OK) {
         // What is raised is why the handshake failed, not what closing came to.
-        mp_obj_t cause = self->pending_exc;
-        mpssl_protect(self, close_transport, NULL);
-        self->pending_exc = cause;
+        mp_obj_t cause = call.exc;
+        mp_obj_t sock = self->sock;
         self->sock = MP_OBJ_NULL;
         self->closing = true;
+        mpssl_protect(&call, close_transport, &sock);
+        call.exc = cause;
     }
-    leave(self, status);
+    leave(&call, status);
 }
 
 mp_obj_t mpssl_socket_cid(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     uint8_t cid[MPSSL_CID_MAX];
-    enter(self);
+    mpssl_call_t call;
+    enter(self, &call, 0);
     mpssl_bytes_t own = mpssl_socket_own_cid(self->tls);
     memcpy(cid, own.data, own.len);
-    mpssl_leave(self);
+    mpssl_leave(&call);
     return own.len == 0 ? MP_OBJ_NULL : mp_obj_new_bytes(cid, own.len);
+}
+
+/******************************************************************************/
+// Reading and writing.
+
+// The caller's bytes.
+typedef struct _span_t {
+    mp_obj_t obj; // whose they are, if Python can move them: looked at again after each call-out
+    size_t offset; // in it
+    uint8_t *buf;
+    size_t len;
+    size_t done; // of len
+} span_t;
+
+static void find_span(span_t *span, mp_uint_t flags) {
+    mp_buffer_info_t buf;
+    if (span->obj == MP_OBJ_NULL) {
+        return;
+    }
+    if (!mp_get_buffer(span->obj, &buf, flags) || buf.len < span->offset) {
+        span->len = 0;
+        return;
+    }
+    span->buf = (uint8_t *)buf.buf + span->offset;
+    span->len = MIN(span->len, buf.len - span->offset);
+}
+
+// Whether a call may run Python, which may move the caller's bytes.
+static bool runs_python(ssl_socket_obj_t *self) {
+    return mpssl_descriptor(self->sock) < 0 || mpssl_socket_is_handshaking(self->tls);
+}
+
+// What an interrupted readline() had read already, and what a read met behind its data.
+// Raises the latter.
+static void take_kept(mpssl_call_t *call, span_t *span) {
+    ssl_socket_obj_t *self = call->socket;
+    if (self->kept == MP_OBJ_NULL) {
+        return;
+    }
+    if (!mp_obj_is_type(self->kept, &mp_type_bytes)) {
+        mp_obj_t exc = self->kept;
+        self->kept = MP_OBJ_NULL;
+        mpssl_leave(call);
+        nlr_raise(exc);
+    }
+    mp_obj_str_t *kept = MP_OBJ_TO_PTR(self->kept);
+    byte *data = (byte *)kept->data;
+    size_t n = MIN(span->len - span->done, kept->len);
+    memcpy(span->buf + span->done, data, n);
+    span->done += n;
+    kept->len -= n;
+    memmove(data, data + n, kept->len);
+    if (kept->len == 0) {
+        self->kept = MP_OBJ_NULL;
+    }
+}
+
+// Reads into the span; all: until it is full, or the stream ends.
+static mpssl_status_t read_span(mpssl_call_t *call, span_t *span, bool all) {
+    ssl_socket_obj_t *self = call->socket;
+    patience_t p = patience(call);
+    mpssl_status_t status = { MPSSL_OK, 0 };
+    bool more = true;
+    while (more) {
+        size_t before = span->done;
+        bool moves = span->obj != MP_OBJ_NULL && runs_python(self);
+        if (moves) {
+            CALL_WITH_MEMORY(status, mpssl_socket_fill(self->tls, call));
+        }
+        if (status.kind == MPSSL_OK || !moves) {
+            find_span(span, MP_BUFFER_WRITE);
+            if (span->len <= span->done) {
+                // Python has made it shorter.
+                return before == 0 ? (mpssl_status_t){ MPSSL_ERRNO, MP_EINVAL } : (mpssl_status_t){ MPSSL_OK, 0 };
+            }
+            call->quiet = moves;
+            CALL_WITH_MEMORY(status, mpssl_socket_read(self->tls, call, span->buf, span->len, all && !moves, &span->done));
+            call->quiet = false;
+        }
+        more = moves && all && status.kind == MPSSL_OK && span->done != before && span->done != span->len;
+        more = more || wait_more(call, &p, &status);
+    }
+    return status;
+}
+
+// read_span for a socket's data, whatever was kept of it.
+static mpssl_status_t read_data(mpssl_call_t *call, span_t *span, bool all) {
+    ssl_socket_obj_t *self = call->socket;
+    take_kept(call, span);
+    if (span->done == span->len || (span->done != 0 && !all)) {
+        return (mpssl_status_t){ MPSSL_OK, 0 };
+    }
+    uint64_t newest = mpssl_socket_newest_record(self->tls);
+    mpssl_status_t status = read_span(call, span, all);
+    mp_obj_t sock = self->sock;
+    if (self->datagram && span->done > 0 && sock != MP_OBJ_NULL && mpssl_socket_newest_record(self->tls) > newest) {
+        // Without memory now, then after the next record.
+        mpssl_catch(mpssl_peer_follow, sock);
+    }
+    return status;
+}
+
+// Writes the span; all: to its end.
+static mpssl_status_t write_span(mpssl_call_t *call, span_t *span, bool all) {
+    ssl_socket_obj_t *self = call->socket;
+    patience_t p = patience(call);
+    mpssl_status_t status = { MPSSL_OK, 0 };
+    bool more = true;
+    while (more) {
+        bool moves = span->obj != MP_OBJ_NULL && runs_python(self);
+        if (moves) {
+            CALL_WITH_MEMORY(status, mpssl_socket_prepare_write(self->tls, call));
+        }
+        if (status.kind == MPSSL_OK || !moves) {
+            find_span(span, MP_BUFFER_READ);
+            if (span->len <= span->done) {
+                span->done = span->len;
+                return (mpssl_status_t){ MPSSL_OK, 0 };
+            }
+            CALL_WITH_MEMORY(status, mpssl_socket_write(self->tls, call, span->buf, span->len, all && !moves, &span->done));
+        }
+        more = moves && all && status.kind == MPSSL_OK && span->done != span->len;
+        more = more || wait_more(call, &p, &status);
+    }
+    return status;
 }
 
 /******************************************************************************/
 // The stream protocol.
 
 static mp_uint_t socket_read(mp_obj_t self_in, void *buf, mp_uint_t size, int *errcode) {
-    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    *errcode = mpssl_enter(self);
+    mpssl_call_t call;
+    *errcode = mpssl_enter(MP_OBJ_TO_PTR(self_in), &call, MPSSL_READING);
     if (*errcode != 0) {
         return MP_STREAM_ERROR;
     }
-    size_t done = 0;
-    mpssl_status_t status = { MPSSL_RAISED, 0 };
-    patience_t p = patience(self);
-    uint64_t newest = mpssl_socket_newest_record(self->tls);
-    if (!p.raised) {
-        do {
-            CALL_WITH_MEMORY(status, mpssl_socket_read(self->tls, self, buf, size, &done));
-        } while (wait_more(self, &p, &status));
-    }
-    if (self->datagram && done > 0 && mpssl_socket_newest_record(self->tls) > newest) {
-        // Without memory now, then after the next record.
-        mpssl_catch(mpssl_peer_follow, self->sock);
-    }
-    return leave_stream(self, status, done, errcode);
+    span_t span = { .obj = MP_OBJ_NULL, .buf = buf, .len = size };
+    mpssl_status_t status = read_data(&call, &span, false);
+    return leave_read(&call, status, span.done, errcode);
 }
 
 static mp_uint_t socket_write(mp_obj_t self_in, const void *buf, mp_uint_t size, int *errcode) {
-    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    *errcode = mpssl_enter(self);
+    mpssl_call_t call;
+    *errcode = mpssl_enter(MP_OBJ_TO_PTR(self_in), &call, MPSSL_WRITING);
     if (*errcode != 0) {
         return MP_STREAM_ERROR;
     }
-    size_t done = 0;
-    mpssl_status_t status = { MPSSL_RAISED, 0 };
-    patience_t p = patience(self);
-    if (!p.raised) {
-        do {
-            CALL_WITH_MEMORY(status, mpssl_socket_write(self->tls, self, buf, size, &done));
-        } while (wait_more(self, &p, &status));
-    }
-    return leave_stream(self, status, done, errcode);
+    span_t span = { .obj = MP_OBJ_NULL, .buf = (void *)buf, .len = size };
+    mpssl_status_t status = write_span(&call, &span, false);
+    return leave_write(&call, status, span.done, errcode);
 }
 
 typedef struct _ioctl_t {
@@ -373,12 +630,24 @@ typedef struct _ioctl_t {
 static void transport_ioctl(ssl_socket_obj_t *self, void *arg) {
     ioctl_t *i = arg;
     (void)self;
+    if (i->sock == MP_OBJ_NULL) {
+        return; // closed by another thread
+    }
     const mp_stream_p_t *stream = mp_get_stream_raise(i->sock, MP_STREAM_OP_IOCTL);
     i->result = stream->ioctl(i->sock, i->request, i->arg, &i->err);
 }
 
 static mp_uint_t socket_poll(ssl_socket_obj_t *self, uintptr_t flags, int *errcode) {
-    int err = mpssl_enter(self);
+    mp_obj_t sock = self->sock;
+    if (self->idle && sock != MP_OBJ_NULL && !mp_obj_is_instance_type(mp_obj_get_type(sock))) {
+        mp_uint_t reply = mp_get_stream(sock)->ioctl(sock, MP_STREAM_POLL, flags, errcode);
+        if (reply == MP_STREAM_ERROR) {
+            *errcode = mpssl_stream_errno(*errcode);
+        }
+        return reply;
+    }
+    mpssl_call_t call;
+    int err = mpssl_enter(self, &call, 0);
     if (err == MP_EBADF) {
         return MP_STREAM_POLL_NVAL;
     }
@@ -388,10 +657,13 @@ static mp_uint_t socket_poll(ssl_socket_obj_t *self, uintptr_t flags, int *errco
     }
     uint32_t ask = 0;
     uint32_t ready = mpssl_socket_poll(self->tls, flags, &ask);
+    if (self->kept != MP_OBJ_NULL) {
+        ready |= flags & MP_STREAM_POLL_RD;
+    }
     mpssl_status_t status = { MPSSL_OK, 0 };
     if (ask != 0) {
         ioctl_t poll = { .sock = self->sock, .request = MP_STREAM_POLL, .arg = ask };
-        if (mpssl_protect(self, transport_ioctl, &poll) != 0) {
+        if (mpssl_protect(&call, transport_ioctl, &poll) != 0) {
             status.kind = MPSSL_RAISED;
         } else if (poll.result == MP_STREAM_ERROR) {
             status = (mpssl_status_t){ MPSSL_ERRNO, mpssl_stream_errno(poll.err) };
@@ -402,55 +674,84 @@ static mp_uint_t socket_poll(ssl_socket_obj_t *self, uintptr_t flags, int *errco
             }
         }
     }
-    return leave_stream(self, status, ready, errcode);
+    return leave_stream(&call, status, ready, errcode);
 }
+
+/******************************************************************************/
+// Closing.
 
 // Sends close_notify unless the transport would make us wait: it is a courtesy
 // to the peer, not worth blocking for.
-static void send_close_notify(ssl_socket_obj_t *self) {
+static void send_close_notify(mpssl_call_t *call) {
+    ssl_socket_obj_t *self = call->socket;
     if (!mpssl_socket_would_send(self->tls)) {
         return;
     }
     ioctl_t poll = { .sock = self->sock, .request = MP_STREAM_POLL, .arg = MP_STREAM_POLL_WR };
-    if (mpssl_protect(self, transport_ioctl, &poll) != 0) {
+    if (mpssl_protect(call, transport_ioctl, &poll) != 0) {
         return;
     }
     // A stream that cannot be polled is written to.
     if (poll.result == MP_STREAM_ERROR || poll.result == MP_STREAM_POLL_WR) {
         // To wake a connection that hibernates takes memory.
         mpssl_status_t status;
-        CALL_WITH_MEMORY(status, mpssl_socket_close_notify(self->tls, self));
+        CALL_WITH_MEMORY(status, mpssl_socket_close_notify(self->tls, call));
         (void)status;
     }
+}
+
+// Takes the transport out of the socket, and wakes who waits for it.
+static mp_obj_t take_transport(ssl_socket_obj_t *self) {
+    uintptr_t state = mpglue_atomic_begin();
+    mp_obj_t sock = self->sock;
+    self->sock = MP_OBJ_NULL;
+    mpglue_atomic_end(state);
+#if MPSSL_DESCRIPTORS
+    int fd = mpssl_descriptor(sock);
+    if (fd >= 0 && mpssl_others_use_transport(self)) {
+        shutdown(fd, SHUT_RDWR);
+    }
+#endif
+    return sock;
+}
+
+// A descriptor's number may be another's as soon as it is closed.
+static void wait_for_others(ssl_socket_obj_t *self, void *arg) {
+    (void)arg;
+    mpssl_wait_for_others(self);
 }
 
 static mp_uint_t socket_close(ssl_socket_obj_t *self, int *errcode) {
     if (self->sock == MP_OBJ_NULL) {
         return 0;
     }
-    ioctl_t close = { .request = MP_STREAM_CLOSE };
     self->closing = true;
-    if (mpssl_enter(self) != 0) {
-        // Called from within a call on this very socket, which frees it when it
-        // ends. (There is no other reason: a socket with a transport has tls.)
-        mp_obj_t sock = self->sock;
-        self->sock = MP_OBJ_NULL;
-        return mp_get_stream(sock)->ioctl(sock, MP_STREAM_CLOSE, 0, errcode);
+    ioctl_t close = { .request = MP_STREAM_CLOSE };
+    mpssl_call_t call;
+    if (mpssl_enter_to_close(self, &call) != 0) {
+        // Called from within a call on this very socket, or another thread's call is in
+        // Python; that one frees the connection when it ends. Or another thread closed it.
+        close.sock = take_transport(self);
+        if (close.sock == MP_OBJ_NULL) {
+            return 0;
+        }
+        mpssl_wait_for_others(self);
+        return mp_get_stream(close.sock)->ioctl(close.sock, MP_STREAM_CLOSE, 0, errcode);
     }
-    send_close_notify(self);
+    send_close_notify(&call);
     // The peer may be gone: that is no news to who closes. Other exceptions are kept.
-    if (self->pending_exc != MP_OBJ_NULL && mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(self->pending_exc)), MP_OBJ_FROM_PTR(&mp_type_OSError))) {
-        self->pending_exc = MP_OBJ_NULL;
+    if (call.exc != MP_OBJ_NULL && mpssl_is_exception(call.exc, &mp_type_OSError)) {
+        call.exc = MP_OBJ_NULL;
     }
-    close.sock = self->sock;
-    self->sock = MP_OBJ_NULL; // a close() within this one finds nothing to do
+    self->kept = MP_OBJ_NULL;
+    close.sock = take_transport(self); // a close() within this one finds nothing to do
     if (close.sock != MP_OBJ_NULL) {
-        mpssl_protect(self, transport_ioctl, &close);
+        mpssl_protect(&call, wait_for_others, NULL);
+        mpssl_protect(&call, transport_ioctl, &close);
     }
-    mpssl_leave(self);
-    mp_obj_t exc = mpssl_take_pending(self);
-    if (exc != MP_OBJ_NULL) {
-        nlr_raise(exc);
+    mpssl_leave(&call);
+    if (call.exc != MP_OBJ_NULL) {
+        nlr_raise(call.exc);
     }
     *errcode = mpssl_stream_errno(close.err);
     return close.result;
@@ -477,48 +778,232 @@ static const mp_stream_p_t socket_stream_p = {
 /******************************************************************************/
 // Methods.
 
-#if defined(MBEDTLS_SSL_PROTO_DTLS)
-// read(n), readinto(buf): of datagrams one is read, or the rest of one; upstream's
-// methods would wait until n bytes are there, over the borders between records.
-static mp_obj_t socket_read_method(size_t n_args, const mp_obj_t *args) {
-    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(args[0]);
-    mp_obj_t fun = self->datagram ? MP_OBJ_FROM_PTR(&mp_stream_read1_obj) : MP_OBJ_FROM_PTR(&mp_stream_read_obj);
-    return mp_call_function_n_kw(fun, n_args, 0, args);
-}
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_read_obj, 1, 2, socket_read_method);
-
-static mp_obj_t socket_readinto_method(size_t n_args, const mp_obj_t *args) {
-    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(args[0]);
-    if (!self->datagram) {
-        return mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_stream_readinto_obj), n_args, 0, args);
-    }
-    mp_buffer_info_t buf;
-    mp_get_buffer_raise(args[1], &buf, MP_BUFFER_WRITE);
-    size_t len = n_args > 2 ? (size_t)mp_obj_get_int(args[2]) : buf.len;
-    int err = 0;
-    mp_uint_t n = socket_read(args[0], buf.buf, MIN(len, buf.len), &err);
-    if (n != MP_STREAM_ERROR) {
-        return mp_obj_new_int_from_uint(n);
-    }
+// What a read or write returns that ended with *errcode.
+static mp_obj_t raise_or_none(int err) {
     if (mp_is_nonblocking_error(err)) {
         return mp_const_none;
     }
     mp_raise_OSError(err);
 }
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_readinto_obj, 2, 3, socket_readinto_method);
-#else
-#define socket_read_obj mp_stream_read_obj
-#define socket_readinto_obj mp_stream_readinto_obj
-#endif
+
+// A bytes object to read into, made before anything is read: see end_bytes.
+static mp_obj_str_t *new_bytes(size_t size) {
+    mp_obj_str_t *bytes = mp_obj_malloc(mp_obj_str_t, &mp_type_bytes);
+    bytes->hash = 0;
+    bytes->len = 0;
+    bytes->data = m_new(byte, size + 1);
+    return bytes;
+}
+
+// Allocates nothing, so what was read is not lost.
+static mp_obj_t end_bytes(mp_obj_str_t *bytes, byte *data, size_t size, size_t len) {
+    byte *shorter = m_renew_maybe(byte, data, size + 1, len + 1, false);
+    bytes->data = shorter == NULL ? data : shorter;
+    data[len] = 0;
+    bytes->len = len;
+    bytes->hash = qstr_compute_hash(data, len);
+    return MP_OBJ_FROM_PTR(bytes);
+}
+
+// Makes room behind `size` bytes; false without memory.
+static bool grow(byte **data, size_t *size) {
+    size_t larger = *size + MAX(*size / 2, 32);
+    byte *grown = m_renew_maybe(byte, *data, *size + 1, larger + 1, true);
+    if (grown == NULL) {
+        return false;
+    }
+    *data = grown;
+    *size = larger;
+    return true;
+}
+
+static mp_obj_t read_to_end(ssl_socket_obj_t *self) {
+    size_t size = 256;
+    mp_obj_str_t *bytes = new_bytes(size);
+    byte *data = (byte *)bytes->data;
+    mpssl_call_t call;
+    enter(self, &call, MPSSL_READING);
+    span_t span = { .obj = MP_OBJ_NULL, .buf = data, .len = size };
+    mpssl_status_t status;
+    while ((status = read_data(&call, &span, true)).kind == MPSSL_OK && span.done == span.len) {
+        if (!grow(&data, &size)) {
+            status.kind = MPSSL_NO_MEMORY;
+            break;
+        }
+        span.buf = data;
+        span.len = size;
+    }
+    int err;
+    mp_uint_t done = leave_read(&call, status, span.done, &err);
+    return done == MP_STREAM_ERROR ? raise_or_none(err) : end_bytes(bytes, data, size, done);
+}
+
+// Of datagrams one is read, or the rest of one, never over the border between two.
+static mp_obj_t read_bytes(size_t n_args, const mp_obj_t *args, bool all) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(args[0]);
+    mp_int_t n = n_args < 2 ? -1 : mp_obj_get_int(args[1]);
+    if (n == -1) {
+        return read_to_end(self);
+    }
+    mp_obj_str_t *bytes = new_bytes(n);
+    byte *data = (byte *)bytes->data;
+    if (n == 0) {
+        return end_bytes(bytes, data, 0, 0);
+    }
+    mpssl_call_t call;
+    enter(self, &call, MPSSL_READING);
+    span_t span = { .obj = MP_OBJ_NULL, .buf = data, .len = n };
+    mpssl_status_t status = read_data(&call, &span, all && !self->datagram);
+    int err;
+    mp_uint_t done = leave_read(&call, status, span.done, &err);
+    if (done == MP_STREAM_ERROR) {
+        m_del(byte, data, n + 1);
+        return raise_or_none(err);
+    }
+    return end_bytes(bytes, data, n, done);
+}
+
+// read(n): until n bytes are there.
+static mp_obj_t socket_read_method(size_t n_args, const mp_obj_t *args) {
+    return read_bytes(n_args, args, true);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_read_obj, 1, 2, socket_read_method);
+
+// recv(n): what one record has.
+static mp_obj_t socket_recv(size_t n_args, const mp_obj_t *args) {
+    return read_bytes(n_args, args, false);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_recv_obj, 1, 2, socket_recv);
+
+// readinto(buf, n=len(buf))
+static mp_obj_t socket_readinto(size_t n_args, const mp_obj_t *args) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(args[0]);
+    mp_buffer_info_t buf;
+    mp_get_buffer_raise(args[1], &buf, MP_BUFFER_WRITE);
+    size_t len = n_args > 2 ? MIN((size_t)mp_obj_get_int(args[2]), buf.len) : buf.len;
+    if (len == 0) {
+        return MP_OBJ_NEW_SMALL_INT(0);
+    }
+    mpssl_call_t call;
+    enter(self, &call, MPSSL_READING);
+    span_t span = { .obj = args[1], .buf = buf.buf, .len = len };
+    mpssl_status_t status = read_data(&call, &span, !self->datagram);
+    int err;
+    mp_uint_t done = leave_read(&call, status, span.done, &err);
+    return done == MP_STREAM_ERROR ? raise_or_none(err) : mp_obj_new_int_from_uint(done);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_readinto_obj, 2, 3, socket_readinto);
+
+// readline(n=-1): a whole line, or what there is where the transport does not wait. What is
+// interrupted otherwise is kept for the next call.
+static mp_obj_t socket_readline(size_t n_args, const mp_obj_t *args) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(args[0]);
+    mp_int_t max = n_args < 2 ? -1 : mp_obj_get_int(args[1]);
+    size_t size = 64;
+    mp_obj_str_t *bytes = new_bytes(size);
+    byte *data = (byte *)bytes->data;
+    size_t len = 0;
+    if (max == 0) {
+        return end_bytes(bytes, data, size, 0);
+    }
+    mpssl_call_t call;
+    enter(self, &call, MPSSL_READING);
+    mpssl_status_t status = { MPSSL_OK, 0 };
+    while (max == -1 || len < (size_t)max) {
+        if (len == size && !grow(&data, &size)) {
+            status.kind = MPSSL_NO_MEMORY;
+            break;
+        }
+        span_t span = { .obj = MP_OBJ_NULL, .buf = data + len, .len = 1 };
+        status = read_data(&call, &span, false);
+        len += span.done;
+        if (status.kind != MPSSL_OK || span.done == 0 || data[len - 1] == '\n') {
+            break;
+        }
+    }
+    if (len > 0 && status.kind != MPSSL_OK) {
+        if (is_want(status)) {
+            status.kind = MPSSL_OK;
+        } else {
+            self->kept = end_bytes(bytes, data, size, len);
+            len = 0;
+        }
+    }
+    int err;
+    mp_uint_t done = leave_read(&call, status, len, &err);
+    return done == MP_STREAM_ERROR ? raise_or_none(err) : end_bytes(bytes, data, size, len);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_readline_obj, 1, 2, socket_readline);
+
+enum {
+    WRITE,
+    SEND,
+    SENDALL
+};
+
+// write(buf), write(buf, n), write(buf, offset, n), and likewise send and sendall. What is
+// interrupted is kept, for the same call to go on: but for send, and for write where the
+// transport does not wait, which return how far they got.
+static mp_obj_t write_bytes(size_t n_args, const mp_obj_t *args, int how) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(args[0]);
+    mp_buffer_info_t buf;
+    mp_get_buffer_raise(args[1], &buf, MP_BUFFER_READ);
+    size_t offset = n_args < 4 ? 0 : MIN((size_t)mp_obj_get_int_truncated(args[2]), buf.len);
+    size_t max = n_args < 3 ? buf.len : (size_t)mp_obj_get_int_truncated(args[n_args - 1]);
+    size_t len = MIN(buf.len - offset, max);
+    if (len == 0) {
+        return MP_OBJ_NEW_SMALL_INT(0);
+    }
+    mpssl_call_t call;
+    enter(self, &call, MPSSL_WRITING);
+    span_t span = { .obj = args[1], .offset = offset, .buf = (uint8_t *)buf.buf + offset, .len = len };
+    mpssl_status_t status = mpssl_socket_resume_write(self->tls, span.buf, len, &span.done);
+    if (status.kind == MPSSL_OK) {
+        if (how != SEND || span.done == 0) {
+            status = write_span(&call, &span, how != SEND && !self->datagram);
+        }
+        // Where the transport does not wait, the next write goes on with what is left.
+        bool over = status.kind == MPSSL_OK || (is_want(status) && how != SENDALL) || how == SEND;
+        if (over && span.done > 0) {
+            status.kind = MPSSL_OK;
+        }
+        find_span(&span, MP_BUFFER_READ);
+        mpssl_socket_suspend_write(self->tls, span.buf, over ? 0 : span.len, span.done);
+    }
+    int err;
+    mp_uint_t done = leave_write(&call, status, span.done, &err);
+    if (done != MP_STREAM_ERROR) {
+        return mp_obj_new_int_from_uint(done);
+    }
+    if (how == SENDALL) {
+        mp_raise_OSError(err);
+    }
+    return raise_or_none(err);
+}
+
+static mp_obj_t socket_write_method(size_t n_args, const mp_obj_t *args) {
+    return write_bytes(n_args, args, WRITE);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_write_obj, 2, 4, socket_write_method);
+
+static mp_obj_t socket_send(size_t n_args, const mp_obj_t *args) {
+    return write_bytes(n_args, args, SEND);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_send_obj, 2, 4, socket_send);
+
+static mp_obj_t socket_sendall(size_t n_args, const mp_obj_t *args) {
+    return write_bytes(n_args, args, SENDALL);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_sendall_obj, 2, 4, socket_sendall);
 
 // Calls a method of the transport.
 static mp_obj_t call_transport(mp_obj_t self_in, qstr method, mp_obj_t arg) {
-    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    if (self->sock == MP_OBJ_NULL) {
+    mp_obj_t sock = ((ssl_socket_obj_t *)MP_OBJ_TO_PTR(self_in))->sock;
+    if (sock == MP_OBJ_NULL) {
         mp_raise_OSError(MP_EBADF);
     }
     mp_obj_t dest[3];
-    mp_load_method(self->sock, method, dest);
+    mp_load_method(sock, method, dest);
     dest[2] = arg;
     return mp_call_method_n_kw(1, 0, dest);
 }
@@ -536,15 +1021,10 @@ static MP_DEFINE_CONST_FUN_OBJ_2(socket_settimeout_obj, socket_settimeout);
 // do_handshake(): SSLWantReadError or SSLWantWriteError where the transport does not block.
 static mp_obj_t socket_do_handshake(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    enter(self);
-    patience_t p = patience(self);
-    mpssl_status_t status = { MPSSL_RAISED, 0 };
-    if (!p.raised) {
-        do {
-            CALL_WITH_MEMORY(status, mpssl_socket_handshake(self->tls, self));
-        } while (wait_more(self, &p, &status));
-    }
-    leave(self, status);
+    mpssl_call_t call;
+    enter(self, &call, MPSSL_READING | MPSSL_WRITING);
+    patience_t p = patience(&call);
+    leave(&call, handshake(&call, &p));
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_do_handshake_obj, socket_do_handshake);
@@ -553,15 +1033,18 @@ static MP_DEFINE_CONST_FUN_OBJ_1(socket_do_handshake_obj, socket_do_handshake);
 static mp_obj_t socket_shutdown(mp_obj_t self_in, mp_obj_t how_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     mp_int_t how = mp_obj_get_int(how_in);
-    enter(self);
+    mpssl_call_t call;
+    enter(self, &call, MPSSL_WRITING);
     mpssl_status_t status = { MPSSL_ERRNO, MP_EINVAL };
-    if (how == 1 || how == 2) {
+    if ((how == 1 || how == 2) && mpssl_socket_is_handshaking(self->tls)) {
         status.code = MPSSL_ENOTCONN;
-        if (!mpssl_socket_is_handshaking(self->tls)) {
-            CALL_WITH_MEMORY(status, mpssl_socket_close_notify(self->tls, self));
-        }
+    } else if (how == 1 || how == 2) {
+        patience_t p = patience(&call);
+        do {
+            CALL_WITH_MEMORY(status, mpssl_socket_close_notify(self->tls, &call));
+        } while (wait_more(&call, &p, &status));
     }
-    leave(self, status);
+    leave(&call, status);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(socket_shutdown_obj, socket_shutdown);
@@ -569,16 +1052,20 @@ static MP_DEFINE_CONST_FUN_OBJ_2(socket_shutdown_obj, socket_shutdown);
 // unwrap(): ends TLS in both directions and returns the transport, open.
 static mp_obj_t socket_unwrap(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    enter(self);
+    mpssl_call_t call;
+    enter(self, &call, MPSSL_READING | MPSSL_WRITING);
+    patience_t p = patience(&call);
     mpssl_status_t status;
-    CALL_WITH_MEMORY(status, mpssl_socket_unwrap(self->tls, self));
+    do {
+        CALL_WITH_MEMORY(status, mpssl_socket_unwrap(self->tls, &call));
+    } while (wait_more(&call, &p, &status));
     if (status.kind != MPSSL_OK || self->closing) {
-        leave(self, status);
+        leave(&call, status);
     }
     mp_obj_t sock = self->sock;
     self->sock = MP_OBJ_NULL;
     self->closing = true;
-    mpssl_leave(self);
+    mpssl_leave(&call);
     return sock;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_unwrap_obj, socket_unwrap);
@@ -587,10 +1074,11 @@ static MP_DEFINE_CONST_FUN_OBJ_1(socket_unwrap_obj, socket_unwrap);
 static mp_obj_t socket_hibernate(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     bool asleep = false;
-    enter(self);
+    mpssl_call_t call;
+    enter(self, &call, 0); // while another thread waits to read, too
     mpssl_status_t status;
     CALL_WITH_MEMORY(status, mpssl_socket_hibernate(self->tls, &asleep));
-    leave(self, status);
+    leave(&call, status);
     return mp_obj_new_bool(asleep);
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_hibernate_obj, socket_hibernate);
@@ -605,10 +1093,11 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(socket_makefile_obj, 1, 3, socket_mak
 // cipher() -> (name, protocol version), None before the handshake is over.
 static mp_obj_t socket_cipher(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    enter(self);
+    mpssl_call_t call;
+    enter(self, &call, 0);
     const char *name = mpssl_socket_cipher(self->tls);
     const char *version = mpssl_socket_version(self->tls);
-    mpssl_leave(self);
+    mpssl_leave(&call);
     if (name == NULL || version == NULL) {
         return mp_const_none;
     }
@@ -620,9 +1109,10 @@ static MP_DEFINE_CONST_FUN_OBJ_1(socket_cipher_obj, socket_cipher);
 // version() -> 'TLSv1.2', None before the handshake is over.
 static mp_obj_t socket_version(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    enter(self);
+    mpssl_call_t call;
+    enter(self, &call, 0);
     const char *version = mpssl_socket_version(self->tls);
-    mpssl_leave(self);
+    mpssl_leave(&call);
     return version == NULL ? mp_const_none : mp_obj_new_str_from_cstr(version);
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_version_obj, socket_version);
@@ -630,9 +1120,10 @@ static MP_DEFINE_CONST_FUN_OBJ_1(socket_version_obj, socket_version);
 // pending() -> bytes decrypted and not yet read.
 static mp_obj_t socket_pending(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    enter(self);
+    mpssl_call_t call;
+    enter(self, &call, 0);
     size_t pending = mpssl_socket_pending(self->tls);
-    mpssl_leave(self);
+    mpssl_leave(&call);
     return mp_obj_new_int_from_uint(pending);
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_pending_obj, socket_pending);
@@ -657,16 +1148,17 @@ static mp_obj_t socket_getpeercert(size_t n_args, const mp_obj_t *pos_args, mp_m
     }
 #endif
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(pos_args[0]);
-    enter(self);
+    mpssl_call_t call;
+    enter(self, &call, 0);
     mp_obj_t cert = mp_const_none;
     mpssl_status_t status = { MPSSL_OK, 0 };
 #if MPSSL_PEER_CERT_DICT
     bool verified = mpssl_socket_peer_verified(self->tls);
 #endif
-    if (mpssl_protect(self, copy_peer_cert, &cert) != 0) {
+    if (mpssl_protect(&call, copy_peer_cert, &cert) != 0) {
         status.kind = MPSSL_RAISED;
     }
-    leave(self, status);
+    leave(&call, status);
 #if MPSSL_PEER_CERT_DICT
     if (cert != mp_const_none && !binary_form.u_bool) {
         return verified ? mpssl_certificate_dict(cert) : mp_obj_new_dict(0);
@@ -682,13 +1174,14 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(socket_getpeercert_obj, 1, socket_getpeercert)
 static mp_obj_t psk_bytes(mp_obj_t self_in, mpssl_bytes_t (*get)(const mpssl_socket_t *socket)) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     uint8_t copy[MPSSL_PSK_IDENTITY_MAX];
-    enter(self);
+    mpssl_call_t call;
+    enter(self, &call, 0);
     mpssl_bytes_t bytes = get(self->tls);
     size_t len = MIN(bytes.len, sizeof(copy));
     if (bytes.data != NULL) {
         memcpy(copy, bytes.data, len);
     }
-    mpssl_leave(self);
+    mpssl_leave(&call);
     return bytes.data == NULL ? mp_const_none : mp_obj_new_bytes(copy, len);
 }
 #endif
@@ -710,9 +1203,10 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         // True once the peer has closed with an alert: an end of stream without
         // it may be an attacker's cut.
         ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-        enter(self);
+        mpssl_call_t call;
+        enter(self, &call, 0);
         bool received = mpssl_socket_close_notify_received(self->tls);
-        mpssl_leave(self);
+        mpssl_leave(&call);
         dest[0] = mp_obj_new_bool(received);
 #if MPSSL_MEMORY
     } else if (attr == MP_QSTR_memory) {
@@ -720,9 +1214,10 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
 #endif
     } else if (attr == MP_QSTR_hibernating) {
         ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-        enter(self);
+        mpssl_call_t call;
+        enter(self, &call, 0);
         bool asleep = mpssl_socket_is_asleep(self->tls);
-        mpssl_leave(self);
+        mpssl_leave(&call);
         dest[0] = mp_obj_new_bool(asleep);
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     } else if (attr == MP_QSTR_psk_identity) {
@@ -736,18 +1231,20 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     } else if (attr == MP_QSTR_bad_records) {
         // DTLS: records dropped because they did not authenticate.
         ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-        enter(self);
+        mpssl_call_t call;
+        enter(self, &call, 0);
         uint32_t bad = mpssl_socket_bad_records(self->tls);
-        mpssl_leave(self);
+        mpssl_leave(&call);
         dest[0] = mp_obj_new_int_from_uint(bad);
     } else if (attr == MP_QSTR_connection_id) {
         // DTLS: (ours, the peer's), None where Connection IDs are not in use.
         ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
         uint8_t peer[MPSSL_CID_MAX];
         mp_obj_t own = mpssl_socket_cid(self_in);
-        enter(self);
+        mpssl_call_t call;
+        enter(self, &call, 0);
         int32_t len = mpssl_socket_peer_cid(self->tls, peer);
-        mpssl_leave(self);
+        mpssl_leave(&call);
         dest[0] = mp_const_none;
         if (len >= 0) {
             mp_obj_t pair[2] = { own == MP_OBJ_NULL ? mp_const_empty_bytes : own, mp_obj_new_bytes(peer, len) };
@@ -762,12 +1259,12 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
 static const mp_rom_map_elem_t socket_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&socket_read_obj) },
     { MP_ROM_QSTR(MP_QSTR_readinto), MP_ROM_PTR(&socket_readinto_obj) },
-    { MP_ROM_QSTR(MP_QSTR_readline), MP_ROM_PTR(&mp_stream_unbuffered_readline_obj) },
-    { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&mp_stream_write_obj) },
-    { MP_ROM_QSTR(MP_QSTR_recv), MP_ROM_PTR(&mp_stream_read1_obj) },
+    { MP_ROM_QSTR(MP_QSTR_readline), MP_ROM_PTR(&socket_readline_obj) },
+    { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&socket_write_obj) },
+    { MP_ROM_QSTR(MP_QSTR_recv), MP_ROM_PTR(&socket_recv_obj) },
     { MP_ROM_QSTR(MP_QSTR_recv_into), MP_ROM_PTR(&socket_readinto_obj) },
-    { MP_ROM_QSTR(MP_QSTR_send), MP_ROM_PTR(&mp_stream_write1_obj) },
-    { MP_ROM_QSTR(MP_QSTR_sendall), MP_ROM_PTR(&mp_stream_write_obj) },
+    { MP_ROM_QSTR(MP_QSTR_send), MP_ROM_PTR(&socket_send_obj) },
+    { MP_ROM_QSTR(MP_QSTR_sendall), MP_ROM_PTR(&socket_sendall_obj) },
     { MP_ROM_QSTR(MP_QSTR_setblocking), MP_ROM_PTR(&socket_setblocking_obj) },
     { MP_ROM_QSTR(MP_QSTR_settimeout), MP_ROM_PTR(&socket_settimeout_obj) },
     { MP_ROM_QSTR(MP_QSTR_do_handshake), MP_ROM_PTR(&socket_do_handshake_obj) },

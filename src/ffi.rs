@@ -151,9 +151,13 @@ impl Transport for Owner {
         transferred(n, errno)
     }
 
-    fn datagram_len(&mut self) -> Option<usize> {
-        // SAFETY: does not raise.
-        usize::try_from(unsafe { sys::mpglue_datagram_len(self.0) }).ok()
+    fn datagram_len(&mut self) -> core::result::Result<Option<usize>, Interruption> {
+        let mut errno = sys::MPSSL_EIO.cast_signed();
+        // SAFETY: the number is valid for a write; does not raise.
+        match unsafe { sys::mpglue_datagram_len(self.0, &raw mut errno) } {
+            sys::MPGLUE_UNKNOWN => Ok(None),
+            n => transferred(n, errno).map(Some),
+        }
     }
 
     fn send(&mut self, buf: &[u8]) -> core::result::Result<usize, Interruption> {
@@ -583,43 +587,101 @@ pub extern "C" fn mpssl_socket_handshake(socket: &mut Socket, owner: *mut c_void
 }
 
 /// See `mpssl.h`.
-///
-/// # Safety
-///
-/// `buf` is valid for `len` initialised bytes, or NULL where that is 0; `done` for a write.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mpssl_socket_read(
-    socket: &mut Socket,
-    owner: *mut c_void,
-    buf: *mut u8,
-    len: usize,
-    done: *mut usize,
-) -> mpssl_status_t {
-    // SAFETY: by this function's contract.
-    unsafe {
-        let result = socket.read(&mut Owner(owner), slice_mut(buf, len)).map(|n| done.write(n));
-        socket_status(socket, result)
-    }
+pub extern "C" fn mpssl_socket_fill(socket: &mut Socket, owner: *mut c_void) -> mpssl_status_t {
+    let result = socket.fill(&mut Owner(owner));
+    socket_status(socket, result)
 }
 
 /// See `mpssl.h`.
 ///
 /// # Safety
 ///
-/// `buf` is valid for `len` bytes, or NULL where that is 0; `done` for a write.
+/// `buf` is valid for `len` bytes, or NULL with none, and nobody else's for the call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_socket_read(
+    socket: &mut Socket,
+    owner: *mut c_void,
+    buf: *mut u8,
+    len: usize,
+    all: bool,
+    done: &mut usize,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    let buf = unsafe { slice_mut(buf, len) };
+    let host = &mut Owner(owner);
+    let result = if all {
+        socket.read_all(host, buf, done)
+    } else {
+        let rest = buf.get_mut(*done..).unwrap_or_default();
+        socket.read(host, rest).map(|n| *done = done.saturating_add(n))
+    };
+    socket_status(socket, result)
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_prepare_write(socket: &mut Socket, owner: *mut c_void) -> mpssl_status_t {
+    let result = socket.prepare_write(&mut Owner(owner));
+    socket_status(socket, result)
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `buf` is valid for `len` bytes, or NULL with none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_socket_write(
     socket: &mut Socket,
     owner: *mut c_void,
     buf: *const u8,
     len: usize,
-    done: *mut usize,
+    all: bool,
+    done: &mut usize,
 ) -> mpssl_status_t {
     // SAFETY: by this function's contract.
-    unsafe {
-        let result = socket.write(&mut Owner(owner), slice(buf, len)).map(|n| done.write(n));
-        socket_status(socket, result)
-    }
+    let buf = unsafe { slice(buf, len) };
+    let host = &mut Owner(owner);
+    let result = if all {
+        socket.write_all(host, buf, done)
+    } else {
+        let rest = buf.get(*done..).unwrap_or_default();
+        socket.write(host, rest).map(|n| *done = done.saturating_add(n))
+    };
+    socket_status(socket, result)
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `buf` is valid for `len` bytes, or NULL with none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_socket_suspend_write(
+    socket: &mut Socket,
+    buf: *const u8,
+    len: usize,
+    done: usize,
+) {
+    // SAFETY: by this function's contract.
+    socket.suspend_write(unsafe { slice(buf, len) }, done);
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `buf` is valid for `len` bytes, or NULL with none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_socket_resume_write(
+    socket: &Socket,
+    buf: *const u8,
+    len: usize,
+    done: &mut usize,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    status(socket.resume_write(unsafe { slice(buf, len) }).map(|taken| *done = taken))
 }
 
 /// See `mpssl.h`.
@@ -645,6 +707,12 @@ pub extern "C" fn mpssl_socket_hibernate(socket: &mut Socket, asleep: &mut bool)
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_rest(socket: &mut Socket) {
     socket.rest(ticks_ms());
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_is_idle(socket: &Socket) -> bool {
+    socket.is_idle()
 }
 
 /// See `mpssl.h`.

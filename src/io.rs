@@ -25,8 +25,12 @@ pub trait Transport {
 
     /// How long the datagram is that [`Self::recv`] would read, at most; 0: there is none
     /// yet; `None`: the transport cannot tell.
-    fn datagram_len(&mut self) -> Option<usize> {
-        None
+    ///
+    /// # Errors
+    ///
+    /// See [`Interruption`]: what [`Self::recv`] would have reported, and will not any more.
+    fn datagram_len(&mut self) -> Result<Option<usize>, Interruption> {
+        Ok(None)
     }
 
     /// Writes up to `buf.len()` bytes, or one datagram.

@@ -59,15 +59,21 @@ pub struct Socket {
     state: State,
     /// What the last call waits for where that is not what it is about (a read
     /// that has to write a handshake message first): `RD`, `WR` or 0.
-    waits_for: u32,
-    /// Bytes of the caller's that are in the record half sent.
-    in_flight: usize,
+    waits_for: u8,
     close_notify_sent: bool,
     cid_required: bool,
     /// In the handshake Mbed TLS was refused memory, and may have gone on all the same.
     refused: bool,
     /// The fatal alert that the peer has ended the connection with.
     peer_alert: u8,
+    /// Bytes of the caller's that are in the record half sent, and their [`checksum`].
+    in_flight: u16,
+    in_flight_sum: u32,
+    /// A write was interrupted that is to be made again as a whole. It took so many bytes, of
+    /// this [`checksum`]; what is in flight comes behind them.
+    suspended: bool,
+    taken: u32,
+    taken_sum: u32,
     /// When data last went either way, in milliseconds.
     used_at: u32,
 }
@@ -104,6 +110,14 @@ fn alert(error: Error) -> Option<u32> {
         },
         _ => return None,
     })
+}
+
+/// By which a call is recognised that is made again. Not against an enemy: the caller is asked to
+/// give the same bytes, and this finds that other ones are a mistake.
+fn checksum(len: usize, bytes: &[u8]) -> u32 {
+    // FNV-1a.
+    let step = |sum: u32, byte: &u8| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    bytes.iter().fold(len.to_le_bytes().iter().fold(0x811c_9dc5, step), step)
 }
 
 impl Socket {
@@ -151,6 +165,10 @@ impl Socket {
             state: State::Handshaking,
             waits_for: 0,
             in_flight: 0,
+            in_flight_sum: 0,
+            suspended: false,
+            taken: 0,
+            taken_sum: 0,
             close_notify_sent: false,
             cid_required: context.transport() == Transport::Datagram && context.dtls().cid_required,
             refused: false,
@@ -197,8 +215,8 @@ impl Socket {
                     Some(Interruption::NoMemory) => Err(Error::NoMemory),
                     Some(Interruption::WouldBlock) => {
                         self.waits_for = match (operation, want) {
-                            (Operation::Read, sys::MBEDTLS_ERR_SSL_WANT_WRITE) => WR,
-                            (Operation::Write, sys::MBEDTLS_ERR_SSL_WANT_READ) => RD,
+                            (Operation::Read, sys::MBEDTLS_ERR_SSL_WANT_WRITE) => WR as u8,
+                            (Operation::Write, sys::MBEDTLS_ERR_SSL_WANT_READ) => RD as u8,
                             _ => 0,
                         };
                         Err(Error::from_mbedtls(want))
@@ -216,6 +234,7 @@ impl Socket {
                 self.state = State::Handshaking;
                 self.ssl.reconnected();
                 self.in_flight = 0;
+                self.suspended = false;
                 self.close_notify_sent = false;
                 Ok(None)
             }
@@ -291,6 +310,39 @@ impl Socket {
         Ok(())
     }
 
+    /// Waits until a read has something to return: [`Socket::read`] then calls nothing out, but
+    /// to send a flight again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::handshake`].
+    pub fn fill(&mut self, host: &mut dyn Host) -> Result<()> {
+        self.usable()?;
+        self.handshake_for(host, Operation::Read)?;
+        while !matches!(self.state, State::CloseNotify | State::Cut) && self.ssl.bytes_available() == 0 {
+            let outcome = self.ssl.read(host, &mut []);
+            self.judge(host, outcome, Operation::Read)?;
+            self.handshake_for(host, Operation::Read)?;
+        }
+        Ok(())
+    }
+
+    /// Reads records until `buf` is full behind the `done` bytes that are in it, or the stream
+    /// ends. What an error interrupts has moved `done`: the same call goes on there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::handshake`].
+    pub fn read_all(&mut self, host: &mut dyn Host, buf: &mut [u8], done: &mut usize) -> Result<()> {
+        while *done < buf.len() {
+            match self.read(host, buf.get_mut(*done..).unwrap_or_default())? {
+                0 => break,
+                n => *done = done.saturating_add(n),
+            }
+        }
+        Ok(())
+    }
+
     /// Reads what one record still has, at most `buf.len()` bytes; 0 is the end of the stream.
     ///
     /// # Errors
@@ -321,21 +373,31 @@ impl Socket {
         Ok(())
     }
 
-    /// Writes one record of at most `buf.len()` bytes; returns how many it took.
+    /// Handshakes, and sends what is half sent and nobody's data (an alert, say):
+    /// [`Socket::write`] then takes its bytes before it calls anything out.
     ///
     /// # Errors
     ///
-    /// As [`Socket::handshake`]. After any that is not fatal, call again with the
-    /// same bytes: they may be in a record half sent. `EINVAL` for fewer bytes
-    /// than that. `EMSGSIZE` for more than a datagram's record may carry. `EPIPE` when
-    /// close_notify has been sent (RFC 5246 7.2.1).
-    pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Result<usize> {
+    /// As [`Socket::handshake`]; `EPIPE` when close_notify has been sent (RFC 5246 7.2.1).
+    pub fn prepare_write(&mut self, host: &mut dyn Host) -> Result<()> {
         self.usable()?;
         self.handshake_for(host, Operation::Write)?;
         if self.close_notify_sent {
             return Err(Error::Errno(MPSSL_EPIPE.cast_signed()));
         }
         self.ssl.wake()?;
+        if self.in_flight == 0 { self.flush(host) } else { Ok(()) }
+    }
+
+    /// Writes one record of at most `buf.len()` bytes; returns how many it took.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::handshake`]. After any that is not fatal, call again with the
+    /// same bytes: they may be in a record half sent. `EINVAL` for others, or fewer.
+    /// `EMSGSIZE` for more than a datagram's record may carry.
+    pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Result<usize> {
+        self.prepare_write(host)?;
         if self.is_datagram() {
             // One write is one record: nothing is cut.
             if buf.len() > self.ssl.max_out_payload() {
@@ -343,11 +405,11 @@ impl Socket {
             }
         }
         let buf = match self.in_flight {
-            0 => {
-                self.flush(host)?; // an alert, say
-                buf
-            }
-            n => buf.get(..n).ok_or(Error::Errno(MPSSL_EINVAL.cast_signed()))?,
+            0 => buf,
+            n => match buf.get(..n.into()) {
+                Some(buf) if checksum(0, buf) == self.in_flight_sum => buf,
+                _ => return Err(Error::Errno(MPSSL_EINVAL.cast_signed())),
+            },
         };
         if buf.is_empty() {
             return Ok(0);
@@ -355,17 +417,64 @@ impl Socket {
         loop {
             let outcome = self.ssl.write(host, buf);
             let result = self.judge(host, outcome, Operation::Write);
-            self.in_flight = match result {
+            let in_flight = match result {
                 Err(_) if self.ssl.is_handshake_over() && self.ssl.is_record_in_flight() => {
-                    buf.len().min(self.ssl.max_out_payload())
+                    buf.get(..buf.len().min(self.ssl.max_out_payload())).unwrap_or_default()
                 }
-                _ => 0,
+                _ => &[],
             };
+            if self.in_flight == 0 {
+                self.in_flight_sum = checksum(0, in_flight);
+            }
+            self.in_flight = u16::try_from(in_flight.len()).unwrap_or(u16::MAX);
             if let Some(done) = result? {
                 self.used(host.ticks_ms());
                 return Ok(done);
             }
         }
+    }
+
+    /// Writes records until all of `buf` is taken behind its first `done` bytes. What an error
+    /// interrupts has moved `done`: the same call goes on there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::write`].
+    pub fn write_all(&mut self, host: &mut dyn Host, buf: &[u8], done: &mut usize) -> Result<()> {
+        while *done < buf.len() {
+            let n = self.write(host, buf.get(*done..).unwrap_or_default())?;
+            *done = done.saturating_add(n);
+        }
+        Ok(())
+    }
+
+    /// Keeps how far a write of all of `buf` got, for the same call to go on: see
+    /// [`Socket::resume_write`]. With an empty one, there is nothing to go on with.
+    pub fn suspend_write(&mut self, buf: &[u8], done: usize) {
+        self.suspended = !buf.is_empty() && (done != 0 || self.in_flight != 0);
+        if self.suspended {
+            // Where it is more than 4 GB, no call is the same.
+            self.taken = u32::try_from(done).unwrap_or(u32::MAX);
+            self.taken_sum = checksum(buf.len(), buf.get(..done).unwrap_or_default());
+        }
+    }
+
+    /// How many bytes of `buf` were taken by the same call before, which was interrupted.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if that was another call, whose rest would be missing; also where what is in
+    /// flight is not `buf`'s.
+    pub fn resume_write(&self, buf: &[u8]) -> Result<usize> {
+        let taken = if self.suspended { usize::try_from(self.taken).unwrap_or(usize::MAX) } else { 0 };
+        let same = |bytes: Option<&[u8]>, len, sum| bytes.is_some_and(|bytes| checksum(len, bytes) == sum);
+        let rest = buf.get(taken..).unwrap_or_default();
+        if (self.suspended && !same(buf.get(..taken), buf.len(), self.taken_sum))
+            || (self.in_flight != 0 && !same(rest.get(..self.in_flight.into()), 0, self.in_flight_sum))
+        {
+            return Err(Error::Errno(MPSSL_EINVAL.cast_signed()));
+        }
+        Ok(taken)
     }
 
     /// Reduces the connection to what the protocol has to remember, if it is quiet: open,
@@ -470,7 +579,7 @@ impl Socket {
         }
         let ask = match flags & (RD | WR) {
             0 => flags,
-            both if self.waits_for != 0 => (flags & !both) | self.waits_for,
+            both if self.waits_for != 0 => (flags & !both) | u32::from(self.waits_for),
             _ => flags,
         };
         match self.state {
@@ -479,6 +588,16 @@ impl Socket {
             _ if ask == RD => (RD, 0),
             _ => (RD, ask),
         }
+    }
+
+    /// Whether the transport's answer is that to [`Socket::poll`], and the connection has
+    /// nothing else to do then.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.state == State::Open
+            && self.waits_for == 0
+            && !self.ssl.has_pending()
+            && (self.ssl.is_asleep() || self.ssl.hibernate_after().is_none())
     }
 
     /// Whether a read would not wait for the transport.
@@ -490,7 +609,7 @@ impl Socket {
     /// is ready for what the handshake waits for, the caller is to call again.
     #[must_use]
     pub fn polled(&self, flags: u32, reply: u32) -> u32 {
-        if reply & self.waits_for == 0 { reply } else { reply | flags & (RD | WR) }
+        if reply & u32::from(self.waits_for) == 0 { reply } else { reply | flags & (RD | WR) }
     }
 
     /// Whether datagrams carry the records.

@@ -59,18 +59,19 @@ impl Side {
     }
 
     fn write(&mut self, bytes: &[u8]) -> ((i32, i32), usize) {
-        let (owner, mut done) = (self.owner(), usize::MAX);
-        // SAFETY: the slice is valid, `done` for a write.
-        let status =
-            unsafe { mpssl_socket_write(self.socket(), owner, bytes.as_ptr(), bytes.len(), &raw mut done) };
+        let (owner, mut done) = (self.owner(), 0);
+        // SAFETY: the slice is valid.
+        let status = unsafe {
+            mpssl_socket_write(self.socket(), owner, bytes.as_ptr(), bytes.len(), false, &mut done)
+        };
         ((status.kind, status.code), done)
     }
 
     fn read(&mut self, bytes: &mut [u8]) -> ((i32, i32), usize) {
-        let (owner, mut done) = (self.owner(), usize::MAX);
+        let (owner, mut done) = (self.owner(), 0);
         // SAFETY: as in `write`.
         let status = unsafe {
-            mpssl_socket_read(self.socket(), owner, bytes.as_mut_ptr(), bytes.len(), &raw mut done)
+            mpssl_socket_read(self.socket(), owner, bytes.as_mut_ptr(), bytes.len(), false, &mut done)
         };
         ((status.kind, status.code), done)
     }
@@ -197,7 +198,7 @@ fn a_conversation() {
     assert_eq!((mpssl_socket_poll(server.socket(), 1, &mut ask), ask), (0, 1));
     assert_eq!(mpssl_socket_polled(server.socket(), 1, 1), 1);
     // Without a result, nothing is written.
-    assert_eq!(server.read(&mut buf), ((WANT_READ, 0), usize::MAX));
+    assert_eq!(server.read(&mut buf), ((WANT_READ, 0), 0));
 
     assert!(mpssl_socket_would_send(client.socket()));
     let owner = client.owner();
@@ -261,12 +262,12 @@ fn where_there_is_nothing_may_be_null() {
     let (_, client_port, server_port) = Link::new(false);
     let (mut client, mut server) = (side(0, 2, client_port, false), side(1, 0, server_port, false));
     let null = |side: &mut Side| {
-        let (owner, mut done) = (side.owner(), 7);
-        // SAFETY: `done` is valid for a write; at NULL there is nothing.
+        let (owner, mut done) = (side.owner(), 0);
+        // SAFETY: at NULL there is nothing.
         unsafe {
-            let read = mpssl_socket_read(side.socket(), owner, null_mut(), 0, &raw mut done);
+            let read = mpssl_socket_read(side.socket(), owner, null_mut(), 0, false, &mut done);
             assert_eq!((read.kind, done), (OK, 0));
-            let written = mpssl_socket_write(side.socket(), owner, null_mut(), 0, &raw mut done);
+            let written = mpssl_socket_write(side.socket(), owner, null_mut(), 0, false, &mut done);
             assert_eq!(mpssl_status_text(written, null_mut(), 0), 0);
             (written.kind, done)
         }

@@ -38,10 +38,14 @@ unsafe extern "C" fn mpglue_stream_read(owner: *mut c_void, buf: *mut u8, len: u
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn mpglue_datagram_len(owner: *mut c_void) -> i32 {
+unsafe extern "C" fn mpglue_datagram_len(owner: *mut c_void, err: *mut i32) -> i32 {
     // SAFETY: as in mpglue_stream_read.
-    let len = unsafe { &mut *owner.cast::<Port>() }.datagram_len();
-    len.map_or(-1, |len| i32::try_from(len).expect("datagrams are short"))
+    unsafe {
+        match (*owner.cast::<Port>()).datagram_len().transpose() {
+            None => -4,
+            Some(len) => answer(len, err),
+        }
+    }
 }
 
 #[unsafe(no_mangle)]

@@ -204,6 +204,8 @@ pub struct Port {
     pub psk_identity: Option<PskIdentity>,
     /// Whether it says how long the next datagram is.
     pub tells_len: bool,
+    /// The errno that asking for a datagram's length takes away, as a socket's.
+    pub pending_error: Option<i32>,
     /// Transport calls so far.
     pub calls: usize,
     /// Depth and DER of each certificate that was shown to the verifier.
@@ -229,6 +231,7 @@ impl Port {
             psk_key: None,
             psk_identity: None,
             tells_len: true,
+            pending_error: None,
             identities: Vec::new(),
             calls: 0,
             judged: Vec::new(),
@@ -299,10 +302,13 @@ impl Transport for Port {
         if done == 0 && !wire.closed { Err(Interruption::WouldBlock) } else { Ok(done) }
     }
 
-    fn datagram_len(&mut self) -> Option<usize> {
+    fn datagram_len(&mut self) -> Result<Option<usize>, Interruption> {
+        if let Some(errno) = self.pending_error.take() {
+            return Err(Interruption::Errno(errno));
+        }
         let wire = self.link.wire(1 - self.side);
         let first = wire.arrived(self.link.now());
-        self.tells_len.then(|| first.map_or(0, |first| wire.under_way[first].bytes.len()))
+        Ok(self.tells_len.then(|| first.map_or(0, |first| wire.under_way[first].bytes.len())))
     }
 
     fn send(&mut self, buf: &[u8]) -> Result<usize, Interruption> {

@@ -379,7 +379,7 @@ impl Call<'_> {
     /// Reads the next datagram. `over`: the handshake is.
     fn read_datagram<'a>(&self, over: bool) -> core::result::Result<&'a [u8], Interruption> {
         let input = &self.buffers().input;
-        let told = self.host(|host| host.datagram_len());
+        let told = self.host(|host| host.datagram_len())?;
         // What came early is put where messages are, behind a header, a Connection ID, an IV.
         // SAFETY: reads the connection whose call is under way.
         let (early, behind) = if over { (0, 0) } else { (unsafe { early(self.ssl) }, PREFIX) };

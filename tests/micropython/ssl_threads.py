@@ -1,0 +1,173 @@
+# Threads: two on one connection, close() from another, a context that many use.
+
+try:
+    import _thread, select, socket, ssl, sys, time
+except ImportError:
+    print("SKIP")
+    raise SystemExit
+
+sys.path.append("support")
+
+import pki
+from link import EBADF, End, client_context, server_context
+
+contexts = client_context(), server_context()
+
+
+def start(fun, *args):
+    """A thread; the function to call for what it returns or raises."""
+    result = []
+
+    def run():
+        try:
+            result.append(fun(*args))
+        except Exception as er:
+            result.append(er)
+
+    _thread.start_new_thread(run, ())
+
+    def join():
+        for _ in range(20000):
+            if result:
+                return result[0]
+            time.sleep_ms(1)
+        return "hangs"
+
+    return join
+
+
+def connected():
+    """(client, server) over TCP, each handshaking in a thread of its own."""
+    for number in range(20100, 20200):
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        addr = socket.getaddrinfo("127.0.0.1", number)[0][-1]
+        try:
+            listener.bind(addr)
+            break
+        except OSError:
+            listener.close()
+    listener.listen(1)
+    client = socket.socket()
+    client.connect(addr)
+    server = listener.accept()[0]
+    listener.close()
+    join = start(lambda: contexts[1].wrap_socket(server, server_side=True))
+    return contexts[0].wrap_socket(client), join()
+
+
+def number_of(er):
+    return er.errno if isinstance(er, OSError) else er
+
+
+# One waits in read; another writes meanwhile, polls, asks, hibernates.
+client, server = connected()
+for wait in (lambda: server.read(5), lambda: server.recv(5), lambda: server.readline()):
+    join = start(wait)
+    time.sleep_ms(20)
+    begin = time.ticks_ms()
+    for _ in range(20):
+        assert server.write(b"hello") == 5
+        assert client.read(5) == b"hello"
+    poller = select.poll()
+    poller.register(server, select.POLLIN | select.POLLOUT)
+    print([event for _, event in poller.poll(0)] == [select.POLLOUT], server.version(), server.pending())
+    server.hibernate()
+    print(time.ticks_diff(time.ticks_ms(), begin) < 5000)
+    client.write(b"line\n")
+    print(join())
+
+# Both ends write more than the sockets take, and both read: nobody waits for ever.
+data = bytes(range(256)) * 400
+
+
+def send(sock):
+    return sum(sock.write(data) for _ in range(100))
+
+
+def receive(sock):
+    buf = bytearray(len(data))
+    return all(sock.readinto(buf) == len(buf) and buf == data for _ in range(100))
+
+
+def send_for_ever(sock):
+    while True:
+        sock.write(data)
+
+
+joins = [start(fun, sock) for sock in (client, server) for fun in (send, receive)]
+print([join() for join in joins])
+
+# Two write to one connection, two read from one: each call's bytes stay together.
+whole = b"a" * 100000, b"b" * 100000
+joins = [start(client.write, part) for part in whole]
+joins.append(start(server.read, 100000))
+joins.append(start(server.read, 100000))
+got = [join() for join in joins]
+print(got[:2], sorted(got[2:]) == list(whole))
+
+# close() wakes who waits, and the peer gets close_notify.
+for wait in (
+    lambda: client.read(1),
+    lambda: client.readline(),
+    lambda: client.readinto(bytearray(5)),
+    lambda: send_for_ever(client),
+    lambda: client.unwrap(),
+):
+    join = start(wait)
+    time.sleep_ms(30)
+    begin = time.ticks_ms()
+    client.close()
+    print(number_of(join()) == EBADF, time.ticks_diff(time.ticks_ms(), begin) < 2000)
+    server.close()
+    client, server = connected()
+join = start(lambda: client.read(1))
+time.sleep_ms(20)
+client.close()
+print(server.read(), server.close_notify_received, number_of(join()) == EBADF)
+server.close()
+
+# ... at any moment.
+for n in range(100):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.connect(socket.getaddrinfo("127.0.0.1", 9)[0][-1])
+    sock.setblocking(False)
+    busy = contexts[0].wrap_socket(sock, do_handshake_on_connect=False)
+
+    def use():
+        for _ in range(200):
+            try:
+                (busy.do_handshake, lambda: busy.recv(10), lambda: busy.write(b"x"))[n % 3]()
+            except OSError as er:
+                if er.errno == EBADF:
+                    return
+
+    join = start(use)
+    for _ in range(n * 20):
+        pass
+    busy.close()
+    assert join() is None
+print("closed")
+
+
+# One context wraps in several threads at once.
+class Null(End):
+    def readinto(self, buf):
+        return None
+
+    def write(self, buf):
+        return None
+
+
+def wrap(context):
+    for _ in range(20):
+        context.wrap_socket(Null(), do_handshake_on_connect=False)
+    return len(context.get_ciphers()) > 0
+
+
+for _ in range(10):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    joins = [start(wrap, context) for _ in range(4)]
+    results = [join() for join in joins]
+    assert results == [True] * 4, results
+print("wrapped")

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Calls that are interrupted at each of their transport's bytes: what they have read or written
+//! is not lost, and comes once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+mod common;
+
+use common::{Balance, EINVAL, Pair, Setup, options, pattern};
+use micropython_ssl::error::Error;
+use micropython_ssl::io::Interruption;
+use micropython_ssl::mbedtls::sys;
+use micropython_ssl::socket::Socket;
+
+const WHY: [Interruption; 4] =
+    [Interruption::WouldBlock, Interruption::Raised, Interruption::Errno(110), Interruption::NoMemory];
+
+/// A server whose transport moves a byte at a time.
+fn bytewise() -> Pair {
+    let mut pair = Setup::default().open();
+    pair.server.port.max_read = 1;
+    pair.server.port.max_write = 1;
+    pair
+}
+
+/// Two records on their way to the server, and what is in them.
+fn send_two(pair: &mut Pair) -> Vec<u8> {
+    let data = pattern(48);
+    for part in data.chunks(31) {
+        assert_eq!(pair.client.write(part), Ok(part.len()));
+    }
+    data
+}
+
+#[test]
+fn a_read_that_is_interrupted_has_moved_done() {
+    let _balance = Balance::start();
+    let mut pair = bytewise();
+    for why in WHY {
+        let mut interruptions = 0;
+        for n in 0.. {
+            let data = send_two(&mut pair);
+            pair.server.port.interrupt_at(n, why);
+            let (mut buf, mut done) = (vec![0; data.len()], 0);
+            let first = pair.server.socket.read_all(&mut pair.server.port, &mut buf, &mut done);
+            let hit = first.is_err();
+            if hit {
+                interruptions += 1;
+                assert!(done == 0 || done == 31, "whole records: {done}");
+                assert_eq!(buf[..done], data[..done]);
+                let again = pair.server.socket.read_all(&mut pair.server.port, &mut buf, &mut done);
+                assert_eq!(again, Ok(()), "{why:?} at {n}");
+            }
+            assert_eq!((done, &buf), (data.len(), &data), "{why:?} at {n}");
+            if !hit {
+                break;
+            }
+        }
+        assert!(interruptions > 60, "{why:?}: {interruptions}");
+    }
+}
+
+#[test]
+fn a_write_that_is_interrupted_goes_on_where_it_stopped() {
+    let _balance = Balance::start();
+    let mut pair = bytewise();
+    let whole = pattern(20_000);
+    let record = pair.server.write(&whole).unwrap();
+    let mut buf = vec![0; record];
+    let mut read = 0;
+    assert_eq!(pair.client.socket.read_all(&mut pair.client.port, &mut buf, &mut read), Ok(()));
+    let data = &whole[..record + 40]; // two records
+    let mut other = data.to_vec();
+    other[0] ^= 1;
+    // In the first record, around its end, and in the second one.
+    for why in WHY {
+        for n in (0..40).chain(record..record + 110) {
+            pair.server.port.interrupt_at(n, why);
+            let (socket, port) = (&mut pair.server.socket, &mut pair.server.port);
+            let mut done = 0;
+            let first = socket.write_all(port, data, &mut done);
+            if first.is_err() {
+                assert!(done == 0 || done == record, "{done}");
+                socket.suspend_write(data, done);
+                // Another in its place writes nothing, shorter, longer or different.
+                for wrong in [&data[..data.len() - 1], &[data, b"x"].concat(), &other] {
+                    let refused = match socket.resume_write(wrong) {
+                        Ok(mut done) => socket.write_all(port, &wrong[..wrong.len().min(100)], &mut done),
+                        Err(error) => Err(error),
+                    };
+                    if done > 0 || n > 0 {
+                        assert_eq!(refused, Err(EINVAL), "{why:?} at {n}");
+                    }
+                }
+                let mut done = socket.resume_write(data).unwrap();
+                assert_eq!(socket.write_all(port, data, &mut done), Ok(()), "{why:?} at {n}");
+                assert_eq!(done, data.len());
+                socket.suspend_write(&[], 0);
+            }
+            let mut buf = vec![0; data.len()];
+            let mut read = 0;
+            assert_eq!(pair.client.socket.read_all(&mut pair.client.port, &mut buf, &mut read), Ok(()));
+            assert!(buf == *data, "{why:?} at {n}");
+        }
+    }
+}
+
+#[test]
+fn other_bytes_do_not_take_the_place_of_those_half_sent() {
+    let _balance = Balance::start();
+    let mut pair = bytewise();
+    pair.server.port.interrupt_at(7, Interruption::WouldBlock);
+    assert_eq!(pair.server.write(b"half sent"), Err(Error::WantWrite));
+    for wrong in [&b"half"[..], b"something", b""] {
+        assert_eq!(pair.server.write(wrong), Err(EINVAL));
+    }
+    assert_eq!(pair.server.write(b"half sent, and more"), Ok(9));
+    let mut buf = [0; 20];
+    assert_eq!(pair.client.read(&mut buf), Ok(9));
+    assert_eq!(buf[..9], *b"half sent");
+}
+
+#[test]
+fn what_has_been_filled_or_prepared_takes_no_transport() {
+    let _balance = Balance::start();
+    let mut pair = bytewise();
+    assert_eq!(pair.server.socket.fill(&mut pair.server.port), Err(Error::WantRead));
+    let data = send_two(&mut pair);
+    assert_eq!(pair.server.socket.fill(&mut pair.server.port), Ok(()));
+    assert_eq!(pair.server.socket.fill(&mut pair.server.port), Ok(()), "there is something already");
+    pair.server.port.block();
+    let mut buf = [0; 100];
+    assert_eq!(pair.server.read(&mut buf[..7]), Ok(7));
+    assert_eq!(pair.server.read(&mut buf[7..]), Ok(24));
+    assert_eq!(buf[..31], data[..31]);
+    assert_eq!(pair.server.socket.fill(&mut pair.server.port), Err(Error::WantRead));
+    pair.server.port.unblock();
+    assert_eq!(pair.server.read(&mut buf), Ok(17));
+    // At the end there is nothing to wait for.
+    assert_eq!(pair.client.close_notify(), Ok(()));
+    assert_eq!(pair.server.socket.fill(&mut pair.server.port), Ok(()));
+    assert_eq!(pair.server.read(&mut buf), Ok(0));
+
+    let mut pair = bytewise();
+    assert_eq!(pair.server.socket.prepare_write(&mut pair.server.port), Ok(()));
+    let calls = pair.server.port.calls;
+    pair.server.port.block();
+    assert_eq!(pair.server.write(b"taken"), Err(Error::WantWrite));
+    assert_eq!(pair.server.port.calls, calls + 1, "the record's own");
+}
+
+#[cfg(mbedtls_ssl_proto_dtls)]
+#[test]
+fn an_error_that_asking_for_a_length_takes_away_is_reported() {
+    let _balance = Balance::start();
+    let setup = Setup { datagram: true, ..Setup::default() };
+    let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
+    let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+    pair.client.port.pending_error = Some(111);
+    assert_eq!(pair.client.handshake(), Err(Error::Errno(111)));
+    assert_eq!(pair.client.handshake(), Err(Error::WantRead));
+    let hello_verify = Error::Tls(sys::MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED);
+    assert_eq!(pair.server.handshake(), Err(hello_verify));
+    pair.server.socket = Socket::new(&mut server, options(None, Some(b"192.0.2.1:4433"))).unwrap();
+    let mut pair = pair.open();
+    pair.server.port.pending_error = Some(111);
+    let mut buf = [0; 20];
+    assert_eq!(pair.server.read(&mut buf), Err(Error::Errno(111)));
+    // Nobody has authenticated it, so it ends nothing.
+    assert_eq!(pair.server.read(&mut buf), Err(Error::WantRead));
+    pair.prove();
+}

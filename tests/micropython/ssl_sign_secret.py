@@ -34,6 +34,8 @@ def copies():
         if " rw" not in line or "[v" in line:
             continue
         start, end = (int(n, 16) for n in line.split()[0].split("-"))
+        if end - start > 1 << 26:  # a sanitizer's own
+            continue
         for n in range(len(needle)):
             needle[n] ^= MASK
         try:

@@ -102,6 +102,7 @@ fn alert(error: Error) -> Option<u32> {
             }
             sys::MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER => sys::MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER,
             sys::MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION => sys::MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION,
+            sys::MBEDTLS_ERR_SSL_INVALID_MAC => sys::MBEDTLS_SSL_ALERT_MSG_BAD_RECORD_MAC,
             // The peer's signature of the handshake.
             sys::MBEDTLS_ERR_ECP_VERIFY_FAILED | sys::MBEDTLS_ERR_RSA_VERIFY_FAILED => {
                 sys::MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR
@@ -187,7 +188,9 @@ impl Socket {
     ) -> Result<Option<usize>> {
         self.waits_for = 0;
         // Not where the call is made again for it.
-        self.refused |= outcome.refused && outcome.interruption != Some(Interruption::NoMemory);
+        self.refused |= self.state == State::Handshaking
+            && outcome.refused
+            && outcome.interruption != Some(Interruption::NoMemory);
         if self.state == State::Handshaking && self.ssl.is_handshake_over() {
             if self.refused {
                 return Err(self.fail(host, outcome, sys::MBEDTLS_ERR_SSL_ALLOC_FAILED));
@@ -231,11 +234,13 @@ impl Socket {
             }
             // DTLS (RFC 6347 4.2.8): the client began anew from the same port.
             sys::MBEDTLS_ERR_SSL_CLIENT_RECONNECT => {
-                self.state = State::Handshaking;
-                self.ssl.reconnected();
-                self.in_flight = 0;
-                self.suspended = false;
-                self.close_notify_sent = false;
+                if self.ssl.begin_anew() {
+                    self.state = State::Handshaking;
+                    self.in_flight = 0;
+                    self.suspended = false;
+                    self.close_notify_sent = false;
+                    self.refused = false;
+                }
                 Ok(None)
             }
             sys::MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET => Ok(None),
@@ -253,7 +258,7 @@ impl Socket {
             (Some(Interruption::NoMemory), _) => Error::NoMemory,
             // To Mbed TLS a signature that there was no memory to check is a wrong one; and one of
             // its own, or a Finished, may have been wrong, as the peer has said.
-            _ if self.refused => Error::NoMemory,
+            _ if self.refused || outcome.refused => Error::NoMemory,
             // The latter where it is not for this use, or its key is of a curve not asked for.
             (
                 _,
@@ -350,6 +355,17 @@ impl Socket {
     /// As [`Socket::handshake`].
     pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Result<usize> {
         self.usable()?;
+        let asleep = self.is_asleep() && self.is_datagram();
+        let result = self.read_awake(host, buf);
+        if asleep && result == Err(Error::WantRead) {
+            // Nothing came but what anybody can send: that is not to wake it. Without memory
+            // for it, it is awake.
+            let _ = self.hibernate();
+        }
+        result
+    }
+
+    fn read_awake(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Result<usize> {
         loop {
             if matches!(self.state, State::CloseNotify | State::Cut) || buf.is_empty() {
                 return Ok(0);

@@ -2,22 +2,41 @@
 //! Datagrams of DTLS as they are on the wire: their records, and the ClientHello and the
 //! HelloVerifyRequest in the clear (RFC 6347 4.1, 4.2, RFC 9146 4).
 
+use crate::error::Result;
+use crate::mem::Array;
+
 /// Datagrams as RFC 6347 4.1, 4.2 and RFC 9146 4 lay them out.
 mod layout {
-    /// ContentType handshake.
+    use core::ops::Range;
+
+    /// ContentType change_cipher_spec, alert, handshake.
+    pub const CHANGE_CIPHER_SPEC: u8 = 20;
+    pub const ALERT: u8 = 21;
     pub const HANDSHAKE: u8 = 22;
     /// ContentType tls12_cid.
     pub const TLS12_CID: u8 = 25;
     /// HandshakeType client_hello.
     pub const CLIENT_HELLO: u8 = 1;
+    /// HandshakeType finished.
+    pub const FINISHED: u8 = 20;
     /// HandshakeType hello_verify_request.
     pub const HELLO_VERIFY_REQUEST: u8 = 3;
     /// type, version, epoch, sequence number, length.
     pub const RECORD_HEADER: usize = 13;
     /// msg_type, length, message_seq, fragment_offset, fragment_length.
     pub const HANDSHAKE_HEADER: usize = 12;
+    /// ProtocolVersion: a ClientHello's record may still have the first (RFC 6347 4.2.1).
+    pub const DTLS_1_0: u16 = 0xfeff;
+    pub const DTLS_1_2: u16 = 0xfefd;
+    /// Where fields are: of a record, and of the message in it.
+    pub const EPOCH: Range<usize> = 3..5;
+    pub const RECORD_LENGTH: Range<usize> = 11..13;
+    pub const MESSAGE_LENGTH: Range<usize> = 14..17;
+    pub const FRAGMENT_LENGTH: Range<usize> = 22..25;
 }
 
+/// The headers of a record and of the message in it.
+const HEADERS: usize = layout::RECORD_HEADER + layout::HANDSHAKE_HEADER;
 /// The length of a cookie of ours.
 pub const COOKIE_LEN: usize = 32;
 /// A HelloVerifyRequest with a cookie of ours, as a datagram.
@@ -33,85 +52,258 @@ impl<'a> Fields<'a> {
         Some(taken)
     }
 
+    fn byte(&mut self) -> Option<u8> {
+        self.take(1)?.first().copied()
+    }
+
+    fn short(&mut self) -> Option<u16> {
+        self.take(2)?.first_chunk().map(|&bytes| u16::from_be_bytes(bytes))
+    }
+
     fn uint(&mut self, bytes: usize) -> Option<usize> {
         Some(self.take(bytes)?.iter().fold(0, |n, &byte| (n << 8) | usize::from(byte)))
     }
 }
 
-/// The cookie in a datagram that begins with a whole or a first part of a
-/// ClientHello of epoch 0; `None` for anything else.
-pub(crate) fn client_hello_cookie(datagram: &[u8]) -> Option<&[u8]> {
-    let mut fields = Fields(datagram);
-    let content_type = fields.take(1)?;
-    let version = fields.take(1)?;
-    let _minor = fields.take(1)?;
-    let epoch = fields.uint(2)?;
-    let _sequence_number = fields.take(6)?;
-    let length = fields.uint(2)?;
-    if content_type != [layout::HANDSHAKE] || version != [0xfe] || epoch != 0 {
-        return None;
-    }
-    let mut fields = Fields(fields.take(length)?);
-    let msg_type = fields.take(1)?;
-    let _length = fields.take(3)?;
-    let _message_seq = fields.take(2)?;
-    let fragment_offset = fields.uint(3)?;
-    let fragment_length = fields.uint(3)?;
-    if msg_type != [layout::CLIENT_HELLO] || fragment_offset != 0 {
-        return None;
-    }
-    let mut fields = Fields(fields.take(fragment_length)?);
-    let _client_version_and_random = fields.take(2 + 32)?;
-    let session_id_length = fields.uint(1)?;
-    fields.take(session_id_length)?;
-    let cookie_length = fields.uint(1)?;
-    fields.take(cookie_length)
-}
-
-/// The end of a random number: enough to know a hello by.
-pub(crate) type HelloRandom = [u8; 8];
-
-/// The random number in such a datagram.
-pub(crate) fn client_hello_random(datagram: &[u8]) -> Option<HelloRandom> {
-    client_hello_cookie(datagram)?;
-    // Behind both headers and the version.
-    let (_, random) = datagram.split_at_checked(layout::RECORD_HEADER + layout::HANDSHAKE_HEADER + 2)?;
-    random.first_chunk::<32>()?.last_chunk().copied()
-}
-
-/// What the records of a datagram are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Records {
-    /// How many of the datagram's bytes are whole records.
+/// A record: its header, and what it carries.
+pub(crate) struct Record<'a> {
+    content_type: u8,
+    version: u16,
+    pub(crate) epoch: u16,
+    /// What it carries; in epoch 0 that is in the clear.
+    fragment: &'a [u8],
+    /// Its length, the header included.
     pub(crate) len: usize,
-    /// Whether one is a ClientHello in the clear: it may be of a client that begins anew.
-    pub(crate) may_begin_anew: bool,
 }
 
-/// Looks at the headers of a datagram's records; `cid` is the length of the Connection ID
-/// in those that have one.
-pub(crate) fn records(datagram: &[u8], cid: usize) -> Records {
-    let mut fields = Fields(datagram);
-    let mut records = Records::default();
-    let mut record = || {
-        let content_type = fields.take(1)?;
-        let _version = fields.take(2)?;
-        let epoch = fields.uint(2)?;
+/// A message of the handshake, or a fragment of one (RFC 6347 4.2.2).
+struct Message<'a> {
+    msg_type: u8,
+    length: usize,
+    message_seq: u16,
+    fragment_offset: usize,
+    fragment: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// The record that a datagram begins with; `cid` is the length of the Connection ID in one
+    /// that has one. `None`: it does not begin with a whole one.
+    pub(crate) fn first(datagram: &'a [u8], cid: usize) -> Option<Self> {
+        let mut fields = Fields(datagram);
+        let content_type = fields.byte()?;
+        let version = fields.short()?;
+        let epoch = fields.short()?;
         let _sequence_number = fields.take(6)?;
-        if content_type == [layout::TLS12_CID] {
+        if content_type == layout::TLS12_CID {
             fields.take(cid)?;
         }
         let length = fields.uint(2)?;
-        let msg_type = fields.take(length)?.first();
-        let in_the_clear = content_type == [layout::HANDSHAKE] && epoch == 0;
-        Some((fields.0.len(), in_the_clear && msg_type == Some(&layout::CLIENT_HELLO)))
-    };
-    while records.len < datagram.len() {
-        let Some((rest, hello)) = record() else { break };
-        records.len = datagram.len().saturating_sub(rest);
-        records.may_begin_anew |= hello;
+        let fragment = fields.take(length)?;
+        let len = datagram.len().checked_sub(fields.0.len())?;
+        Some(Self { content_type, version, epoch, fragment, len })
     }
-    records
+
+    fn is_in_the_clear(&self) -> bool {
+        self.epoch == 0 && [layout::DTLS_1_0, layout::DTLS_1_2].contains(&self.version)
+    }
+
+    /// The alert in it: level and description.
+    pub(crate) fn alert(&self) -> Option<[u8; 2]> {
+        if self.content_type == layout::ALERT { self.fragment.try_into().ok() } else { None }
+    }
+
+    /// The number of the handshake's message that it begins with.
+    pub(crate) fn message_seq(&self) -> Option<u16> {
+        Some(self.message()?.message_seq)
+    }
+
+    fn message(&self) -> Option<Message<'a>> {
+        if self.content_type == layout::HANDSHAKE { Message::first(self.fragment) } else { None }
+    }
+
+    /// Whether this is a record of a handshake, in the clear, with nothing wrong in its form: a
+    /// ChangeCipherSpec, an alert, messages whose headers are sound. None is a Finished, which has
+    /// keys: "It is a fatal error if a Finished message is not preceded by a ChangeCipherSpec"
+    /// (RFC 5246 7.4.9).
+    pub(crate) fn is_sound(&self) -> bool {
+        self.is_in_the_clear()
+            && match self.content_type {
+                layout::CHANGE_CIPHER_SPEC => self.fragment == [1],
+                layout::ALERT => self.fragment.len() == 2,
+                layout::HANDSHAKE => are_sound(self.fragment),
+                _ => false,
+            }
+    }
+}
+
+impl<'a> Message<'a> {
+    fn first(record: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields(record);
+        let msg_type = fields.byte()?;
+        let length = fields.uint(3)?;
+        let message_seq = fields.short()?;
+        let fragment_offset = fields.uint(3)?;
+        let fragment_length = fields.uint(3)?;
+        let fragment = fields.take(fragment_length)?;
+        let end = fragment_offset.checked_add(fragment_length)?;
+        (end <= length).then_some(Self { msg_type, length, message_seq, fragment_offset, fragment })
+    }
+}
+
+/// Whether each message in a record has a sound header, and is no Finished. Mbed TLS looks for the next one behind
+/// the whole length of the one before, be that a fragment or not.
+fn are_sound(mut record: &[u8]) -> bool {
+    loop {
+        let Some(message) = Message::first(record).filter(|of| of.msg_type != layout::FINISHED) else {
+            return false;
+        };
+        record = record.get(layout::HANDSHAKE_HEADER.saturating_add(message.length)..).unwrap_or_default();
+        if record.is_empty() {
+            return true;
+        }
+    }
+}
+
+/// Makes Mbed TLS skip the records that `keep` does not want: it gives them an epoch that no
+/// connection comes to. How many of the datagram's bytes are whole records.
+pub(crate) fn sift(datagram: &mut [u8], cid: usize, mut keep: impl FnMut(&Record<'_>) -> bool) -> usize {
+    let mut len: usize = 0;
+    while let Some(rest) = datagram.get_mut(len..) {
+        let Some(record) = Record::first(rest, cid) else { break };
+        let (kept, record) = (keep(&record), record.len);
+        if !kept && let Some(epoch) = rest.get_mut(layout::EPOCH) {
+            epoch.fill(0xff);
+        }
+        len = len.saturating_add(record);
+    }
+    len
+}
+
+/// What to know a datagram by for a while (FNV-1a).
+pub(crate) fn digest(datagram: &[u8]) -> u32 {
+    datagram.iter().fold(0x811c_9dc5, |digest, &byte| (digest ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+/// A ClientHello in the clear, or a fragment of one, as the first record of a datagram.
+pub(crate) struct ClientHello<'a> {
+    /// The record's length.
+    pub(crate) len: usize,
+    message: Message<'a>,
+}
+
+impl<'a> ClientHello<'a> {
+    pub(crate) fn of(datagram: &'a [u8]) -> Option<Self> {
+        let record = Record::first(datagram, 0)?;
+        let message = record.message().filter(|message| message.msg_type == layout::CLIENT_HELLO)?;
+        record.is_in_the_clear().then_some(Self { len: record.len, message })
+    }
+
+    /// Its cookie, which is in the first fragment; `None`: this is another.
+    pub(crate) fn cookie(&self) -> Option<&'a [u8]> {
+        Some(self.random_and_cookie()?.1)
+    }
+
+    fn random_and_cookie(&self) -> Option<(&'a [u8], &'a [u8])> {
+        if self.message.fragment_offset != 0 {
+            return None;
+        }
+        let mut fields = Fields(self.message.fragment);
+        let _client_version = fields.take(2)?;
+        let random = fields.take(32)?;
+        let session_id_length = fields.uint(1)?;
+        fields.take(session_id_length)?;
+        let cookie_length = fields.uint(1)?;
+        Some((random, fields.take(cookie_length)?))
+    }
+
+    /// What to know it by.
+    pub(crate) fn id(&self) -> Option<HelloId> {
+        let (random, cookie) = self.random_and_cookie()?;
+        let (random, made) = (random.last_chunk::<3>()?, cookie.first_chunk::<5>()?);
+        let mut id = HelloId::default();
+        copy(&mut id, random);
+        copy(id.last_chunk_mut::<5>()?, made);
+        Some(id)
+    }
+
+    /// Whether it is not a fragment.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.message.fragment.len() == self.message.length
+    }
+}
+
+/// What to know a ClientHello by that had a good cookie: the end of its random number, and which
+/// cookie that was: when it was made, in milliseconds, and the how manieth.
+pub(crate) type HelloId = [u8; 8];
+
+/// Whether a hello is of a client that begins anew: not the one that made the connection, doubled,
+/// nor one from before, replayed, nor one with the cookie of either.
+pub(crate) fn begins_anew(hello: HelloId, made: HelloId) -> bool {
+    let ([a, b, c, time @ .., count], [x, y, z, old_time @ .., old_count]) = (hello, made);
+    let age = u32::from_be_bytes(time).wrapping_sub(u32::from_be_bytes(old_time)).cast_signed();
+    let newer = age > 0 || age == 0 && count.wrapping_sub(old_count).cast_signed() > 0;
+    newer && [a, b, c] != [x, y, z]
+}
+
+/// A ClientHello that comes in fragments (RFC 6347 4.2.3), put together as the one record that
+/// it could have been. They must come in order: one that overtook others has to come again.
+pub(crate) struct Assembly {
+    record: Array<u8>,
+    /// How many bytes of the message have come.
+    come: usize,
+}
+
+impl Assembly {
+    /// Begins with the first fragment, or goes on with the next; whether all have come then.
+    /// `longest`: the longest record that is put together.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`]; nothing has changed then.
+    pub(crate) fn add(this: &mut Option<Self>, datagram: &[u8], longest: usize) -> Result<bool> {
+        let Some(hello) = ClientHello::of(datagram) else { return Ok(false) };
+        let Message { length, message_seq, fragment_offset: offset, fragment, .. } = hello.message;
+        let size = HEADERS.saturating_add(length);
+        if this.as_ref().is_none_or(|this| (this.record.len(), this.message_seq()) != (size, message_seq)) {
+            if offset != 0 || size > longest {
+                return Ok(false);
+            }
+            *this = Some(Self::begin(datagram, size)?);
+        }
+        let Some(this) = this else { return Ok(false) };
+        if let Some(skip) = this.come.checked_sub(offset) {
+            let new = fragment.get(skip..).unwrap_or_default();
+            let room = this.record.get_mut(HEADERS.saturating_add(this.come)..).unwrap_or_default();
+            copy(room, new);
+            this.come = this.come.saturating_add(new.len());
+        }
+        Ok(this.come == length)
+    }
+
+    /// As if all came at once: only the lengths differ.
+    fn begin(datagram: &[u8], size: usize) -> Result<Self> {
+        let mut record = Array::new(size, 0)?;
+        copy(&mut record, datagram.get(..HEADERS).unwrap_or_default());
+        let len = u16::try_from(size.saturating_sub(layout::RECORD_HEADER)).unwrap_or(0);
+        let length = datagram.get(layout::MESSAGE_LENGTH).unwrap_or_default();
+        copy(record.get_mut(layout::RECORD_LENGTH).unwrap_or_default(), &len.to_be_bytes());
+        copy(record.get_mut(layout::FRAGMENT_LENGTH).unwrap_or_default(), length);
+        Ok(Self { record, come: 0 })
+    }
+
+    fn message_seq(&self) -> u16 {
+        Record::first(&self.record, 0).and_then(|record| record.message_seq()).unwrap_or(0)
+    }
+
+    pub(crate) fn record(&self) -> &[u8] {
+        &self.record
+    }
+}
+
+fn copy(to: &mut [u8], from: &[u8]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
 }
 
 /// A HelloVerifyRequest in answer to `hello`, which is a ClientHello.
@@ -149,7 +341,7 @@ pub(crate) fn hello_verify_request(
 #[must_use]
 pub fn connection_id(datagram: &[u8], len: usize) -> Option<&[u8]> {
     let mut fields = Fields(datagram);
-    if fields.take(1)? != [layout::TLS12_CID] {
+    if fields.byte()? != layout::TLS12_CID {
         return None;
     }
     // The ID stands between sequence number and length.

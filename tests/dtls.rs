@@ -15,12 +15,13 @@ use common::datagrams::{ID, Source, VERIFY, client, contexts, server, timer};
 use common::raw::Raw;
 use common::{
     ALERTED, Balance, CLIENT, Dice, Duo, EBADF, End, Fate, Link, SERVER, Setup, Weather, alloc, clock,
-    pattern, run,
+    options, pattern, pki, run,
 };
 use micropython_ssl::context::Context;
 use micropython_ssl::dtls::{Settings, Stranger, stranger};
 use micropython_ssl::error::{Error, Invalid, Result};
 use micropython_ssl::mbedtls::{CID_MAX, Cookies, sys};
+use micropython_ssl::socket::Socket;
 use micropython_ssl::wire::{COOKIE_LEN, HELLO_VERIFY_LEN, connection_id};
 
 const EMSGSIZE: Error = Error::Errno(90);
@@ -354,6 +355,70 @@ fn no_datagram_is_larger_than_the_mtu() {
             duo.prove();
         }
     }
+}
+
+/// A ClientHello too long for a datagram, of a client that names a host of `name_len` bytes.
+fn long_hello(mtu: u16, name_len: usize) -> Duo {
+    let mut duo = Duo::with(Setup { client_mode: 0, ..quick() }, with_mtu(mtu));
+    let hostname = pki::with_nul(vec![b'a'; name_len]);
+    let options = options(Some(&hostname), None);
+    duo.client.socket = Socket::new(&mut duo.contexts[CLIENT].borrow_mut(), options).unwrap();
+    duo
+}
+
+/// RFC 6347 4.2.3, also of the first message: it is put together, whatever happens to its parts,
+/// and forged ones among them do no harm.
+#[test]
+fn a_hello_in_several_datagrams() {
+    for mtu in [256, 257, 300] {
+        for (seed, weather) in [
+            Weather::default(),
+            Weather { twice: 100, ..Weather::default() },
+            Weather { late: 50, twice: 20, ..Weather::default() },
+            Weather { lost: 20, late: 20, twice: 20, ..Weather::default() },
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let _balance = Balance::start();
+            let mut duo = long_hello(mtu, 250).under(weather, u64::from(mtu) + seed as u64);
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+            let sent = duo.link.wire(CLIENT).sent.clone();
+            assert!(sent.len() > 1 && sent.iter().all(|datagram| datagram.len() <= mtu.into()));
+            assert_ne!(uint(&sent[1][HEADER + 6..HEADER + 9]), 0, "not its beginning");
+            for at in 0..HEADER + 12 {
+                // Of another message, behind its end, of another length, or no fragment at all.
+                let mut forged = sent[1].clone();
+                forged[at] ^= 0x11;
+                duo.link.inject(CLIENT, &forged);
+            }
+            let took = duo.open();
+            assert!(seed > 0 || took == 0, "{took} ms in good weather");
+            duo.prove();
+        }
+    }
+}
+
+/// Half a hello is given back with the connection; one that cannot fit is never begun.
+#[test]
+fn a_hello_of_which_half_comes() {
+    let _balance = Balance::start();
+    let mut duo = long_hello(256, 250);
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    let first = duo.link.wire(CLIENT).sent[0].clone();
+    duo.link.wire(CLIENT).clear();
+    let mut huge = first.clone();
+    huge[HEADER + 1..HEADER + 4].fill(0xff);
+    let taken = [&huge, &huge, &first, &first, &huge].map(|datagram| {
+        duo.link.inject(CLIENT, datagram);
+        assert_eq!(duo.serve(), Err(Error::WantRead));
+        alloc::live().bytes
+    });
+    assert_eq!(taken[1], taken[0]);
+    assert!((250..1000).contains(&(taken[2] - taken[1])), "{taken:?}");
+    assert_eq!(taken[4], taken[2]);
+    assert_eq!(duo.refused, 0);
+    drop(duo.server);
 }
 
 /// Where the path takes less than the context says, the second try is smaller (RFC 6347 4.1.1.1).

@@ -4,7 +4,7 @@
 
 use crate::error::Result;
 use crate::mbedtls::Cookies;
-use crate::wire::{HELLO_VERIFY_LEN, client_hello_cookie, hello_verify_request};
+use crate::wire::{ClientHello, HELLO_VERIFY_LEN, hello_verify_request};
 
 /// Settings of a context's connections that only datagrams have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,8 @@ pub enum Stranger {
 ///
 /// [`crate::error::Error::NoMemory`]; [`crate::error::Error::Tls`] from the generator.
 pub fn stranger(cookies: &Cookies, datagram: &[u8], id: &[u8]) -> Result<Stranger> {
-    let Some(cookie) = client_hello_cookie(datagram) else { return Ok(Stranger::Noise) };
+    let hello = ClientHello::of(datagram);
+    let Some(cookie) = hello.and_then(|hello| hello.cookie()) else { return Ok(Stranger::Noise) };
     if cookies.check(cookie, id) {
         return Ok(Stranger::Verified);
     }

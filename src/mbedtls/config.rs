@@ -364,6 +364,11 @@ impl Config {
         self.cookies = cookies.cloned();
     }
 
+    #[cfg(mbedtls_ssl_dtls_hello_verify)]
+    pub(super) fn cookies(&self) -> Option<&Cookies> {
+        self.cookies.as_deref()
+    }
+
     /// After how many idle milliseconds a connection hibernates by itself.
     pub fn set_hibernate_after(&mut self, ms: Option<u32>) {
         self.hibernate_after = ms;

@@ -18,6 +18,8 @@ const COOKIE_LIFE_MS: u32 = 60_000;
 /// A secret makes cookies for this long, and lasts once more as long.
 const SECRET_LIFE_MS: u32 = 600_000;
 type Secret = [u8; 32];
+/// A cookie begins with when it was made, in milliseconds, and the how manieth it is.
+const MADE_LEN: usize = 5;
 
 /// Hello Verify cookies (RFC 6347 4.2.1): they prove that a client receives what is
 /// sent to its address. No memory is spent on who asks.
@@ -25,6 +27,8 @@ type Secret = [u8; 32];
 /// Secrets rotate: a cookie made under the last one is still good under the next.
 pub struct Cookies {
     secrets: Cell<Secrets>,
+    /// How many were made, so that no two of a client's are the same.
+    count: Cell<u8>,
     rng: Shared<Rng>,
 }
 
@@ -52,6 +56,7 @@ impl Cookies {
     pub fn new(rng: &Shared<Rng>) -> Result<Shared<Self>> {
         let empty = || Self {
             secrets: Cell::new(Secrets { current: [0; 32], previous: [0; 32], since: ticks_ms() }),
+            count: Cell::new(0),
             rng: rng.clone(),
         };
         Shared::new(empty, |cookies| {
@@ -82,8 +87,14 @@ impl Cookies {
         }))
     }
 
-    fn mac(secret: &Secret, time: [u8; 4], id: &[u8]) -> Result<[u8; 32]> {
-        hmac(secret, &[&time, id])
+    /// The MAC's last bytes make room for what it is of: 27 of them are plenty.
+    fn made_with(secret: &Secret, made: [u8; MADE_LEN], id: &[u8]) -> Result<[u8; COOKIE_LEN]> {
+        let mut cookie = hmac(secret, &[&made, id])?;
+        cookie.rotate_right(MADE_LEN);
+        for (to, from) in cookie.iter_mut().zip(made) {
+            *to = from;
+        }
+        Ok(cookie)
     }
 
     /// A cookie for the client that `id` (its address, say) stands for.
@@ -93,25 +104,21 @@ impl Cookies {
     /// [`crate::error::Error::NoMemory`]; [`crate::error::Error::Tls`] from the generator.
     pub fn write(&self, id: &[u8]) -> Result<[u8; COOKIE_LEN]> {
         let now = ticks_ms();
-        let mut cookie = Self::mac(&self.secrets(now)?.current, now.to_be_bytes(), id)?;
-        // The time takes the place of the MAC's last bytes: 28 of them are plenty.
-        cookie.rotate_right(4);
-        for (to, from) in cookie.iter_mut().zip(now.to_be_bytes()) {
-            *to = from;
-        }
-        Ok(cookie)
+        let count = atomically(|| self.count.replace(self.count.get().wrapping_add(1)));
+        let [a, b, c, d] = now.to_be_bytes();
+        Self::made_with(&self.secrets(now)?.current, [a, b, c, d, count], id)
     }
 
     /// Whether this is a cookie for that client, made not long ago.
     #[must_use]
     pub fn check(&self, cookie: &[u8], id: &[u8]) -> bool {
-        let Some((&time, tag)) = cookie.split_first_chunk::<4>() else { return false };
+        let Some(&made) = cookie.first_chunk() else { return false };
         let now = ticks_ms();
         let Ok(secrets) = self.secrets(now) else { return false };
         let made_with = |secret| {
-            Self::mac(secret, time, id)
-                .is_ok_and(|mac| constant_time_eq(mac.first_chunk::<28>().map_or(&[], |mac| mac), tag))
+            Self::made_with(secret, made, id).is_ok_and(|expected| constant_time_eq(&expected, cookie))
         };
+        let [time @ .., _] = made;
         now.wrapping_sub(u32::from_be_bytes(time)) <= COOKIE_LIFE_MS
             && (made_with(&secrets.current) || made_with(&secrets.previous))
     }

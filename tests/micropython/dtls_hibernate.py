@@ -38,7 +38,7 @@ for cid in (None, 4):
         print(server.write(message), server.hibernate(), client.read(100), client.hibernate())
     print((properties(client), properties(server)) == before)
 
-    # A forged record wakes it for nothing.
+    # A forged record does not wake it.
     network.lose = lambda datagram: True
     client.write(b"lost")
     network.lose = lambda datagram: False

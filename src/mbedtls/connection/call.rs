@@ -10,14 +10,16 @@
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{c_int, c_void};
 
-use super::super::crt;
-use super::super::sys;
+use super::super::config::Config;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-use super::super::{config::Config, psk::Seen};
+use super::super::psk::Seen;
+use super::super::{crt, sys};
 use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, take_bad_records};
-use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, WHOLE_OUT, announced, early};
+#[cfg(mbedtls_ssl_proto_dtls)]
+use super::messages::{forget_early, is_patient};
+use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, announced, early};
 use crate::io::{Host, Interruption, Signer};
-use crate::wire;
+use crate::wire::{self, Assembly, ClientHello};
 
 unsafe extern "C" {
     // Internal to Mbed TLS (library/ssl_misc.h), and linkable. Does not raise.
@@ -28,10 +30,30 @@ unsafe extern "C" {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Received {
     pub(super) bad_records: u32,
-    /// The end of the random number of the hello that made this connection.
-    pub(super) hello: Option<wire::HelloRandom>,
-    /// That of a hello which came since, and may be a client's that begins anew.
-    pub(super) new_hello: Option<wire::HelloRandom>,
+    /// What to know the hello by that made this connection.
+    pub(super) hello: Option<wire::HelloId>,
+    /// That of a hello which begins anew: it waits for the next connection.
+    pub(super) new_hello: Option<wire::HelloId>,
+    /// A fatal alert or a close_notify in the clear.
+    pub(super) alert: Option<[u8; 2]>,
+    /// Digests of the last datagrams in the clear.
+    pub(super) last: [u32; 4],
+}
+
+impl Received {
+    /// Whether a datagram in the clear has just come: the network doubles some, which are not to
+    /// be answered twice. Mbed TLS's window is not to tell: one forged number moves it beyond all
+    /// that the peer sends, where nothing authenticates. (RFC 6347 4.1.2.6: "The receive window
+    /// is updated only if the MAC verification succeeds.")
+    fn is_double(&mut self, datagram: &[u8]) -> bool {
+        let digest = wire::digest(datagram);
+        let double = self.last.contains(&digest);
+        if !double {
+            let [a, b, c, _] = self.last;
+            self.last = [digest, a, b, c];
+        }
+        double
+    }
 }
 
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -47,17 +69,51 @@ pub struct Call<'host> {
     /// Beside the connection.
     buffers: *const Buffers,
     pub(super) received: Cell<Received>,
+    /// A ClientHello of which a part has come.
+    pub(super) assembly: Cell<Option<Assembly>>,
     pub(super) checks_hostname: bool,
-    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) config: *const Config,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) psk: *mut Seen,
     /// The handshake's own function while it is replaced.
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) update_checksum: Cell<UpdateChecksum>,
+    /// An alert about a record that does not authenticate is not sent.
+    spares_alert: Cell<bool>,
     /// The transport raised: it is not asked again in this call.
     transport_raised: Cell<bool>,
     pub(super) outcome: Cell<Outcome>,
+}
+
+/// Whether the record written last is an alert.
+///
+/// # Safety
+///
+/// The connection is set up.
+pub(super) unsafe fn is_alert_last(ssl: *const sys::mbedtls_ssl_context) -> bool {
+    // SAFETY: by this function's contract.
+    unsafe { (*ssl).out_msgtype == sys::MBEDTLS_SSL_MSG_ALERT as c_int }
+}
+
+/// Whether the peer's Finished may come next, or this side's.
+fn awaits_finished(state: c_int) -> bool {
+    [sys::MBEDTLS_SSL_CLIENT_FINISHED, sys::MBEDTLS_SSL_SERVER_FINISHED]
+        .map(|of| of as c_int)
+        .contains(&state)
+}
+
+/// What a server calls its client.
+///
+/// # Safety
+///
+/// The connection is set up, and lives as long.
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
+pub(super) unsafe fn client_id<'a>(ssl: &sys::mbedtls_ssl_context) -> &'a [u8] {
+    if ssl.cli_id.is_null() {
+        return &[];
+    }
+    // SAFETY: Mbed TLS's copy, as long as it says, which lives with the connection.
+    unsafe { core::slice::from_raw_parts(ssl.cli_id, ssl.cli_id_len) }
 }
 
 /// What a call came to.
@@ -104,7 +160,8 @@ impl<'host> Call<'host> {
         ssl: *mut sys::mbedtls_ssl_context,
         buffers: *const Buffers,
         datagrams: Option<Received>,
-        #[cfg(mbedtls_ssl_handshake_with_psk_enabled)] (config, psk): (*const Config, *mut Seen),
+        config: *const Config,
+        #[cfg(mbedtls_ssl_handshake_with_psk_enabled)] psk: *mut Seen,
     ) -> Self {
         Self {
             host: UnsafeCell::new(host),
@@ -112,13 +169,14 @@ impl<'host> Call<'host> {
             ssl,
             buffers,
             received: Cell::new(datagrams.unwrap_or_default()),
+            assembly: Cell::new(None),
             checks_hostname: true,
-            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             config,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             update_checksum: Cell::new(None),
+            spares_alert: Cell::new(false),
             transport_raised: Cell::new(false),
             outcome: Cell::new(Outcome::NOTHING),
         }
@@ -167,63 +225,195 @@ impl Call<'_> {
         }
     }
 
-    /// One datagram, of which Mbed TLS gets what it can stand:
+    /// One datagram, of which Mbed TLS gets what it can stand: whole records only (it takes up
+    /// to 12 bytes behind the last one for an internal error), and of those in the clear, which
+    /// anybody can send, the fewest that there can be:
     ///
-    /// - whole records only. It takes up to 12 bytes behind the last one for an
-    ///   internal error, and anybody can send them;
-    /// - as the first thing that a server gets, a ClientHello: it fails for
-    ///   anything else;
-    /// - not the hello once more that made the connection, doubled or replayed: it
-    ///   has a good cookie, so a connection that is open would begin anew.
+    /// - when the handshake is over, none. A ClientHello is looked at here: see
+    ///   [`Self::meet_hello`];
+    /// - a server that waits for a ClientHello gets one, in one piece: it fails for anything else;
+    /// - in a handshake, see [`Self::sift_handshake`].
     ///
     /// `None`: it gets nothing of this one.
     fn recv_datagram(&self) -> core::result::Result<Option<usize>, Interruption> {
         self.count_bad_records();
         // SAFETY: reads fields of the connection whose call is under way.
-        let (server, state, cid) = unsafe {
+        let (server, state, cid, epoch) = unsafe {
             let ssl = &*self.ssl;
             #[cfg(mbedtls_ssl_dtls_connection_id)]
             let cid = usize::from(ssl.own_cid_len);
             #[cfg(not(mbedtls_ssl_dtls_connection_id))]
             let cid = 0;
-            ((*ssl.conf).endpoint == sys::MBEDTLS_SSL_IS_SERVER as u8, ssl.state, cid)
+            #[cfg(mbedtls_ssl_proto_dtls)]
+            let epoch = ssl.in_epoch;
+            #[cfg(not(mbedtls_ssl_proto_dtls))]
+            let epoch = 0;
+            ((*ssl.conf).endpoint == sys::MBEDTLS_SSL_IS_SERVER as u8, ssl.state, cid, epoch)
         };
         let over = state >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
         let datagram = match self.waiting_datagram() {
             Some(datagram) => datagram,
             None => self.read_datagram(over)?,
         };
-        if datagram.is_empty() {
+        let n = datagram.len();
+        if n == 0 {
             // It ends nothing, and is no record.
             return Err(Interruption::WouldBlock);
         }
-        let n = datagram.len();
-        let records = wire::records(datagram, cid);
-        let hello = wire::client_hello_random(datagram.get(..records.len).unwrap_or_default());
-        if server && !over && state <= sys::MBEDTLS_SSL_CLIENT_HELLO as c_int {
-            if hello.is_none() {
-                return Ok(None);
-            }
-            self.received.set(Received { hello, ..self.received.get() });
-        } else if server && over && hello.is_some() {
-            if hello == self.received.get().hello {
-                return Ok(None);
-            }
-            self.received.set(Received { new_hello: hello, ..self.received.get() });
+        if server && state <= sys::MBEDTLS_SSL_CLIENT_HELLO as c_int {
+            self.forget_window();
+            return self.first_hello(datagram);
         }
-        if records.len == 0 {
+        if !over {
+            if epoch == 0 {
+                let mut received = self.received.get();
+                let double = received.is_double(datagram);
+                self.received.set(received);
+                if double {
+                    return Ok(None);
+                }
+                self.forget_window();
+            }
+            let len = self.sift_handshake(datagram, cid, epoch);
+            return Ok((len > 0).then_some(len));
+        }
+        if server && ClientHello::of(datagram).is_some() {
+            return self.meet_hello(datagram);
+        }
+        let len = wire::sift(datagram, cid, |record| record.epoch == epoch);
+        if len == 0 {
             return Ok(None);
         }
-        let anew = server && records.may_begin_anew;
-        self.buffers().input.hello.set(anew);
-        if over && anew {
-            // Nobody's, or one that is sent again.
-            return Ok(self.prepare_answer(true).then_some(records.len));
+        self.answer_datagram(n)?;
+        Ok(Some(len))
+    }
+
+    fn receive(&self, change: impl FnOnce(&mut Received)) {
+        let mut received = self.received.get();
+        change(&mut received);
+        self.received.set(received);
+    }
+
+    /// No record in the clear is one that came before: see [`Received::is_double`].
+    fn forget_window(&self) {
+        #[cfg(mbedtls_ssl_dtls_anti_replay)]
+        // SAFETY: the connection whose call is under way; Mbed TLS looks at the window when it
+        // has a record.
+        unsafe {
+            (*self.ssl).in_window_top = 0;
+            (*self.ssl).in_window = 0;
         }
-        if over {
-            self.answer_datagram(n)?;
+    }
+
+    /// Of the records in the clear that come while a handshake is under way, these are not for
+    /// Mbed TLS, which would end it:
+    ///
+    /// - malformed ones. "Invalid records SHOULD be silently discarded" (RFC 6347 4.1.2.7);
+    /// - alerts. What one says is believed if nothing else comes until the timer runs out:
+    ///   see [`Self::look_at_alert`];
+    /// - messages in the place of the ChangeCipherSpec, and behind it.
+    fn sift_handshake(&self, datagram: &mut [u8], cid: usize, epoch: u16) -> usize {
+        // SAFETY: reads the connection whose call is under way.
+        let next_message = unsafe {
+            let ssl = &*self.ssl;
+            let server = (*ssl.conf).endpoint == sys::MBEDTLS_SSL_IS_SERVER as u8;
+            let keys_change = if server {
+                sys::MBEDTLS_SSL_CLIENT_CHANGE_CIPHER_SPEC
+            } else {
+                sys::MBEDTLS_SSL_SERVER_CHANGE_CIPHER_SPEC
+            };
+            ssl.handshake.as_ref().filter(|_| ssl.state == keys_change as c_int).map(|of| of.in_msg_seq)
+        };
+        let mut alert = None;
+        let len = wire::sift(datagram, cid, |record| {
+            if record.epoch != 0 {
+                return true;
+            }
+            if let Some(new) = record.alert() {
+                let [level, description] = new;
+                let ends = level == sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8
+                    || description == sys::MBEDTLS_SSL_ALERT_MSG_CLOSE_NOTIFY as u8;
+                alert = alert.or(Some(new).filter(|_| ends && epoch == 0 && record.is_sound()));
+                return false;
+            }
+            let early =
+                next_message.zip(record.message_seq()).is_some_and(|(next, seq)| u32::from(seq) >= next);
+            record.is_sound() && !early
+        });
+        self.receive(|received| received.alert = received.alert.or(alert));
+        len
+    }
+
+    /// What a server gets that waits for a ClientHello.
+    fn first_hello(&self, datagram: &[u8]) -> core::result::Result<Option<usize>, Interruption> {
+        let Some(hello) = ClientHello::of(datagram) else { return Ok(None) };
+        if let Some(id) = hello.id() {
+            self.receive(|received| received.hello = Some(id));
         }
-        Ok(Some(records.len))
+        if hello.is_whole() {
+            return Ok(hello.cookie().map(|_| hello.len));
+        }
+        const LONGEST: usize = sys::MBEDTLS_SSL_IN_CONTENT_LEN as usize;
+        let mut assembly = self.assembly.take();
+        let complete = Assembly::add(&mut assembly, datagram, LONGEST).map_err(|_| Interruption::NoMemory);
+        let come = assembly.as_ref().map_or(&[][..], Assembly::record);
+        if complete != Ok(true) {
+            self.assembly.set(assembly);
+            return complete.map(|_| None);
+        }
+        // SAFETY: the connection, whose call is under way, is beside its buffers. Mbed TLS is
+        // fetching a datagram: nothing in the buffer is needed, and it holds what is copied.
+        let held = unsafe {
+            let held = self.buffers().input.hold(self.ssl, come.len().saturating_add(PREFIX), false);
+            if held.is_ok() {
+                core::ptr::copy_nonoverlapping(come.as_ptr(), (*self.ssl).in_hdr, come.len());
+            }
+            held
+        };
+        let len = come.len();
+        if held.is_err() {
+            // The next of its datagrams finds it complete.
+            self.assembly.set(assembly);
+        }
+        held.map(|()| Some(len))
+    }
+
+    /// A server whose connection is open, and a ClientHello from the client's address. One
+    /// without a good cookie is answered with one, and leaves no trace; one that has it begins
+    /// anew when this call is over. "The server MUST NOT destroy the existing association until
+    /// the client has demonstrated reachability" (RFC 6347 4.2.8). Without memory for any of it
+    /// the hello is lost.
+    #[cfg(mbedtls_ssl_dtls_hello_verify)]
+    fn meet_hello(&self, datagram: &[u8]) -> core::result::Result<Option<usize>, Interruption> {
+        // SAFETY: the configuration outlives the connection.
+        let Some(cookies) = (unsafe { (*self.config).cookies() }) else { return Ok(None) };
+        // SAFETY: reads the connection whose call is under way.
+        let client = unsafe { client_id(&*self.ssl) };
+        let hello = ClientHello::of(datagram);
+        let Some(cookie) = hello.as_ref().and_then(ClientHello::cookie) else { return Ok(None) };
+        if cookies.check(cookie, client) {
+            let new = hello.and_then(|hello| hello.id());
+            let begins_anew = |new: &wire::HelloId| {
+                self.received.get().hello.is_none_or(|made| wire::begins_anew(*new, made))
+            };
+            let new = new.filter(begins_anew);
+            self.receive(|received| received.new_hello = new);
+            if new.is_some() {
+                self.buffers().input.waiting.set(u16::try_from(datagram.len()).unwrap_or(0));
+            }
+        } else if let Ok(cookie) = cookies.write(client)
+            && let Some(request) = wire::hello_verify_request(datagram, &cookie)
+            && self.host(|host| host.send(&request)) == Err(Interruption::Raised)
+        {
+            return Err(Interruption::Raised);
+        }
+        Ok(None)
+    }
+
+    /// Without cookies no client begins anew.
+    #[cfg(not(mbedtls_ssl_dtls_hello_verify))]
+    fn meet_hello(&self, _: &[u8]) -> core::result::Result<Option<usize>, Interruption> {
+        Ok(None)
     }
 
     /// Takes over the count of bad records, which Mbed TLS is not to see.
@@ -292,6 +482,11 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
     if call.transport_raised.get() {
         return sys::MBEDTLS_ERR_SSL_WANT_WRITE;
     }
+    // SAFETY: reads the connection that calls out. It looks at no message: the alert is about a
+    // record that did not become one.
+    if call.spares_alert.get() && unsafe { is_alert_last(call.ssl) && (*call.ssl).in_msglen == 0 } {
+        return c_int::try_from(len).unwrap_or(c_int::MAX);
+    }
     // SAFETY: Mbed TLS gives its own output buffer, initialised, `len` bytes long.
     let buf = unsafe { core::slice::from_raw_parts(buf, len) };
     let result = match call.host(|host| host.send(buf)) {
@@ -327,11 +522,64 @@ pub(super) unsafe extern "C" fn verify(
 }
 
 impl Call<'_> {
+    /// 0, or what the handshake is to answer: nothing has come since an alert in the clear until
+    /// the timer ran out, so it is the peer's, who has given up.
+    fn look_at_alert(&self) -> c_int {
+        let Some([level, _]) = self.received.get().alert else { return 0 };
+        // SAFETY: asks the timer that was set with the connection.
+        let timer = unsafe { (*self.ssl).f_get_timer.map(|get| get((*self.ssl).p_timer)) };
+        if timer != Some(2) {
+            return 0;
+        }
+        if level == sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8 {
+            sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
+        } else {
+            sys::MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY
+        }
+    }
+
+    /// What a step of the handshake of a datagram's side came to, begun in `state`: `ret`, or 0
+    /// where it is to go on.
+    ///
+    /// A record that does not authenticate in the place of the Finished is dropped, as any other;
+    /// Mbed TLS would end the handshake. Where keys differ (a wrong PSK, say) no other ever
+    /// comes: so it ends when this side's flight has been sent again twice.
+    pub(super) fn end_step(&self, state: c_int, ret: c_int) -> c_int {
+        if !self.datagram {
+            return ret;
+        }
+        // SAFETY: the connection whose call is under way, between steps.
+        unsafe {
+            let now = (*self.ssl).state;
+            if ret == 0 && now != state {
+                self.receive(|received| received.alert = None);
+                if awaits_finished(now) {
+                    forget_early(self.ssl);
+                }
+            }
+            if ret == sys::MBEDTLS_ERR_SSL_INVALID_MAC && self.spares_alert.get() {
+                self.receive(|received| received.bad_records = received.bad_records.saturating_add(1));
+                (*self.ssl).out_msgtype = 0;
+                return 0;
+            }
+        }
+        ret
+    }
+
     /// Sends the rest of the message before, and makes room for what the next step of the
     /// handshake may write. 0, or what the handshake is to answer.
     pub(super) fn begin_step(&self) -> c_int {
-        // SAFETY: the connection is in the handshake whose call this is, and beside its output.
-        // When all is sent, nothing in its buffer is needed.
+        if self.datagram {
+            match self.look_at_alert() {
+                0 => {}
+                ret => return ret,
+            }
+            // SAFETY: reads the connection whose call this is.
+            self.spares_alert.set(unsafe { awaits_finished((*self.ssl).state) && is_patient(self.ssl) });
+        }
+        // SAFETY: the connection is in the handshake whose call this is; the output is
+        // beside it, and nobody else uses it until then. When all is sent, nothing in its
+        // buffer is needed.
         let room = unsafe {
             match mbedtls_ssl_flush_output(self.ssl) {
                 0 => self.buffers().output.fit(self.ssl),
@@ -352,32 +600,20 @@ impl Call<'_> {
         if !self.datagram {
             return 0;
         }
-        // SAFETY: reads the connection whose call this is, and what is beside it.
-        let (last_flight, rest) = unsafe {
-            let over = (*self.ssl).state >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
-            let unread = sys::mbedtls_ssl_get_bytes_avail(self.ssl) > 0;
-            let rest = over && !unread && sys::mbedtls_ssl_check_pending(self.ssl) != 0;
-            (!(*self.ssl).handshake.is_null(), rest && self.buffers().input.hello.get())
-        };
         // It may be the last flight that has to be sent again.
-        let ret = if last_flight { self.begin_step() } else { 0 };
-        // Or there is a hello in the rest of a datagram: see `prepare_answer`.
-        if ret == 0 && rest && !self.prepare_answer(true) {
-            self.interrupted(Interruption::NoMemory);
-            return sys::MBEDTLS_ERR_SSL_WANT_WRITE;
-        }
-        ret
+        // SAFETY: reads the connection whose call this is.
+        if unsafe { (*self.ssl).handshake.is_null() } { 0 } else { self.begin_step() }
     }
 
     /// The datagram that has come and has waited for memory.
-    fn waiting_datagram<'a>(&self) -> Option<&'a [u8]> {
+    fn waiting_datagram<'a>(&self) -> Option<&'a mut [u8]> {
         let waiting = self.buffers().input.waiting.take();
         // SAFETY: it is at the beginning of the buffer, and Mbed TLS does not know of it.
-        (waiting != 0).then(|| unsafe { core::slice::from_raw_parts((*self.ssl).in_hdr, waiting.into()) })
+        (waiting != 0).then(|| unsafe { core::slice::from_raw_parts_mut((*self.ssl).in_hdr, waiting.into()) })
     }
 
     /// Reads the next datagram. `over`: the handshake is.
-    fn read_datagram<'a>(&self, over: bool) -> core::result::Result<&'a [u8], Interruption> {
+    fn read_datagram<'a>(&self, over: bool) -> core::result::Result<&'a mut [u8], Interruption> {
         let input = &self.buffers().input;
         let told = self.host(|host| host.datagram_len())?;
         // What came early is put where messages are, behind a header, a Connection ID, an IV.
@@ -412,38 +648,23 @@ impl Call<'_> {
                     let _ = input.replace(self.ssl, size(n), n);
                 }
             }
-            Ok(core::slice::from_raw_parts((*self.ssl).in_hdr, n))
+            Ok(core::slice::from_raw_parts_mut((*self.ssl).in_hdr, n))
         }
     }
 
     /// Makes room for what Mbed TLS may answer to the datagram of `n` bytes that came when
     /// the handshake was over; otherwise it waits.
     fn answer_datagram(&self, n: usize) -> core::result::Result<(), Interruption> {
-        if self.prepare_answer(false) {
-            return Ok(());
-        }
-        self.buffers().input.waiting.set(u16::try_from(n).unwrap_or(0));
-        Err(Interruption::NoMemory)
-    }
-
-    /// Makes room for what Mbed TLS may answer to a datagram when the handshake is over;
-    /// whether there was memory for it. `anew`: it may begin the handshake anew, for which
-    /// it takes it that the output buffer is whole.
-    fn prepare_answer(&self, anew: bool) -> bool {
-        let output = &self.buffers().output;
-        // SAFETY: the connection, whose call is under way, is beside its output, which is empty: what
-        // was half sent has been sent before anything is read, or is here.
+        // SAFETY: the connection's, whose call is under way; the output is likewise the call's, and
+        // empty, for what was half sent has been sent before anything is read.
         unsafe {
-            if output.is_whole() {
-                return true;
+            // Where the handshake's state is kept, `begin_step` has made room.
+            if !(*self.ssl).handshake.is_null() || self.buffers().output.take(self.ssl, ALERT).is_ok() {
+                return Ok(());
             }
-            if anew {
-                return mbedtls_ssl_flush_output(self.ssl) == 0
-                    && output.replace(self.ssl, WHOLE_OUT, WHOLE_OUT).is_ok();
-            }
-            // Otherwise `begin_step` has made room.
-            !(*self.ssl).handshake.is_null() || output.take(self.ssl, ALERT).is_ok()
+            self.buffers().input.waiting.set(u16::try_from(n).unwrap_or(0));
         }
+        Err(Interruption::NoMemory)
     }
 
     /// Reads up to `len` bytes to where Mbed TLS wants them, or would want them if it knew

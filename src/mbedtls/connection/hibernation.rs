@@ -573,7 +573,7 @@ impl Asleep {
             let hello = state.take_short().try_into().ok();
             #[cfg(mbedtls_ssl_proto_dtls)]
             ssl.expect_datagram(head.expected);
-            ssl.make_datagrams(Received { bad_records: head.bad_records, hello, new_hello: None })?;
+            ssl.make_datagrams(Received { bad_records: head.bad_records, hello, ..Received::default() })?;
             ssl.resume(&[0; COUNTER])?;
         } else {
             ssl.resume(state.take(COUNTER))?;

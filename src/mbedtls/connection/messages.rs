@@ -9,6 +9,8 @@
 use core::ffi::c_int;
 
 use super::super::sys;
+#[cfg(mbedtls_ssl_proto_dtls)]
+use crate::micropython_sys::mpglue_free;
 
 /// Types and lengths, randoms, session ids, and extensions that do not depend on
 /// anything: of either hello 150 bytes at most.
@@ -234,4 +236,45 @@ pub(super) unsafe fn early(ssl: *const sys::mbedtls_ssl_context) -> usize {
         buffering.hs.iter().filter(|message| !message.data.is_null()).map(|message| message.data_len);
     let record = Some(buffering.future_record.len).filter(|_| !buffering.future_record.data.is_null());
     messages.chain(record).max().unwrap_or(0)
+}
+
+/// Forgets the messages that came early. To be called when the keys of the input have changed:
+/// those came without, and the next one is a Finished, which must not (RFC 5246 7.4.9).
+///
+/// # Safety
+///
+/// The connection is set up, and no call out of Mbed TLS is under way.
+#[cfg(mbedtls_ssl_proto_dtls)]
+pub(super) unsafe fn forget_early(ssl: *mut sys::mbedtls_ssl_context) {
+    // SAFETY: by this function's contract. A message's memory is its own, from this allocator;
+    // zeroed is what Mbed TLS makes of an empty place. None raises.
+    unsafe {
+        let (epoch, Some(handshake)) = ((*ssl).in_epoch, (*ssl).handshake.as_mut()) else { return };
+        if epoch == 0 {
+            return;
+        }
+        let buffering = &mut handshake.buffering;
+        for message in &mut buffering.hs {
+            if !message.data.is_null() {
+                buffering.total_bytes_buffered =
+                    buffering.total_bytes_buffered.saturating_sub(message.data_len);
+                mpglue_free(message.data.cast());
+            }
+            *message = core::mem::zeroed();
+        }
+    }
+}
+
+/// Whether this side's flight has been sent again once at most: delays double.
+///
+/// # Safety
+///
+/// The connection is set up.
+#[cfg(mbedtls_ssl_proto_dtls)]
+pub(super) unsafe fn is_patient(ssl: *const sys::mbedtls_ssl_context) -> bool {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let first = (*(*ssl).conf).hs_timeout_min;
+        (*ssl).handshake.as_ref().is_some_and(|of| of.retransmit_timeout < first.saturating_mul(4))
+    }
 }

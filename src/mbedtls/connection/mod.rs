@@ -153,11 +153,18 @@ impl Connection {
         self.call(|ssl| ssl.fatal_alert(host, description))
     }
 
-    /// As [`Ssl::reconnected`].
-    pub fn reconnected(&mut self) {
-        if let Self::Awake(ssl) = self {
-            ssl.reconnected();
+    /// Begins anew with a client that has (RFC 6347 4.2.8), if there is memory for it. Whether it
+    /// did: otherwise the connection goes on.
+    pub fn begin_anew(&mut self) -> bool {
+        let new = match self {
+            Self::Awake(ssl) => ssl.anew(),
+            Self::Asleep(_) => return false,
+        };
+        match new {
+            Ok(new) => *self = Self::Awake(new),
+            Err(_) => return false,
         }
+        true
     }
 
     /// As [`Ssl::release_handshake`].

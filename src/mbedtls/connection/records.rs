@@ -54,12 +54,6 @@
 //! nothing is copied back, also where the handshake's state is kept for the last flight:
 //! what comes then either is too early for ever, or has that state freed.
 //!
-//! A server whose client may begin anew (RFC 6347 4.2.8) is another matter: for a
-//! ClientHello of epoch 0, which anybody can send, Mbed TLS writes a HelloVerifyRequest
-//! into the output buffer, or clears the length it would have allocated of it, and begins a
-//! handshake with what is in the input buffer. A datagram with such a hello in it is lost
-//! unless there is memory to make the output buffer whole before Mbed TLS sees it.
-//!
 //! Both: `mbedtls_ssl_free` wipes the length it would have allocated of whatever
 //! `in_buf` and `out_buf` point to. It must find its own buffers, or NULL. And a buffer that is
 //! given back is wiped: of what came it had the plaintext, of what is half sent perhaps.
@@ -312,8 +306,6 @@ pub(super) struct Input {
     pub(super) waiting: Cell<u16>,
     /// How long datagrams are, where the transport cannot tell.
     pub(super) expected: Cell<u16>,
-    /// Whether there is a ClientHello in the clear in the datagram, at a server.
-    pub(super) hello: Cell<bool>,
     /// Counter and header.
     stub: UnsafeCell<[u8; COUNTER + HEADER]>,
 }
@@ -335,7 +327,6 @@ impl Input {
             buffer: Cell::new(Buffer::Whole),
             held: Cell::new(0),
             waiting: Cell::new(0),
-            hello: Cell::new(false),
             expected: Cell::new(DATAGRAM),
             stub: UnsafeCell::new([0; COUNTER + HEADER]),
         }

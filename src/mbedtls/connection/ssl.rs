@@ -12,21 +12,24 @@ use super::super::names::{self, ADDRESS_MAX, static_str};
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::psk::Seen;
 use super::super::{crt, sys};
-use super::call::{Call, Outcome, Received, recv, send, verify};
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
+use super::call::client_id;
+use super::call::{Call, Outcome, Received, is_alert_last, recv, send, verify};
 #[cfg(exported_keys)]
 use super::exported_keys::Keys;
 use super::layout::max_payload;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk;
-use super::records::{ALERT, Buffers, ON_DEMAND};
+use super::records::{ALERT, Buffers, ON_DEMAND, PREFIX};
 use super::retransmission::{CallTimer, get_timer, set_timer};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::io::{Host, Interruption};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use crate::mem::Array;
 use crate::mem::{Box, Shared};
 use crate::micropython_sys::mpglue_free;
 use crate::timer::Timer;
+use crate::wire::Assembly;
 
 /// An `mbedtls_ssl_context`, its configuration and its timer. It does not move
 /// once set up: Mbed TLS's pointers, into `buffers` and `keys` among others, stay valid beside
@@ -53,6 +56,8 @@ struct Datagrams {
     timer: CallTimer,
     /// What came of them so far.
     received: Cell<Received>,
+    /// A ClientHello of which a part has come.
+    assembly: Cell<Option<Assembly>>,
 }
 
 /// What is kept of the session once the handshake is over.
@@ -111,6 +116,7 @@ impl Ssl {
         let datagrams = Box::new(|| Datagrams {
             timer: CallTimer { timer: Cell::new(Timer::default()), call: Cell::new(core::ptr::null()) },
             received: Cell::new(received),
+            assembly: Cell::new(None),
         })?;
         let timer = (&raw const datagrams.timer).cast_mut().cast();
         self.datagrams = Some(datagrams);
@@ -228,21 +234,56 @@ impl Ssl {
         self.received().bad_records
     }
 
-    /// A server's client has begun anew: nothing that is known of it holds any more.
-    pub fn reconnected(&mut self) {
-        self.agreed = Agreed::default();
+    /// The connection in the place of this one, whose client has begun anew: nothing that is known
+    /// of it holds any more. It has the client's hello.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`]: the hello is lost then, and this one goes on.
+    pub(super) fn anew(&mut self) -> Result<Box<Self>> {
+        let old = self.ctx.get();
+        let received = self.received();
         if let Some(datagrams) = &self.datagrams {
-            let received = datagrams.received.get();
-            datagrams.received.set(Received { hello: received.new_hello, new_hello: None, ..received });
+            datagrams.received.set(Received { new_hello: None, ..received });
         }
-        #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-        {
-            self.psk = Seen::default();
+        let waiting = self.buffers.input.waiting.take();
+        let mut new = Box::new(|| Self::new(self.config.clone()))?;
+        new.setup(Transport::Datagram)?;
+        #[cfg(mbedtls_ssl_dtls_hello_verify)]
+        // SAFETY: the connection that this owns.
+        new.set_client_id(unsafe { client_id(&*old) })?;
+        #[cfg(mbedtls_ssl_dtls_connection_id)]
+        if self.offers_cid() {
+            new.set_cid(self.own_cid())?;
         }
-        #[cfg(mbedtls_ssl_keep_peer_certificate)]
-        {
-            self.peer_cert = None;
+        if let Some(datagrams) = &mut new.datagrams {
+            datagrams.received.set(Received {
+                hello: received.new_hello,
+                bad_records: received.bad_records,
+                ..Received::default()
+            });
         }
+        let ctx = new.ctx.get();
+        // SAFETY: both are set up, between calls. The hello is at the beginning of the old input
+        // buffer; the new one, which is empty, is made to hold it. None raises.
+        unsafe {
+            #[cfg(mbedtls_ssl_proto_dtls)]
+            sys::mbedtls_ssl_set_mtu(ctx, (*old).mtu);
+            let room = usize::from(waiting).saturating_add(PREFIX);
+            new.buffers.input.hold(ctx, room, false).map_err(|_| Error::NoMemory)?;
+            core::ptr::copy_nonoverlapping((*old).in_hdr, (*ctx).in_hdr, waiting.into());
+        }
+        new.buffers.input.waiting.set(waiting);
+        Ok(new)
+    }
+
+    /// Whether this side offers Connection IDs in its handshakes.
+    #[cfg(mbedtls_ssl_dtls_connection_id)]
+    fn offers_cid(&self) -> bool {
+        // SAFETY: reads a field of the connection that this owns. One that has slept has only
+        // what was agreed on.
+        let offers = unsafe { (*self.ctx.get()).negotiate_cid } == sys::MBEDTLS_SSL_CID_ENABLED as u8;
+        offers || !self.own_cid().is_empty() || self.peer_cid(&mut [0; names::CID_MAX]).is_some()
     }
 
     /// The highest sequence number of a record that authenticated.
@@ -284,9 +325,11 @@ impl Ssl {
             ctx,
             &raw const self.buffers,
             datagrams.map(|datagrams| datagrams.received.get()),
+            &raw const *self.config,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-            (&raw const *self.config, &raw mut self.psk),
+            &raw mut self.psk,
         );
+        call.assembly.set(datagrams.and_then(|datagrams| datagrams.assembly.take()));
         call.checks_hostname = self.config.checks_hostname();
         let handle = &raw mut call;
         // SAFETY: the callbacks' pointer is valid until it is taken back below,
@@ -310,11 +353,14 @@ impl Ssl {
         if let Some(datagrams) = datagrams {
             datagrams.timer.call.set(core::ptr::null());
             datagrams.received.set(call.received.get());
+            datagrams.assembly.set(call.assembly.take());
         }
         let mut outcome = Outcome { ret, ..call.outcome.get() };
         if ret == sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE {
-            // SAFETY: Mbed TLS has just read the alert, two bytes, from where messages are.
-            outcome.alert = unsafe { *(*ctx).in_msg.add(1) };
+            // SAFETY: Mbed TLS has just read the alert, two bytes, from where messages are, unless it
+            // was in the clear.
+            outcome.alert =
+                call.received.get().alert.map_or_else(|| unsafe { *(*ctx).in_msg.add(1) }, |[_, of]| of);
         }
         // SAFETY: as above; the call is over.
         unsafe {
@@ -342,7 +388,7 @@ impl Ssl {
                     ret = psk::before_step(ctx);
                 }
                 if ret == 0 && state == (*ctx).state {
-                    ret = step(ctx);
+                    ret = (*(*ctx).p_bio.cast::<Call<'_>>()).end_step(state, step(ctx));
                     (*buffers).check(ctx);
                 }
                 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -376,10 +422,13 @@ impl Ssl {
         let answer = unsafe { self.buffers.answer(self.ctx.get()) };
         // SAFETY: the connection is set up, the slice valid; does not raise.
         self.call(host, answer, |ctx, _| unsafe {
-            match (*(*ctx).p_bio.cast::<Call<'_>>()).begin_read() {
+            let ret = match (*(*ctx).p_bio.cast::<Call<'_>>()).begin_read() {
                 0 => sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()),
-                ret => ret,
-            }
+                ret => return ret,
+            };
+            // RFC 6347 4.2.8: see `begin_anew`.
+            let call = &*(*ctx).p_bio.cast::<Call<'_>>();
+            if call.received.get().new_hello.is_some() { sys::MBEDTLS_ERR_SSL_CLIENT_RECONNECT } else { ret }
         })
     }
 
@@ -500,8 +549,8 @@ impl Ssl {
     /// Whether the record written last is an alert.
     #[must_use]
     pub fn is_alert_last(&self) -> bool {
-        // SAFETY: reads a field of the connection that this owns.
-        unsafe { (*self.ctx.get()).out_msgtype == sys::MBEDTLS_SSL_MSG_ALERT as c_int }
+        // SAFETY: the connection that this owns.
+        unsafe { is_alert_last(self.ctx.get()) }
     }
 
     /// Whether a record is written and not yet sent whole.

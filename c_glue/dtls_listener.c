@@ -18,7 +18,8 @@
 
 // Datagrams that wait for one Peer to read them; more are lost, as on any socket.
 #define INBOX_MAX (8)
-// A Peer that leaves its full inbox alone for so long has been forgotten by the program.
+// A Peer with a full inbox that nobody reads, writes or polls for so long has been forgotten by
+// the program.
 #define FORGOTTEN_MS (60000)
 // Datagrams taken from the socket at one time, so that a flood stops no one for long.
 #define BURST_MAX (32)
@@ -28,7 +29,7 @@ typedef struct _listener_obj_t {
     mp_obj_t sock; // MP_OBJ_NULL once closed
     ssl_context_obj_t *context;
     mp_obj_t peers; // dict: address, or Connection ID as bytes -> Peer
-    mp_obj_t hellos; // list of (datagram, address): verified clients to be accepted
+    mp_obj_t hellos; // list of Peers: verified clients to be accepted
     size_t backlog;
     size_t bufsize;
     size_t dropped;
@@ -42,7 +43,7 @@ typedef struct _peer_obj_t {
     mp_obj_t origin; // of the datagram read last
     mp_obj_t cid; // bytes; MP_OBJ_NULL: none
     mp_obj_t inbox; // list of (datagram, address)
-    mp_uint_t full_since;
+    mp_uint_t used_at;
 } peer_obj_t;
 
 static const mp_obj_type_t listener_type;
@@ -126,7 +127,10 @@ static mp_obj_t lookup(listener_obj_t *self, mp_obj_t key) {
 
 // Takes a Peer off the list, unless another one has come to its place.
 static void forget(listener_obj_t *self, mp_obj_t key, peer_obj_t *peer) {
-    if (lookup(self, key) == MP_OBJ_FROM_PTR(peer)) {
+    mp_map_elem_t *elem = mp_map_lookup(mp_obj_dict_get_map(self->peers), key, MP_MAP_LOOKUP);
+    if (elem != NULL && elem->value == MP_OBJ_FROM_PTR(peer)) {
+        // A map keeps the value of what was removed, and all that hangs on it.
+        elem->value = mp_const_none;
         mp_map_lookup(mp_obj_dict_get_map(self->peers), key, MP_MAP_LOOKUP_REMOVE_IF_FOUND);
     }
 }
@@ -158,6 +162,14 @@ static void peer_drop(peer_obj_t *peer) {
         if (peer->cid != MP_OBJ_NULL) {
             forget(listener, peer->cid, peer);
         }
+        // Nobody had to authenticate for what is in it. A list keeps what is behind its end.
+        size_t len;
+        mp_obj_t *items;
+        mp_obj_list_get(peer->inbox, &len, &items);
+        for (size_t i = 0; i < len; ++i) {
+            items[i] = MP_OBJ_NULL;
+        }
+        mp_obj_list_set_len(peer->inbox, 0);
     }
 }
 
@@ -167,11 +179,10 @@ static void deliver(peer_obj_t *peer, mp_obj_t datagram_and_address) {
     mp_obj_list_get(peer->inbox, &len, &items);
     if (len < INBOX_MAX) {
         mp_obj_list_append(peer->inbox, datagram_and_address);
-        peer->full_since = mp_hal_ticks_ms();
         return;
     }
     peer->listener->dropped++;
-    if (mp_hal_ticks_ms() - peer->full_since >= FORGOTTEN_MS) {
+    if (mp_hal_ticks_ms() - peer->used_at >= FORGOTTEN_MS) {
         peer_drop(peer);
     }
 }
@@ -190,6 +201,39 @@ static mp_obj_t find_peer(listener_obj_t *self, mpssl_bytes_t datagram, mp_obj_t
         }
     }
     return lookup(self, address);
+}
+
+static void remember(void *arg) {
+    peer_obj_t *peer = arg;
+    mp_obj_t peer_obj = MP_OBJ_FROM_PTR(peer);
+    mp_obj_list_append(peer->listener->hellos, peer_obj);
+    mp_obj_dict_store(peer->listener->peers, peer->address, peer_obj);
+}
+
+// A verified client's hello, or its first fragment: what else comes from there waits with it
+// for accept. False: there are as many as may wait.
+static bool welcome(listener_obj_t *self, mp_obj_t datagram_and_address) {
+    size_t waiting;
+    mp_obj_t *hellos;
+    mp_obj_list_get(self->hellos, &waiting, &hellos);
+    if (waiting >= self->backlog) {
+        return false;
+    }
+    mp_obj_t *pair;
+    mp_obj_get_array_fixed_n(datagram_and_address, 2, &pair);
+    peer_obj_t *peer = mp_obj_malloc(peer_obj_t, &peer_type);
+    peer->address = pair[1];
+    peer->origin = pair[1];
+    peer->cid = MP_OBJ_NULL;
+    peer->inbox = mp_obj_new_list(1, &datagram_and_address);
+    peer->used_at = mp_hal_ticks_ms();
+    peer->listener = self;
+    mp_obj_t exc = mpssl_catch(remember, peer);
+    if (exc != MP_OBJ_NULL) {
+        peer_drop(peer); // hello_next skips it
+        nlr_raise(exc);
+    }
+    return true;
 }
 
 static void dispatch(listener_obj_t *self, mp_obj_t datagram_and_address) {
@@ -215,21 +259,9 @@ static void dispatch(listener_obj_t *self, mp_obj_t datagram_and_address) {
         }
         mpssl_release(&self->context->guard, &signals);
     }
-    size_t waiting;
-    mp_obj_t *hellos;
-    mp_obj_list_get(self->hellos, &waiting, &hellos);
     if (what == MPSSL_DTLS_UNVERIFIED) {
         send_to_stranger(self, reply, sizeof(reply), pair[1]);
-    } else if (what == MPSSL_DTLS_VERIFIED && waiting < self->backlog) {
-        for (size_t i = 0; i < waiting; ++i) {
-            mp_obj_t *hello;
-            mp_obj_get_array_fixed_n(hellos[i], 2, &hello);
-            if (mp_obj_equal(hello[1], pair[1])) {
-                return; // the same client, impatient
-            }
-        }
-        mp_obj_list_append(self->hellos, datagram_and_address);
-    } else {
+    } else if (what != MPSSL_DTLS_VERIFIED || !welcome(self, datagram_and_address)) {
         self->dropped++;
     }
 }
@@ -293,6 +325,7 @@ static mp_obj_t peer_next(peer_obj_t *self) {
 
 static mp_uint_t peer_read(mp_obj_t self_in, void *buf, mp_uint_t size, int *errcode) {
     peer_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    self->used_at = mp_hal_ticks_ms();
     mp_obj_t next = peer_next(self);
     if (next == MP_OBJ_NULL && self->listener != NULL) {
         pump(self->listener);
@@ -313,6 +346,7 @@ static mp_uint_t peer_read(mp_obj_t self_in, void *buf, mp_uint_t size, int *err
 
 static mp_uint_t peer_write(mp_obj_t self_in, const void *buf, mp_uint_t size, int *errcode) {
     peer_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    self->used_at = mp_hal_ticks_ms();
     if (self->listener == NULL || self->listener->sock == MP_OBJ_NULL) {
         *errcode = MP_EBADF;
         return MP_STREAM_ERROR;
@@ -323,6 +357,7 @@ static mp_uint_t peer_write(mp_obj_t self_in, const void *buf, mp_uint_t size, i
 
 static mp_uint_t peer_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t arg, int *errcode) {
     peer_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    self->used_at = mp_hal_ticks_ms();
     if (request == MP_STREAM_CLOSE) {
         peer_drop(self);
         return 0;
@@ -401,7 +436,9 @@ void mpssl_peer_follow(void *arg) {
     if (self->listener == NULL || self->cid == MP_OBJ_NULL || mp_obj_equal(self->origin, self->address)) {
         return;
     }
-    mp_obj_dict_store(self->listener->peers, self->origin, sock);
+    // Its records are known by their ID wherever they come from. What comes without one is not
+    // its own any more at the old address, and nothing says that it is at the new one, where
+    // another client may be.
     forget(self->listener, self->address, self);
     self->address = self->origin;
 }
@@ -444,11 +481,21 @@ static mp_obj_t context_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpssl_context_listen_obj, 2, context_listen);
 
-static mp_obj_t hello_next(listener_obj_t *self) {
-    size_t waiting;
-    mp_obj_t *hellos;
-    mp_obj_list_get(self->hellos, &waiting, &hellos);
-    return waiting == 0 ? MP_OBJ_NULL : hellos[0];
+// The Peer that is to be accepted next; NULL: there is none.
+static peer_obj_t *hello_next(listener_obj_t *self) {
+    for (;;) {
+        size_t waiting;
+        mp_obj_t *hellos;
+        mp_obj_list_get(self->hellos, &waiting, &hellos);
+        if (waiting == 0) {
+            return NULL;
+        }
+        peer_obj_t *peer = MP_OBJ_TO_PTR(hellos[0]);
+        if (peer->listener != NULL) {
+            return peer;
+        }
+        mp_obj_list_remove(self->hellos, hellos[0]);
+    }
 }
 
 // accept() -> (SSLSocket, address), the handshake still to be done; None where there
@@ -456,36 +503,26 @@ static mp_obj_t hello_next(listener_obj_t *self) {
 static mp_obj_t listener_accept(mp_obj_t self_in) {
     listener_obj_t *self = MP_OBJ_TO_PTR(self_in);
     pump(self);
-    mp_obj_t hello;
-    while ((hello = hello_next(self)) == MP_OBJ_NULL) {
+    peer_obj_t *peer;
+    while ((peer = hello_next(self)) == NULL) {
         if (!self->blocking) {
             return mp_const_none;
         }
         mp_event_wait_ms(1);
         pump(self);
     }
-    mp_obj_t *pair;
-    mp_obj_get_array_fixed_n(hello, 2, &pair);
-
-    peer_obj_t *peer = mp_obj_malloc(peer_obj_t, &peer_type);
+    // Until all is made it can be accepted once more.
     mp_obj_t peer_obj = MP_OBJ_FROM_PTR(peer);
-    peer->listener = self;
-    peer->address = pair[1];
-    peer->origin = pair[1];
-    peer->cid = MP_OBJ_NULL;
-    peer->inbox = mp_obj_new_list(1, &hello);
-    peer->full_since = mp_hal_ticks_ms();
-    mp_obj_t sock = mpssl_socket_make(self->context, peer_obj, true, false, mp_const_none, address_id(pair[1]));
-    mp_obj_t result[2] = { sock, pair[1] };
+    mp_obj_t sock = mpssl_socket_make(self->context, peer_obj, true, false, mp_const_none, address_id(peer->address));
+    mp_obj_t result[2] = { sock, peer->address };
     mp_obj_t tuple = mp_obj_new_tuple(2, result);
     mp_obj_t cid = mpssl_socket_cid(sock);
-    // From here on nothing fails but the dictionary, which keeps its entries then.
     if (cid != MP_OBJ_NULL) {
         mp_obj_dict_store(self->peers, cid, peer_obj);
         peer->cid = cid;
     }
-    mp_obj_dict_store(self->peers, peer->address, peer_obj);
-    mp_obj_list_remove(self->hellos, hello);
+    peer->used_at = mp_hal_ticks_ms();
+    mp_obj_list_remove(self->hellos, peer_obj);
     return tuple;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(listener_accept_obj, listener_accept);
@@ -510,10 +547,10 @@ static mp_uint_t listener_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t a
     if (!(arg & MP_STREAM_POLL_RD)) {
         return 0;
     }
-    if (hello_next(self) == MP_OBJ_NULL && !pump_polled(self)) {
+    if (hello_next(self) == NULL && !pump_polled(self)) {
         return MP_STREAM_POLL_RD;
     }
-    return hello_next(self) == MP_OBJ_NULL ? 0 : MP_STREAM_POLL_RD;
+    return hello_next(self) == NULL ? 0 : MP_STREAM_POLL_RD;
 }
 
 // To be polled and closed; there is nothing to read or write.

@@ -231,7 +231,7 @@ bool mpssl_is_peer(mp_obj_t sock);
 // How long a datagram is, at most, that a Peer's read gets.
 size_t mpssl_peer_datagram_max(mp_obj_t sock);
 // A record of the datagram read last has authenticated: the client is where it
-// came from. For mpssl_catch: it may raise MemoryError, and nothing has changed then.
+// came from. For mpssl_catch: comparing addresses may raise, and nothing has changed then.
 void mpssl_peer_follow(void *sock);
 // Whether a read of the listener's socket may wait.
 bool mpssl_peer_may_wait(mp_obj_t sock);

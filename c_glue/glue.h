@@ -257,6 +257,7 @@ bool mpssl_claim(mpssl_guard_t *guard, mpssl_signals_t *saved);
 void mpssl_release(mpssl_guard_t *guard, const mpssl_signals_t *saved);
 // Begins a call on the socket, which waits until no other thread's is inside, or has one of
 // the same turns. Returns 0, MP_EBADF (closed) or MP_EBUSY (within a call of this thread).
+// Raises RuntimeError where too little of the stack is left for a call that takes a turn.
 int mpssl_enter(ssl_socket_obj_t *self, mpssl_call_t *call, unsigned turns);
 // For close(), once self->closing is set: returns MP_EBUSY also where another thread's call
 // is in Python, which may take forever.

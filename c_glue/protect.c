@@ -186,8 +186,22 @@ static int enter(ssl_socket_obj_t *self, mpssl_call_t *call, unsigned turns, boo
     }
 }
 
+// Bytes of stack that a handshake takes at most, P-256 in Rust aside (src/mbedtls/crypto/ecp.rs), and
+// a record. tests/qemu/stack.py measures it.
+#define STACK_HANDSHAKE (700 * sizeof(void *))
+#define STACK_RECORD (450 * sizeof(void *))
+
 int mpssl_enter(ssl_socket_obj_t *self, mpssl_call_t *call, unsigned turns) {
-    return enter(self, call, turns, false);
+    int err = enter(self, call, turns, false);
+#if MICROPY_STACK_CHECK
+    if (err == 0 && turns != 0) {
+        if (mpglue_stack_left() < (mpssl_socket_is_handshaking(self->tls) ? STACK_HANDSHAKE : STACK_RECORD)) {
+            mpssl_leave(call);
+            mp_raise_recursion_depth();
+        }
+    }
+#endif
+    return err;
 }
 
 int mpssl_enter_to_close(ssl_socket_obj_t *self, mpssl_call_t *call) {

@@ -220,7 +220,7 @@ def psk_too_long(bench):
     too_long = our_client(bench, free_port(), "i" * 129)
     finished(too_long, r"^INVALID ValueError\('invalid psk_identity',?\)")
     too_long = our_client(bench, free_port(), key="6b" * 49)
-    finished(too_long, r"^INVALID OSError\(-28928, 'MBEDTLS_ERR_SSL_BAD_INPUT_DATA'\)")
+    finished(too_long, r"^INVALID OSError\(-28800, 'MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE'\)")
 
 
 @case("psk: a key of 49 bytes is an error at the server, whose client gets an alert")

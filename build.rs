@@ -369,6 +369,9 @@ impl Input {
         ] {
             flags.push(flag.into());
         }
+        // Macros concern what Rust sees of the structures; the rest only the compiler.
+        let extra = host_cflags()?;
+        flags.extend(extra.into_iter().filter(|flag| flag.starts_with("-D") || flag.starts_with("-U")));
         Ok(Input::Host { flags, micropython, mbedtls })
     }
 
@@ -480,11 +483,7 @@ impl Input {
         if env::var_os("CARGO_FEATURE_FIRMWARE").is_some() {
             return Ok(());
         }
-        let extra = match env::var("MPSSL_HOST_CFLAGS") {
-            Ok(words) => shell_split("MPSSL_HOST_CFLAGS", &words)?,
-            Err(_) => Vec::new(),
-        };
-
+        let extra = host_cflags()?;
         let library = mbedtls.join("library");
         let listing = fs::read_dir(&library).map_err(|error| format!("{}: {error}", library.display()))?;
         let mut sources: Vec<PathBuf> = listing
@@ -516,6 +515,11 @@ impl Input {
         }
         Ok(())
     }
+}
+
+/// The words of `MPSSL_HOST_CFLAGS`.
+fn host_cflags() -> Result<Vec<String>> {
+    env::var("MPSSL_HOST_CFLAGS").map_or(Ok(Vec::new()), |words| shell_split("MPSSL_HOST_CFLAGS", &words))
 }
 
 /// Where libclang has its own headers (`stddef.h`). It looks for them beside itself, and some

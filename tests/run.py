@@ -359,6 +359,21 @@ def rustcrypto_off():
     yield from own_tests(version, "standard", binary, "-rustcrypto_off")
 
 
+SWITCH_PARTS = 4
+
+
+def switches_section(part):
+    def section():
+        """The core and the glue with one switch the other way at a time: a part of them."""
+        genhdr = build(default_version(), "standard").parent
+        env = {"MICROPYTHON_DIR": tree_of(default_version()), "MBEDTLS_DIR": mbedtls_dir()}
+        runner = ROOT / "tests/switches/run.py"
+        command = [sys.executable, runner, genhdr, "--part", f"{part}/{SWITCH_PARTS}"]
+        yield from child(f"switches-{part}", command, 2400, env)
+
+    return section
+
+
 def in_rust(name, program, what, functions, objdump="objdump"):
     """Whether the linker did its work."""
     wrong = list(harness.unwrapped(program, functions, objdump))
@@ -812,6 +827,8 @@ def sections():
     for version in releases:
         for variant in VARIANTS:
             every.setdefault(f"upstream-{version}-{variant}", Section(upstream_section(version, variant), 90))
+    for part in range(SWITCH_PARTS):
+        every[f"switches-{part}"] = Section(switches_section(part), 280)
     for board in QEMU_BOARDS:
         every[f"qemu-{board}"] = Section(qemu_section(board), 300)
     every["least"] = Section(least, 60)

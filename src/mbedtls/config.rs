@@ -126,7 +126,7 @@ impl Config {
             }
             sys::mbedtls_ssl_conf_groups(conf, self.groups.as_ptr());
             // No session is resumed yet: a ticket would only cost memory.
-            #[cfg(mbedtls_ssl_session_tickets)]
+            #[cfg(all(mbedtls_ssl_session_tickets, mbedtls_ssl_cli_c))]
             sys::mbedtls_ssl_conf_session_tickets(conf, sys::MBEDTLS_SSL_SESSION_TICKETS_DISABLED as c_int);
         }
         Ok(())
@@ -263,6 +263,7 @@ impl Config {
         self.psk = psk.clone();
         match (endpoint, &psk.pair) {
             (Endpoint::Server, _) => {
+                #[cfg(mbedtls_ssl_srv_c)]
                 // SAFETY: sets fields; does not raise.
                 unsafe {
                     sys::mbedtls_ssl_conf_psk_cb(self.conf.get(), Some(look_up.0), core::ptr::null_mut());

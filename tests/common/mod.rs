@@ -21,6 +21,7 @@ pub mod link;
 pub mod pair;
 pub mod pki;
 #[allow(unsafe_code)]
+#[cfg(mbedtls_ssl_handshake_with_cert_enabled)]
 pub mod raw;
 
 pub use alloc::Balance;

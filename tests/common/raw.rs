@@ -109,6 +109,7 @@ impl Raw {
                 sys::mbedtls_ssl_conf_own_cert(conf, crt, pk),
             ];
             sys::mbedtls_ssl_conf_rng(conf, random, drbg.cast());
+            #[cfg(mbedtls_ssl_dtls_hello_verify)]
             sys::mbedtls_ssl_conf_dtls_cookies(conf, None, None, std::ptr::null_mut());
             assert_eq!((steps, sys::mbedtls_ssl_setup(ssl, conf)), ([0; 5], 0));
             sys::mbedtls_ssl_set_timer_cb(ssl, std::ptr::null_mut(), Some(set_timer), Some(get_timer));

@@ -15,8 +15,7 @@ use super::super::config::Config;
 use super::super::psk::Seen;
 use super::super::{crt, sys};
 use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, take_bad_records};
-#[cfg(mbedtls_ssl_proto_dtls)]
-use super::messages::{forget_early, is_patient};
+use super::messages::{forget_early, is_patient, next_number};
 use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, announced, early};
 use crate::io::{Host, Interruption, Signer};
 use crate::wire::{self, Assembly, ClientHello};
@@ -322,7 +321,7 @@ impl Call<'_> {
             } else {
                 sys::MBEDTLS_SSL_SERVER_CHANGE_CIPHER_SPEC
             };
-            ssl.handshake.as_ref().filter(|_| ssl.state == keys_change as c_int).map(|of| of.in_msg_seq)
+            ssl.handshake.as_ref().filter(|_| ssl.state == keys_change as c_int).map(next_number)
         };
         let mut alert = None;
         let len = wire::sift(datagram, cid, |record| {

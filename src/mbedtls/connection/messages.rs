@@ -6,7 +6,7 @@
 //! Written for Mbed TLS 3.6: each bound is what `ssl_client.c`, `ssl_tls12_client.c`,
 //! `ssl_tls12_server.c` and `ssl_tls.c` write, and something to spare.
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_uint};
 
 use super::super::sys;
 #[cfg(mbedtls_ssl_proto_dtls)]
@@ -115,6 +115,7 @@ unsafe fn client_hello(ssl: &sys::mbedtls_ssl_context, conf: &sys::mbedtls_ssl_c
             count(conf.ciphersuite_list),
             if conf.ciphersuite_list.is_null() { count(sys::mbedtls_ssl_list_ciphersuites()) } else { 0 },
             count(conf.group_list),
+            #[cfg(mbedtls_ssl_handshake_with_cert_enabled)]
             count(conf.sig_algs),
         ];
         let mut len = numbers.iter().fold(HELLO + NAME, |len, n| len.saturating_add(n.saturating_mul(2)));
@@ -123,7 +124,7 @@ unsafe fn client_hello(ssl: &sys::mbedtls_ssl_context, conf: &sys::mbedtls_ssl_c
         for i in 0..count(conf.alpn_list) {
             len = len.saturating_add(count(*conf.alpn_list.add(i))).saturating_add(1);
         }
-        #[cfg(mbedtls_ssl_session_tickets)]
+        #[cfg(all(mbedtls_ssl_session_tickets, mbedtls_ssl_cli_c))]
         if let Some(session) = ssl.session_negotiate.as_ref() {
             len = len.saturating_add(session.ticket_len);
         }
@@ -186,6 +187,7 @@ pub(super) unsafe fn longest(ssl: *const sys::mbedtls_ssl_context) -> Option<usi
                 }
                 _ => return None,
             },
+            #[cfg(mbedtls_ssl_handshake_with_cert_enabled)]
             (false, sys::MBEDTLS_SSL_CERTIFICATE_REQUEST) => {
                 authorities(conf).saturating_add(count(conf.sig_algs).saturating_mul(2)).saturating_add(NAME)
             }
@@ -277,4 +279,25 @@ pub(super) unsafe fn is_patient(ssl: *const sys::mbedtls_ssl_context) -> bool {
         let first = (*(*ssl).conf).hs_timeout_min;
         (*ssl).handshake.as_ref().is_some_and(|of| of.retransmit_timeout < first.saturating_mul(4))
     }
+}
+
+/// The number of the message that comes next.
+#[cfg(mbedtls_ssl_proto_dtls)]
+pub(super) fn next_number(handshake: &sys::mbedtls_ssl_handshake_params) -> c_uint {
+    handshake.in_msg_seq
+}
+
+// Where there are no datagrams nothing is lost, and nobody asks.
+
+#[cfg(not(mbedtls_ssl_proto_dtls))]
+pub(super) unsafe fn forget_early(_: *mut sys::mbedtls_ssl_context) {}
+
+#[cfg(not(mbedtls_ssl_proto_dtls))]
+pub(super) unsafe fn is_patient(_: *const sys::mbedtls_ssl_context) -> bool {
+    false
+}
+
+#[cfg(not(mbedtls_ssl_proto_dtls))]
+pub(super) fn next_number(_: &sys::mbedtls_ssl_handshake_params) -> c_uint {
+    0
 }

@@ -11,6 +11,7 @@ use core::ffi::{c_int, c_void};
 
 use super::super::{rng, sys};
 use super::wipe_stack;
+#[cfg(mbedtls_ecdh_c)]
 use crate::error::{Error, Result};
 use crate::micropython_sys::stack_left;
 use crate::p256::{self, Number, Point, Scalar};

@@ -820,8 +820,8 @@ def sections():
         "micropython_others": Section(micropython_others, 300),
         "rustcrypto_off": Section(rustcrypto_off, 280),
         "torture": Section(torture, 520),
-        "esp32": Section(esp32, 420),
-        "asan": Section(asan, 220),
+        "esp32": Section(esp32, 540),
+        "asan": Section(asan, 420),
         "valgrind": Section(valgrind, 500),
     }
     for version in releases:
@@ -833,7 +833,7 @@ def sections():
         every[f"qemu-{board}"] = Section(qemu_section(board), 300)
     every["least"] = Section(least, 60)
     for board in RP2_BOARDS:
-        every[f"rp2-{board}"] = Section(rp2_section(board), 240)
+        every[f"rp2-{board}"] = Section(rp2_section(board), 400)
     if not (os.environ.get("MICROPYTHON_DIR") or os.environ.get("MBEDTLS_DIR")):
         for mbedtls in MBEDTLS_RELEASES:
             for version in releases:

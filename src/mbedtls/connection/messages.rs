@@ -290,10 +290,10 @@ pub(super) fn next_number(handshake: &sys::mbedtls_ssl_handshake_params) -> c_ui
 // Where there are no datagrams nothing is lost, and nobody asks.
 
 #[cfg(not(mbedtls_ssl_proto_dtls))]
-pub(super) unsafe fn forget_early(_: *mut sys::mbedtls_ssl_context) {}
+pub(super) fn forget_early(_: *mut sys::mbedtls_ssl_context) {}
 
 #[cfg(not(mbedtls_ssl_proto_dtls))]
-pub(super) unsafe fn is_patient(_: *const sys::mbedtls_ssl_context) -> bool {
+pub(super) fn is_patient(_: *const sys::mbedtls_ssl_context) -> bool {
     false
 }
 

@@ -602,7 +602,7 @@ bool mpssl_is_peer(mp_obj_t sock) {
     return false;
 }
 
-size_t mpssl_peer_datagram_len(mp_obj_t sock) {
+size_t mpssl_peer_datagram_max(mp_obj_t sock) {
     (void)sock;
     return 0;
 }

@@ -134,7 +134,7 @@ def glue(folder, macros, genhdr):
     micropython = Path(os.environ["MICROPYTHON_DIR"])
     port = micropython / "ports/unix"
     command = ["cc", "-std=gnu99", "-fsyntax-only", "-Wall", "-Werror", "-Wextra", "-Wno-unused-parameter"]
-    command += ["-Wdouble-promotion", "-Wpointer-arith", "-DUNIX", "-DFFCONF_H=\"lib/oofatfs/ffconf.h\""]
+    command += ["-Wdouble-promotion", "-Wpointer-arith", "-Wmissing-prototypes", "-DUNIX", "-DFFCONF_H=\"lib/oofatfs/ffconf.h\""]
     folders = (genhdr, port, micropython, port / "variants/standard", folder, GLUE)
     command += [f"-I{path}" for path in (*folders, Path(os.environ["MBEDTLS_DIR"]) / "include")]
     given = {"MPSSL_PEER_CERT_DICT": 1, "MPSSL_HIBERNATION": 1, "MPSSL_MEMORY": 0, "MPSSL_P256": 1}

@@ -170,6 +170,11 @@ fn run() -> Result<()> {
     let header = root.join("src/mbedtls/mbedtls.h");
     let macros = input.macros(&header)?;
     check_version(&macros)?;
+    if !macros.contains_key("MBEDTLS_SSL_HANDSHAKE_WITH_CERT_ENABLED") {
+        return Err("this Mbed TLS is configured without certificates, as MicroPython's own module is \
+                    not: it needs MBEDTLS_X509_CRT_PARSE_C and a key exchange that uses them"
+            .into());
+    }
     for option in OPTIONS {
         let cfg = option.to_lowercase();
         println!("cargo::rustc-check-cfg=cfg({cfg})");

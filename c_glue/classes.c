@@ -100,11 +100,16 @@ static MP_DEFINE_CONST_FUN_OBJ_2(tls_delattr_obj, tls_delattr);
 static const mpssl_method_t tls_delattr_method = { { &mpssl_method_type }, MP_ROM_PTR(&tls_delattr_obj) };
 #endif
 
+// type(name, (base,), members): what makes a class is MicroPython's own secret from 1.27 on.
+static mp_obj_t new_class(qstr name, mp_obj_t base, mp_obj_t members) {
+    mp_obj_t args[3] = { MP_OBJ_NEW_QSTR(name), mp_obj_new_tuple(1, &base), members };
+    return mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_type_type), 3, 0, args);
+}
+
 // Two classes: one with what is in flash, and below it the one that programs see, which has
 // room for what they change in it.
 static mp_obj_t make_class(const mp_obj_type_t *native) {
-    mp_obj_t base = MP_OBJ_FROM_PTR(native);
-    base = mp_obj_new_type(native->name, mp_obj_new_tuple(1, &base), MP_OBJ_FROM_PTR(&mpssl_context_locals_dict));
+    mp_obj_t base = new_class(native->name, MP_OBJ_FROM_PTR(native), MP_OBJ_FROM_PTR(&mpssl_context_locals_dict));
     mp_obj_t own = mp_obj_new_dict(2);
     if (native == &mpssl_ssl_context_type) {
         mp_obj_dict_store(own, MP_OBJ_NEW_QSTR(MP_QSTR__context), MP_OBJ_FROM_PTR(&context_obj));
@@ -114,7 +119,7 @@ static mp_obj_t make_class(const mp_obj_type_t *native) {
         mp_obj_dict_store(own, MP_OBJ_NEW_QSTR(MP_QSTR___delattr__), MP_OBJ_FROM_PTR(&tls_delattr_method));
 #endif
     }
-    return mp_obj_new_type(native->name, mp_obj_new_tuple(1, &base), own);
+    return new_class(native->name, base, own);
 }
 
 mp_obj_t mpssl_ssl_context_class(void) {

@@ -828,7 +828,7 @@ def sections():
         for variant in VARIANTS:
             every.setdefault(f"upstream-{version}-{variant}", Section(upstream_section(version, variant), 90))
     for part in range(SWITCH_PARTS):
-        every[f"switches-{part}"] = Section(switches_section(part), 280)
+        every[f"switches-{part}"] = Section(switches_section(part), 330)
     for board in QEMU_BOARDS:
         every[f"qemu-{board}"] = Section(qemu_section(board), 300)
     every["least"] = Section(least, 60)

@@ -13,7 +13,8 @@ SHAPE, and the tree it is made of:
 mbedtls-3.6.2       Mbed TLS 3.6.5. One function sets the pointers of both buffers; records that do
                     not authenticate have a field of their own; a stream's handshake message in
                     several records is refused; the version says 3.6.2. So it was in 3.6.0 and 3.6.1.
-micropython-1.29    MicroPython 1.26.1. `utf8_check` has another name and one argument more;
+micropython-1.29    MicroPython 1.26.1. `utf8_check` has another name and one argument more,
+                    `mp_obj_new_type` is nobody else's;
                     extmod's Mbed TLS sources include "mbedtls/mbedtls_config_port.h"; the qemu port
                     links by ld and has clocks and a source of entropy of its own.
 """
@@ -101,6 +102,10 @@ def micropython_1_29(tree):
     tree.edit("py/unicode.c", rf"(bool {renamed}\(int [^{{]*\{{\n)", r"\1    (void)encoding;\n")
     for name in list(tree.sources(r"\butf8_check\(")):
         tree.edit(name, r"\butf8_check\(", f"{renamed}(0, ", 0)
+    new_type = r"mp_obj_t mp_obj_new_type\(qstr name, mp_obj_t bases_tuple, mp_obj_t locals_dict\)"
+    tree.edit("py/obj.h", rf"^{new_type};\n", "")
+    tree.edit("py/objtype.c", rf"^{new_type} {{", r"static \g<0>")
+    tree.edit("py/objtype.c", r'^#include "py/objtype.h"\n', "\\g<0>static mp_obj_t mp_obj_new_type(qstr, mp_obj_t, mp_obj_t);\n")
     # A source beside the others that wants the port's directory.
     tree.edit("extmod/extmod.mk", r"^SRC_THIRDPARTY_C \+= lib/mbedtls_errors/", "SRC_EXTMOD_C += extmod/mbedtls/port_config.c\n\\g<0>")
     (tree.dir / "extmod/mbedtls/port_config.c").write_text(

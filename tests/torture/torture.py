@@ -443,6 +443,7 @@ class Run:
 
     def act(self):
         self.begin()
+        never = False
         for _ in range(ROUNDS):
             try:
                 self.result = self.scenario.act(self)
@@ -457,9 +458,14 @@ class Run:
                 if self.sub is None and self.scenario.start >= WRAPPED:
                     break  # the injection dropped it
         else:
-            if self.error is None:
-                self.complain("never done")
+            never = self.error is None
         self.end()
+        # By datagrams what the peer says in the clear, or a record that does not authenticate,
+        # counts only when a timer has run out, for which nobody waits here.
+        if never and self.fired and self.scenario.datagram:
+            return
+        if never:
+            self.complain("never done")
         if self.fired and self.error is None:
             self.judge(None)
         if self.must_go_on() and not self.done:

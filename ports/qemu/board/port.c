@@ -80,9 +80,9 @@ static uint64_t instructions(void) {
 #endif
 
 /******************************************************************************/
-// The clock. The boards have no battery: they wake up on 2026-01-01.
+// The clock. The boards have no battery: they wake up on 2027-01-01.
 
-#define WAKES_UP 1767225600
+#define WAKES_UP 1798761600
 
 static uint64_t began_ns; // when board.begin() was called
 

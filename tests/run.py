@@ -816,24 +816,17 @@ def sections():
         "binary": Section(binary, 10, first=True),
         "build_files": Section(build_files, 5, first=True),
         "datagrams": Section(datagrams, 130, first=True, waits=True),
-        "constant_time": Section(constant_time, 15),
-        "micropython_others": Section(micropython_others, 300),
-        "rustcrypto_off": Section(rustcrypto_off, 280),
-        "torture": Section(torture, 520),
-        "esp32": Section(esp32, 540),
-        "asan": Section(asan, 420),
-        "valgrind": Section(valgrind, 500),
     }
-    for version in releases:
-        for variant in VARIANTS:
-            every.setdefault(f"upstream-{version}-{variant}", Section(upstream_section(version, variant), 90))
-    for part in range(SWITCH_PARTS):
-        every[f"switches-{part}"] = Section(switches_section(part), 330)
+    every["fresh"] = Section(fresh_section(), 120, every_ci=True)
+    # Other machines.
     for board in QEMU_BOARDS:
         every[f"qemu-{board}"] = Section(qemu_section(board), 300)
     every["least"] = Section(least, 60)
     for board in RP2_BOARDS:
         every[f"rp2-{board}"] = Section(rp2_section(board), 400)
+    every["esp32"] = Section(esp32, 540)
+    every["fresh-llvm"] = Section(fresh_section("--with", "llvm"), 130)
+    # Other versions.
     if not (os.environ.get("MICROPYTHON_DIR") or os.environ.get("MBEDTLS_DIR")):
         for mbedtls in MBEDTLS_RELEASES:
             for version in releases:
@@ -841,8 +834,18 @@ def sections():
                 every[name] = Section(pair_section(mbedtls, version), 120)
         every["shape-mbedtls"] = Section(shape_mbedtls, 280)
         every["shape-micropython"] = Section(shape_micropython, 240)
-    every["fresh"] = Section(fresh_section(), 120, every_ci=True)
-    every["fresh-llvm"] = Section(fresh_section("--with", "llvm"), 130)
+    every["micropython_others"] = Section(micropython_others, 400)
+    # What looks deeper.
+    every["rustcrypto_off"] = Section(rustcrypto_off, 280)
+    every["torture"] = Section(torture, 540)
+    every["asan"] = Section(asan, 420)
+    every["valgrind"] = Section(valgrind, 500)
+    every["constant_time"] = Section(constant_time, 15)
+    for version in releases:
+        for variant in VARIANTS:
+            every.setdefault(f"upstream-{version}-{variant}", Section(upstream_section(version, variant), 90))
+    for part in range(SWITCH_PARTS):
+        every[f"switches-{part}"] = Section(switches_section(part), 330)
     return every
 
 

@@ -3,7 +3,7 @@
 //! HelloVerifyRequest in the clear (RFC 6347 4.1, 4.2, RFC 9146 4).
 
 use crate::error::Result;
-use crate::mem::Array;
+use crate::mem::{Array, Box};
 
 /// Datagrams as RFC 6347 4.1, 4.2 and RFC 9146 4 lay them out.
 mod layout {
@@ -260,7 +260,7 @@ impl Assembly {
     /// # Errors
     ///
     /// [`crate::error::Error::NoMemory`]; nothing has changed then.
-    pub(crate) fn add(this: &mut Option<Self>, datagram: &[u8], longest: usize) -> Result<bool> {
+    pub(crate) fn add(this: &mut Option<Box<Self>>, datagram: &[u8], longest: usize) -> Result<bool> {
         let Some(hello) = ClientHello::of(datagram) else { return Ok(false) };
         let Message { length, message_seq, fragment_offset: offset, fragment, .. } = hello.message;
         let size = HEADERS.saturating_add(length);
@@ -268,12 +268,14 @@ impl Assembly {
             if offset != 0 || size > longest {
                 return Ok(false);
             }
-            *this = Some(Self::begin(datagram, size)?);
+            let begun = Self::begin(datagram, size)?;
+            *this = Some(Box::new(|| begun)?);
         }
         let Some(this) = this else { return Ok(false) };
         if let Some(skip) = this.come.checked_sub(offset) {
             let new = fragment.get(skip..).unwrap_or_default();
-            let room = this.record.get_mut(HEADERS.saturating_add(this.come)..).unwrap_or_default();
+            let at = HEADERS.saturating_add(this.come);
+            let room = this.record.get_mut(at..).unwrap_or_default();
             copy(room, new);
             this.come = this.come.saturating_add(new.len());
         }

@@ -18,6 +18,7 @@ use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, take_bad_r
 use super::messages::{forget_early, is_patient, next_number};
 use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, announced, early};
 use crate::io::{Host, Interruption, Signer};
+use crate::mem::Box;
 use crate::wire::{self, Assembly, ClientHello};
 
 unsafe extern "C" {
@@ -25,16 +26,45 @@ unsafe extern "C" {
     pub(super) fn mbedtls_ssl_flush_output(ssl: *mut sys::mbedtls_ssl_context) -> c_int;
 }
 
-/// What is kept of datagrams that came.
+/// An `Option` none of whose bytes is ever left as it was: what the stack had there may be the
+/// address of a Python object, and where Mbed TLS's memory is the collector's, a connection that
+/// keeps its own object alive is never freed.
+#[derive(Clone, Copy)]
+pub(super) struct Noted<const N: usize> {
+    bytes: [u8; N],
+    there: bool,
+}
+
+impl<const N: usize> Noted<N> {
+    pub(super) fn get(self) -> Option<[u8; N]> {
+        self.there.then_some(self.bytes)
+    }
+}
+
+impl<const N: usize> Default for Noted<N> {
+    fn default() -> Self {
+        Self { bytes: [0; N], there: false }
+    }
+}
+
+impl<const N: usize> From<Option<[u8; N]>> for Noted<N> {
+    fn from(option: Option<[u8; N]>) -> Self {
+        option.map_or_else(Self::default, |bytes| Self { bytes, there: true })
+    }
+}
+
+/// What is kept of datagrams that came. Each byte is somebody's: see [`Noted`].
 #[derive(Clone, Copy, Default)]
 pub(super) struct Received {
     pub(super) bad_records: u32,
     /// What to know the hello by that made this connection.
-    pub(super) hello: Option<wire::HelloId>,
+    pub(super) hello: Noted<8>,
     /// That of a hello which begins anew: it waits for the next connection.
-    pub(super) new_hello: Option<wire::HelloId>,
+    pub(super) new_hello: Noted<8>,
     /// A fatal alert or a close_notify in the clear.
-    pub(super) alert: Option<[u8; 2]>,
+    pub(super) alert: Noted<2>,
+    #[allow(dead_code, reason = "fills the last word")]
+    pub(super) fill: [u8; 3],
     /// Digests of the last datagrams in the clear.
     pub(super) last: [u32; 4],
 }
@@ -69,7 +99,7 @@ pub struct Call<'host> {
     buffers: *const Buffers,
     pub(super) received: Cell<Received>,
     /// A ClientHello of which a part has come.
-    pub(super) assembly: Cell<Option<Assembly>>,
+    pub(super) assembly: Cell<Option<Box<Assembly>>>,
     pub(super) checks_hostname: bool,
     pub(super) config: *const Config,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -339,7 +369,7 @@ impl Call<'_> {
                 next_message.zip(record.message_seq()).is_some_and(|(next, seq)| u32::from(seq) >= next);
             record.is_sound() && !early
         });
-        self.receive(|received| received.alert = received.alert.or(alert));
+        self.receive(|received| received.alert = received.alert.get().or(alert).into());
         len
     }
 
@@ -347,7 +377,7 @@ impl Call<'_> {
     fn first_hello(&self, datagram: &[u8]) -> core::result::Result<Option<usize>, Interruption> {
         let Some(hello) = ClientHello::of(datagram) else { return Ok(None) };
         if let Some(id) = hello.id() {
-            self.receive(|received| received.hello = Some(id));
+            self.receive(|received| received.hello = Some(id).into());
         }
         if hello.is_whole() {
             return Ok(hello.cookie().map(|_| hello.len));
@@ -355,7 +385,7 @@ impl Call<'_> {
         const LONGEST: usize = sys::MBEDTLS_SSL_IN_CONTENT_LEN as usize;
         let mut assembly = self.assembly.take();
         let complete = Assembly::add(&mut assembly, datagram, LONGEST).map_err(|_| Interruption::NoMemory);
-        let come = assembly.as_ref().map_or(&[][..], Assembly::record);
+        let come = assembly.as_ref().map_or(&[][..], |assembly| assembly.record());
         if complete != Ok(true) {
             self.assembly.set(assembly);
             return complete.map(|_| None);
@@ -393,10 +423,10 @@ impl Call<'_> {
         if cookies.check(cookie, client) {
             let new = hello.and_then(|hello| hello.id());
             let begins_anew = |new: &wire::HelloId| {
-                self.received.get().hello.is_none_or(|made| wire::begins_anew(*new, made))
+                self.received.get().hello.get().is_none_or(|made| wire::begins_anew(*new, made))
             };
             let new = new.filter(begins_anew);
-            self.receive(|received| received.new_hello = new);
+            self.receive(|received| received.new_hello = new.into());
             if new.is_some() {
                 self.buffers().input.waiting.set(u16::try_from(datagram.len()).unwrap_or(0));
             }
@@ -524,7 +554,7 @@ impl Call<'_> {
     /// 0, or what the handshake is to answer: nothing has come since an alert in the clear until
     /// the timer ran out, so it is the peer's, who has given up.
     fn look_at_alert(&self) -> c_int {
-        let Some([level, _]) = self.received.get().alert else { return 0 };
+        let Some([level, _]) = self.received.get().alert.get() else { return 0 };
         // SAFETY: asks the timer that was set with the connection.
         let timer = unsafe { (*self.ssl).f_get_timer.map(|get| get((*self.ssl).p_timer)) };
         if timer != Some(2) {
@@ -551,7 +581,7 @@ impl Call<'_> {
         unsafe {
             let now = (*self.ssl).state;
             if ret == 0 && now != state {
-                self.receive(|received| received.alert = None);
+                self.receive(|received| received.alert = None.into());
                 if awaits_finished(now) {
                     forget_early(self.ssl);
                 }

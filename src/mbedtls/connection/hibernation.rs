@@ -417,7 +417,8 @@ impl Asleep {
         #[cfg(not(mbedtls_ssl_dtls_connection_id))]
         let (cids, own_cid, peer_cid): (Cids, &[u8], &[u8]) = (Cids::Off, &[], &[]);
         let received = ssl.received();
-        let hello = received.hello.as_ref().map_or(&[][..], |hello| hello);
+        let hello = received.hello.get();
+        let hello = hello.as_ref().map_or(&[][..], |hello| hello);
         let ids = [own_cid, peer_cid, ssl.client_id(), hello];
         let mut len = suite.keys().saturating_add(COUNTER);
         len = len.saturating_add(if ssl.is_datagram() { WINDOW } else { COUNTER });
@@ -573,7 +574,11 @@ impl Asleep {
             let hello = state.take_short().try_into().ok();
             #[cfg(mbedtls_ssl_proto_dtls)]
             ssl.expect_datagram(head.expected);
-            ssl.make_datagrams(Received { bad_records: head.bad_records, hello, ..Received::default() })?;
+            ssl.make_datagrams(Received {
+                bad_records: head.bad_records,
+                hello: hello.into(),
+                ..Received::default()
+            })?;
             ssl.resume(&[0; COUNTER])?;
         } else {
             ssl.resume(state.take(COUNTER))?;

@@ -57,7 +57,7 @@ struct Datagrams {
     /// What came of them so far.
     received: Cell<Received>,
     /// A ClientHello of which a part has come.
-    assembly: Cell<Option<Assembly>>,
+    assembly: Cell<Option<Box<Assembly>>>,
 }
 
 /// What is kept of the session once the handshake is over.
@@ -244,7 +244,7 @@ impl Ssl {
         let old = self.ctx.get();
         let received = self.received();
         if let Some(datagrams) = &self.datagrams {
-            datagrams.received.set(Received { new_hello: None, ..received });
+            datagrams.received.set(Received { new_hello: None.into(), ..received });
         }
         let waiting = self.buffers.input.waiting.take();
         let mut new = Box::new(|| Self::new(self.config.clone()))?;
@@ -359,8 +359,12 @@ impl Ssl {
         if ret == sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE {
             // SAFETY: Mbed TLS has just read the alert, two bytes, from where messages are, unless it
             // was in the clear.
-            outcome.alert =
-                call.received.get().alert.map_or_else(|| unsafe { *(*ctx).in_msg.add(1) }, |[_, of]| of);
+            outcome.alert = call
+                .received
+                .get()
+                .alert
+                .get()
+                .map_or_else(|| unsafe { *(*ctx).in_msg.add(1) }, |[_, of]| of);
         }
         // SAFETY: as above; the call is over.
         unsafe {
@@ -428,7 +432,11 @@ impl Ssl {
             };
             // RFC 6347 4.2.8: see `begin_anew`.
             let call = &*(*ctx).p_bio.cast::<Call<'_>>();
-            if call.received.get().new_hello.is_some() { sys::MBEDTLS_ERR_SSL_CLIENT_RECONNECT } else { ret }
+            if call.received.get().new_hello.get().is_some() {
+                sys::MBEDTLS_ERR_SSL_CLIENT_RECONNECT
+            } else {
+                ret
+            }
         })
     }
 

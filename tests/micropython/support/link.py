@@ -1,11 +1,13 @@
 """A link in memory, and TLS pairs over it."""
 
+import errno
 import io
 import ssl
 
 import pki
 
-EIO, EBADF, EAGAIN, EBUSY, EINVAL, EPIPE, ENOTCONN, ETIMEDOUT = 5, 9, 11, 16, 22, 32, 107, 110
+EIO, EBADF, EAGAIN, EBUSY, EINVAL, EPIPE, ENOTCONN = 5, 9, 11, 16, 22, 32, 107
+ETIMEDOUT = errno.ETIMEDOUT  # which C libraries do not agree on
 
 POLL_RD, POLL_WR, POLL_HUP, POLL_NVAL = 1, 4, 16, 32  # MP_STREAM_POLL_*
 _STREAM_POLL, _STREAM_CLOSE = 3, 4

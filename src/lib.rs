@@ -29,6 +29,7 @@
 //! | | [`error`] | every failure, and what Python sees of it |
 //! | | [`mem`] | fallible boxes on Mbed TLS's allocator |
 //! | | [`wire`] | datagrams as they are on the wire |
+//! | | `fnv` | by what bytes are known again |
 //! | | [`timer`] | the timer of retransmissions |
 //! | | [`micropython_sys`] | the contract as Rust sees it |
 //!
@@ -63,6 +64,7 @@ pub mod context;
 pub mod credentials;
 pub mod dtls;
 pub mod error;
+mod fnv;
 pub mod groups;
 pub mod io;
 #[cfg(p256)]

@@ -20,6 +20,13 @@ fn allocate<T>(n: usize) -> Result<NonNull<T>> {
     NonNull::new(memory.cast()).ok_or(Error::NoMemory)
 }
 
+/// Copies as many bytes as both have.
+pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+}
+
 /// One value, owned.
 pub struct Box<T> {
     memory: NonNull<T>,

@@ -14,6 +14,7 @@ use core::ffi::CStr;
 
 use crate::context::Context;
 use crate::error::{Error, Invalid, Result};
+use crate::fnv::fnv1a;
 use crate::io::{Host, Interruption};
 use crate::mbedtls::{self, Connection, Endpoint, Outcome, Ssl, Transport, sys};
 use crate::mem::Box;
@@ -116,9 +117,7 @@ fn alert(error: Error) -> Option<u32> {
 /// By which a call is recognised that is made again. Not against an enemy: the caller is asked to
 /// give the same bytes, and this finds that other ones are a mistake.
 fn checksum(len: usize, bytes: &[u8]) -> u32 {
-    // FNV-1a.
-    let step = |sum: u32, byte: &u8| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-    bytes.iter().fold(len.to_le_bytes().iter().fold(0x811c_9dc5, step), step)
+    fnv1a(len.to_le_bytes().iter().chain(bytes))
 }
 
 impl Socket {

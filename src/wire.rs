@@ -3,7 +3,7 @@
 //! HelloVerifyRequest in the clear (RFC 6347 4.1, 4.2, RFC 9146 4).
 
 use crate::error::Result;
-use crate::mem::{Array, Box};
+use crate::mem::{Array, Box, copy};
 
 /// Datagrams as RFC 6347 4.1, 4.2 and RFC 9146 4 lay them out.
 mod layout {
@@ -179,11 +179,6 @@ pub(crate) fn sift(datagram: &mut [u8], cid: usize, mut keep: impl FnMut(&Record
     len
 }
 
-/// What to know a datagram by for a while (FNV-1a).
-pub(crate) fn digest(datagram: &[u8]) -> u32 {
-    datagram.iter().fold(0x811c_9dc5, |digest, &byte| (digest ^ u32::from(byte)).wrapping_mul(0x0100_0193))
-}
-
 /// A ClientHello in the clear, or a fragment of one, as the first record of a datagram.
 pub(crate) struct ClientHello<'a> {
     /// The record's length.
@@ -299,12 +294,6 @@ impl Assembly {
 
     pub(crate) fn record(&self) -> &[u8] {
         &self.record
-    }
-}
-
-fn copy(to: &mut [u8], from: &[u8]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from;
     }
 }
 

@@ -9,7 +9,7 @@ use super::error::check;
 use super::rng::Rng;
 use super::sys;
 use crate::error::Result;
-use crate::mem::{Shared, slice};
+use crate::mem::{Shared, copy, slice};
 use crate::micropython_sys::{atomically, ticks_ms};
 use crate::wire::COOKIE_LEN;
 
@@ -91,9 +91,7 @@ impl Cookies {
     fn made_with(secret: &Secret, made: [u8; MADE_LEN], id: &[u8]) -> Result<[u8; COOKIE_LEN]> {
         let mut cookie = hmac(secret, &[&made, id])?;
         cookie.rotate_right(MADE_LEN);
-        for (to, from) in cookie.iter_mut().zip(made) {
-            *to = from;
-        }
+        copy(&mut cookie, &made);
         Ok(cookie)
     }
 

@@ -5,6 +5,7 @@ use core::ffi::c_int;
 
 use super::sys;
 use crate::error::{Error, Result};
+use crate::mem::copy;
 use crate::micropython_sys::MPSSL_ETIMEDOUT;
 
 /// A code is the sum of a module's high-level part and, below it, the part of
@@ -55,9 +56,7 @@ impl Error {
             Self::Value(invalid) => {
                 let from = invalid.text().as_bytes();
                 let len = from.len().min(text.len());
-                for (to, from) in text.iter_mut().zip(from) {
-                    *to = *from;
-                }
+                copy(text, from);
                 len
             }
             _ => 0,

@@ -17,6 +17,7 @@ use super::super::{crt, sys};
 use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, take_bad_records};
 use super::messages::{forget_early, is_patient, next_number};
 use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, announced, early};
+use crate::fnv::fnv1a;
 use crate::io::{Host, Interruption, Signer};
 use crate::mem::Box;
 use crate::wire::{self, Assembly, ClientHello};
@@ -75,7 +76,7 @@ impl Received {
     /// that the peer sends, where nothing authenticates. (RFC 6347 4.1.2.6: "The receive window
     /// is updated only if the MAC verification succeeds.")
     fn is_double(&mut self, datagram: &[u8]) -> bool {
-        let digest = wire::digest(datagram);
+        let digest = fnv1a(datagram);
         let double = self.last.contains(&digest);
         if !double {
             let [a, b, c, _] = self.last;
@@ -295,10 +296,7 @@ impl Call<'_> {
         }
         if !over {
             if epoch == 0 {
-                let mut received = self.received.get();
-                let double = received.is_double(datagram);
-                self.received.set(received);
-                if double {
+                if self.receive(|received| received.is_double(datagram)) {
                     return Ok(None);
                 }
                 self.forget_window();
@@ -306,8 +304,8 @@ impl Call<'_> {
             let len = self.sift_handshake(datagram, cid, epoch);
             return Ok((len > 0).then_some(len));
         }
-        if server && ClientHello::of(datagram).is_some() {
-            return self.meet_hello(datagram);
+        if server && let Some(hello) = ClientHello::of(datagram) {
+            return self.meet_hello(datagram, &hello);
         }
         let len = wire::sift(datagram, cid, |record| record.epoch == epoch);
         if len == 0 {
@@ -317,10 +315,11 @@ impl Call<'_> {
         Ok(Some(len))
     }
 
-    fn receive(&self, change: impl FnOnce(&mut Received)) {
+    fn receive<T>(&self, change: impl FnOnce(&mut Received) -> T) -> T {
         let mut received = self.received.get();
-        change(&mut received);
+        let result = change(&mut received);
         self.received.set(received);
+        result
     }
 
     /// No record in the clear is one that came before: see [`Received::is_double`].
@@ -413,19 +412,21 @@ impl Call<'_> {
     /// the client has demonstrated reachability" (RFC 6347 4.2.8). Without memory for any of it
     /// the hello is lost.
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
-    fn meet_hello(&self, datagram: &[u8]) -> core::result::Result<Option<usize>, Interruption> {
+    fn meet_hello(
+        &self,
+        datagram: &[u8],
+        hello: &ClientHello<'_>,
+    ) -> core::result::Result<Option<usize>, Interruption> {
         // SAFETY: the configuration outlives the connection.
         let Some(cookies) = (unsafe { (*self.config).cookies() }) else { return Ok(None) };
         // SAFETY: reads the connection whose call is under way.
         let client = unsafe { client_id(&*self.ssl) };
-        let hello = ClientHello::of(datagram);
-        let Some(cookie) = hello.as_ref().and_then(ClientHello::cookie) else { return Ok(None) };
+        let Some(cookie) = hello.cookie() else { return Ok(None) };
         if cookies.check(cookie, client) {
-            let new = hello.and_then(|hello| hello.id());
             let begins_anew = |new: &wire::HelloId| {
                 self.received.get().hello.get().is_none_or(|made| wire::begins_anew(*new, made))
             };
-            let new = new.filter(begins_anew);
+            let new = hello.id().filter(begins_anew);
             self.receive(|received| received.new_hello = new.into());
             if new.is_some() {
                 self.buffers().input.waiting.set(u16::try_from(datagram.len()).unwrap_or(0));
@@ -441,7 +442,7 @@ impl Call<'_> {
 
     /// Without cookies no client begins anew.
     #[cfg(not(mbedtls_ssl_dtls_hello_verify))]
-    fn meet_hello(&self, _: &[u8]) -> core::result::Result<Option<usize>, Interruption> {
+    fn meet_hello(&self, _: &[u8], _: &ClientHello<'_>) -> core::result::Result<Option<usize>, Interruption> {
         Ok(None)
     }
 
@@ -450,9 +451,7 @@ impl Call<'_> {
         if self.datagram {
             // SAFETY: Mbed TLS is calling out, or not running.
             let count = unsafe { take_bad_records(&mut *self.ssl) };
-            let received = self.received.get();
-            let bad_records = received.bad_records.saturating_add(count);
-            self.received.set(Received { bad_records, ..received });
+            self.receive(|received| received.bad_records = received.bad_records.saturating_add(count));
         }
     }
 

@@ -54,7 +54,7 @@ use super::ssl::{Agreed, Ssl};
 use crate::error::{Error, Result};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use crate::mem::Array;
-use crate::mem::{Box, Shared};
+use crate::mem::{Box, Shared, copy};
 use crate::micropython_sys::{mpglue_calloc, mpglue_free};
 
 /// The window of records that came: the highest number, and which below it.
@@ -192,12 +192,6 @@ impl Suite {
             ctx.transform_out = transform;
         }
         Ok(())
-    }
-}
-
-fn copy(to: &mut [u8], from: &[u8]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from;
     }
 }
 

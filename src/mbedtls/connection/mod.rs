@@ -42,7 +42,7 @@ use super::psk::LookUp;
 use super::{names, sys};
 use crate::error::{Error, Result};
 use crate::io::{Host, Interruption};
-use crate::mem::Box;
+use crate::mem::{Box, copy};
 use crate::micropython_sys::refusals;
 
 /// Whether any connection may hibernate in this build.
@@ -327,9 +327,7 @@ impl Connection {
             Self::Awake(ssl) => ssl.peer_cid(cid),
             Self::Asleep(asleep) => {
                 let (_, peer) = asleep.cids();
-                for (to, from) in cid.iter_mut().zip(peer) {
-                    *to = *from;
-                }
+                copy(cid, peer);
                 asleep.has_cids().then_some(peer.len())
             }
         }

@@ -20,7 +20,7 @@ use super::super::psk::{IDENTITY_MAX, KEY_MAX};
 use super::super::sys::{self, zeroize};
 use super::call::{Call, mbedtls_ssl_flush_output};
 use crate::io::Interruption;
-use crate::mem::{Array, slice};
+use crate::mem::{Array, copy, slice};
 use crate::micropython_sys::MPSSL_EIO;
 
 const SERVER_KEY_EXCHANGE: u8 = sys::MBEDTLS_SSL_HS_SERVER_KEY_EXCHANGE as u8;
@@ -247,9 +247,7 @@ unsafe fn write_hint(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         if let [kind, _, _, _, _, low, to @ ..] = message {
             *kind = SERVER_KEY_EXCHANGE;
             *low = len;
-            for (to, from) in to.iter_mut().zip(hint.iter()) {
-                *to = *from;
-            }
+            copy(to, hint);
         }
         (*ctx).out_msgtype = sys::MBEDTLS_SSL_MSG_HANDSHAKE as c_int;
         (*ctx).out_msglen = message_len;

@@ -264,21 +264,16 @@ static mpssl_status_t handshake_to_end(mpssl_call_t *call) {
 // Construction.
 
 #if MPSSL_DESCRIPTORS
-extern const mp_obj_type_t mp_type_socket; // ports/unix/modsocket.c
-
 // unix's sockets have no finaliser and leave their number in the object when they are closed.
 // So that one which is dropped can be closed, and no stranger in its place, it is known by what
 // it is.
 static void remember_descriptor(ssl_socket_obj_t *self) {
     struct stat st;
-    int err;
-    if (mp_obj_is_type(self->sock, &mp_type_socket)) {
-        int fd = mp_get_stream(self->sock)->ioctl(self->sock, MP_STREAM_GET_FILENO, 0, &err);
-        if (fstat(fd, &st) == 0) {
-            self->fd = fd;
-            self->dev = st.st_dev;
-            self->ino = st.st_ino;
-        }
+    int fd = mpssl_descriptor(self->sock);
+    if (fd >= 0 && fstat(fd, &st) == 0) {
+        self->fd = fd;
+        self->dev = st.st_dev;
+        self->ino = st.st_ino;
     }
 }
 
@@ -1186,6 +1181,15 @@ static mp_obj_t psk_bytes(mp_obj_t self_in, mpssl_bytes_t (*get)(const mpssl_soc
 }
 #endif
 
+static mp_obj_t ask(mp_obj_t self_in, bool (*of)(const mpssl_socket_t *socket)) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    mpssl_call_t call;
+    enter(self, &call, 0);
+    bool answer = of(self->tls);
+    mpssl_leave(&call);
+    return mp_obj_new_bool(answer);
+}
+
 static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     if (dest[0] != MP_OBJ_NULL) {
         return; // nothing can be stored
@@ -1202,23 +1206,13 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     } else if (attr == MP_QSTR_close_notify_received) {
         // True once the peer has closed with an alert: an end of stream without
         // it may be an attacker's cut.
-        ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-        mpssl_call_t call;
-        enter(self, &call, 0);
-        bool received = mpssl_socket_close_notify_received(self->tls);
-        mpssl_leave(&call);
-        dest[0] = mp_obj_new_bool(received);
+        dest[0] = ask(self_in, mpssl_socket_close_notify_received);
 #if MPSSL_MEMORY
     } else if (attr == MP_QSTR_memory) {
         dest[0] = mpssl_guard_memory(&((ssl_socket_obj_t *)MP_OBJ_TO_PTR(self_in))->guard);
 #endif
     } else if (attr == MP_QSTR_hibernating) {
-        ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-        mpssl_call_t call;
-        enter(self, &call, 0);
-        bool asleep = mpssl_socket_is_asleep(self->tls);
-        mpssl_leave(&call);
-        dest[0] = mp_obj_new_bool(asleep);
+        dest[0] = ask(self_in, mpssl_socket_is_asleep);
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     } else if (attr == MP_QSTR_psk_identity) {
         // A server's client's, None where no pre-shared key was used.

@@ -28,9 +28,9 @@ SUPPORT = os.path.dirname(os.path.abspath(__file__))
 BIG = bytes(range(256)) * 32768  # more than sockets buffer
 
 CHILD = """
-import select, socket, ssl, sys
+import select, socket, sys
 sys.path.append(%r)
-import pki
+from tcp import client_context, server_context
 
 port = int(sys.argv[2])
 
@@ -49,13 +49,6 @@ def connect():
     s = socket.socket()
     s.connect(socket.getaddrinfo("127.0.0.1", port)[0][-1])
     return s
-
-
-def client_context():
-    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    ctx.verify_mode = ssl.CERT_REQUIRED
-    ctx.load_verify_locations(pki.ca_der)
-    return ctx
 
 
 def client(**kwargs):
@@ -82,9 +75,7 @@ def handshake_by_read():
 
 
 def handshake_of_server():
-    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ctx.load_cert_chain(pki.ec_der, pki.ec_key_der)
-    s = ctx.wrap_socket(connect(), server_side=True, do_handshake_on_connect=False)
+    s = server_context().wrap_socket(connect(), server_side=True, do_handshake_on_connect=False)
     interrupted("handshake", s.do_handshake)
     talk(s)
 

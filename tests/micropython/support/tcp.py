@@ -1,12 +1,12 @@
 """The two ends of a test over TCP: sockets, and contexts whose certificates fit."""
 
 import socket
-import ssl
 
+import link
 import pki
+from link import HOST, server_context
 
 PORT = 8000
-HOST = "micropython.local"
 
 
 def listen():
@@ -23,14 +23,5 @@ def connect(ip):
     return s
 
 
-def server_context():
-    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ctx.load_cert_chain(pki.ec_der, pki.ec_key_der)
-    return ctx
-
-
 def client_context():
-    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    ctx.verify_mode = ssl.CERT_REQUIRED
-    ctx.load_verify_locations(pki.ca_der)
-    return ctx
+    return link.client_context(pki.ca_der)

@@ -25,54 +25,26 @@ usage: ports/qemu/build.sh --micropython DIR --mbedtls DIR --board NAME --out DI
 TEXT
 }
 
-die() {
-    echo "build.sh: $*" >&2
-    exit 1
-}
-
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 port=$root/ports/qemu
-micropython= mbedtls= board= out= module=ours
+micropython= mbedtls= board= out= module=ours heap=
 
-# What is left in "$@" after the loop goes to make.
-n=$#
-while [ "$n" -gt 0 ]; do
-    arg=$1
-    shift
-    n=$((n - 1))
-    case $arg in
-    --micropython | --mbedtls | --board | --out)
-        [ "$n" -gt 0 ] || die "$arg needs a value"
-        case $arg in
-        --micropython) micropython=$1 ;;
-        --mbedtls) mbedtls=$1 ;;
-        --board) board=$1 ;;
-        --out) out=$1 ;;
-        esac
-        shift
-        n=$((n - 1))
-        ;;
-    --ours | --ours-unconfigured | --ours-idf) module=${arg#--} ;;
-    --stock | --stock-configured | --stock-idf) module=${arg#--} ;;
-    --tests) set -- "$@" MICROPY_HEAP_SIZE=1572864 ;;
-    -h | --help)
-        usage
-        exit 0
-        ;;
-    *) set -- "$@" "$arg" ;;
+options='--micropython --mbedtls --board --out'
+flag() {
+    case $1 in
+    --ours | --ours-unconfigured | --ours-idf) module=${1#--} ;;
+    --stock | --stock-configured | --stock-idf) module=${1#--} ;;
+    --tests) heap=1572864 ;;
+    *) return 1 ;;
     esac
-done
-
-[ -n "$micropython" ] && [ -n "$mbedtls" ] && [ -n "$board" ] && [ -n "$out" ] || {
-    usage >&2
-    exit 2
 }
-[ -f "$micropython/ports/qemu/mpconfigport.h" ] || die "no MicroPython tree with a qemu port at '$micropython'"
+. "$root/ports/options.sh"
+[ -z "$heap" ] || set -- "$@" "MICROPY_HEAP_SIZE=$heap"
+
+needs micropython mbedtls board out
+micropython=$(real_tree "MicroPython tree with a qemu port" "$micropython" ports/qemu/mpconfigport.h)
 [ -d "$micropython/ports/qemu/boards/$board" ] || die "no board '$board' in this tree"
-[ -f "$mbedtls/include/mbedtls/ssl.h" ] || die "no Mbed TLS tree at '$mbedtls'"
-# By their real names, so that a link to a tree is no other tree than the last time.
-micropython=$(CDPATH='' cd -- "$micropython" && pwd -P)
-mbedtls=$(CDPATH='' cd -- "$mbedtls" && pwd -P)
+mbedtls=$(real_tree "Mbed TLS tree" "$mbedtls" include/mbedtls/ssl.h)
 
 # Where rustup has installed a target it is used; riscv32imc, without atomics, serves as well.
 has_target() {
@@ -97,11 +69,9 @@ esac
 GIT_CEILING_DIRECTORIES=$(dirname "$(realpath "$micropython")")
 export GIT_CEILING_DIRECTORIES
 
-jobs=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 cross=$("$root/ports/mpy_cross.sh" "$micropython")
 
-mkdir -p "$out"
-out=$(CDPATH='' cd -- "$out" && pwd)
+out=$(build_directory "$out")
 
 case $module in
 ours*)
@@ -125,16 +95,7 @@ case $module in
 *-idf) config=$port/mbedtls_config_idf.h ;;
 esac
 
-# Objects made with other flags must not be linked. Only a directory that holds our
-# stamp is emptied: it can contain nothing but an earlier build.
-stamp="$out/.build-args"
-args=$(printf '%s\n' "$micropython" "$mbedtls" "$board" "$module" "$@")
-if [ -f "$stamp" ] && [ "$args" != "$(cat "$stamp")" ]; then
-    echo "build.sh: other arguments than last time, building from scratch"
-    rm -rf "$out"
-    mkdir -p "$out"
-fi
-printf '%s\n' "$args" >"$stamp"
+stamp_build "$out" "$micropython" "$mbedtls" "$board" "$module" "$@"
 
 # USER_C_MODULES names one directory: several are gathered as links in one.
 links="$out/user_modules"
@@ -143,10 +104,6 @@ mkdir -p "$links"
 for dir in $modules; do
     ln -s "$dir" "$links/"
 done
-
-# MicroPython's make does not see that a name which became built in must leave the
-# frozen code's own list.
-rm -f "$out/frozen_content.c"
 
 make -C "$micropython/ports/qemu" -j"$jobs" \
     BOARD="$board" BUILD="$out" \

@@ -22,48 +22,19 @@ usage: ports/rp2/build.sh --micropython DIR --mbedtls DIR --board NAME --out DIR
 TEXT
 }
 
-die() {
-    echo "build.sh: $*" >&2
-    exit 1
-}
-
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 port=$root/ports/rp2
 micropython= mbedtls= board= out= module=ours
 
-# What is left in "$@" after the loop goes to make.
-n=$#
-while [ "$n" -gt 0 ]; do
-    arg=$1
-    shift
-    n=$((n - 1))
-    case $arg in
-    --micropython | --mbedtls | --board | --out)
-        [ "$n" -gt 0 ] || die "$arg needs a value"
-        case $arg in
-        --micropython) micropython=$(realpath "$1") ;;
-        --mbedtls) mbedtls=$(realpath "$1") ;;
-        --board) board=$1 ;;
-        --out) out=$1 ;;
-        esac
-        shift
-        n=$((n - 1))
-        ;;
-    --stock) module=stock ;;
-    -h | --help)
-        usage
-        exit 0
-        ;;
-    *) set -- "$@" "$arg" ;;
-    esac
-done
-
-[ -n "$board" ] && [ -n "$out" ] || {
-    usage >&2
-    exit 2
+options='--micropython --mbedtls --board --out'
+flag() {
+    [ "$1" = --stock ] && module=stock
 }
-[ -f "$micropython/ports/rp2/CMakeLists.txt" ] || die "no MicroPython tree at '$micropython'"
-[ -f "$mbedtls/include/mbedtls/ssl.h" ] || die "no Mbed TLS tree at '$mbedtls'"
+. "$root/ports/options.sh"
+
+needs micropython mbedtls board out
+micropython=$(real_tree "MicroPython tree" "$micropython" ports/rp2/CMakeLists.txt)
+mbedtls=$(real_tree "Mbed TLS tree" "$mbedtls" include/mbedtls/ssl.h)
 case $board in
 RPI_PICO) target=thumbv6m-none-eabi ;;
 RPI_PICO2) target=thumbv8m.main-none-eabi ;;
@@ -80,12 +51,11 @@ pico_sdk=$(library pico-sdk 2.1.1 pico_sdk_init.cmake)
 tinyusb=$(library tinyusb 0.18.0 src/tusb.h)
 lwip=$(library lwip 2.2.1 src/include/lwip/init.h)
 
-jobs=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 MICROPY_MPYCROSS=$("$root/ports/mpy_cross.sh" "$micropython")
 export MICROPY_MPYCROSS
 
-mkdir -p "$out" "$root/build"
-out=$(CDPATH='' cd -- "$out" && pwd)
+mkdir -p "$root/build"
+out=$(build_directory "$out")
 
 # The tree as git would have it: folders of links, with the libraries in their places.
 tree=$root/build/rp2-tree

@@ -23,60 +23,30 @@ usage: ports/unix/build.sh --micropython DIR --out DIR [options] [make arguments
 TEXT
 }
 
-die() {
-    echo "build.sh: $*" >&2
-    exit 1
-}
-
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 micropython= mbedtls= variant=standard out= module=ours asan= webrepl= modules=
 cflags_extra= ldflags_extra=
 
-# What is left in "$@" after the loop goes to make.
-n=$#
-while [ "$n" -gt 0 ]; do
-    arg=$1
-    shift
-    n=$((n - 1))
-    case $arg in
-    --micropython | --mbedtls | --variant | --out | --modules)
-        [ "$n" -gt 0 ] || die "$arg needs a value"
-        case $arg in
-        --micropython) micropython=$1 ;;
-        --mbedtls) mbedtls=$1 ;;
-        --variant) variant=$1 ;;
-        --out) out=$1 ;;
-        --modules) modules=$1 ;;
-        esac
-        shift
-        n=$((n - 1))
-        ;;
-    --stock | --stock-configured) module=${arg#--} ;;
+options='--micropython --mbedtls --variant --out --modules'
+flag() {
+    case $1 in
+    --stock | --stock-configured) module=${1#--} ;;
     --asan) asan=1 ;;
     --webrepl) webrepl=1 ;;
-    -h | --help)
-        usage
-        exit 0
-        ;;
     # Joined with what --asan adds: make takes the last one only.
-    CFLAGS_EXTRA=*) cflags_extra="$cflags_extra ${arg#*=}" ;;
-    LDFLAGS_EXTRA=*) ldflags_extra="$ldflags_extra ${arg#*=}" ;;
-    *) set -- "$@" "$arg" ;;
+    CFLAGS_EXTRA=*) cflags_extra="$cflags_extra ${1#*=}" ;;
+    LDFLAGS_EXTRA=*) ldflags_extra="$ldflags_extra ${1#*=}" ;;
+    *) return 1 ;;
     esac
-done
-
-[ -n "$micropython" ] && [ -n "$out" ] || {
-    usage >&2
-    exit 2
 }
-[ -f "$micropython/ports/unix/Makefile" ] || die "no MicroPython tree at '$micropython'"
+. "$root/ports/options.sh"
+
+needs micropython out
+micropython=$(real_tree "MicroPython tree" "$micropython" ports/unix/Makefile)
 [ -d "$micropython/ports/unix/variants/$variant" ] || die "no variant '$variant' in this tree"
-# By their real names, so that a link to a tree is no other tree than the last time.
-micropython=$(CDPATH='' cd -- "$micropython" && pwd -P)
 
 if [ -n "$mbedtls" ]; then
-    [ -f "$mbedtls/include/mbedtls/ssl.h" ] || die "no Mbed TLS tree at '$mbedtls'"
-    mbedtls=$(CDPATH='' cd -- "$mbedtls" && pwd -P)
+    mbedtls=$(real_tree "Mbed TLS tree" "$mbedtls" include/mbedtls/ssl.h)
 else
     [ -f "$micropython/lib/mbedtls/include/mbedtls/ssl.h" ] ||
         die "the tree's lib/mbedtls is empty: name an Mbed TLS 3.6 with --mbedtls"
@@ -107,24 +77,11 @@ fi
 GIT_CEILING_DIRECTORIES=$(dirname "$(realpath "$micropython")")
 export GIT_CEILING_DIRECTORIES
 
-jobs=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
-
 cross=$("$root/ports/mpy_cross.sh" "$micropython")
 
-mkdir -p "$out"
-out=$(CDPATH='' cd -- "$out" && pwd)
-
-# Objects made with other flags must not be linked. Only a directory that holds our
-# stamp is emptied: it can contain nothing but an earlier build.
-stamp="$out/.build-args"
-args=$(printf '%s\n' "$micropython" "$mbedtls" "$variant" "$module" "$modules" \
-    "$cflags_extra" "$ldflags_extra" "$@")
-if [ -f "$stamp" ] && [ "$args" != "$(cat "$stamp")" ]; then
-    echo "build.sh: other arguments than last time, building from scratch"
-    rm -rf "$out"
-    mkdir -p "$out"
-fi
-printf '%s\n' "$args" >"$stamp"
+out=$(build_directory "$out")
+stamp_build "$out" "$micropython" "$mbedtls" "$variant" "$module" "$modules" \
+    "$cflags_extra" "$ldflags_extra" "$@"
 
 # USER_C_MODULES names one directory: several are gathered as links in one.
 case $module in
@@ -154,10 +111,6 @@ fi
 # What the coverage variant counted in an earlier build is not this one's, and it would say so
 # in the output of the first program it runs.
 find "$out" -name '*.gcda' -delete
-
-# MicroPython's make does not see that a name which became built in must leave the
-# frozen code's own list.
-rm -f "$out/frozen_content.c"
 
 set -- "USER_C_MODULES=$user_modules" "$@"
 [ -z "$mbedtls" ] || set -- "MBEDTLS_DIR=$mbedtls" "$@"

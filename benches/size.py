@@ -5,8 +5,9 @@
 
 Firmwares from one tree: bytes of text, as `size` counts them (code and constants), of this module's
 beside the one with upstream's module at upstream's configuration of Mbed TLS; then with one thing
-chosen otherwise at a time. Those hang together: together they do not save the sum. Writes
-build/bench-size.json and the table in docs/porting.md. Some seventy builds: with a compiler cache
+chosen otherwise at a time. Those hang together: together they do not save the sum. And, symbol by
+symbol, where the difference of the small preset to upstream's module is. Writes
+build/bench-size.json and the tables in docs/porting.md. Some seventy builds: with a compiler cache
 first on PATH less than an hour, without more.
 """
 
@@ -20,11 +21,17 @@ from typing import NamedTuple
 
 sys.dont_write_bytecode = True
 
+import symbols  # noqa: E402
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 RESULTS = BUILD / "bench-size.json"
 DOCS = ROOT / "docs/porting.md"
-BEGIN, END = "<!-- make bench-size writes this -->\n", "<!-- to here -->\n"
+END = "<!-- to here -->\n"
+CHOICES = "<!-- make bench-size writes this -->\n"
+SYMBOLS = "<!-- and this -->\n"
+# The board of the table of symbols.
+SHORT_OF_FLASH = "RPI_PICO"
 LIMIT_S = 1200
 
 
@@ -98,6 +105,12 @@ def rows():
     return found
 
 
+def firmware_dir(board, arguments):
+    machine = BOARDS[board]
+    name = f"{machine.port}-{board}" if machine.port == "rp2" else f"size-{board}"
+    return BUILD / "-".join([name, *(re.sub(r"\W+", "_", word.strip("-")) for word in arguments)])
+
+
 def text_of(board, arguments, extra, trees):
     """Bytes of text of a firmware."""
     machine = BOARDS[board]
@@ -105,8 +118,7 @@ def text_of(board, arguments, extra, trees):
     header = BUILD / "size" / board / "mbedtls_extra.h"
     header.parent.mkdir(parents=True, exist_ok=True)
     header.write_text(extra)
-    name = f"{machine.port}-{board}" if machine.port == "rp2" else f"size-{board}"
-    out = BUILD / "-".join([name, *(re.sub(r"\W+", "_", word.strip("-")) for word in arguments)])
+    out = firmware_dir(board, arguments)
     command = [ROOT / f"ports/{machine.port}/build.sh", *trees, "--board", board, "--out", out, *arguments]
     if machine.port == "qemu" and "--stock" not in arguments:
         command += [f"MPSSL_CARGO_DIR={header.parent}", f"MPSSL_EXTRA_MBEDTLS_CONFIG_FILE={header}"]
@@ -156,11 +168,11 @@ def table(results):
     return text + "".join(beside(name, FULL) for name in rows() if name in results and name not in PRESETS)
 
 
-def write_table(text):
+def write_table(begin, text):
     page = DOCS.read_text()
-    before, begin, rest = page.partition(BEGIN)
+    before, found, rest = page.partition(begin)
     _, end, after = rest.partition(END)
-    if not (begin and end):
+    if not (found and end):
         sys.exit(f"size.py: {DOCS.relative_to(ROOT)} has lost the lines between which the table stands")
     DOCS.write_text(before + begin + text + end + after)
 
@@ -175,7 +187,10 @@ def main():
     args = parser.parse_args()
     text = table(measure(["--micropython", args.micropython, "--mbedtls", args.mbedtls], args.only))
     print(text, end="")
-    write_table(text)
+    write_table(CHOICES, text)
+    maps = [firmware_dir(SHORT_OF_FLASH, PRESETS[preset]) / "firmware.elf.map" for preset in (STOCK, SMALL)]
+    if all(path.exists() for path in maps):
+        write_table(SYMBOLS, symbols.table(*maps, args.mbedtls))
 
 
 if __name__ == "__main__":

@@ -104,6 +104,8 @@ client.write(b"here")
 print(server.read(100), listener.dropped > 8)
 
 # The smallest MTU: a hello in several datagrams, accepted late, doubled, with forged ones between.
+# Before 3.6.6 Mbed TLS sends a ClientHello in one, whatever the MTU.
+MBEDTLS = tuple(int(n) for n in ssl.MBEDTLS_VERSION.split()[-1].split("."))
 for cid in (None, 4):
     network = Network()
     listener, _ = listening(network, cid)
@@ -127,7 +129,8 @@ for cid in (None, 4):
 
     network.send = disturbed
     step(client)
-    print(max(len(sent[2]) for sent in network.sent) <= 256, len(network.sent))
+    sent = len(network.sent) if max(len(sent[2]) for sent in network.sent) <= 256 else None
+    print(sent == 8 if MBEDTLS >= (3, 6, 6) else sent is None)
     server = meet(listener, client)
     done.append(True)
     client.write(b"small")

@@ -10,7 +10,7 @@ unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 # Steps share downloads, builds and ports: one at a time, whatever -j says.
 .NOTPARALLEL:
-.PHONY: help demo test test-all unix lint bench clean sources prerequisites-build \
+.PHONY: help demo test test-all unix lint bench clean fuzz-core sources prerequisites-build \
 	prerequisites-demo prerequisites-test prerequisites-lint format \
 	firmware-qemu bench-qemu bench-ram bench-size prerequisites-firmware
 
@@ -21,6 +21,7 @@ help:
 	@echo 'make test-all  all there is (make test SECTIONS="rust binary": only these)'
 	@echo 'make lint      formatting, clippy and the rules of this project'
 	@echo 'make format    put the formatting right'
+	@echo 'make fuzz-core  cargo-fuzz at the core, SECONDS=60 for each target'
 	@echo 'make bench     time and memory of a connection, beside the stock module'
 	@echo 'make firmware-qemu  build MicroPython for two emulated boards, and boot it'
 	@echo 'make bench-qemu     the same figures in exact numbers, on the emulated boards'
@@ -85,6 +86,15 @@ test-all: prerequisites-test
 # The chart of both benches' figures, as soon as there are both.
 CHART = if [ -f build/bench.json ] && [ -f build/bench-qemu.json ]; then \
 	$(PYTHON) benches/chart.py; fi
+
+# What is new goes to build/fuzz/corpus; what fails to fuzz/artifacts, and from there, made small, to
+# fuzz/corpus, which `cargo test` replays.
+fuzz-core:
+	@set -e; cd fuzz; for target in $$(ls targets | sed 's/\.rs$$//'); do \
+		mkdir -p ../build/fuzz/corpus/$$target; \
+		cargo +nightly fuzz run --target-dir ../build/fuzz $$target ../build/fuzz/corpus/$$target \
+			corpus/$$target -- -max_total_time=$(or $(SECONDS),60) -max_len=4096; \
+	done
 
 bench: prerequisites-test unix
 	@set -e; for module in stock stock-configured; do \

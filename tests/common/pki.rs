@@ -10,7 +10,9 @@ use std::sync::OnceLock;
 fn directory() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // Of this package, or of fuzz/ in it.
+        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = package.ancestors().find(|dir| dir.join("tests/certs").is_dir()).expect("tests/certs");
         let directory = root.join("build/certs");
         let status = Command::new(root.join("tests/certs/make_certs.sh")).arg(&directory).status();
         assert!(status.expect("make_certs.sh does not start").success(), "make_certs.sh failed");

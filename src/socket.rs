@@ -429,6 +429,12 @@ impl Socket {
         if buf.is_empty() {
             return Ok(0);
         }
+        if self.in_flight != 0 && !self.ssl.is_record_in_flight() {
+            // A read has sent it, as it does before it looks for datagrams.
+            self.in_flight = 0;
+            self.used(host.ticks_ms());
+            return Ok(buf.len());
+        }
         loop {
             let outcome = self.ssl.write(host, buf);
             let result = self.judge(host, outcome, Operation::Write);

@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{Balance, EINVAL, Pair, Setup, options, pattern};
+use common::{Balance, CLIENT, Duo, EINVAL, Pair, SERVER, Setup, options, pattern};
 use micropython_ssl::error::Error;
 use micropython_ssl::io::Interruption;
 use micropython_ssl::mbedtls::sys;
@@ -118,6 +118,28 @@ fn other_bytes_do_not_take_the_place_of_those_half_sent() {
     let mut buf = [0; 20];
     assert_eq!(pair.client.read(&mut buf), Ok(9));
     assert_eq!(buf[..9], *b"half sent");
+}
+
+#[cfg(mbedtls_ssl_proto_dtls)]
+#[test]
+fn a_datagram_that_a_read_has_sent_is_not_sent_again() {
+    let _balance = Balance::start();
+    let mut duo = Duo::of(Setup::default());
+    duo.open();
+    for side in [CLIENT, SERVER] {
+        duo.end(side).port.block();
+        assert_eq!(duo.end(side).write(b"once"), Err(Error::WantWrite));
+        duo.end(side).port.unblock();
+        assert_eq!(duo.receive(side), Err(Error::WantRead), "but it sends what is half sent");
+        assert_eq!(duo.end(side).write(b"another"), Err(EINVAL));
+        assert_eq!(duo.end(side).socket.resume_write(b"once"), Ok(0));
+        assert_eq!(duo.end(side).write(b"once"), Ok(4));
+        assert_eq!(duo.end(side).write(b"again"), Ok(5));
+        assert_eq!(duo.receive(1 - side), Ok(b"once".to_vec()));
+        assert_eq!(duo.receive(1 - side), Ok(b"again".to_vec()));
+        assert_eq!(duo.receive(1 - side), Err(Error::WantRead));
+    }
+    duo.prove();
 }
 
 #[test]

@@ -625,6 +625,32 @@ fn a_short_read_leaves_the_rest_of_the_datagram() {
     duo.prove();
 }
 
+/// Where flights get lost, the handshake tries shorter datagrams. What a program writes is not
+/// the handshake's.
+#[test]
+fn the_guess_of_a_handshake_is_no_limit_for_data() {
+    let _balance = Balance::start();
+    for lost_ms in [0, 500, 2000, 5000, 10_000] {
+        let mut duo = Duo::of(quick());
+        let start = clock::now();
+        while duo.serve() != Ok(()) {
+            assert!(clock::since(start) < 60_000);
+            if duo.link.wire(SERVER).sent.len() > 1 && clock::since(start) < lost_ms {
+                duo.link.wire(SERVER).clear();
+            }
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+            clock::advance(250);
+        }
+        duo.link.wire(SERVER).clear();
+        assert_eq!(duo.server.write(&pattern(2000)), Ok(2000));
+        duo.link.wire(SERVER).clear();
+        duo.open();
+        for side in [SERVER, CLIENT] {
+            duo.send(side, &pattern(2000));
+        }
+    }
+}
+
 #[test]
 fn a_write_that_no_record_can_hold() {
     for side in [CLIENT, SERVER] {

@@ -513,7 +513,8 @@ impl Ssl {
     /// Lets go of what only the handshake needed: of the peer's parsed chain, several
     /// times as large as what is ever asked for, its first certificate's DER stays, if
     /// the context has it kept (without memory for the copy, the chain does); of TLS 1.2's
-    /// session, whose secret is for resumption, what `Agreed` has.
+    /// session, whose secret is for resumption, what `Agreed` has. Of DTLS's, which may have to
+    /// send its last flight again, the MTU of 508 that it has guessed where flights got lost.
     pub fn release_handshake(&mut self) {
         let ctx = self.ctx.get();
         // SAFETY: Mbed TLS 3.6 owns the session through `session`, and its chain through
@@ -521,6 +522,10 @@ impl Ssl {
         // by way of `session_out`, for the negotiated length of fragments; the latter only
         // for mbedtls_ssl_get_peer_cert, which answers NULL then. None raises.
         unsafe {
+            #[cfg(mbedtls_ssl_proto_dtls)]
+            if let Some(handshake) = (*ctx).handshake.as_mut() {
+                handshake.mtu = 0;
+            }
             let Some(session) = (*ctx).session.as_mut() else { return };
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             if let Some(cert) = session.peer_cert.as_ref() {

@@ -413,41 +413,33 @@ impl Socket {
     /// `EMSGSIZE` for more than a datagram's record may carry.
     pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Result<usize> {
         self.prepare_write(host)?;
-        if self.is_datagram() {
-            // One write is one record: nothing is cut.
-            if buf.len() > self.ssl.max_out_payload() {
-                return Err(Error::Errno(MPSSL_EMSGSIZE.cast_signed()));
-            }
-        }
-        let buf = match self.in_flight {
-            0 => buf,
-            n => match buf.get(..n.into()) {
-                Some(buf) if checksum(0, buf) == self.in_flight_sum => buf,
+        if self.in_flight != 0 {
+            match buf.get(..self.in_flight.into()) {
+                Some(buf) if checksum(0, buf) == self.in_flight_sum => {}
                 _ => return Err(Error::Errno(MPSSL_EINVAL.cast_signed())),
-            },
-        };
+            }
+            // A read may have sent it, as it does before it looks for datagrams; then what is in
+            // flight, if anything, is a flight's.
+            self.flush(host)?;
+            let done = core::mem::take(&mut self.in_flight);
+            self.used(host.ticks_ms());
+            return Ok(done.into());
+        }
+        // One write is one record: nothing is cut.
+        if self.is_datagram() && buf.len() > self.ssl.max_out_payload() {
+            return Err(Error::Errno(MPSSL_EMSGSIZE.cast_signed()));
+        }
         if buf.is_empty() {
             return Ok(0);
-        }
-        if self.in_flight != 0 && !self.ssl.is_record_in_flight() {
-            // A read has sent it, as it does before it looks for datagrams.
-            self.in_flight = 0;
-            self.used(host.ticks_ms());
-            return Ok(buf.len());
         }
         loop {
             let outcome = self.ssl.write(host, buf);
             let result = self.judge(host, outcome, Operation::Write);
-            let in_flight = match result {
-                Err(_) if self.ssl.is_handshake_over() && self.ssl.is_record_in_flight() => {
-                    buf.get(..buf.len().min(self.ssl.max_out_payload())).unwrap_or_default()
-                }
-                _ => &[],
-            };
-            if self.in_flight == 0 {
-                self.in_flight_sum = checksum(0, in_flight);
+            if result.is_err() && self.ssl.is_handshake_over() && self.ssl.is_record_in_flight() {
+                let record = buf.get(..buf.len().min(self.ssl.max_out_payload())).unwrap_or_default();
+                self.in_flight = u16::try_from(record.len()).unwrap_or(u16::MAX);
+                self.in_flight_sum = checksum(0, record);
             }
-            self.in_flight = u16::try_from(in_flight.len()).unwrap_or(u16::MAX);
             if let Some(done) = result? {
                 self.used(host.ticks_ms());
                 return Ok(done);
@@ -548,7 +540,8 @@ impl Socket {
     /// Whether [`Socket::close_notify`] has something to send.
     #[must_use]
     pub fn would_send(&self) -> bool {
-        matches!(self.state, State::Open | State::CloseNotify) && !self.close_notify_sent
+        matches!(self.state, State::Open | State::CloseNotify)
+            && (!self.close_notify_sent || self.ssl.is_record_in_flight())
     }
 
     /// Sends close_notify (RFC 5246 7.2.1), once, on a connection that is open.

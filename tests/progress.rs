@@ -142,6 +142,61 @@ fn a_datagram_that_a_read_has_sent_is_not_sent_again() {
     duo.prove();
 }
 
+/// A read sends the datagram that is half sent, and then answers the client's last flight: a
+/// flight is half sent then.
+#[cfg(mbedtls_ssl_proto_dtls)]
+#[test]
+fn what_is_half_sent_may_be_a_flight() {
+    let _balance = Balance::start();
+    let data = pattern(1000);
+    let mut half_sent = 0;
+    for n in 0..6 {
+        let mut duo = Duo::of(Setup::default());
+        while duo.serve().is_err() {
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        }
+        duo.link.wire(SERVER).clear();
+        duo.server.port.block();
+        assert_eq!(duo.server.write(&data), Err(Error::WantWrite));
+        duo.server.port.unblock();
+        assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+        duo.link.wire(SERVER).clear();
+        while duo.link.wire(CLIENT).next_arrival().is_none() {
+            common::clock::advance(100);
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        }
+        duo.server.port.interrupt_at(n, Interruption::WouldBlock);
+        half_sent += usize::from(duo.receive(SERVER) == Err(Error::WantWrite));
+        duo.server.port.unblock();
+        assert_eq!(duo.server.write(&data), Ok(data.len()), "{n}");
+        duo.open();
+        duo.send(SERVER, b"next");
+        duo.prove();
+    }
+    assert!(half_sent > 0);
+}
+
+#[test]
+fn a_goodbye_half_sent_is_sent_by_close() {
+    let _balance = Balance::start();
+    for n in 0..60 {
+        let mut pair = bytewise();
+        pair.server.port.interrupt_at(n, Interruption::WouldBlock);
+        let hit = pair.server.close_notify().is_err();
+        // What close() does: see send_close_notify in c_glue.
+        assert_eq!(pair.server.socket.would_send(), hit, "{n}");
+        if !hit {
+            assert!(n > 20);
+            return;
+        }
+        assert_eq!(pair.server.close_notify(), Ok(()));
+        assert!(!pair.server.socket.would_send());
+        assert_eq!(pair.client.read(&mut [0; 20]), Ok(0));
+        assert!(pair.client.socket.close_notify_received());
+    }
+    panic!("never whole");
+}
+
 #[test]
 fn what_has_been_filled_or_prepared_takes_no_transport() {
     let _balance = Balance::start();

@@ -4,33 +4,36 @@
 //
 // Each accepted connection is an SSLSocket over a Peer, which is one client's share
 // of the socket. Whoever reads, a Peer or accept(), takes all datagrams that have
-// come and leaves each with the Peer it is for. A datagram from a stranger costs
-// nothing that lasts: see mpssl_dtls_stranger.
+// come; Rust leaves each where it belongs (src/dtls/), and knows addresses as bytes.
 
 #include <string.h>
 
 #include "glue.h"
 
 #include "py/objstr.h"
+#include "py/objtuple.h"
 #include "mbedtls/ssl.h"
 
 #if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
 
-// Datagrams that wait for one Peer to read them; more are lost, as on any socket.
-#define INBOX_MAX (8)
-// A Peer with a full inbox that nobody reads, writes or polls for so long has been forgotten by
-// the program.
-#define FORGOTTEN_MS (60000)
 // Datagrams taken from the socket at one time, so that a flood stops no one for long.
 #define BURST_MAX (32)
 
+// The clients that a listener has room for if the program does not say.
+#ifndef MPSSL_CLIENTS_DEFAULT
+#if defined(__unix__) || defined(__APPLE__)
+#define MPSSL_CLIENTS_DEFAULT (4096)
+#else
+#define MPSSL_CLIENTS_DEFAULT (128)
+#endif
+#endif
+
 typedef struct _listener_obj_t {
     mp_obj_base_t base;
+    mpssl_listener_t *clients; // NULL once closed
+    mpssl_guard_t guard; // for `clients`
     mp_obj_t sock; // MP_OBJ_NULL once closed
     ssl_context_obj_t *context;
-    mp_obj_t peers; // dict: address, or Connection ID as bytes -> Peer
-    mp_obj_t hellos; // list of Peers: verified clients to be accepted
-    size_t backlog;
     size_t bufsize;
     size_t dropped;
     bool blocking;
@@ -38,12 +41,8 @@ typedef struct _listener_obj_t {
 
 typedef struct _peer_obj_t {
     mp_obj_base_t base;
-    listener_obj_t *listener; // NULL once closed
-    mp_obj_t address;
-    mp_obj_t origin; // of the datagram read last
-    mp_obj_t cid; // bytes; MP_OBJ_NULL: none
-    mp_obj_t inbox; // list of (datagram, address)
-    mp_uint_t used_at;
+    listener_obj_t *listener;
+    uint64_t client; // its number, in vain once closed
 } peer_obj_t;
 
 static const mp_obj_type_t listener_type;
@@ -90,178 +89,121 @@ static void call_method(void *arg) {
     c->result = mp_call_method_n_kw(c->n_args, 0, dest);
 }
 
-// Calls it; false where a datagram was lost. Raises anything else.
-static bool call_lossy(call_t *c) {
-    mp_obj_t exc = mpssl_catch(call_method, c);
-    if (exc == MP_OBJ_NULL) {
-        return true;
-    }
-    if (is_loss(exc)) {
-        return false;
-    }
-    nlr_raise(exc);
-}
-
-static void send_to(listener_obj_t *self, const void *data, size_t len, mp_obj_t address) {
-    call_t c = { self->sock, MP_QSTR_sendto, 2, { mp_obj_new_bytes(data, len), address }, MP_OBJ_NULL };
-    call_lossy(&c);
-}
-
-// Answers who is not known yet. The address may be made up (port 0, say), and what the
-// system says to it is no news to whoever happens to read or poll now.
-static void send_to_stranger(listener_obj_t *self, const void *data, size_t len, mp_obj_t address) {
+// Sends a datagram, or loses it. What the system says to an answer to a stranger, whose address may
+// be made up (port 0, say), is no news to whoever happens to read or poll now.
+static void send_to(listener_obj_t *self, const void *data, size_t len, mp_obj_t address, bool stranger) {
     call_t c = { self->sock, MP_QSTR_sendto, 2, { mp_obj_new_bytes(data, len), address }, MP_OBJ_NULL };
     mp_obj_t exc = mpssl_catch(call_method, &c);
-    if (exc != MP_OBJ_NULL && !mpssl_is_exception(exc, &mp_type_OSError)) {
+    if (exc != MP_OBJ_NULL && !(stranger ? mpssl_is_exception(exc, &mp_type_OSError) : is_loss(exc))) {
         nlr_raise(exc);
     }
 }
 
 /******************************************************************************/
+// Addresses: to Python bytes, or a tuple of texts and numbers; bytes to Rust. The first says
+// whether it is a tuple. Each part is its kind, its length, and so many bytes.
+
+enum {
+    PART_BYTES,
+    PART_STR,
+    PART_INT,
+    PARTS_MAX = 4, // IPv6's
+};
+
+typedef struct _address_t {
+    size_t len;
+    uint8_t bytes[128];
+} address_t;
+
+static void pack(address_t *self, mp_obj_t address) {
+    bool is_tuple = mp_obj_is_type(address, &mp_type_tuple);
+    size_t n = 1;
+    mp_obj_t *parts = &address;
+    if (is_tuple) {
+        mp_obj_tuple_get(address, &n, &parts);
+    }
+    self->len = 0;
+    self->bytes[self->len++] = is_tuple;
+    for (size_t i = 0; i < n; ++i) {
+        mp_int_t number;
+        mp_buffer_info_t buf = { .buf = &number, .len = sizeof(number) };
+        bool is_int = mp_obj_is_int(parts[i]);
+        if (is_int) {
+            number = mp_obj_get_int(parts[i]);
+        } else {
+            mp_get_buffer_raise(parts[i], &buf, MP_BUFFER_READ);
+        }
+        if (n > PARTS_MAX || buf.len + 2 > sizeof(self->bytes) - self->len) {
+            mp_raise_ValueError(MP_ERROR_TEXT("address too long"));
+        }
+        self->bytes[self->len++] = is_int ? PART_INT : mp_obj_is_str(parts[i]) ? PART_STR
+                                                                               : PART_BYTES;
+        self->bytes[self->len++] = buf.len;
+        memcpy(self->bytes + self->len, buf.buf, buf.len);
+        self->len += buf.len;
+    }
+}
+
+static mp_obj_t unpack(const address_t *self) {
+    mp_obj_t parts[PARTS_MAX];
+    size_t n = 0;
+    size_t len;
+    for (size_t at = 1; at < self->len; at += 2 + len) {
+        const uint8_t *data = &self->bytes[at + 2];
+        len = self->bytes[at + 1];
+        if (self->bytes[at] == PART_INT) {
+            mp_int_t number;
+            memcpy(&number, data, sizeof(number));
+            parts[n++] = mp_obj_new_int(number);
+        } else {
+            bool is_str = self->bytes[at] == PART_STR;
+            parts[n++] = is_str ? mp_obj_new_str((const char *)data, len) : mp_obj_new_bytes(data, len);
+        }
+    }
+    return self->bytes[0] ? mp_obj_new_tuple(n, parts) : parts[0];
+}
+
+/******************************************************************************/
 // Taking datagrams from the socket.
 
-static mp_obj_t lookup(listener_obj_t *self, mp_obj_t key) {
-    mp_map_elem_t *elem = mp_map_lookup(mp_obj_dict_get_map(self->peers), key, MP_MAP_LOOKUP);
-    return elem == NULL ? MP_OBJ_NULL : elem->value;
-}
-
-// Takes a Peer off the list, unless another one has come to its place.
-static void forget(listener_obj_t *self, mp_obj_t key, peer_obj_t *peer) {
-    mp_map_elem_t *elem = mp_map_lookup(mp_obj_dict_get_map(self->peers), key, MP_MAP_LOOKUP);
-    if (elem != NULL && elem->value == MP_OBJ_FROM_PTR(peer)) {
-        // A map keeps the value of what was removed, and all that hangs on it.
-        elem->value = mp_const_none;
-        mp_map_lookup(mp_obj_dict_get_map(self->peers), key, MP_MAP_LOOKUP_REMOVE_IF_FOUND);
-    }
-}
-
-// What stands for an address in a cookie.
-static mp_obj_t address_id(mp_obj_t address) {
-    mp_buffer_info_t buf;
-    if (mp_get_buffer(address, &buf, MP_BUFFER_READ)) {
-        return address;
-    }
-    vstr_t vstr;
-    mp_print_t print;
-    vstr_init_print(&vstr, 32, &print);
-    mp_obj_print_helper(&print, address, PRINT_REPR);
-    return mp_obj_new_bytes_from_vstr(&vstr);
-}
-
-static mpssl_bytes_t borrow(mp_obj_t obj) {
-    mp_buffer_info_t buf;
-    mp_get_buffer_raise(obj, &buf, MP_BUFFER_READ);
-    return (mpssl_bytes_t){ buf.buf, buf.len };
-}
-
-static void peer_drop(peer_obj_t *peer) {
-    listener_obj_t *listener = peer->listener;
-    if (listener != NULL) {
-        peer->listener = NULL;
-        forget(listener, peer->address, peer);
-        if (peer->cid != MP_OBJ_NULL) {
-            forget(listener, peer->cid, peer);
-        }
-        // Nobody had to authenticate for what is in it. A list keeps what is behind its end.
-        size_t len;
-        mp_obj_t *items;
-        mp_obj_list_get(peer->inbox, &len, &items);
-        for (size_t i = 0; i < len; ++i) {
-            items[i] = MP_OBJ_NULL;
-        }
-        mp_obj_list_set_len(peer->inbox, 0);
-    }
-}
-
-static void deliver(peer_obj_t *peer, mp_obj_t datagram_and_address) {
-    size_t len;
-    mp_obj_t *items;
-    mp_obj_list_get(peer->inbox, &len, &items);
-    if (len < INBOX_MAX) {
-        mp_obj_list_append(peer->inbox, datagram_and_address);
-        return;
-    }
-    peer->listener->dropped++;
-    if (mp_hal_ticks_ms() - peer->used_at >= FORGOTTEN_MS) {
-        peer_drop(peer);
-    }
-}
-
-// The Peer that a datagram is for, by Connection ID or by address; MP_OBJ_NULL: a stranger's.
-static mp_obj_t find_peer(listener_obj_t *self, mpssl_bytes_t datagram, mp_obj_t address) {
-    mpssl_signals_t signals;
-    if (mpssl_claim(&self->context->guard, &signals)) {
-        int cid_len = self->context->tls == NULL ? -1 : mpssl_context_dtls(self->context->tls).cid;
-        mpssl_release(&self->context->guard, &signals);
-        if (cid_len > 0) {
-            mpssl_bytes_t cid = mpssl_dtls_connection_id(datagram, cid_len);
-            if (cid.data != NULL) {
-                return lookup(self, mp_obj_new_bytes(cid.data, cid.len));
-            }
-        }
-    }
-    return lookup(self, address);
-}
-
-static void remember(void *arg) {
-    peer_obj_t *peer = arg;
-    mp_obj_t peer_obj = MP_OBJ_FROM_PTR(peer);
-    mp_obj_list_append(peer->listener->hellos, peer_obj);
-    mp_obj_dict_store(peer->listener->peers, peer->address, peer_obj);
-}
-
-// A verified client's hello, or its first fragment: what else comes from there waits with it
-// for accept. False: there are as many as may wait.
-static bool welcome(listener_obj_t *self, mp_obj_t datagram_and_address) {
-    size_t waiting;
-    mp_obj_t *hellos;
-    mp_obj_list_get(self->hellos, &waiting, &hellos);
-    if (waiting >= self->backlog) {
+static bool claim(listener_obj_t *self, mpssl_signals_t *signals) {
+    if (!mpssl_claim(&self->guard, signals)) {
         return false;
     }
-    mp_obj_t *pair;
-    mp_obj_get_array_fixed_n(datagram_and_address, 2, &pair);
-    peer_obj_t *peer = mp_obj_malloc(peer_obj_t, &peer_type);
-    peer->address = pair[1];
-    peer->origin = pair[1];
-    peer->cid = MP_OBJ_NULL;
-    peer->inbox = mp_obj_new_list(1, &datagram_and_address);
-    peer->used_at = mp_hal_ticks_ms();
-    peer->listener = self;
-    mp_obj_t exc = mpssl_catch(remember, peer);
-    if (exc != MP_OBJ_NULL) {
-        peer_drop(peer); // hello_next skips it
-        nlr_raise(exc);
+    if (self->clients == NULL) {
+        mpssl_release(&self->guard, signals);
+        return false;
     }
     return true;
 }
 
+// Calls Rust with the listener claimed; does nothing where it is closed.
+#define CLAIMED(self, statement) \
+    do { \
+        mpssl_signals_t signals; \
+        if (claim((self), &signals)) { \
+            statement; \
+            mpssl_release(&(self)->guard, &signals); \
+        } \
+    } while (0)
+
 static void dispatch(listener_obj_t *self, mp_obj_t datagram_and_address) {
     mp_obj_t *pair;
     mp_obj_get_array_fixed_n(datagram_and_address, 2, &pair);
-    mpssl_bytes_t datagram = borrow(pair[0]);
-    if (datagram.len >= self->bufsize) {
-        self->dropped++; // the system may have cut it
-        return;
-    }
-    mp_obj_t peer = find_peer(self, datagram, pair[1]);
-    if (peer != MP_OBJ_NULL) {
-        deliver(MP_OBJ_TO_PTR(peer), datagram_and_address);
-        return;
-    }
-    mpssl_bytes_t id = borrow(address_id(pair[1]));
+    mp_buffer_info_t buf;
+    mp_get_buffer_raise(pair[0], &buf, MP_BUFFER_READ);
+    address_t address;
+    pack(&address, pair[1]);
+    mpssl_bytes_t datagram = { buf.buf, buf.len };
+    mpssl_bytes_t origin = { address.bytes, address.len };
     uint8_t reply[MPSSL_HELLO_VERIFY_LEN];
-    int32_t what = MPSSL_DTLS_NOISE;
-    mpssl_signals_t signals;
-    if (mpssl_claim(&self->context->guard, &signals)) {
-        if (self->context->tls != NULL) {
-            what = mpssl_dtls_stranger(self->context->tls, datagram, id, reply);
-        }
-        mpssl_release(&self->context->guard, &signals);
-    }
-    if (what == MPSSL_DTLS_UNVERIFIED) {
-        send_to_stranger(self, reply, sizeof(reply), pair[1]);
-    } else if (what != MPSSL_DTLS_VERIFIED || !welcome(self, datagram_and_address)) {
+    mpssl_status_t status = { MPSSL_ERRNO, MP_EBADF };
+    uint32_t taken = MPSSL_LISTENER_DROPPED; // without memory as well: the client will send again
+    CLAIMED(self, CALL_WITH_MEMORY(status, mpssl_listener_take(self->clients, datagram, origin, reply, &taken)));
+    (void)status;
+    if (taken == MPSSL_LISTENER_ANSWER) {
+        send_to(self, reply, sizeof(reply), pair[1], true);
+    } else if (taken == MPSSL_LISTENER_DROPPED) {
         self->dropped++;
     }
 }
@@ -282,7 +224,11 @@ static void pump(listener_obj_t *self) {
             return;
         }
         call_t c = { self->sock, MP_QSTR_recvfrom, 1, { mp_obj_new_int(self->bufsize) }, MP_OBJ_NULL };
-        if (call_lossy(&c) && c.result != mp_const_none) {
+        mp_obj_t exc = mpssl_catch(call_method, &c);
+        if (exc != MP_OBJ_NULL && !is_loss(exc)) {
+            nlr_raise(exc);
+        }
+        if (exc == MP_OBJ_NULL && c.result != mp_const_none) {
             dispatch(self, c.result);
         }
     }
@@ -308,81 +254,70 @@ static bool pump_polled(listener_obj_t *self) {
 /******************************************************************************/
 // Peer: a transport.
 
-static mp_obj_t peer_next(peer_obj_t *self) {
-    size_t len;
-    mp_obj_t *items;
-    mp_obj_list_get(self->inbox, &len, &items);
-    if (len == 0) {
-        return MP_OBJ_NULL;
-    }
-    mp_obj_t next = items[0];
-    mp_obj_t dest[3];
-    mp_load_method(self->inbox, MP_QSTR_pop, dest);
-    dest[2] = MP_OBJ_NEW_SMALL_INT(0);
-    mp_call_method_n_kw(1, 0, dest);
-    return next;
+// The address of a client; false where it is gone.
+static bool find_address(listener_obj_t *self, uint64_t client, address_t *address) {
+    mpssl_bytes_t known = { NULL, 0 };
+    // What Rust has may change as soon as another thread claims it.
+    CLAIMED(self, {
+        known = mpssl_listener_address(self->clients, client);
+        address->len = known.len;
+        memcpy(address->bytes, known.data == NULL ? address->bytes : known.data, known.len);
+    });
+    return known.len != 0;
+}
+
+static int32_t peer_next(peer_obj_t *self, void *buf, size_t size) {
+    int32_t n = MPGLUE_UNKNOWN;
+    CLAIMED(self->listener, n = mpssl_listener_read(self->listener->clients, self->client, buf, size));
+    return n;
 }
 
 static mp_uint_t peer_read(mp_obj_t self_in, void *buf, mp_uint_t size, int *errcode) {
     peer_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    self->used_at = mp_hal_ticks_ms();
-    mp_obj_t next = peer_next(self);
-    if (next == MP_OBJ_NULL && self->listener != NULL) {
+    int32_t n = peer_next(self, buf, size);
+    if (n == MPGLUE_WOULD_BLOCK) {
         pump(self->listener);
-        next = peer_next(self);
+        n = peer_next(self, buf, size);
     }
-    if (next == MP_OBJ_NULL) {
-        *errcode = self->listener == NULL ? MP_EBADF : MP_EAGAIN;
+    if (n < 0) {
+        *errcode = n == MPGLUE_WOULD_BLOCK ? MP_EAGAIN : MP_EBADF;
         return MP_STREAM_ERROR;
     }
-    mp_obj_t *pair;
-    mp_obj_get_array_fixed_n(next, 2, &pair);
-    mpssl_bytes_t datagram = borrow(pair[0]);
-    self->origin = pair[1];
-    size_t n = MIN(datagram.len, size);
-    memcpy(buf, datagram.data, n);
     return n;
 }
 
 static mp_uint_t peer_write(mp_obj_t self_in, const void *buf, mp_uint_t size, int *errcode) {
     peer_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    self->used_at = mp_hal_ticks_ms();
-    if (self->listener == NULL || self->listener->sock == MP_OBJ_NULL) {
+    address_t address;
+    if (!find_address(self->listener, self->client, &address)) {
         *errcode = MP_EBADF;
         return MP_STREAM_ERROR;
     }
-    send_to(self->listener, buf, size, self->address);
+    send_to(self->listener, buf, size, unpack(&address), false);
     return size;
+}
+
+static mp_uint_t peer_poll(peer_obj_t *self) {
+    mp_uint_t ready = MP_STREAM_POLL_NVAL;
+    CLAIMED(self->listener, ready = mpssl_listener_poll(self->listener->clients, self->client));
+    return ready;
 }
 
 static mp_uint_t peer_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t arg, int *errcode) {
     peer_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    self->used_at = mp_hal_ticks_ms();
     if (request == MP_STREAM_CLOSE) {
-        peer_drop(self);
+        CLAIMED(self->listener, mpssl_listener_remove(self->listener->clients, self->client));
         return 0;
     }
     if (request != MP_STREAM_POLL) {
         *errcode = MP_EINVAL;
         return MP_STREAM_ERROR;
     }
-    if (self->listener == NULL || self->listener->sock == MP_OBJ_NULL) {
-        return MP_STREAM_POLL_NVAL;
+    mp_uint_t ready = peer_poll(self);
+    if (ready == 0 && (arg & MP_STREAM_POLL_RD)) {
+        ready = pump_polled(self->listener) ? peer_poll(self) : MP_STREAM_POLL_RD;
     }
-    mp_uint_t ready = arg & MP_STREAM_POLL_WR;
-    if (arg & MP_STREAM_POLL_RD) {
-        size_t len;
-        mp_obj_t *items;
-        mp_obj_list_get(self->inbox, &len, &items);
-        if (len == 0) {
-            if (!pump_polled(self->listener)) {
-                return ready | MP_STREAM_POLL_RD;
-            }
-            mp_obj_list_get(self->inbox, &len, &items);
-        }
-        ready |= len > 0 ? MP_STREAM_POLL_RD : 0;
-    }
-    return ready;
+    return ready == MP_STREAM_POLL_NVAL ? ready : (ready | MP_STREAM_POLL_WR) & arg;
 }
 
 static const mp_stream_p_t peer_stream_p = {
@@ -418,45 +353,37 @@ bool mpssl_is_peer(mp_obj_t sock) {
 
 size_t mpssl_peer_datagram_max(mp_obj_t sock) {
     peer_obj_t *self = MP_OBJ_TO_PTR(sock);
-    return self->listener == NULL ? 0 : self->listener->bufsize;
+    return self->listener->bufsize;
 }
 
 bool mpssl_peer_may_wait(mp_obj_t sock) {
     peer_obj_t *self = MP_OBJ_TO_PTR(sock);
-    return self->listener != NULL && self->listener->blocking;
+    return self->listener->blocking;
 }
 
-void mpssl_peer_follow(void *arg) {
-    mp_obj_t sock = arg;
-    if (sock == MP_OBJ_NULL || !mpssl_is_peer(sock)) {
-        return;
+void mpssl_peer_follow(mp_obj_t sock) {
+    if (mpssl_is_peer(sock)) {
+        peer_obj_t *self = MP_OBJ_TO_PTR(sock);
+        CLAIMED(self->listener, mpssl_listener_follow(self->listener->clients, self->client));
     }
-    peer_obj_t *self = MP_OBJ_TO_PTR(sock);
-    // Only a Connection ID makes a client known at another address (RFC 9146 6).
-    if (self->listener == NULL || self->cid == MP_OBJ_NULL || mp_obj_equal(self->origin, self->address)) {
-        return;
-    }
-    // Its records are known by their ID wherever they come from. What comes without one is not
-    // its own any more at the old address, and nothing says that it is at the new one, where
-    // another client may be.
-    forget(self->listener, self->address, self);
-    self->address = self->origin;
 }
 
 /******************************************************************************/
 // The listener.
 
-// SSLContext.listen(sock, *, backlog=4, bufsize=2048) -> DTLSListener
+// SSLContext.listen(sock, *, backlog=4, bufsize=2048, clients=...) -> DTLSListener
 static mp_obj_t context_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum {
         ARG_sock,
         ARG_backlog,
-        ARG_bufsize
+        ARG_bufsize,
+        ARG_clients,
     };
     static const mp_arg_t allowed_args[] = {
         { MP_QSTR_sock, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
         { MP_QSTR_backlog, MP_ARG_KW_ONLY | MP_ARG_INT, { .u_int = 4 } },
         { MP_QSTR_bufsize, MP_ARG_KW_ONLY | MP_ARG_INT, { .u_int = 2048 } },
+        { MP_QSTR_clients, MP_ARG_KW_ONLY | MP_ARG_INT, { .u_int = MPSSL_CLIENTS_DEFAULT } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
@@ -464,38 +391,67 @@ static mp_obj_t context_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     if (!mpssl_context_makes_listeners(context)) {
         mp_raise_ValueError(MP_ERROR_TEXT("listen needs PROTOCOL_DTLS_SERVER"));
     }
-    if (args[ARG_backlog].u_int < 1 || args[ARG_bufsize].u_int < 256) {
+    mp_int_t backlog = args[ARG_backlog].u_int;
+    mp_int_t bufsize = args[ARG_bufsize].u_int;
+    mp_int_t clients = args[ARG_clients].u_int;
+    if (backlog < 1 || bufsize < 256 || clients < 1 || clients > MPSSL_CLIENTS_MAX) {
         mp_raise_ValueError(NULL);
     }
     mp_get_stream_raise(args[ARG_sock].u_obj, MP_STREAM_OP_IOCTL);
-    listener_obj_t *self = mp_obj_malloc(listener_obj_t, &listener_type);
+    listener_obj_t *self = mp_obj_malloc_with_finaliser(listener_obj_t, &listener_type);
+    self->clients = NULL;
+    mpssl_guard_init(&self->guard);
     self->sock = args[ARG_sock].u_obj;
     self->context = context;
-    self->peers = mp_obj_new_dict(0);
-    self->hellos = mp_obj_new_list(0, NULL);
-    self->backlog = args[ARG_backlog].u_int;
-    self->bufsize = args[ARG_bufsize].u_int;
+    self->bufsize = bufsize;
     self->dropped = 0;
     self->blocking = true;
+    mpssl_signals_t signals;
+    if (!mpssl_claim(&context->guard, &signals)) {
+        mp_raise_OSError(MP_EBUSY);
+    }
+    mpssl_status_t status = { MPSSL_ERRNO, MP_EBADF };
+    if (context->tls != NULL) {
+        CALL_WITH_MEMORY(status, mpssl_listener_new(context->tls, clients, backlog, bufsize, &self->clients));
+    }
+    mpssl_release(&context->guard, &signals);
+    if (status.kind != MPSSL_OK) {
+        mpssl_raise(MP_OBJ_NULL, status);
+    }
     return MP_OBJ_FROM_PTR(self);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpssl_context_listen_obj, 2, context_listen);
 
-// The Peer that is to be accepted next; NULL: there is none.
-static peer_obj_t *hello_next(listener_obj_t *self) {
-    for (;;) {
-        size_t waiting;
-        mp_obj_t *hellos;
-        mp_obj_list_get(self->hellos, &waiting, &hellos);
-        if (waiting == 0) {
-            return NULL;
-        }
-        peer_obj_t *peer = MP_OBJ_TO_PTR(hellos[0]);
-        if (peer->listener != NULL) {
-            return peer;
-        }
-        mp_obj_list_remove(self->hellos, hellos[0]);
+// The client that is to be accepted next; 0: there is none.
+static uint64_t waiting(listener_obj_t *self) {
+    uint64_t client = 0;
+    CLAIMED(self, client = mpssl_listener_waiting(self->clients));
+    return client;
+}
+
+// Makes a client's connection: (SSLSocket, address), or MP_OBJ_NULL where it cannot be accepted
+// any more. What raises changes nothing: it can be accepted once more.
+static mp_obj_t accept(listener_obj_t *self, uint64_t client) {
+    address_t address;
+    if (!find_address(self, client, &address)) {
+        return MP_OBJ_NULL;
     }
+    peer_obj_t *peer = mp_obj_malloc(peer_obj_t, &peer_type);
+    peer->listener = self;
+    peer->client = client;
+    mp_obj_t id = mp_obj_new_bytes(address.bytes, address.len);
+    mp_obj_t items[2];
+    items[0] = mpssl_socket_make(self->context, MP_OBJ_FROM_PTR(peer), true, false, mp_const_none, id);
+    items[1] = unpack(&address);
+    mp_obj_t result = mp_obj_new_tuple(2, items);
+    ssl_socket_obj_t *sock = MP_OBJ_TO_PTR(items[0]); // which nobody else has
+    mpssl_status_t status = { MPSSL_OK, 0 };
+    bool accepted = false;
+    CLAIMED(self, CALL_WITH_MEMORY(status, mpssl_listener_accept(self->clients, client, sock->tls, &accepted)));
+    if (status.kind != MPSSL_OK) {
+        mpssl_raise(MP_OBJ_NULL, status);
+    }
+    return accepted ? result : MP_OBJ_NULL;
 }
 
 // accept() -> (SSLSocket, address), the handshake still to be done; None where there
@@ -503,29 +459,38 @@ static peer_obj_t *hello_next(listener_obj_t *self) {
 static mp_obj_t listener_accept(mp_obj_t self_in) {
     listener_obj_t *self = MP_OBJ_TO_PTR(self_in);
     pump(self);
-    peer_obj_t *peer;
-    while ((peer = hello_next(self)) == NULL) {
-        if (!self->blocking) {
-            return mp_const_none;
+    for (;;) {
+        uint64_t client = waiting(self);
+        mp_obj_t accepted = client == 0 ? MP_OBJ_NULL : accept(self, client);
+        if (accepted != MP_OBJ_NULL) {
+            return accepted;
         }
-        mp_event_wait_ms(1);
-        pump(self);
+        if (client == 0) {
+            if (!self->blocking) {
+                return mp_const_none;
+            }
+            mp_event_wait_ms(1);
+            pump(self);
+        }
     }
-    // Until all is made it can be accepted once more.
-    mp_obj_t peer_obj = MP_OBJ_FROM_PTR(peer);
-    mp_obj_t sock = mpssl_socket_make(self->context, peer_obj, true, false, mp_const_none, address_id(peer->address));
-    mp_obj_t result[2] = { sock, peer->address };
-    mp_obj_t tuple = mp_obj_new_tuple(2, result);
-    mp_obj_t cid = mpssl_socket_cid(sock);
-    if (cid != MP_OBJ_NULL) {
-        mp_obj_dict_store(self->peers, cid, peer_obj);
-        peer->cid = cid;
-    }
-    peer->used_at = mp_hal_ticks_ms();
-    mp_obj_list_remove(self->hellos, peer_obj);
-    return tuple;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(listener_accept_obj, listener_accept);
+
+static void listener_free(listener_obj_t *self) {
+    CLAIMED(self, mpssl_listener_free(self->clients); self->clients = NULL);
+}
+
+// DTLSListener.__del__(): what is known of clients; the socket is its owner's.
+static mp_obj_t listener_del(mp_obj_t self_in) {
+    listener_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    // A thread that the port has ended may have claimed it, and never releases it.
+    if (self->guard.thread == NULL) {
+        listener_free(self);
+        mpssl_guard_end(&self->guard);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(listener_del_obj, listener_del);
 
 static mp_uint_t listener_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t arg, int *errcode) {
     listener_obj_t *self = MP_OBJ_TO_PTR(self_in);
@@ -535,6 +500,7 @@ static mp_uint_t listener_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t a
             return 0;
         }
         self->sock = MP_OBJ_NULL;
+        listener_free(self);
         return mp_get_stream(sock)->ioctl(sock, MP_STREAM_CLOSE, 0, errcode);
     }
     if (request != MP_STREAM_POLL) {
@@ -547,10 +513,10 @@ static mp_uint_t listener_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t a
     if (!(arg & MP_STREAM_POLL_RD)) {
         return 0;
     }
-    if (hello_next(self) == NULL && !pump_polled(self)) {
+    if (waiting(self) != 0 || !pump_polled(self)) {
         return MP_STREAM_POLL_RD;
     }
-    return hello_next(self) == NULL ? 0 : MP_STREAM_POLL_RD;
+    return waiting(self) == 0 ? 0 : MP_STREAM_POLL_RD;
 }
 
 // To be polled and closed; there is nothing to read or write.
@@ -584,6 +550,7 @@ static const mp_rom_map_elem_t listener_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR_close), MP_ROM_PTR(&mp_stream_close_obj) },
     { MP_ROM_QSTR(MP_QSTR___enter__), MP_ROM_PTR(&mp_identity_obj) },
     { MP_ROM_QSTR(MP_QSTR___exit__), MP_ROM_PTR(&mp_stream___exit___obj) },
+    { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&listener_del_obj) },
 };
 static MP_DEFINE_CONST_DICT(listener_locals_dict, listener_locals_dict_table);
 
@@ -594,26 +561,5 @@ static MP_DEFINE_CONST_OBJ_TYPE(
     attr, listener_attr,
     protocol, &listener_stream_p,
     locals_dict, &listener_locals_dict);
-
-#else
-
-bool mpssl_is_peer(mp_obj_t sock) {
-    (void)sock;
-    return false;
-}
-
-size_t mpssl_peer_datagram_max(mp_obj_t sock) {
-    (void)sock;
-    return 0;
-}
-
-bool mpssl_peer_may_wait(mp_obj_t sock) {
-    (void)sock;
-    return false;
-}
-
-void mpssl_peer_follow(void *arg) {
-    (void)arg;
-}
 
 #endif // MBEDTLS_SSL_DTLS_HELLO_VERIFY

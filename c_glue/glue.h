@@ -220,21 +220,25 @@ void mpssl_socket_handshake_or_close(mp_obj_t self_in);
 // One of the context's callbacks when the socket was made, or mp_const_none.
 mp_obj_t mpssl_callback(const ssl_socket_obj_t *self, size_t which);
 
-// The Connection ID by which the peer is to call the socket; MP_OBJ_NULL: none.
-mp_obj_t mpssl_socket_cid(mp_obj_t self_in);
-
 // dtls_listener.c
 
+#if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
 MP_DECLARE_CONST_FUN_OBJ_KW(mpssl_context_listen_obj); // SSLContext.listen
 // Whether the transport is one client's share of a listener's socket.
 bool mpssl_is_peer(mp_obj_t sock);
 // How long a datagram is, at most, that a Peer's read gets.
 size_t mpssl_peer_datagram_max(mp_obj_t sock);
 // A record of the datagram read last has authenticated: the client is where it
-// came from. For mpssl_catch: comparing addresses may raise, and nothing has changed then.
-void mpssl_peer_follow(void *sock);
+// came from. Does nothing for any other transport.
+void mpssl_peer_follow(mp_obj_t sock);
 // Whether a read of the listener's socket may wait.
 bool mpssl_peer_may_wait(mp_obj_t sock);
+#else
+#define mpssl_is_peer(sock) (false)
+#define mpssl_peer_datagram_max(sock) ((size_t)0)
+#define mpssl_peer_follow(sock) ((void)(sock))
+#define mpssl_peer_may_wait(sock) (false)
+#endif
 
 // certificate.c
 

@@ -158,26 +158,6 @@ int32_t mpssl_context_hibernate_after(const mpssl_context_t *context);
 void mpssl_context_set_hibernate_after(mpssl_context_t *context, int32_t ms);
 
 /******************************************************************************/
-// Datagrams that belong to no connection yet, on a socket that many clients call.
-
-enum {
-    MPSSL_DTLS_NOISE = 0, // to be dropped
-    MPSSL_DTLS_UNVERIFIED = 1, // a ClientHello without our cookie: send `reply`, forget it
-    MPSSL_DTLS_VERIFIED = 2, // a ClientHello with it: make a connection and give it the datagram
-};
-
-enum {
-    MPSSL_HELLO_VERIFY_LEN = 60, // bytes of a reply
-    MPSSL_CID_MAX = 32, // bytes of the longest Connection ID
-};
-
-// What a datagram from the address `id` is. Allocates nothing that outlives the call.
-int32_t mpssl_dtls_stranger(const mpssl_context_t *context, mpssl_bytes_t datagram, mpssl_bytes_t id,
-    uint8_t *reply);
-// The Connection ID, `len` bytes long, of a datagram that has one, borrowed; else data is NULL.
-mpssl_bytes_t mpssl_dtls_connection_id(mpssl_bytes_t datagram, size_t len);
-
-/******************************************************************************/
 // SSLSocket: one TLS or DTLS connection. `owner` is handed back to mpglue_* for
 // the length of that call and not kept.
 
@@ -257,6 +237,51 @@ mpssl_bytes_t mpssl_socket_psk_identity_hint(const mpssl_socket_t *socket);
 // The peer's certificate as DER, borrowed; data NULL where there is none or the build keeps none.
 mpssl_bytes_t mpssl_socket_peer_cert(const mpssl_socket_t *socket);
 bool mpssl_socket_peer_verified(const mpssl_socket_t *socket); // it was looked at, and is good
+
+/******************************************************************************/
+// DTLSListener: many clients on one UDP socket. Who is known, where, by which Connection ID, and
+// what waits for whom. An address is any run of bytes that stands for one, the same each time.
+
+enum {
+    MPSSL_LISTENER_KEPT = 0, // it waits for its client to be read or accepted
+    MPSSL_LISTENER_DROPPED = 1, // too long, nobody's, or more than there is room for
+    MPSSL_LISTENER_ANSWER = 2, // a ClientHello without our cookie: send `reply`, forget it
+};
+
+enum {
+    MPSSL_HELLO_VERIFY_LEN = 60, // bytes of a reply
+    MPSSL_CID_MAX = 32, // bytes of the longest Connection ID
+    MPSSL_CLIENTS_MAX = 0x7ffe, // the most that a listener can have room for
+};
+
+typedef struct mpssl_listener mpssl_listener_t;
+
+// For a DTLS server's context. Room for `clients`, of which `backlog` may wait to be accepted,
+// is made here and never grows. Datagrams of `bufsize` bytes or more are dropped. Writes
+// *listener only on MPSSL_OK.
+mpssl_status_t mpssl_listener_new(const mpssl_context_t *context, size_t clients, size_t backlog,
+    size_t bufsize, mpssl_listener_t **listener);
+// Frees everything, calls nothing out: fit for a finaliser.
+void mpssl_listener_free(mpssl_listener_t *listener);
+// Takes a datagram that has come. *taken: MPSSL_LISTENER_*; not written unless MPSSL_OK.
+mpssl_status_t mpssl_listener_take(mpssl_listener_t *listener, mpssl_bytes_t datagram, mpssl_bytes_t address,
+    uint8_t *reply, uint32_t *taken);
+// The client that is to be accepted next; 0: there is none. Numbers are not used twice.
+uint64_t mpssl_listener_waiting(const mpssl_listener_t *listener);
+// Accepts it, for a socket that has not begun, whose Connection ID changes if another client's is
+// the same. *accepted: false if somebody else did, or no ID is free, in which case it is removed.
+// Unless MPSSL_OK it waits on.
+mpssl_status_t mpssl_listener_accept(mpssl_listener_t *listener, uint64_t client, mpssl_socket_t *socket, bool *accepted);
+// Reads one datagram, what of it fits: its length, MPGLUE_WOULD_BLOCK: there is none, or
+// MPGLUE_UNKNOWN: the client was removed.
+int32_t mpssl_listener_read(mpssl_listener_t *listener, uint64_t client, uint8_t *buf, size_t len);
+// Whether a datagram waits: MPSSL_POLL_RD, 0, or MPSSL_POLL_NVAL: the client was removed.
+uint32_t mpssl_listener_poll(mpssl_listener_t *listener, uint64_t client);
+// Where to write to, borrowed; data NULL: the client was removed.
+mpssl_bytes_t mpssl_listener_address(mpssl_listener_t *listener, uint64_t client);
+// A record of the datagram read last has authenticated: the client is where it came from.
+void mpssl_listener_follow(mpssl_listener_t *listener, uint64_t client);
+void mpssl_listener_remove(mpssl_listener_t *listener, uint64_t client);
 
 /******************************************************************************/
 // What a certificate says, as a run of tokens. A value is a text, a number, or a

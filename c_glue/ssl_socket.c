@@ -453,17 +453,6 @@ void mpssl_socket_handshake_or_close(mp_obj_t self_in) {
     leave(&call, status);
 }
 
-mp_obj_t mpssl_socket_cid(mp_obj_t self_in) {
-    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    uint8_t cid[MPSSL_CID_MAX];
-    mpssl_call_t call;
-    enter(self, &call, 0);
-    mpssl_bytes_t own = mpssl_socket_own_cid(self->tls);
-    memcpy(cid, own.data, own.len);
-    mpssl_leave(&call);
-    return own.len == 0 ? MP_OBJ_NULL : mp_obj_new_bytes(cid, own.len);
-}
-
 /******************************************************************************/
 // Reading and writing.
 
@@ -558,8 +547,7 @@ static mpssl_status_t read_data(mpssl_call_t *call, span_t *span, bool all) {
     mpssl_status_t status = read_span(call, span, all);
     mp_obj_t sock = self->sock;
     if (self->datagram && span->done > 0 && sock != MP_OBJ_NULL && mpssl_socket_newest_record(self->tls) > newest) {
-        // Without memory now, then after the next record.
-        mpssl_catch(mpssl_peer_follow, sock);
+        mpssl_peer_follow(sock);
     }
     return status;
 }
@@ -1233,15 +1221,17 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     } else if (attr == MP_QSTR_connection_id) {
         // DTLS: (ours, the peer's), None where Connection IDs are not in use.
         ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+        uint8_t own[MPSSL_CID_MAX];
         uint8_t peer[MPSSL_CID_MAX];
-        mp_obj_t own = mpssl_socket_cid(self_in);
         mpssl_call_t call;
         enter(self, &call, 0);
+        mpssl_bytes_t cid = mpssl_socket_own_cid(self->tls);
+        memcpy(own, cid.data, cid.len);
         int32_t len = mpssl_socket_peer_cid(self->tls, peer);
         mpssl_leave(&call);
         dest[0] = mp_const_none;
         if (len >= 0) {
-            mp_obj_t pair[2] = { own == MP_OBJ_NULL ? mp_const_empty_bytes : own, mp_obj_new_bytes(peer, len) };
+            mp_obj_t pair[2] = { mp_obj_new_bytes(own, cid.len), mp_obj_new_bytes(peer, len) };
             dest[0] = mp_obj_new_tuple(2, pair);
         }
 #endif

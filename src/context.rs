@@ -232,11 +232,25 @@ impl Context {
 
     /// The cookies of a DTLS server; `None` for any other context.
     #[must_use]
-    pub fn cookies(&self) -> Option<&Cookies> {
+    pub fn cookies(&self) -> Option<&Shared<Cookies>> {
         #[cfg(mbedtls_ssl_dtls_hello_verify)]
-        return self.cookies.as_deref();
+        return self.cookies.as_ref();
         #[cfg(not(mbedtls_ssl_dtls_hello_verify))]
         None
+    }
+
+    /// A listener for a socket that a DTLS server's clients call.
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` for any other context; [`Error::NoMemory`]; [`Error::Tls`] from the generator.
+    pub fn listener(&self, limits: dtls::Limits) -> Result<Box<dtls::Listener>> {
+        let cookies = self.cookies().ok_or(Error::Value(Invalid::Protocol))?;
+        let mut secret = [[0; 8]; 2];
+        self.rng.fill(secret.as_flattened_mut())?;
+        let [a, b] = secret.map(u64::from_le_bytes);
+        let listener = dtls::Listener::new(cookies, (a, b), limits)?;
+        Box::new(|| listener)
     }
 
     /// A random Connection ID of the configured length, and how long that is;

@@ -8,11 +8,12 @@ use core::ffi::{CStr, c_char, c_void};
 
 use crate::certificate;
 use crate::context::{Context, Memory};
-use crate::dtls::{self, Stranger};
+use crate::dtls::table::{CLIENTS_MAX, ClientId, Read};
+use crate::dtls::{self, Listener, Taken};
 use crate::error::{Error, Invalid, Result};
 use crate::io::{Clock, Interruption, PskStore, Signer, Transport, Verifier};
 use crate::mbedtls::{self, Endpoint};
-use crate::mem::{Box, slice, slice_mut};
+use crate::mem::{Box, copy, slice, slice_mut};
 use crate::micropython_sys as sys;
 use crate::micropython_sys::{
     mpssl_bytes_t, mpssl_dtls_t, mpssl_memory_t, mpssl_options_t, mpssl_status_t, ticks_ms,
@@ -487,46 +488,135 @@ pub extern "C" fn mpssl_context_set_hibernate_after(context: &mut Context, ms: i
     context.set_hibernate_after(u32::try_from(ms).ok());
 }
 
-/// See `mpssl.h`.
+/// Makes a listener; see `mpssl.h`.
 ///
 /// # Safety
 ///
-/// `datagram` and `id` are valid; `reply` is valid for `MPSSL_HELLO_VERIFY_LEN` bytes.
+/// `out` is valid for a write.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mpssl_dtls_stranger(
+pub unsafe extern "C" fn mpssl_listener_new(
     context: &Context,
-    datagram: mpssl_bytes_t,
-    id: mpssl_bytes_t,
-    reply: *mut u8,
-) -> i32 {
+    clients: usize,
+    backlog: usize,
+    bufsize: usize,
+    out: *mut *mut Listener,
+) -> mpssl_status_t {
+    let limits = dtls::Limits { clients, backlog, bufsize };
     // SAFETY: by this function's contract.
-    let (datagram, id) = unsafe { (bytes(datagram, false), bytes(id, false)) };
-    let (Some(cookies), Some(datagram), Some(id)) = (context.cookies(), datagram, id) else {
-        return sys::MPSSL_DTLS_NOISE.cast_signed();
-    };
-    let what = match dtls::stranger(cookies, datagram, id) {
-        Ok(Stranger::Verified) => sys::MPSSL_DTLS_VERIFIED,
-        Ok(Stranger::Unverified(request)) => {
-            // SAFETY: by this function's contract.
-            unsafe { core::ptr::copy_nonoverlapping(request.as_ptr(), reply, request.len()) };
-            sys::MPSSL_DTLS_UNVERIFIED
-        }
-        // Without memory for an answer the client will ask again.
-        Ok(Stranger::Noise) | Err(_) => sys::MPSSL_DTLS_NOISE,
-    };
-    what.cast_signed()
+    unsafe { output(context.listener(limits).map(Box::into_raw), out) }
+}
+
+/// Frees a listener; see `mpssl.h`.
+///
+/// # Safety
+///
+/// `listener` is NULL or comes from `mpssl_listener_new`, and is not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_listener_free(listener: *mut Listener) {
+    // SAFETY: by this function's contract.
+    drop(unsafe { Box::from_raw(listener) });
 }
 
 /// See `mpssl.h`.
 ///
 /// # Safety
 ///
-/// `datagram` is valid.
+/// `datagram` and `address` are valid; `reply` is valid for `MPSSL_HELLO_VERIFY_LEN` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mpssl_dtls_connection_id(datagram: mpssl_bytes_t, len: usize) -> mpssl_bytes_t {
+pub unsafe extern "C" fn mpssl_listener_take(
+    listener: &mut Listener,
+    datagram: mpssl_bytes_t,
+    address: mpssl_bytes_t,
+    reply: *mut u8,
+    taken: &mut u32,
+) -> mpssl_status_t {
     // SAFETY: by this function's contract.
-    let cid = unsafe { bytes(datagram, false) }.and_then(|datagram| wire::connection_id(datagram, len));
-    borrowed(cid)
+    let (datagram, address) = unsafe { (bytes(datagram, false), bytes(address, false)) };
+    let result = listener.take(datagram.unwrap_or_default(), address.unwrap_or_default(), ticks_ms());
+    status(result.map(|what| {
+        *taken = match what {
+            Taken::Kept => sys::MPSSL_LISTENER_KEPT,
+            Taken::Dropped => sys::MPSSL_LISTENER_DROPPED,
+            Taken::Answer(answer) => {
+                // SAFETY: by this function's contract.
+                unsafe { core::ptr::copy_nonoverlapping(answer.as_ptr(), reply, answer.len()) };
+                sys::MPSSL_LISTENER_ANSWER
+            }
+        };
+    }))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_listener_waiting(listener: &Listener) -> u64 {
+    listener.table.waiting().map_or(0, ClientId::number)
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_listener_accept(
+    listener: &mut Listener,
+    client: u64,
+    socket: &mut Socket,
+    accepted: &mut bool,
+) -> mpssl_status_t {
+    let mut buf = [0; mbedtls::CID_MAX];
+    copy(&mut buf, socket.own_cid());
+    let cid = buf.get_mut(..socket.own_cid().len()).unwrap_or_default();
+    let result = listener.table.accept(ClientId::of_number(client), cid, ticks_ms());
+    status(result.and_then(|yes| {
+        *accepted = yes;
+        if yes && *cid != *socket.own_cid() { socket.set_own_cid(cid) } else { Ok(()) }
+    }))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `buf` is valid for `len` bytes, or NULL with none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_listener_read(
+    listener: &mut Listener,
+    client: u64,
+    buf: *mut u8,
+    len: usize,
+) -> i32 {
+    // SAFETY: by this function's contract.
+    let buf = unsafe { slice_mut(buf, len) };
+    match listener.table.read(ClientId::of_number(client), buf, ticks_ms()) {
+        Read::Datagram(n) => i32::try_from(n).unwrap_or(i32::MAX),
+        Read::Nothing => sys::MPGLUE_WOULD_BLOCK,
+        Read::Gone => sys::MPGLUE_UNKNOWN,
+    }
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_listener_poll(listener: &mut Listener, client: u64) -> u32 {
+    match listener.table.has_datagram(ClientId::of_number(client), ticks_ms()) {
+        Some(true) => sys::MPSSL_POLL_RD,
+        Some(false) => 0,
+        None => sys::MPSSL_POLL_NVAL,
+    }
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_listener_address(listener: &mut Listener, client: u64) -> mpssl_bytes_t {
+    borrowed(listener.table.address(ClientId::of_number(client), ticks_ms()))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_listener_follow(listener: &mut Listener, client: u64) {
+    listener.table.follow(ClientId::of_number(client));
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_listener_remove(listener: &mut Listener, client: u64) {
+    listener.table.remove(ClientId::of_number(client));
 }
 
 // C's arrays hold what is written to them here.
@@ -534,6 +624,7 @@ pub unsafe extern "C" fn mpssl_dtls_connection_id(datagram: mpssl_bytes_t, len: 
 const _: () = assert!(crate::psk::IDENTITY_MAX <= sys::MPSSL_PSK_IDENTITY_MAX as usize);
 const _: () = assert!(wire::HELLO_VERIFY_LEN == sys::MPSSL_HELLO_VERIFY_LEN as usize);
 const _: () = assert!(mbedtls::CID_MAX <= sys::MPSSL_CID_MAX as usize);
+const _: () = assert!(CLIENTS_MAX == sys::MPSSL_CLIENTS_MAX as usize);
 
 /******************************************************************************/
 // SSLSocket.

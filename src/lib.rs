@@ -13,7 +13,7 @@
 //! | top | [`ffi`] | the exports C calls; [`io`]'s traits over C's call-outs |
 //! | core | [`context`] | `SSLContext`: settings, frozen for the sockets made with them |
 //! | | [`socket`] | `SSLSocket`: handshake, read, write, poll, close as one state machine |
-//! | | [`dtls`] | what only datagrams need: settings, datagrams of no connection yet |
+//! | | [`dtls`] | what only datagrams need: settings, datagrams of no connection yet, a listener's clients |
 //! | | [`credentials`] | certificate chain and private key |
 //! | | [`psk`] | pre-shared keys |
 //! | | [`trust`] | trust anchors |

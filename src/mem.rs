@@ -91,11 +91,28 @@ impl<T> Drop for Box<T> {
     }
 }
 
-/// A fixed number of plain values, owned.
-pub struct Array<T: Copy> {
+/// A fixed number of values, owned.
+pub struct Array<T> {
     first: NonNull<T>,
     len: usize,
     owns: PhantomData<T>,
+}
+
+impl<T> Array<T> {
+    /// As many values as said, each made by `make` of its index.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`]; `make` is not called then.
+    pub fn from_fn(len: usize, mut make: impl FnMut(usize) -> T) -> Result<Self> {
+        let mut array = Self { first: allocate(len.max(1))?, len: 0, owns: PhantomData };
+        for i in 0..len {
+            // SAFETY: `first` starts memory for at least `len` values.
+            unsafe { array.first.add(i).write(make(i)) };
+            array.len = i.saturating_add(1);
+        }
+        Ok(array)
+    }
 }
 
 impl<T: Copy> Array<T> {
@@ -105,12 +122,7 @@ impl<T: Copy> Array<T> {
     ///
     /// [`Error::NoMemory`].
     pub fn new(len: usize, value: T) -> Result<Self> {
-        let first: NonNull<T> = allocate(len.max(1))?;
-        for i in 0..len {
-            // SAFETY: `first` starts memory for at least `len` values.
-            unsafe { first.add(i).write(value) };
-        }
-        Ok(Self { first, len, owns: PhantomData })
+        Self::from_fn(len, |_| value)
     }
 
     /// A copy of `values`.
@@ -126,7 +138,7 @@ impl<T: Copy> Array<T> {
     }
 }
 
-impl<T: Copy> Deref for Array<T> {
+impl<T> Deref for Array<T> {
     type Target = [T];
     fn deref(&self) -> &[T] {
         // SAFETY: `first` starts `len` initialised values that the array owns.
@@ -134,17 +146,21 @@ impl<T: Copy> Deref for Array<T> {
     }
 }
 
-impl<T: Copy> DerefMut for Array<T> {
+impl<T> DerefMut for Array<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: `first` starts `len` initialised values, borrowed mutably here.
         unsafe { core::slice::from_raw_parts_mut(self.first.as_ptr(), self.len) }
     }
 }
 
-impl<T: Copy> Drop for Array<T> {
+impl<T> Drop for Array<T> {
     fn drop(&mut self) {
-        // SAFETY: the memory came from mpglue_calloc; Copy values need no drop.
-        unsafe { mpglue_free(self.first.as_ptr().cast()) };
+        // SAFETY: the values are initialised and never used again; their memory came from
+        // mpglue_calloc.
+        unsafe {
+            core::ptr::from_mut::<[T]>(self).drop_in_place();
+            mpglue_free(self.first.as_ptr().cast());
+        }
     }
 }
 

@@ -656,6 +656,15 @@ impl Socket {
         self.ssl.own_cid()
     }
 
+    /// Another Connection ID, of the same length, for a connection that has not begun.
+    ///
+    /// # Errors
+    ///
+    /// `OSError(EINVAL)` where it has begun, or has none.
+    pub fn set_own_cid(&mut self, cid: &[u8]) -> Result<()> {
+        self.ssl.set_cid(cid)
+    }
+
     /// Writes the Connection ID by which this side calls the peer to `cid`; its
     /// length, or `None` if Connection IDs were not agreed on.
     #[must_use]

@@ -43,7 +43,7 @@ use super::{names, sys};
 use crate::error::{Error, Result};
 use crate::io::{Host, Interruption};
 use crate::mem::{Box, copy};
-use crate::micropython_sys::refusals;
+use crate::micropython_sys::{MPSSL_EINVAL, refusals};
 
 /// Whether any connection may hibernate in this build.
 pub const HIBERNATION: bool = cfg!(hibernation);
@@ -270,6 +270,19 @@ impl Connection {
         match self {
             Self::Awake(ssl) => ssl.own_cid(),
             Self::Asleep(asleep) => asleep.cids().0,
+        }
+    }
+
+    /// As [`Ssl::set_cid`].
+    ///
+    /// # Errors
+    ///
+    /// `OSError(EINVAL)` where there are no Connection IDs, or its own is in use.
+    pub fn set_cid(&mut self, cid: &[u8]) -> Result<()> {
+        match self {
+            #[cfg(mbedtls_ssl_dtls_connection_id)]
+            Self::Awake(ssl) => ssl.set_cid(cid),
+            _ => Err(Error::Errno(MPSSL_EINVAL.cast_signed())),
         }
     }
 

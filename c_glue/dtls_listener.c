@@ -43,6 +43,7 @@ typedef struct _peer_obj_t {
     mp_obj_base_t base;
     listener_obj_t *listener;
     uint64_t client; // its number, in vain once closed
+    void *departed; // for the finaliser; NULL: not accepted yet
 } peer_obj_t;
 
 static const mp_obj_type_t listener_type;
@@ -334,9 +335,19 @@ static mp_obj_t peer_setblocking(mp_obj_t self_in, mp_obj_t flag) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(peer_setblocking_obj, peer_setblocking);
 
+// DTLSPeer.__del__(): a connection was dropped, or closed.
+static mp_obj_t peer_del(mp_obj_t self_in) {
+    peer_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    mpssl_listener_depart(self->departed, self->client);
+    self->departed = NULL;
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(peer_del_obj, peer_del);
+
 static const mp_rom_map_elem_t peer_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR_setblocking), MP_ROM_PTR(&peer_setblocking_obj) },
     { MP_ROM_QSTR(MP_QSTR_settimeout), MP_ROM_PTR(&peer_setblocking_obj) },
+    { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&peer_del_obj) },
 };
 static MP_DEFINE_CONST_DICT(peer_locals_dict, peer_locals_dict_table);
 
@@ -436,9 +447,10 @@ static mp_obj_t accept(listener_obj_t *self, uint64_t client) {
     if (!find_address(self, client, &address)) {
         return MP_OBJ_NULL;
     }
-    peer_obj_t *peer = mp_obj_malloc(peer_obj_t, &peer_type);
+    peer_obj_t *peer = mp_obj_malloc_with_finaliser(peer_obj_t, &peer_type);
     peer->listener = self;
     peer->client = client;
+    peer->departed = NULL;
     mp_obj_t id = mp_obj_new_bytes(address.bytes, address.len);
     mp_obj_t items[2];
     items[0] = mpssl_socket_make(self->context, MP_OBJ_FROM_PTR(peer), true, false, mp_const_none, id);
@@ -446,12 +458,11 @@ static mp_obj_t accept(listener_obj_t *self, uint64_t client) {
     mp_obj_t result = mp_obj_new_tuple(2, items);
     ssl_socket_obj_t *sock = MP_OBJ_TO_PTR(items[0]); // which nobody else has
     mpssl_status_t status = { MPSSL_OK, 0 };
-    bool accepted = false;
-    CLAIMED(self, CALL_WITH_MEMORY(status, mpssl_listener_accept(self->clients, client, sock->tls, &accepted)));
+    CLAIMED(self, CALL_WITH_MEMORY(status, mpssl_listener_accept(self->clients, client, sock->tls, &peer->departed)));
     if (status.kind != MPSSL_OK) {
         mpssl_raise(MP_OBJ_NULL, status);
     }
-    return accepted ? result : MP_OBJ_NULL;
+    return peer->departed == NULL ? MP_OBJ_NULL : result;
 }
 
 // accept() -> (SSLSocket, address), the handshake still to be done; None where there

@@ -269,9 +269,12 @@ mpssl_status_t mpssl_listener_take(mpssl_listener_t *listener, mpssl_bytes_t dat
 // The client that is to be accepted next; 0: there is none. Numbers are not used twice.
 uint64_t mpssl_listener_waiting(const mpssl_listener_t *listener);
 // Accepts it, for a socket that has not begun, whose Connection ID changes if another client's is
-// the same. *accepted: false if somebody else did, or no ID is free, in which case it is removed.
-// Unless MPSSL_OK it waits on.
-mpssl_status_t mpssl_listener_accept(mpssl_listener_t *listener, uint64_t client, mpssl_socket_t *socket, bool *accepted);
+// the same. *departed: for the finaliser of its transport; not written if somebody else accepted
+// it, or no ID is free, in which case it is removed. Unless MPSSL_OK it waits on.
+mpssl_status_t mpssl_listener_accept(mpssl_listener_t *listener, uint64_t client, mpssl_socket_t *socket, void **departed);
+// Nobody has the client's transport any more: it is removed soon, if it is there. For a finaliser:
+// claims nothing, and the listener may be gone. `departed` may be NULL, and is not used again.
+void mpssl_listener_depart(void *departed, uint64_t client);
 // Reads one datagram, what of it fits: its length, MPGLUE_WOULD_BLOCK: there is none, or
 // MPGLUE_UNKNOWN: the client was removed.
 int32_t mpssl_listener_read(mpssl_listener_t *listener, uint64_t client, uint8_t *buf, size_t len);

@@ -8,12 +8,12 @@ use core::ffi::{CStr, c_char, c_void};
 
 use crate::certificate;
 use crate::context::{Context, Memory};
-use crate::dtls::table::{CLIENTS_MAX, ClientId, Read};
+use crate::dtls::table::{CLIENTS_MAX, ClientId, Departed, Read};
 use crate::dtls::{self, Listener, Taken};
 use crate::error::{Error, Invalid, Result};
 use crate::io::{Clock, Interruption, PskStore, Signer, Transport, Verifier};
 use crate::mbedtls::{self, Endpoint};
-use crate::mem::{Box, copy, slice, slice_mut};
+use crate::mem::{Box, Shared, copy, slice, slice_mut};
 use crate::micropython_sys as sys;
 use crate::micropython_sys::{
     mpssl_bytes_t, mpssl_dtls_t, mpssl_memory_t, mpssl_options_t, mpssl_status_t, ticks_ms,
@@ -558,16 +558,34 @@ pub extern "C" fn mpssl_listener_accept(
     listener: &mut Listener,
     client: u64,
     socket: &mut Socket,
-    accepted: &mut bool,
+    departed: &mut *mut c_void,
 ) -> mpssl_status_t {
     let mut buf = [0; mbedtls::CID_MAX];
     copy(&mut buf, socket.own_cid());
     let cid = buf.get_mut(..socket.own_cid().len()).unwrap_or_default();
     let result = listener.table.accept(ClientId::of_number(client), cid, ticks_ms());
-    status(result.and_then(|yes| {
-        *accepted = yes;
-        if yes && *cid != *socket.own_cid() { socket.set_own_cid(cid) } else { Ok(()) }
+    status(result.and_then(|accepted| {
+        if accepted {
+            *departed = listener.table.departed().clone().into_raw();
+            if *cid != *socket.own_cid() {
+                socket.set_own_cid(cid)?;
+            }
+        }
+        Ok(())
     }))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `departed` is NULL or comes from `mpssl_listener_accept`, and is not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_listener_depart(departed: *mut c_void, client: u64) {
+    // SAFETY: by this function's contract.
+    if let Some(departed) = unsafe { Shared::<Departed>::from_raw(departed) } {
+        departed.note(ClientId::of_number(client));
+    }
 }
 
 /// See `mpssl.h`.

@@ -5,6 +5,7 @@
 //! stack and must not move once set up.
 
 use core::cell::Cell;
+use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
@@ -215,6 +216,24 @@ impl<T> Shared<T> {
         // SAFETY: into_raw is never NULL; the box's ownership passes to this handle.
         let counted = unsafe { NonNull::new_unchecked(counted.into_raw()) };
         Ok(Self { counted, owns: PhantomData })
+    }
+
+    /// Gives this handle away; [`Shared::from_raw`] takes it back.
+    #[must_use]
+    pub fn into_raw(self) -> *mut c_void {
+        let counted = self.counted.as_ptr();
+        core::mem::forget(self);
+        counted.cast()
+    }
+
+    /// Takes back what [`Shared::into_raw`] gave; `None` for NULL.
+    ///
+    /// # Safety
+    ///
+    /// `shared` is NULL or comes from `into_raw` of the same type, once.
+    #[must_use]
+    pub unsafe fn from_raw(shared: *mut c_void) -> Option<Self> {
+        NonNull::new(shared.cast()).map(|counted| Self { counted, owns: PhantomData })
     }
 
     fn count(&self, change: impl FnOnce(usize) -> usize) -> usize {

@@ -255,6 +255,37 @@ fn a_client_that_nobody_reads_is_forgotten() {
 }
 
 #[test]
+fn a_dropped_connection_leaves_its_place() {
+    let _balance = Balance::start();
+    let mut table = table(2, 2);
+    let empty = live();
+    let a = connected(&mut table, b"a", b"1");
+    let departed = table.departed().clone();
+    table.sweep();
+    assert_eq!(table.len(), 1);
+    departed.note(a);
+    assert_eq!(table.find(&plain(b"x"), b"a"), Some(a), "until the next datagram");
+    table.sweep();
+    assert_eq!((table.len(), live()), (0, empty));
+    // One that was cut off, whose place is another's by now, goes at last; before and after that one.
+    let b = connected(&mut table, b"b", b"1");
+    table.remove(b);
+    let c = connected(&mut table, b"c", b"1");
+    departed.note(b);
+    table.sweep();
+    assert_eq!(table.find(&plain(b"x"), b"c"), Some(c));
+    departed.note(c);
+    departed.note(a);
+    departed.note(b);
+    table.sweep();
+    assert!(table.is_empty());
+    // The last handle may be a connection's.
+    drop(table);
+    departed.note(c);
+    departed.note(ClientId::of_number(u64::MAX));
+}
+
+#[test]
 fn without_memory_nothing_changes() {
     let _balance = Balance::start();
     for n in 0.. {

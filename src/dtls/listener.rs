@@ -57,6 +57,7 @@ impl Listener {
     /// [`crate::error::Error::NoMemory`]; [`crate::error::Error::Tls`] from the generator: it is
     /// dropped.
     pub fn take(&mut self, datagram: &[u8], address: &[u8], now: u32) -> Result<Taken> {
+        self.table.sweep();
         if datagram.len() >= self.bufsize {
             return Ok(Taken::Dropped);
         }

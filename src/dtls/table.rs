@@ -6,10 +6,12 @@
 //! whatever their number is. The hash has a secret key: addresses are chosen by who sends,
 //! and nobody is to choose many of the same hash.
 
+use core::cell::Cell;
 use core::hash::Hasher;
 
 use crate::error::Result;
-use crate::mem::{Array, Box, copy};
+use crate::mem::{Array, Box, Shared, copy};
+use crate::micropython_sys::atomically;
 use crate::wire;
 
 /// Datagrams that wait for one client to be read; more are lost, as on any socket.
@@ -42,6 +44,38 @@ impl ClientId {
 
     fn place(self) -> u16 {
         self.0 as u16
+    }
+
+    /// The how manieth there was.
+    fn count(self) -> u32 {
+        (self.0 >> Self::PLACE_BITS) as u32
+    }
+}
+
+/// Who was dropped by the program without being closed, and is still in the table. For a finaliser,
+/// which may run while the table is in use, or after it.
+pub struct Departed {
+    any: Cell<bool>,
+    /// Of each place: which client's connection was dropped last.
+    counts: Array<Cell<u32>>,
+}
+
+impl Departed {
+    /// The client's connection is gone. The table forgets it when it takes the next datagram.
+    pub fn note(&self, id: ClientId) {
+        let Some(noted) = self.counts.get(usize::from(id.place())) else { return };
+        atomically(|| {
+            // Who is no longer in the table may go later than who came to its place.
+            if id.count().wrapping_sub(noted.get()).cast_signed() > 0 {
+                noted.set(id.count());
+                self.any.set(true);
+            }
+        });
+    }
+
+    fn has(&self, id: ClientId) -> bool {
+        let noted = self.counts.get(usize::from(id.place()));
+        noted.is_some_and(|noted| atomically(|| noted.get()) == id.count())
     }
 }
 
@@ -279,7 +313,7 @@ impl Row {
     fn remove(&mut self, place: u16) -> bool {
         let Some(at) = self.all().iter().position(|one| *one == place) else { return false };
         let rest = self.places.get_mut(at..self.len).unwrap_or_default();
-        let cells = core::cell::Cell::from_mut(rest).as_slice_of_cells();
+        let cells = Cell::from_mut(rest).as_slice_of_cells();
         for (to, from) in cells.iter().zip(cells.iter().skip(1)) {
             to.set(from.get());
         }
@@ -306,7 +340,8 @@ pub struct Table {
     free: Row,
     /// Who is to be accepted, in the order in which they came.
     waiting: Row,
-    /// How many clients there were, in the bits above the place's.
+    departed: Shared<Departed>,
+    /// How many clients there were.
     count: u64,
     /// Bit n: some client's Connection ID is, or was, n bytes long.
     cid_lengths: u64,
@@ -322,12 +357,14 @@ impl Table {
     pub fn new(clients: usize, backlog: usize, secret: (u64, u64)) -> Result<Self> {
         let clients = clients.min(CLIENTS_MAX);
         let mut free = Row::new(clients)?;
+        let counts = Array::from_fn(clients, |_| Cell::new(0))?;
         (0..clients).rev().for_each(|place| free.push(place as u16));
         Ok(Self {
             places: Places(Array::from_fn(clients, |_| None)?),
             index: Index::new(clients, secret)?,
             free,
             waiting: Row::new(backlog.min(clients))?,
+            departed: Shared::new(|| Departed { any: Cell::new(false), counts }, |_| Ok(()))?,
             count: 0,
             cid_lengths: 0,
         })
@@ -348,6 +385,25 @@ impl Table {
     fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
         let client = self.places.0.get_mut(usize::from(id.place()))?.as_deref_mut()?;
         (client.id == id).then_some(client)
+    }
+
+    /// What a connection's finaliser tells.
+    #[must_use]
+    pub fn departed(&self) -> &Shared<Departed> {
+        &self.departed
+    }
+
+    /// Forgets the clients whose connections were dropped without being closed.
+    pub fn sweep(&mut self) {
+        if !atomically(|| self.departed.any.replace(false)) {
+            return;
+        }
+        for place in 0..self.places.0.len() {
+            let id = self.places.get(place as u16).map(|client| client.id);
+            if let Some(id) = id.filter(|id| self.departed.has(*id)) {
+                self.remove(id);
+            }
+        }
     }
 
     /// Whose a datagram from an address is: by its Connection ID, where it has one, else by the

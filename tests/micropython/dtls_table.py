@@ -1,7 +1,7 @@
 # How many clients a listener has room for, and by what it finds them.
 
 try:
-    import ssl, sys
+    import gc, ssl, sys
 except ImportError:
     print("SKIP")
     raise SystemExit
@@ -100,3 +100,14 @@ for address in (None, 1.5, ("a", None), (1, 2, 3, 4, 5), b"x" * 127, ("x" * 100,
     show("address", listener.accept)
 client, _ = calling(network, b"a")
 print(works(meet(listener, client), client, b"here"))
+
+# A connection that is dropped without being closed leaves its place when it was collected.
+network = Network()
+listener, _ = listening(network, 4, clients=4)
+ctx = client_context(4)
+for n in range(12):
+    for _ in range(2):
+        gc.collect()
+    client, sock = calling(network, b"%d" % n, ctx)
+    server = meet(listener, client)
+print(works(server, client, b"the last"))

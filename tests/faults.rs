@@ -11,7 +11,8 @@ use std::rc::Rc;
 
 use common::alloc::{failing, live};
 use common::{
-    ALERTED, Balance, CLIENT, CUT, Fate, NO_FRAGMENTS, Pair, SERVER, Setup, TAKES_FRAGMENTS, pattern, records,
+    ALERTED, Balance, CLIENT, CUT, Fate, NO_FRAGMENTS, Pair, SERVER, Setup, TAKES_FRAGMENTS, on_records,
+    pattern, records,
 };
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Result};
@@ -121,7 +122,7 @@ fn data_and_goodbye_cut_anywhere() {
 
 /// Flips the lowest bit of byte `at` of `side`'s record `record`, counted from its end if negative.
 fn flip(pair: &Pair, side: usize, record: usize, at: isize) {
-    pair.link.wire(side).fault = Some(Box::new(move |n, bytes| {
+    pair.link.wire(side).fault = Some(on_records(move |n, bytes| {
         if n == record {
             let at = if at < 0 { bytes.len().wrapping_add_signed(at) } else { at.unsigned_abs() };
             bytes[at] ^= 1;

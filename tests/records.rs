@@ -13,7 +13,7 @@ use common::alloc::{failing, live, take_peak};
 use common::raw::Raw;
 use common::{
     ALERTED, Balance, CLIENT, Dice, EBADF, End, Fate, Link, NO_FRAGMENTS, Pair, SERVER, Setup,
-    TAKES_FRAGMENTS, TAKES_HELLO_FRAGMENTS, options, pattern, records, run,
+    TAKES_FRAGMENTS, TAKES_HELLO_FRAGMENTS, on_records, options, pattern, records, run,
 };
 use micropython_ssl::context::Context;
 use micropython_ssl::error::Error;
@@ -425,12 +425,11 @@ enum Layout {
 /// Lays the records out in another way, as long as they are in the clear.
 fn lay_out(link: &Link, side: usize, layout: Layout) {
     let (mut plain, mut flight) = (true, Vec::new());
-    link.wire(side).fault = Some(std::boxed::Box::new(move |_, bytes| {
+    link.wire(side).fault = Some(on_records(move |_, bytes| {
         plain &= bytes[0] != CHANGE_CIPHER_SPEC;
         if !plain || bytes[0] != HANDSHAKE {
             return Fate::Arrives;
         }
-        assert_eq!(records(bytes).len(), 1, "each is written by itself");
         let version = [bytes[1], bytes[2]];
         let message = bytes.split_off(5);
         let record = |content: &[u8]| {

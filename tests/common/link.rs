@@ -33,6 +33,19 @@ pub enum Fate {
 /// Decides on a parcel, by its number on its wire from 0, and may change it.
 pub type Fault = Box<dyn FnMut(usize, &mut Vec<u8>) -> Fate>;
 
+/// The same for a stream's records, by their number, of which a write has several, but all of each.
+pub fn on_records(mut fault: impl FnMut(usize, &mut Vec<u8>) -> Fate + 'static) -> Fault {
+    let mut numbers = 0..;
+    Box::new(move |_, bytes| {
+        let arriving = records(bytes).into_iter().zip(&mut numbers).filter_map(|(record, number)| {
+            let mut record = record.to_vec();
+            (fault(number, &mut record) == Fate::Arrives).then_some(record)
+        });
+        *bytes = arriving.collect::<Vec<_>>().concat();
+        Fate::Arrives
+    })
+}
+
 struct Parcel {
     due: u32,
     bytes: Vec<u8>,

@@ -15,11 +15,13 @@ use super::super::config::Config;
 use super::super::psk::Seen;
 use super::super::{crt, sys};
 use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, take_bad_records};
-use super::messages::{forget_early, is_patient, next_number};
+use super::messages::{awaits_hello, forget_early, is_patient, next_number};
 use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, announced, early};
+use crate::error::Result;
 use crate::fnv::fnv1a;
 use crate::io::{Host, Interruption, Signer};
 use crate::mem::Box;
+use crate::micropython_sys::refusals;
 use crate::wire::{self, Assembly, ClientHello};
 
 unsafe extern "C" {
@@ -132,6 +134,11 @@ fn awaits_finished(state: c_int) -> bool {
         .contains(&state)
 }
 
+/// Whether there is nothing left to write in this state of a handshake, nor to read.
+fn writes_no_more(state: c_int) -> bool {
+    [sys::MBEDTLS_SSL_FLUSH_BUFFERS, sys::MBEDTLS_SSL_HANDSHAKE_WRAPUP].map(|of| of as c_int).contains(&state)
+}
+
 /// What a server calls its client.
 ///
 /// # Safety
@@ -159,13 +166,22 @@ pub struct Outcome {
     pub end_of_stream: bool,
     /// Whether memory was refused on the way, whatever Mbed TLS made of it.
     pub refused: bool,
+    /// How often it was, where nothing depended on it.
+    pub(super) spared: u32,
     /// Which fatal alert the peer sent (RFC 5246 7.2.2), where `ret` says that it did.
     pub alert: u8,
 }
 
 impl Outcome {
-    pub(super) const NOTHING: Self =
-        Self { ret: 0, interruption: None, verdict: 0, end_of_stream: false, refused: false, alert: 0 };
+    pub(super) const NOTHING: Self = Self {
+        ret: 0,
+        interruption: None,
+        verdict: 0,
+        end_of_stream: false,
+        refused: false,
+        spared: 0,
+        alert: 0,
+    };
 }
 
 impl Signer for Call<'_> {
@@ -474,6 +490,11 @@ pub(super) unsafe extern "C" fn recv(ctx: *mut c_void, _buf: *mut u8, len: usize
     if call.transport_raised.get() {
         return sys::MBEDTLS_ERR_SSL_WANT_READ;
     }
+    // Nothing comes from a peer that waits for the rest of a flight.
+    let ret = call.flush_flight();
+    if ret != 0 {
+        return ret;
+    }
     // Where the bytes go need not be `_buf` any more.
     let result = if call.datagram {
         match call.recv_datagram() {
@@ -517,12 +538,7 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
     }
     // SAFETY: Mbed TLS gives its own output buffer, initialised, `len` bytes long.
     let buf = unsafe { core::slice::from_raw_parts(buf, len) };
-    let result = match call.host(|host| host.send(buf)) {
-        // Mbed TLS would take nothing written for everything written.
-        Ok(0) => Err(Interruption::WouldBlock),
-        result => result,
-    };
-    call.transported(result, sys::MBEDTLS_ERR_SSL_WANT_WRITE)
+    call.transported(call.send(buf), sys::MBEDTLS_ERR_SSL_WANT_WRITE)
 }
 
 /// This is called from: `mbedtls_ssl_handshake` → `mbedtls_ssl_parse_certificate`
@@ -550,6 +566,56 @@ pub(super) unsafe extern "C" fn verify(
 }
 
 impl Call<'_> {
+    /// Sends these bytes, or keeps them with what leaves later of the flight; how many.
+    fn send(&self, bytes: &[u8]) -> core::result::Result<usize, Interruption> {
+        // A ClientHello is a flight by itself.
+        // SAFETY: reads the connection that calls out.
+        let collects = !self.datagram
+            && unsafe {
+                (*self.ssl).state != sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int
+                    && !is_alert_last(self.ssl)
+                    && !awaits_hello(self.ssl)
+            };
+        if collects && self.spare(|| self.buffers().flight.add(bytes)).is_ok() {
+            return Ok(bytes.len());
+        }
+        self.send_flight()?;
+        self.transport(bytes)
+    }
+
+    /// Sends what is kept of a flight.
+    fn send_flight(&self) -> core::result::Result<(), Interruption> {
+        self.buffers().flight.send(|bytes| self.transport(bytes))
+    }
+
+    /// The same; 0, or what Mbed TLS is to be told.
+    fn flush_flight(&self) -> c_int {
+        match self.send_flight() {
+            Ok(()) => 0,
+            Err(why) => self.transported(Err(why), sys::MBEDTLS_ERR_SSL_WANT_WRITE),
+        }
+    }
+
+    /// As many of these bytes as the transport takes.
+    fn transport(&self, bytes: &[u8]) -> core::result::Result<usize, Interruption> {
+        match self.host(|host| host.send(bytes)) {
+            // Mbed TLS would take nothing written for everything written.
+            Ok(0) => Err(Interruption::WouldBlock),
+            result => result,
+        }
+    }
+
+    /// Tries what can also be done with less memory: that it is refused is no failure.
+    fn spare<T>(&self, attempt: impl FnOnce() -> Result<T>) -> Result<T> {
+        let before = refusals();
+        let result = attempt();
+        if result.is_err() {
+            let refused = refusals().wrapping_sub(before);
+            self.note(|outcome| outcome.spared = outcome.spared.wrapping_add(refused));
+        }
+        result
+    }
+
     /// 0, or what the handshake is to answer: nothing has come since an alert in the clear until
     /// the timer ran out, so it is the peer's, who has given up.
     fn look_at_alert(&self) -> c_int {
@@ -609,9 +675,27 @@ impl Call<'_> {
         // beside it, and nobody else uses it until then. When all is sent, nothing in its
         // buffer is needed.
         let room = unsafe {
-            match mbedtls_ssl_flush_output(self.ssl) {
-                0 => self.buffers().output.fit(self.ssl),
-                ret => return ret,
+            let ret = mbedtls_ssl_flush_output(self.ssl);
+            if ret != 0 {
+                return ret;
+            }
+            if writes_no_more((*self.ssl).state) {
+                let ret = self.flush_flight();
+                if ret != 0 {
+                    return ret;
+                }
+            }
+            let fit = || self.buffers().output.fit(self.ssl);
+            if self.buffers().flight.is_empty() {
+                fit()
+            } else if self.spare(fit).is_ok() {
+                return 0;
+            } else {
+                // The flight's memory may be what is wanted.
+                match self.flush_flight() {
+                    0 => fit(),
+                    ret => return ret,
+                }
             }
         };
         if room.is_ok() {

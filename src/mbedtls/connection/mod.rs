@@ -11,6 +11,7 @@
 //! | `retransmission` | the timer of datagrams |
 //! | `call` | one call: the host, and Mbed TLS's way back to it |
 //! | `records` | the buffers |
+//! | `flight` | what of a stream's handshake is written and not sent |
 //! | `messages` | how long a handshake's messages get |
 //! | `layout` | what differs between Mbed TLS's versions |
 //! | `exported_keys` | keys, where the ciphers do not tell them |
@@ -18,6 +19,7 @@
 mod call;
 #[cfg(exported_keys)]
 mod exported_keys;
+mod flight;
 #[cfg(hibernation)]
 mod hibernation;
 #[cfg(not(hibernation))]
@@ -125,7 +127,7 @@ impl Connection {
                 ..Outcome::NOTHING
             },
         };
-        Outcome { refused: refusals() != before, ..outcome }
+        Outcome { refused: refusals().wrapping_sub(before) != outcome.spared, ..outcome }
     }
 
     /// As [`Ssl::handshake`].

@@ -66,6 +66,7 @@ use core::ffi::c_int;
 
 use super::super::error::check;
 use super::super::sys;
+use super::flight::Flight;
 use super::layout::{
     COUNTER, HEADER, clear_out_pointers, expansion, is_datagram, is_message_cut, max_payload,
     reset_in_pointers, reset_out_pointers,
@@ -509,16 +510,17 @@ unsafe fn reset_on_stack(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     }
 }
 
-/// Both buffers of a connection, which is handed to each call. They are changed while Mbed TLS
+/// Both buffers of a connection and what it has to send, handed to each call. They are changed while Mbed TLS
 /// calls out, and one may be in here (`Input::stub`): so by shared references only.
 pub(super) struct Buffers {
     pub(super) input: Input,
     pub(super) output: Output,
+    pub(super) flight: Flight,
 }
 
 impl Buffers {
     pub(super) fn new() -> Self {
-        Self { input: Input::new(), output: Output(Cell::new(Room::Whole)) }
+        Self { input: Input::new(), output: Output(Cell::new(Room::Whole)), flight: Flight::new() }
     }
 
     /// `mbedtls_ssl_setup`, without its input buffer where there is a way: a connection

@@ -6,14 +6,47 @@
 
 mod common;
 
-use common::alloc::failing;
-use common::{Balance, CLIENT, Duo, End, Pair, SERVER, Setup, records, run};
+use common::alloc::{failing, made};
+use common::{Balance, CLIENT, Duo, End, Pair, SERVER, Setup, TAKES_FRAGMENTS, pki, records, run};
+use micropython_ssl::context::{Context, Memory};
 use micropython_ssl::dtls::Settings;
 use micropython_ssl::error::Error;
 use micropython_ssl::io::Interruption;
+use micropython_ssl::mem::Box;
 
 const WHY: [Interruption; 4] =
     [Interruption::WouldBlock, Interruption::Raised, Interruption::Errno(110), Interruption::NoMemory];
+
+/// Contexts for both sides that show a certificate and `own` others with it, and verify; the client
+/// asks for records of `limit` bytes.
+fn limited(limit: u16, own: usize) -> [Box<Context>; 2] {
+    let text = |name: &str| {
+        let mut pem = pki::cert(name);
+        pem.pop();
+        pem
+    };
+    [(0, "client"), (1, "ec")].map(|(protocol, name)| {
+        let mut context = Context::new(protocol, 2).unwrap();
+        let pem = std::iter::once(text(name)).chain(std::iter::repeat_n(text("ca"), own));
+        let pem = pki::with_nul(pem.flatten().collect());
+        context.load_cert_chain(Some(&pem), &pki::key(name), None, true).unwrap();
+        context.load_verify_locations(&pki::cert("ca")).unwrap();
+        if protocol == 0 {
+            context.set_memory(Memory { max_fragment_length: limit, ..Memory::DEFAULT }).unwrap();
+        }
+        context
+    })
+}
+
+/// The handshake messages in the clear that a side has sent, joined, and the most that a record had
+/// of them, the ClientHello not counted.
+fn in_the_clear(pair: &Pair, side: usize) -> (Vec<u8>, usize) {
+    let transcript = pair.link.wire(side).transcript();
+    let clear = records(&transcript).into_iter().take_while(|record| record[0] == 22);
+    let contents: Vec<_> = clear.map(|record| &record[5..]).collect();
+    let most = contents[usize::from(side == CLIENT)..].iter().map(|content| content.len()).max().unwrap();
+    (contents.concat(), most)
+}
 
 /// How many writes were made on a side's stream, or datagrams sent, and the records in them.
 fn sent(pair: &Pair, side: usize) -> (usize, usize) {
@@ -122,7 +155,7 @@ fn a_flight_that_waits_wants_to_be_written() {
     for call in 0.. {
         // Each write takes 40 bytes, and the next one nothing.
         let mut left = 1;
-        pair.client.port.gate = Some(Box::new(move |_| {
+        pair.client.port.gate = Some(std::boxed::Box::new(move |_| {
             left -= 1;
             if left < 0 { Err(Interruption::WouldBlock) } else { Ok(()) }
         }));
@@ -142,47 +175,125 @@ fn a_flight_that_waits_wants_to_be_written() {
 }
 
 /// Memory that only makes a flight one write is not needed: the handshake comes to the same
-/// without, in more writes.
+/// without, in more writes; split messages too.
 #[test]
 fn a_flight_without_memory_leaves_in_parts() {
     let _balance = Balance::start();
-    let setup = Setup::mutual();
-    let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
-    for side in [CLIENT, SERVER] {
-        let (mut in_parts, mut ended) = (0, false);
+    let limits = if cfg!(mbedtls_ssl_max_fragment_length) && TAKES_FRAGMENTS { &[0, 512][..] } else { &[0] };
+    for (limit, side) in limits.iter().flat_map(|limit| [(*limit, CLIENT), (*limit, SERVER)]) {
+        let [mut client, mut server] = limited(limit, 2);
+        let mut in_parts = 0;
         for n in 0.. {
-            let mut pair = Pair::new(&mut client, &mut server, setup.hostname).unwrap();
-            let mut left = n;
-            let (results, failed) = {
-                let mut hit = false;
-                let mut handshake = |end: &mut End| {
-                    let before = common::alloc::made();
-                    let (result, failed) = failing(left, false, || end.handshake());
-                    hit |= failed;
-                    left = left.saturating_sub(common::alloc::made() - before);
-                    if hit {
-                        left = usize::MAX
-                    }
-                    result
-                };
-                let results = if side == CLIENT {
-                    run(&mut pair.client, &mut pair.server, &mut handshake, End::handshake)
-                } else {
-                    run(&mut pair.client, &mut pair.server, End::handshake, &mut handshake)
-                };
-                (results, hit)
+            let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+            // Each record leaves in parts, between which the transport takes nothing.
+            let port = &mut pair.end(side).port;
+            port.max_write = 300;
+            port.gate = Some(std::boxed::Box::new(|call| if call % 3 == 0 { Err(WHY[0]) } else { Ok(()) }));
+            let (mut left, mut failed) = (Some(n), false);
+            let mut handshake = |end: &mut End| {
+                let Some(n) = left else { return end.handshake() };
+                let before = made();
+                let (result, hit) = failing(n, false, || end.handshake());
+                failed |= hit;
+                left = if hit { None } else { Some(n - (made() - before)) };
+                result
             };
+            let results = if side == CLIENT {
+                run(&mut pair.client, &mut pair.server, &mut handshake, End::handshake)
+            } else {
+                run(&mut pair.client, &mut pair.server, End::handshake, &mut handshake)
+            };
+            if failed
+                && results == (Ok(()), Ok(()))
+                && !pair.end(side).port.reported.contains(&Error::NoMemory)
+            {
+                in_parts += 1;
+            }
             if results == (Ok(()), Ok(())) {
-                in_parts += usize::from(sent(&pair, side).0 > 2);
+                assert!(limit == 0 || in_the_clear(&pair, side).1 <= 512);
+                pair.end(side).port.max_write = usize::MAX;
                 pair.prove();
             }
             if !failed {
-                ended = true;
                 break;
             }
         }
         // A flight of several records has as many chances.
-        assert!(ended && in_parts >= 5, "{side}: {in_parts}");
+        assert!(in_parts >= 5, "{limit}, {side}: {in_parts}");
+    }
+}
+
+/// RFC 6066 4: "the client and server MUST immediately begin fragmenting messages (including
+/// handshake messages)". Each side's own messages take records of what the client has asked for.
+#[test]
+#[cfg(mbedtls_ssl_max_fragment_length)]
+fn messages_longer_than_a_record_are_split() {
+    let _balance = Balance::start();
+    let parts = if TAKES_FRAGMENTS { &[1, 5, 6, 300, usize::MAX][..] } else { &[] };
+    for limit in [512, 1024, 2048, 4096] {
+        for own in [0, 1, 3, 7] {
+            let [mut client, mut server] = limited(limit, own);
+            for max_write in parts {
+                let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+                (pair.client.port.max_write, pair.server.port.max_write) = (*max_write, *max_write);
+                assert_eq!(pair.handshake(), (Ok(()), Ok(())), "{limit}, {own}");
+                for side in [CLIENT, SERVER] {
+                    let what = format!("{limit}, {own}, {side}, {max_write}");
+                    let (messages, most) = in_the_clear(&pair, side);
+                    // A chain longer than a record fills it.
+                    let longer = messages.len() > 2 * usize::from(limit);
+                    assert!(most <= limit.into() && (most == limit.into() || !longer), "{what}: {most}");
+                    if *max_write == usize::MAX {
+                        assert_eq!(sent(&pair, side).0, 2, "{what}");
+                    }
+                }
+                (pair.client.port.max_write, pair.server.port.max_write) = (usize::MAX, usize::MAX);
+                pair.prove();
+            }
+        }
+    }
+}
+
+/// Who has not been asked for shorter records splits nothing: not every peer can join.
+#[test]
+#[cfg(mbedtls_ssl_max_fragment_length)]
+fn nobody_splits_unasked() {
+    let _balance = Balance::start();
+    let [mut client, mut server] = limited(0, 5);
+    server.set_memory(Memory { max_fragment_length: 512, ..Memory::DEFAULT }).unwrap();
+    let pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap().open();
+    assert!(in_the_clear(&pair, SERVER).1 > 1500);
+    assert_eq!(sent(&pair, SERVER).1, 7);
+    pair.prove();
+}
+
+/// At each byte of split messages.
+#[test]
+#[cfg(mbedtls_ssl_max_fragment_length)]
+fn a_split_message_goes_on_where_it_was_interrupted() {
+    if !TAKES_FRAGMENTS {
+        return;
+    }
+    let _balance = Balance::start();
+    let [mut client, mut server] = limited(512, 2);
+    for side in [CLIENT, SERVER] {
+        for (i, why) in WHY.into_iter().enumerate() {
+            for n in (i..).step_by(61) {
+                let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+                let port = &mut pair.end(side).port;
+                (port.max_write, port.max_read) = (1, 50);
+                port.interrupt_at(n, why);
+                assert_eq!(pair.handshake(), (Ok(()), Ok(())), "{side}: {why:?} at {n}");
+                assert!(in_the_clear(&pair, side).1 <= 512);
+                let hit = pair.end(side).port.calls > n;
+                pair.end(side).port.max_write = usize::MAX;
+                pair.prove();
+                if !hit {
+                    assert!(n > 1000, "{side}: {n}");
+                    break;
+                }
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 import re
 
 from cases import case, finished
-from peers import RecordFlipper, check, free_port
+from peers import RecordFlipper, check, free_port, need_program, wait_until_listening
 
 SUITES = [
     ("ECDHE-ECDSA-AES128-GCM-SHA256", "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256", "ec"),
@@ -99,6 +99,74 @@ def mutual_client(bench):
     finished(client, r"^LINE b'olleh")
     check(server.wait() == 0, "s_server's exit code")
     server.wait_for(re.escape("CN = client2"))
+
+
+for limit_ in (512, 1024):
+
+    @case(f"openssl s_client -maxfraglen {limit_} -> server: mutual TLS")
+    def short_records_server(bench, limit=limit_):
+        for cert in ("ec", "rsa"):
+            server, port = tls_server(bench, cert, ca=bench.cert("ca"), verify=2)
+            client = bench.s_client(
+                port, "-tls1_2", "-maxfraglen", limit,
+                "-cert", bench.file("rsa_client"), "-key", bench.file("rsa_client", "key"),
+            )  # fmt: skip
+            client.send(b"hello\n")
+            client.wait_for(r"^echo:hello$")
+            finished(server, r"^CIPHER ")
+
+    @case(f"client, max_fragment_length {limit_} -> openssl s_server: mutual TLS, RSA")
+    def short_records_client(bench, limit=limit_):
+        server, port = bench.s_server(
+            "-tls1_2", "-Verify", "2", "-CAfile", bench.file("ca"), "-verify_return_error", "-rev",
+            "-naccept", "1",
+        )  # fmt: skip
+        client = bench.micropython(
+            "tls_client.py",
+            port=port,
+            ca=bench.cert("ca"),
+            cert=bench.cert("rsa_client"),
+            key=bench.key("rsa_client"),
+            max_fragment_length=limit,
+        )
+        finished(client, r"^LINE b'olleh")
+        check(server.wait() == 0, "s_server's exit code")
+
+    @case(f"gnutls-cli --recordsize {limit_} -> server: mutual TLS, RSA")
+    def short_records_gnutls_server(bench, limit=limit_):
+        gnutls = need_program("gnutls-cli", "gnutls-bin")
+        server, port = tls_server(bench, "rsa", ca=bench.cert("ca"), verify=2)
+        client = bench.start(
+            "gnutls-cli",
+            [gnutls, "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.2:%ALLOW_SMALL_RECORDS",
+             "--recordsize", limit, "--x509cafile", bench.file("ca"),
+             "--x509certfile", bench.file("rsa_client"),
+             "--x509keyfile", bench.file("rsa_client", "key"), "-p", port, "localhost"],
+        )  # fmt: skip
+        client.send(b"hello\n")
+        client.wait_for(r"echo:hello$")
+        finished(server, r"^CIPHER ")
+
+    @case(f"client, max_fragment_length {limit_} -> gnutls-serv: mutual TLS, RSA")
+    def short_records_gnutls_client(bench, limit=limit_):
+        gnutls, port = need_program("gnutls-serv", "gnutls-bin"), free_port()
+        bench.start(
+            "gnutls-serv",
+            [gnutls, "--echo", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.2:%ALLOW_SMALL_RECORDS",
+             "--require-client-cert", "--x509cafile", bench.file("ca"),
+             "--x509certfile", bench.file("rsa"), "--x509keyfile", bench.file("rsa", "key"),
+             "-p", port],
+        )  # fmt: skip
+        wait_until_listening(port)
+        client = bench.micropython(
+            "tls_client.py",
+            port=port,
+            ca=bench.cert("ca"),
+            cert=bench.cert("rsa_client"),
+            key=bench.key("rsa_client"),
+            max_fragment_length=limit,
+        )
+        finished(client, r"^LINE b'hello")
 
 
 @case("close_notify from OpenSSL's server is the end of the stream")

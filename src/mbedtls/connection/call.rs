@@ -15,7 +15,7 @@ use super::super::config::Config;
 use super::super::psk::Seen;
 use super::super::{crt, sys};
 use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, take_bad_records};
-use super::messages::{awaits_hello, forget_early, is_patient, next_number};
+use super::messages::{awaits_hello, forget_early, is_patient, next_number, record_limit};
 use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, announced, early};
 use crate::error::Result;
 use crate::fnv::fnv1a;
@@ -536,9 +536,14 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
     if call.spares_alert.get() && unsafe { is_alert_last(call.ssl) && (*call.ssl).in_msglen == 0 } {
         return c_int::try_from(len).unwrap_or(c_int::MAX);
     }
-    // SAFETY: Mbed TLS gives its own output buffer, initialised, `len` bytes long.
-    let buf = unsafe { core::slice::from_raw_parts(buf, len) };
-    call.transported(call.send(buf), sys::MBEDTLS_ERR_SSL_WANT_WRITE)
+    // SAFETY: Mbed TLS gives what is left in its own output buffer, initialised, `len` bytes long.
+    let result = unsafe {
+        match record_limit(call.ssl) {
+            Some(limit) => call.buffers().flight.split(buf.cast_mut(), len, limit, |part| call.send(part)),
+            None => call.send(core::slice::from_raw_parts(buf, len)),
+        }
+    };
+    call.transported(result, sys::MBEDTLS_ERR_SSL_WANT_WRITE)
 }
 
 /// This is called from: `mbedtls_ssl_handshake` → `mbedtls_ssl_parse_certificate`

@@ -9,9 +9,16 @@
 //!
 //! Where there is no memory for that, what is collected leaves first, and then the record by
 //! itself. Once the handshake is over there is nothing here. Datagrams Mbed TLS fills by itself.
+//!
+//! And Mbed TLS puts each message into one record, longer ones than agreed on (RFC 6066 4) too. In
+//! the clear such a record becomes several on its way out, of which Mbed TLS does not know: the
+//! message is hashed, the header is not. It takes no memory: the header of each further one is
+//! written over the end of the one before, which has left.
 
 use core::cell::Cell;
 
+use super::super::sys;
+use super::layout::HEADER;
 use crate::error::{Error, Result};
 use crate::io::Interruption;
 use crate::micropython_sys::{mpglue_calloc, mpglue_free};
@@ -23,11 +30,35 @@ pub(super) struct Flight {
     len: Cell<u16>,
     /// How many of these bytes the transport has taken.
     sent: Cell<u16>,
+    split: Cell<Split>,
 }
+
+/// A record of Mbed TLS's that leaves as several.
+#[derive(Clone, Copy)]
+struct Split {
+    /// How many of its bytes are left; 0: there is none.
+    record: u16,
+    /// How many of them are in the part under way.
+    part: u16,
+    /// How many are left of the part's header, where that is not Mbed TLS's.
+    header: u16,
+}
+
+impl Split {
+    const NONE: Self = Self { record: 0, part: 0, header: 0 };
+}
+
+/// What the header of a handshake message's record begins with.
+const TYPE_AND_VERSION: [u8; 3] = [sys::MBEDTLS_SSL_MSG_HANDSHAKE as u8, 3, 3];
 
 impl Flight {
     pub(super) const fn new() -> Self {
-        Self { first: Cell::new(core::ptr::null_mut()), len: Cell::new(0), sent: Cell::new(0) }
+        Self {
+            first: Cell::new(core::ptr::null_mut()),
+            len: Cell::new(0),
+            sent: Cell::new(0),
+            split: Cell::new(Split::NONE),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -74,6 +105,70 @@ impl Flight {
             }
         }
         Ok(())
+    }
+
+    /// Sends `bytes` by `send`, which says how much it took, in records of up to `limit` bytes; how
+    /// many of Mbed TLS's it was.
+    ///
+    /// # Errors
+    ///
+    /// Those of `send`; the next call goes on where it stopped.
+    ///
+    /// # Safety
+    ///
+    /// They are what Mbed TLS has to send: a whole record in its output buffer, or the rest of one.
+    pub(super) unsafe fn split(
+        &self,
+        bytes: *mut u8,
+        len: usize,
+        limit: u16,
+        send: impl Fn(&[u8]) -> core::result::Result<usize, Interruption>,
+    ) -> core::result::Result<usize, Interruption> {
+        let mut split = self.split.get();
+        if split.record == 0 {
+            // SAFETY: by this function's contract.
+            let whole = unsafe { core::slice::from_raw_parts(bytes, len) };
+            let content = match whole {
+                [a, b, c, high, low, content @ ..] if [*a, *b, *c] == TYPE_AND_VERSION => {
+                    Some(u16::from_be_bytes([*high, *low])).filter(|len| content.len() == usize::from(*len))
+                }
+                _ => None,
+            };
+            let Some(content) = content.filter(|content| *content > limit) else { return send(whole) };
+            let with_header = |len: u16| len.saturating_add(HEADER as u16);
+            split = Split { record: with_header(content), part: with_header(limit), header: 0 };
+            // SAFETY: it is a record, the end of its header the length.
+            unsafe { bytes.add(TYPE_AND_VERSION.len()).cast::<[u8; 2]>().write(limit.to_be_bytes()) };
+        }
+        if split.part == 0 {
+            split = Split { part: split.record.min(limit), header: HEADER as u16, ..split };
+            let ([a, b, c], [high, low]) = (TYPE_AND_VERSION, split.part.to_be_bytes());
+            // SAFETY: the part before has left, and is as long as `limit`.
+            unsafe { bytes.sub(HEADER).cast::<[u8; HEADER]>().write([a, b, c, high, low]) };
+        }
+        loop {
+            self.split.set(split);
+            // SAFETY: what is left of the header is in front of the part, and of the part not more
+            // than of the record.
+            let taken = send(unsafe {
+                core::slice::from_raw_parts(
+                    bytes.sub(split.header.into()),
+                    split.header.saturating_add(split.part).into(),
+                )
+            })?;
+            let taken = u16::try_from(taken).unwrap_or(u16::MAX);
+            let own = taken.saturating_sub(split.header);
+            split = Split {
+                record: split.record.saturating_sub(own),
+                part: split.part.saturating_sub(own),
+                header: split.header.saturating_sub(taken),
+            };
+            // Mbed TLS would take none for all.
+            if own > 0 {
+                self.split.set(split);
+                return Ok(own.into());
+            }
+        }
     }
 
     /// What is still to be sent. Nothing else is called while it is looked at, but the transport.

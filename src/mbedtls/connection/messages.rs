@@ -9,6 +9,8 @@
 use core::ffi::{c_int, c_uint};
 
 use super::super::sys;
+#[cfg(mbedtls_ssl_max_fragment_length)]
+use super::layout::is_datagram;
 #[cfg(mbedtls_ssl_proto_dtls)]
 use crate::micropython_sys::mpglue_free;
 
@@ -145,6 +147,32 @@ pub(super) unsafe fn awaits_hello(ssl: *const sys::mbedtls_ssl_context) -> bool 
         state == sys::MBEDTLS_SSL_SERVER_HELLO as c_int
     } else {
         state <= sys::MBEDTLS_SSL_CLIENT_HELLO as c_int
+    }
+}
+
+/// The most bytes of a message that a record of a stream may have, where they are in the clear and
+/// a limit was agreed on (RFC 6066 4); at a client, which does not notice whether the server agreed,
+/// asked for. The ClientHello comes before.
+///
+/// # Safety
+///
+/// The connection is set up.
+pub(super) unsafe fn record_limit(ssl: *const sys::mbedtls_ssl_context) -> Option<u16> {
+    #[cfg(mbedtls_ssl_max_fragment_length)]
+    // SAFETY: by this function's contract. None raises.
+    unsafe {
+        let negotiated = (*ssl).session_negotiate.as_ref()?;
+        let client = (*(*ssl).conf).endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8;
+        let code = if client { (*(*ssl).conf).mfl_code } else { negotiated.mfl_code };
+        if code == 0 || is_datagram(ssl) || !(*ssl).transform_out.is_null() || awaits_hello(ssl) {
+            return None;
+        }
+        u16::try_from(sys::mbedtls_ssl_get_output_max_frag_len(ssl)).ok()
+    }
+    #[cfg(not(mbedtls_ssl_max_fragment_length))]
+    {
+        let _ = ssl;
+        None
     }
 }
 

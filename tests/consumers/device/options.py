@@ -15,9 +15,9 @@ def read(path):
 
 
 def context(given, server=False):
-    """A tls.SSLContext from ca=, cert=, key=, verify=, ciphers=; a client with ca= verifies.
+    """A tls.SSLContext from ca=, cert=, key=, verify=, ciphers=, max_fragment_length=.
 
-    Pre-shared keys as in pre_shared_keys().
+    A client with ca= verifies. Pre-shared keys as in pre_shared_keys().
     """
     result = tls.SSLContext(tls.PROTOCOL_TLS_SERVER if server else tls.PROTOCOL_TLS_CLIENT)
     default = tls.CERT_REQUIRED if "ca" in given and not server else tls.CERT_NONE
@@ -28,6 +28,8 @@ def context(given, server=False):
         result.load_cert_chain(read(given["cert"]), read(given["key"]))
     if "ciphers" in given:
         result.set_ciphers(given["ciphers"].split(","))
+    if "max_fragment_length" in given:
+        result.max_fragment_length = int(given["max_fragment_length"])
     pre_shared_keys(given, result, server)
     return result
 

@@ -415,6 +415,7 @@ static mp_obj_t context_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     self->sock = args[ARG_sock].u_obj;
     self->context = context;
     self->bufsize = bufsize;
+    context->instance = pos_args[0];
     self->dropped = 0;
     self->blocking = true;
     mpssl_signals_t signals;

@@ -76,6 +76,7 @@ enum {
 };
 
 // Where a call is: what claims the connection, and what uses the transport.
+    mp_obj_t instance; // of a class of Python's, that this is the native part of; None: of none
 enum {
     MPSSL_INSIDE, // in Rust: claims, and may use it
     MPSSL_CALLED_OUT, // in Python: claims
@@ -104,7 +105,8 @@ typedef struct _ssl_socket_obj_t {
     mpssl_socket_t *tls; // NULL once closed
     mp_obj_t sock; // the transport; MP_OBJ_NULL once closed or unwrapped
     // The context's verify_callback, ecdsa_sign_callback, and server_psk_keys or psk_callback
-    // when the socket was made: a tuple, which its sockets share; MP_OBJ_NULL: there are none.
+    // when the socket was made, and itself: a tuple, which its sockets share; MP_OBJ_NULL: there
+    // are none.
     mp_obj_t callbacks;
     // For the next call: an exception that a read met which had something to return, or the
     // bytes, of class bytes, of a line that was interrupted; MP_OBJ_NULL: nothing.
@@ -115,6 +117,7 @@ typedef struct _ssl_socket_obj_t {
     bool datagram;
     bool psk_keys_have_get : 1; // the tuple's are server_psk_keys
     bool server_side : 1;
+    mp_obj_t server_hostname; // as given, or None
 #if MPSSL_MEMORY
     mpssl_guard_t guard; // for its count
 #endif
@@ -150,6 +153,7 @@ extern const mp_obj_type_t mpssl_socket_type; // SSLSocket
 extern const mp_obj_type_t mpssl_want_read_type; // ssl.SSLWantReadError
 extern const mp_obj_type_t mpssl_want_write_type; // ssl.SSLWantWriteError
 
+    MPSSL_CONTEXT,
 // CPython's numbers, the first argument of the two exceptions above.
 enum {
     MPSSL_SSL_ERROR_WANT_READ = 2,

@@ -225,6 +225,7 @@ mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int
 }
 
 // SSLContext(protocol)
+    self->instance = mp_const_none;
 static mp_obj_t context_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
     static const mp_arg_t allowed_arg = { MP_QSTR_protocol, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } };
     mp_arg_val_t arg;
@@ -710,7 +711,9 @@ static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
-    return mpssl_socket_make(mpssl_context_cast(pos_args[0]), args[ARG_sock].u_obj, args[ARG_server_side].u_bool,
+    ssl_context_obj_t *self = mpssl_context_cast(pos_args[0]);
+    self->instance = pos_args[0];
+    return mpssl_socket_make(self, args[ARG_sock].u_obj, args[ARG_server_side].u_bool,
         args[ARG_do_handshake_on_connect].u_bool, args[ARG_server_hostname].u_obj, args[ARG_client_id].u_obj);
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_wrap_socket_obj, 1, context_wrap_socket);

@@ -318,7 +318,7 @@ mp_obj_t mpssl_callback(const ssl_socket_obj_t *self, size_t which) {
 }
 
 static mp_obj_t callbacks_of(ssl_context_obj_t *context) {
-    mp_obj_t now[MPSSL_CALLBACKS] = { context->verify_callback, context->ecdsa_sign_callback, mp_const_none };
+    mp_obj_t now[MPSSL_CALLBACKS] = { context->verify_callback, context->ecdsa_sign_callback, mp_const_none, context->instance };
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     now[MPSSL_PSK_CALLBACK] = context->psk_callback == mp_const_none ? context->server_psk_keys : context->psk_callback;
 #endif
@@ -378,6 +378,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     mpssl_signals_t signals;
     if (!mpssl_claim(&context->guard, &signals)) {
         mp_raise_OSError(MP_EBUSY);
+    self->server_hostname = server_hostname;
     }
     if (context->tls == NULL || (server_side && !mpssl_context_is_server(context->tls))) {
         bool freed = context->tls == NULL;
@@ -1184,21 +1185,41 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     }
     if (attr == MP_QSTR_fileno || attr == MP_QSTR_getpeername || attr == MP_QSTR_getsockname || attr == MP_QSTR_setsockopt || attr == MP_QSTR_gettimeout) {
         // The transport's, if it has them.
-        ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
         if (self->sock == MP_OBJ_NULL) {
-            mp_raise_OSError(MP_EBADF);
+            dest[0] = attr == MP_QSTR_fileno ? MP_OBJ_FROM_PTR(&closed_fileno_obj) : MP_OBJ_FROM_PTR(&closed_method_obj);
+            dest[1] = self_in;
+        } else {
+            mp_load_method_maybe(self->sock, attr, dest);
         }
-        mp_load_method_maybe(self->sock, attr, dest);
     } else if (attr == MP_QSTR_server_side) {
-        dest[0] = mp_obj_new_bool(((ssl_socket_obj_t *)MP_OBJ_TO_PTR(self_in))->server_side);
+        dest[0] = mp_obj_new_bool(self->server_side);
+    } else if (attr == MP_QSTR_context) {
+        dest[0] = mpssl_callback(self, MPSSL_CONTEXT);
+    } else if (attr == MP_QSTR_server_hostname) {
+        dest[0] = self->server_hostname;
     } else if (attr == MP_QSTR_close_notify_received) {
         // True once the peer has closed with an alert: an end of stream without
         // it may be an attacker's cut.
         dest[0] = ask(self_in, mpssl_socket_close_notify_received);
 #if MPSSL_MEMORY
     } else if (attr == MP_QSTR_memory) {
-        dest[0] = mpssl_guard_memory(&((ssl_socket_obj_t *)MP_OBJ_TO_PTR(self_in))->guard);
+        dest[0] = mpssl_guard_memory(&self->guard);
+// Of the transport's methods, when there is none any more.
+static mp_obj_t closed_fileno(mp_obj_t self_in) {
+    (void)self_in;
+    return MP_OBJ_NEW_SMALL_INT(-1);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(closed_fileno_obj, closed_fileno);
+
+static mp_obj_t closed_method(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    (void)args;
+    mp_raise_OSError(MP_EBADF);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR(closed_method_obj, 1, closed_method);
+
 #endif
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     } else if (attr == MP_QSTR_hibernating) {
         dest[0] = ask(self_in, mpssl_socket_is_asleep);
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
@@ -1212,7 +1233,6 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
 #if defined(MBEDTLS_SSL_PROTO_DTLS)
     } else if (attr == MP_QSTR_bad_records) {
         // DTLS: records dropped because they did not authenticate.
-        ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
         mpssl_call_t call;
         enter(self, &call, 0);
         uint32_t bad = mpssl_socket_bad_records(self->tls);
@@ -1220,7 +1240,6 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         dest[0] = mp_obj_new_int_from_uint(bad);
     } else if (attr == MP_QSTR_connection_id) {
         // DTLS: (ours, the peer's), None where Connection IDs are not in use.
-        ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
         uint8_t own[MPSSL_CID_MAX];
         uint8_t peer[MPSSL_CID_MAX];
         mpssl_call_t call;

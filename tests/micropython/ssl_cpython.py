@@ -68,10 +68,40 @@ sock = client_context().wrap_socket(Transport(), do_handshake_on_connect=False)
 print(sock.fileno(), sock.getpeername(), sock.getsockname(), sock.gettimeout(), sock.setsockopt(6, 1, 1))
 sock.close()
 for name in ("fileno", "getpeername", "getsockname", "setsockopt", "gettimeout"):
-    show("closed", getattr, sock, name)
+    show("closed", getattr(sock, name))
 client, server = pair()[:2]
 show("before", client.shutdown, 1)
 print(hasattr(client, "getpeername"), client.server_side, server.server_side)
+
+
+# The context that it was made with: itself, a subclass's instance, also when it has changed since,
+# or has gone; after the end, too.
+class Own(ssl.SSLContext):
+    pass
+
+
+import gc, tls
+
+for cls in (ssl.SSLContext, Own, tls.SSLContext):
+    ctx = cls(ssl.PROTOCOL_TLS_CLIENT)
+    ctx.verify_mode = ssl.CERT_NONE
+    ctx.verify_callback = None
+    first = ctx.wrap_socket(End(), do_handshake_on_connect=False, server_hostname=HOST)
+    ctx.verify_callback = print
+    second = ctx.wrap_socket(End(), do_handshake_on_connect=False)
+    print(first.context is ctx, second.context is ctx, first.server_hostname, second.server_hostname)
+    first.close()
+    del ctx
+    gc.collect()
+    print(first.context is second.context, type(second.context) is cls, second.context.verify_mode, first.server_hostname)
+for name in ("context", "server_hostname", "server_side"):
+    try:
+        setattr(second, name, 1)
+    except AttributeError:
+        print(name, "cannot be set")
+sock = ssl.wrap_socket(End(), do_handshake=False, server_hostname="[::1]")
+print(sock.context, sock.server_hostname, sock.server_side)
+print(server.context.verify_mode, server.server_hostname)
 
 # shutdown: the peer hears of it, and can still write.
 for how in (1, 2):

@@ -31,6 +31,15 @@
 #define MPSSL_PEER_CERT_DICT 1 // getpeercert() without arguments
 #endif
 
+// Whether exceptions say what mistake may be behind a failure.
+#ifndef MPSSL_HINTS
+#ifdef MPSSL_PRESET_SMALL
+#define MPSSL_HINTS 0
+#else
+#define MPSSL_HINTS 1
+#endif
+#endif
+
 // Whether connections can hibernate, where the build wants it: the same options as in build.rs.
 #if !defined(MBEDTLS_SSL_PROTO_TLS1_2) || !defined(MBEDTLS_CIPHER_C) || defined(MBEDTLS_USE_PSA_CRYPTO)
 #undef MPSSL_HIBERNATION
@@ -67,6 +76,7 @@ typedef struct _ssl_context_obj_t {
     mp_obj_t psk_callback; // set_psk_client_callback's or set_psk_server_callback's
 #endif
     mp_obj_t socket_callbacks; // what its sockets share of them; MP_OBJ_NULL: nothing yet
+    mp_obj_t instance; // of a class of Python's, that this is the native part of; None: of none
 } ssl_context_obj_t;
 
 // What a call on a socket keeps other threads' calls out of while it lasts, its waits included.
@@ -76,7 +86,6 @@ enum {
 };
 
 // Where a call is: what claims the connection, and what uses the transport.
-    mp_obj_t instance; // of a class of Python's, that this is the native part of; None: of none
 enum {
     MPSSL_INSIDE, // in Rust: claims, and may use it
     MPSSL_CALLED_OUT, // in Python: claims
@@ -108,6 +117,7 @@ typedef struct _ssl_socket_obj_t {
     // when the socket was made, and itself: a tuple, which its sockets share; MP_OBJ_NULL: there
     // are none.
     mp_obj_t callbacks;
+    mp_obj_t server_hostname; // as given, or None
     // For the next call: an exception that a read met which had something to return, or the
     // bytes, of class bytes, of a line that was interrupted; MP_OBJ_NULL: nothing.
     mp_obj_t kept;
@@ -117,7 +127,6 @@ typedef struct _ssl_socket_obj_t {
     bool datagram;
     bool psk_keys_have_get : 1; // the tuple's are server_psk_keys
     bool server_side : 1;
-    mp_obj_t server_hostname; // as given, or None
 #if MPSSL_MEMORY
     mpssl_guard_t guard; // for its count
 #endif
@@ -144,6 +153,7 @@ enum {
     MPSSL_VERIFY_CALLBACK,
     MPSSL_SIGN_CALLBACK,
     MPSSL_PSK_CALLBACK,
+    MPSSL_CONTEXT,
     MPSSL_CALLBACKS,
 };
 
@@ -152,8 +162,8 @@ extern const mp_obj_type_t mpssl_ssl_context_type; // under ssl.SSLContext
 extern const mp_obj_type_t mpssl_socket_type; // SSLSocket
 extern const mp_obj_type_t mpssl_want_read_type; // ssl.SSLWantReadError
 extern const mp_obj_type_t mpssl_want_write_type; // ssl.SSLWantWriteError
+extern const mp_obj_type_t mpssl_verify_error_type; // ssl.SSLCertVerificationError
 
-    MPSSL_CONTEXT,
 // CPython's numbers, the first argument of the two exceptions above.
 enum {
     MPSSL_SSL_ERROR_WANT_READ = 2,
@@ -290,6 +300,11 @@ bool mpssl_is_exception(mp_obj_t exc, const mp_obj_type_t *type);
 mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh);
 // The errno of a stream that failed: one written in Python may report any number.
 int mpssl_stream_errno(int err);
+// Raises what a TLS or VERIFY status of the socket says, with what is known beside; or of no
+// socket (NULL) with this hint, a str or None. Never returns.
+MP_NORETURN void mpssl_raise_failure(const mpssl_socket_t *socket, mpssl_status_t status, mp_obj_t hint);
+// Raises the ValueError of a VALUE status: its text, and if it is not empty why.
+MP_NORETURN void mpssl_raise_value(mpssl_status_t status, const char *why);
 // Raises exc, or what the status says where that is MP_OBJ_NULL; never returns.
 MP_NORETURN void mpssl_raise(mp_obj_t exc, mpssl_status_t status);
 

@@ -32,7 +32,6 @@ enum {
     MPSSL_VALUE = 7, // ValueError(text): an argument is not what it should be
     MPSSL_VERIFY = 8, // ValueError(text): code holds the X.509 verify flags
     MPSSL_CERT_MISSING = 9, // TypeError: the key is good, the certificate is not an object with bytes
-    MPSSL_ALERT = 10, // as TLS: the peer's fatal alert ended the connection; code: which (RFC 5246 7.2.2)
 };
 
 typedef struct _mpssl_status_t {
@@ -185,6 +184,17 @@ mpssl_status_t mpssl_socket_fill(mpssl_socket_t *socket, void *owner);
 // Reads behind the *done bytes that are in buf already, and moves *done, whatever the status:
 // the same call goes on there. Nothing read and MPSSL_OK is the end of the stream. all: until
 // buf is full; else what one record still has.
+// For a status that a call on the socket came to. As mpssl_status_text; it says also which
+// certificate is bad.
+size_t mpssl_socket_text(const mpssl_socket_t *socket, mpssl_status_t status, uint8_t *text, size_t size);
+// Likewise, what mistake may be behind it; 0: nobody knows.
+size_t mpssl_socket_hint(const mpssl_socket_t *socket, mpssl_status_t status, uint8_t *text, size_t size);
+// The fatal alert (RFC 5246 7.2.2) that the connection has ended with: the peer's after a TLS
+// status with MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE, else this side's. 0: none.
+uint8_t mpssl_socket_alert(const mpssl_socket_t *socket);
+// The name of an alert, static.
+const char *mpssl_alert_name(uint8_t alert);
+
 mpssl_status_t mpssl_socket_read(mpssl_socket_t *socket, void *owner, uint8_t *buf, size_t len, bool all, size_t *done);
 // Until a write of one record takes its bytes before it calls anything out.
 mpssl_status_t mpssl_socket_prepare_write(mpssl_socket_t *socket, void *owner);

@@ -717,13 +717,12 @@ static MP_NORETURN void raise_number(const mp_obj_type_t *type, mp_int_t number)
     nlr_raise(mp_obj_exception_make_new(type, 1, 0, &arg));
 }
 
-// OSError(code, text); OSError(code) where there is no text, or no memory for it. alert: the
-// peer's, behind them; 0: none.
-static MP_NORETURN void raise_tls(const mp_obj_type_t *type, mp_int_t code, const char *text, size_t len, mp_int_t alert) {
+// A str; None where there is no text, or no memory for it.
+static mp_obj_t text_or_none(const char *text, size_t len) {
     mp_obj_str_t *str = len == 0 ? NULL : m_new_obj_maybe(mp_obj_str_t);
     byte *data = str == NULL ? NULL : m_new_maybe(byte, len + 1);
     if (data == NULL) {
-        raise_number(&mp_type_OSError, code);
+        return mp_const_none;
     }
     memcpy(data, text, len);
     data[len] = 0;
@@ -731,111 +730,143 @@ static MP_NORETURN void raise_tls(const mp_obj_type_t *type, mp_int_t code, cons
     str->hash = qstr_compute_hash(data, len);
     str->len = len;
     str->data = data;
-    mp_obj_t args[3] = { mp_obj_new_int(code), MP_OBJ_FROM_PTR(str), MP_OBJ_NEW_SMALL_INT(alert) };
-    nlr_raise(mp_obj_exception_make_new(type, alert == 0 ? 2 : 3, 0, args));
+    return MP_OBJ_FROM_PTR(str);
 }
 
-// The OSError for a fatal alert of the peer's. Its args are upstream's, and the alert behind them,
-// which are shown apart.
+// What ended a connection. The args are upstream's; behind them, not for Python's eyes, what else
+// is known: the alert and the hint, each an attribute, and a mark that they are there.
+enum {
+    HIDDEN_ALERT,
+    HIDDEN_HINT,
+    HIDDEN_MARK,
+    HIDDEN,
+};
 
-// Names of alerts (RFC 5246 7.2.2, RFC 8446 6), each behind its number.
-static const char alert_names[] =
-    "\012unexpected_message\0"
-    "\024bad_record_mac\0"
-    "\026record_overflow\0"
-    "\050handshake_failure\0"
-    "\052bad_certificate\0"
-    "\053unsupported_certificate\0"
-    "\054certificate_revoked\0"
-    "\055certificate_expired\0"
-    "\056certificate_unknown\0"
-    "\057illegal_parameter\0"
-    "\060unknown_ca\0"
-    "\061access_denied\0"
-    "\062decode_error\0"
-    "\063decrypt_error\0"
-    "\106protocol_version\0"
-    "\107insufficient_security\0"
-    "\120internal_error\0"
-    "\126inappropriate_fallback\0"
-    "\132user_canceled\0"
-    "\144no_renegotiation\0"
-    "\155missing_extension\0"
-    "\156unsupported_extension\0"
-    "\160unrecognized_name\0"
-    "\161bad_certificate_status_response\0"
-    "\163unknown_psk_identity\0"
-    "\164certificate_required\0"
-    "\170no_application_protocol\0";
+static const MP_DEFINE_STR_OBJ(mark_obj, "");
 
-static const char *alert_name(mp_int_t alert) {
-    const char *name = alert_names;
-    while (*name != 0 && *name != alert) {
-        name += strlen(name) + 1;
-    }
-    return *name == 0 ? "unknown" : name + 1;
+static mp_obj_t *hidden(mp_obj_exception_t *self) {
+    size_t len = self->args == NULL ? 0 : self->args->len;
+    bool marked = len >= HIDDEN && self->args->items[len - 1] == MP_OBJ_FROM_PTR(&mark_obj);
+    return marked ? &self->args->items[len - HIDDEN] : NULL;
 }
 
-// The alert, taken out of the args for as long as something else looks at them; 0: none.
-static mp_int_t take_alert(mp_obj_exception_t *self) {
-    if (self->args == NULL || self->args->len != 3) {
-        return 0;
-    }
-    self->args->len = 2;
-    return mp_obj_get_int(self->args->items[2]);
-}
-
-static void alert_error_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t kind) {
+static void failure_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t kind) {
     mp_obj_exception_t *self = MP_OBJ_TO_PTR(self_in);
-    mp_int_t alert = take_alert(self);
+    mp_obj_t *known = hidden(self);
+    if (known == NULL) {
+        mp_obj_exception_print(print, self_in, kind);
+        return;
+    }
+    self->args->len -= HIDDEN;
     mp_obj_exception_print(print, self_in, kind);
+    // The text of a ValueError ends a line.
+    const char *separator = self->args->len == 1 ? "" : ", ";
+    self->args->len += HIDDEN;
+    if (kind != PRINT_EXC) {
+        return;
+    }
+    mp_int_t alert = mp_obj_get_int(known[HIDDEN_ALERT]);
     if (alert != 0) {
-        self->args->len = 3;
-        if (kind == PRINT_EXC) {
-            mp_printf(print, ", the peer sent alert %d %s", (int)alert, alert_name(alert));
-        }
+        bool peers = self->args->items[0] == MP_OBJ_NEW_SMALL_INT(MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE);
+        mp_printf(print, "%s%s alert %d %s", separator, peers ? "the peer sent" : "sent", (int)alert, mpssl_alert_name(alert));
+        separator = "; ";
+    }
+    if (known[HIDDEN_HINT] != mp_const_none) {
+        mp_printf(print, "%s%s", separator, mp_obj_str_get_str(known[HIDDEN_HINT]));
     }
 }
 
-static void alert_error_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
+static void failure_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     mp_obj_exception_t *self = MP_OBJ_TO_PTR(self_in);
-    mp_int_t alert = take_alert(self);
-    if (alert == 0) {
+    mp_obj_t *known = hidden(self);
+    if (known == NULL || dest[0] != MP_OBJ_NULL) {
         mp_obj_exception_attr(self_in, attr, dest);
         return;
     }
-    self->args->len = 3;
-    if (dest[0] == MP_OBJ_NULL && attr == MP_QSTR_args) {
-        dest[0] = mp_obj_new_tuple(2, self->args->items);
-    } else if (dest[0] == MP_OBJ_NULL && attr == MP_QSTR_alert) {
-        dest[0] = self->args->items[2];
-    } else if (dest[0] == MP_OBJ_NULL && attr == MP_QSTR_reason) {
-        dest[0] = mp_obj_new_str_from_cstr(alert_name(alert));
+    mp_int_t alert = mp_obj_get_int(known[HIDDEN_ALERT]);
+    if (attr == MP_QSTR_args) {
+        dest[0] = mp_obj_new_tuple(self->args->len - HIDDEN, self->args->items);
+    } else if (attr == MP_QSTR_alert) {
+        dest[0] = alert == 0 ? mp_const_none : known[HIDDEN_ALERT];
+    } else if (attr == MP_QSTR_reason) {
+        dest[0] = alert == 0 ? mp_const_none : mp_obj_new_str_from_cstr(mpssl_alert_name(alert));
+    } else if (attr == MP_QSTR_hint) {
+        dest[0] = known[HIDDEN_HINT];
     } else {
         mp_obj_exception_attr(self_in, attr, dest);
     }
 }
 
 static MP_DEFINE_CONST_OBJ_TYPE(
-    alert_error_type,
+    failure_type,
     MP_QSTR_OSError,
     MP_TYPE_FLAG_NONE,
     make_new, mp_obj_exception_make_new,
-    print, alert_error_print,
-    attr, alert_error_attr,
+    print, failure_print,
+    attr, failure_attr,
     parent, &mp_type_OSError);
+
+// ssl.SSLCertVerificationError
+MP_DEFINE_CONST_OBJ_TYPE(
+    mpssl_verify_error_type,
+    MP_QSTR_ValueError,
+    MP_TYPE_FLAG_NONE,
+    make_new, mp_obj_exception_make_new,
+    print, failure_print,
+    attr, failure_attr,
+    parent, &mp_type_ValueError);
+
+MP_NORETURN void mpssl_raise_failure(const mpssl_socket_t *socket, mpssl_status_t status, mp_obj_t hint) {
+    bool verify = status.kind == MPSSL_VERIFY;
+    char text[256];
+    uint8_t alert = 0;
+    mpssl_signals_t signals;
+    mpssl_interrupts_off(&signals);
+    size_t len;
+    if (socket == NULL) {
+        len = mpssl_status_text(status, (uint8_t *)text, sizeof(text));
+    } else {
+        len = mpssl_socket_text(socket, status, (uint8_t *)text, sizeof(text));
+        alert = mpssl_socket_alert(socket);
+    }
+    mpssl_interrupts_on(&signals);
+    // OSError(code) without memory for the text.
+    mp_obj_t args[2 + HIDDEN] = { mp_obj_new_int(status.code), text_or_none(text, len) };
+    size_t n = args[1] == mp_const_none ? 1 : 2;
+    if (verify) {
+        args[0] = args[1];
+        n = 1;
+    }
+#if MPSSL_HINTS
+    if (socket != NULL) {
+        mpssl_interrupts_off(&signals);
+        len = mpssl_socket_hint(socket, status, (uint8_t *)text, sizeof(text));
+        mpssl_interrupts_on(&signals);
+        hint = text_or_none(text, len);
+    }
+#endif
+    const mp_obj_type_t *type = &mp_type_OSError;
+    if (socket != NULL || hint != mp_const_none) {
+        type = verify ? &mpssl_verify_error_type : &failure_type;
+        args[n + HIDDEN_ALERT] = MP_OBJ_NEW_SMALL_INT(alert);
+        args[n + HIDDEN_HINT] = hint;
+        args[n + HIDDEN_MARK] = MP_OBJ_FROM_PTR(&mark_obj);
+        n += HIDDEN;
+    }
+    nlr_raise(mp_obj_exception_make_new(type, n, 0, args));
+}
+
+MP_NORETURN void mpssl_raise_value(mpssl_status_t status, const char *why) {
+    char text[64];
+    text[mpssl_status_text(status, (uint8_t *)text, sizeof(text) - 1)] = 0;
+    mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s%s%s"), text, *why == 0 ? "" : ": ", why);
+}
 
 MP_NORETURN void mpssl_raise(mp_obj_t exc, mpssl_status_t status) {
     // What Python raised outranks what TLS made of it.
     if (exc != MP_OBJ_NULL) {
         nlr_raise(exc);
     }
-    char text[256];
-    mpssl_signals_t signals;
-    mpssl_interrupts_off(&signals);
-    size_t len = mpssl_status_text(status, (uint8_t *)text, sizeof(text) - 1);
-    mpssl_interrupts_on(&signals);
-    text[len] = 0;
     switch (status.kind) {
         case MPSSL_WANT_READ:
             raise_number(&mpssl_want_read_type, MPSSL_SSL_ERROR_WANT_READ);
@@ -846,11 +877,8 @@ MP_NORETURN void mpssl_raise(mp_obj_t exc, mpssl_status_t status) {
         case MPSSL_NO_MEMORY:
             mp_raise_OSError(MP_ENOMEM);
         case MPSSL_VALUE:
-        case MPSSL_VERIFY:
-            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s"), text);
-        case MPSSL_ALERT:
-            raise_tls(&alert_error_type, MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE, text, len, status.code);
+            mpssl_raise_value(status, "");
         default:
-            raise_tls(&mp_type_OSError, status.code, text, len, 0);
+            mpssl_raise_failure(NULL, status, mp_const_none);
     }
 }

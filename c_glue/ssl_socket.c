@@ -37,8 +37,26 @@ static bool is_want(mpssl_status_t status) {
     return status.kind == MPSSL_WANT_READ || status.kind == MPSSL_WANT_WRITE;
 }
 
+typedef struct _failure_t {
+    const mpssl_socket_t *socket;
+    mpssl_status_t status;
+} failure_t;
+
+static void raise_failure(void *arg) {
+    failure_t *failure = arg;
+    mpssl_raise_failure(failure->socket, failure->status, mp_const_none);
+}
+
+// Makes the exception for the end of a connection while there is one to be asked about it.
+static void explain(mpssl_call_t *call, mpssl_status_t status) {
+    if (status.kind == MPSSL_TLS || status.kind == MPSSL_VERIFY) {
+        call->exc = mpssl_catch(raise_failure, &(failure_t){ call->socket->tls, status });
+    }
+}
+
 // Leaves, and raises unless the call came to MPSSL_OK on a socket still open.
 static void leave(mpssl_call_t *call, mpssl_status_t status) {
+    explain(call, status);
     bool open = mpssl_leave(call);
     if (!open && (status.kind == MPSSL_OK || is_want(status))) {
         status = closed_meanwhile;
@@ -51,6 +69,7 @@ static void leave(mpssl_call_t *call, mpssl_status_t status) {
 // Ends a stream operation: its result, or *errcode for what streams report by
 // number, or an exception.
 static mp_uint_t leave_stream(mpssl_call_t *call, mpssl_status_t status, mp_uint_t done, int *errcode) {
+    explain(call, status);
     bool open = mpssl_leave(call);
     if (!open && status.kind != MPSSL_RAISED) {
         status = closed_meanwhile;
@@ -88,6 +107,7 @@ static void keep_interruption(mpssl_call_t *call, mpssl_status_t status) {
     if (status.kind == MPSSL_OK || status.kind == MPSSL_NO_MEMORY || is_want(status) || timeout) {
         return;
     }
+    explain(call, status);
     mp_obj_t exc = call->exc != MP_OBJ_NULL ? call->exc : mpssl_catch(raise_status, &status);
     if (mpssl_is_exception(exc, &mp_type_KeyboardInterrupt)) {
         mp_sched_exception(exc);
@@ -358,6 +378,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     self->tls = NULL;
     self->sock = sock;
     self->callbacks = MP_OBJ_NULL;
+    self->server_hostname = server_hostname;
     self->kept = MP_OBJ_NULL;
     self->calls = NULL;
     self->closing = false;
@@ -378,7 +399,6 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     mpssl_signals_t signals;
     if (!mpssl_claim(&context->guard, &signals)) {
         mp_raise_OSError(MP_EBUSY);
-    self->server_hostname = server_hostname;
     }
     if (context->tls == NULL || (server_side && !mpssl_context_is_server(context->tls))) {
         bool freed = context->tls == NULL;
@@ -1179,7 +1199,22 @@ static mp_obj_t ask(mp_obj_t self_in, bool (*of)(const mpssl_socket_t *socket)) 
     return mp_obj_new_bool(answer);
 }
 
+// Of the transport's methods, when there is none any more.
+static mp_obj_t closed_fileno(mp_obj_t self_in) {
+    (void)self_in;
+    return MP_OBJ_NEW_SMALL_INT(-1);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(closed_fileno_obj, closed_fileno);
+
+static mp_obj_t closed_method(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    (void)args;
+    mp_raise_OSError(MP_EBADF);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR(closed_method_obj, 1, closed_method);
+
 static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     if (dest[0] != MP_OBJ_NULL) {
         return; // nothing can be stored
     }
@@ -1204,22 +1239,7 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
 #if MPSSL_MEMORY
     } else if (attr == MP_QSTR_memory) {
         dest[0] = mpssl_guard_memory(&self->guard);
-// Of the transport's methods, when there is none any more.
-static mp_obj_t closed_fileno(mp_obj_t self_in) {
-    (void)self_in;
-    return MP_OBJ_NEW_SMALL_INT(-1);
-}
-static MP_DEFINE_CONST_FUN_OBJ_1(closed_fileno_obj, closed_fileno);
-
-static mp_obj_t closed_method(size_t n_args, const mp_obj_t *args) {
-    (void)n_args;
-    (void)args;
-    mp_raise_OSError(MP_EBADF);
-}
-static MP_DEFINE_CONST_FUN_OBJ_VAR(closed_method_obj, 1, closed_method);
-
 #endif
-    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     } else if (attr == MP_QSTR_hibernating) {
         dest[0] = ask(self_in, mpssl_socket_is_asleep);
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)

@@ -6,6 +6,7 @@
 
 use core::ffi::{CStr, c_char, c_void};
 
+use crate::alert;
 use crate::certificate;
 use crate::context::{Context, Memory};
 use crate::dtls::table::{CLIENTS_MAX, ClientId, Departed, Read};
@@ -52,7 +53,6 @@ fn error(status: mpssl_status_t) -> Option<Error> {
         sys::MPSSL_RAISED => Error::Raised,
         sys::MPSSL_ERRNO => Error::Errno(status.code),
         sys::MPSSL_TLS => Error::Tls(status.code),
-        sys::MPSSL_ALERT => Error::Tls(mbedtls::sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE),
         sys::MPSSL_NO_MEMORY => Error::NoMemory,
         sys::MPSSL_VALUE => Error::Value(*Invalid::ALL.get(usize::try_from(status.code).ok()?)?),
         sys::MPSSL_VERIFY => Error::Verify(status.code.cast_unsigned()),
@@ -65,16 +65,6 @@ fn status(result: Result<()>) -> mpssl_status_t {
     match result {
         Ok(()) => mpssl_status_t { kind: sys::MPSSL_OK.cast_signed(), code: 0 },
         Err(error) => error.into(),
-    }
-}
-
-/// As [`status`], with the peer's alert where that is what ended the connection.
-fn socket_status(socket: &Socket, result: Result<()>) -> mpssl_status_t {
-    match result {
-        Err(Error::Tls(mbedtls::sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)) => {
-            mpssl_status_t { kind: sys::MPSSL_ALERT.cast_signed(), code: socket.peer_alert().into() }
-        }
-        result => status(result),
     }
 }
 
@@ -127,6 +117,53 @@ pub unsafe extern "C" fn mpssl_status_text(status: mpssl_status_t, text: *mut u8
     let text = unsafe { slice_mut(text, size) };
     text.fill(0);
     error(status).map_or(0, |error| error.text(text))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `text` is valid for `size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_socket_text(
+    socket: &Socket,
+    status: mpssl_status_t,
+    text: *mut u8,
+    size: usize,
+) -> usize {
+    // SAFETY: by this function's contract.
+    let text = unsafe { slice_mut(text, size) };
+    text.fill(0);
+    error(status).map_or(0, |error| socket.text(error, text))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `text` is valid for `size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_socket_hint(
+    socket: &Socket,
+    status: mpssl_status_t,
+    text: *mut u8,
+    size: usize,
+) -> usize {
+    // SAFETY: by this function's contract.
+    let text = unsafe { slice_mut(text, size) };
+    error(status).map_or(0, |error| socket.hint(error, text))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_alert(socket: &Socket) -> u8 {
+    socket.alert()
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_alert_name(number: u8) -> *const c_char {
+    alert::name(number).as_ptr()
 }
 
 /******************************************************************************/
@@ -691,15 +728,13 @@ pub unsafe extern "C" fn mpssl_socket_free(socket: *mut Socket) {
 /// See `mpssl.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_handshake(socket: &mut Socket, owner: *mut c_void) -> mpssl_status_t {
-    let result = socket.handshake(&mut Owner(owner));
-    socket_status(socket, result)
+    status(socket.handshake(&mut Owner(owner)))
 }
 
 /// See `mpssl.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_fill(socket: &mut Socket, owner: *mut c_void) -> mpssl_status_t {
-    let result = socket.fill(&mut Owner(owner));
-    socket_status(socket, result)
+    status(socket.fill(&mut Owner(owner)))
 }
 
 /// See `mpssl.h`.
@@ -725,14 +760,13 @@ pub unsafe extern "C" fn mpssl_socket_read(
         let rest = buf.get_mut(*done..).unwrap_or_default();
         socket.read(host, rest).map(|n| *done = done.saturating_add(n))
     };
-    socket_status(socket, result)
+    status(result)
 }
 
 /// See `mpssl.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_prepare_write(socket: &mut Socket, owner: *mut c_void) -> mpssl_status_t {
-    let result = socket.prepare_write(&mut Owner(owner));
-    socket_status(socket, result)
+    status(socket.prepare_write(&mut Owner(owner)))
 }
 
 /// See `mpssl.h`.
@@ -758,7 +792,7 @@ pub unsafe extern "C" fn mpssl_socket_write(
         let rest = buf.get(*done..).unwrap_or_default();
         socket.write(host, rest).map(|n| *done = done.saturating_add(n))
     };
-    socket_status(socket, result)
+    status(result)
 }
 
 /// See `mpssl.h`.
@@ -802,8 +836,7 @@ pub extern "C" fn mpssl_socket_close_notify(socket: &mut Socket, owner: *mut c_v
 /// See `mpssl.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_unwrap(socket: &mut Socket, owner: *mut c_void) -> mpssl_status_t {
-    let result = socket.unwrap(&mut Owner(owner));
-    socket_status(socket, result)
+    status(socket.unwrap(&mut Owner(owner)))
 }
 
 /// See `mpssl.h`.

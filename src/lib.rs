@@ -25,7 +25,8 @@
 //! | | [`mbedtls::crypto`] | what is put under Mbed TLS by the linker |
 //! | | [`p256`] | multiplication on P-256, which goes there |
 //! | | `aes_gcm` | AES-GCM on x86-64, likewise |
-//! | ground | [`io`] | what the core asks of the world: transport, clock, verifier |
+//! | ground | [`alert`] | names of alerts |
+//! | | [`io`] | what the core asks of the world: transport, clock, verifier |
 //! | | [`error`] | every failure, and what Python sees of it |
 //! | | [`mem`] | fallible boxes on Mbed TLS's allocator |
 //! | | [`wire`] | datagrams as they are on the wire |
@@ -58,6 +59,7 @@
 
 #[cfg(aes_gcm)]
 pub mod aes_gcm;
+pub mod alert;
 pub mod certificate;
 pub mod ciphers;
 pub mod context;

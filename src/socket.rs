@@ -65,8 +65,8 @@ pub struct Socket {
     cid_required: bool,
     /// In the handshake Mbed TLS was refused memory, and may have gone on all the same.
     refused: bool,
-    /// The fatal alert that the peer has ended the connection with.
-    peer_alert: u8,
+    /// The fatal alert that the connection has ended with; 0: none.
+    alert: u8,
     /// Bytes of the caller's that are in the record half sent, and their [`checksum`].
     in_flight: u16,
     in_flight_sum: u32,
@@ -172,7 +172,7 @@ impl Socket {
             close_notify_sent: false,
             cid_required: context.transport() == Transport::Datagram && context.dtls().cid_required,
             refused: false,
-            peer_alert: 0,
+            alert: 0,
             used_at: 0,
         })
     }
@@ -250,7 +250,7 @@ impl Socket {
     /// Ends the connection for an error, and tells the peer where Mbed TLS has not.
     fn fail(&mut self, host: &mut dyn Host, outcome: Outcome, code: i32) -> Error {
         self.state = State::Failed;
-        self.peer_alert = outcome.alert;
+        self.alert = outcome.alert;
         let error = match (outcome.interruption, Error::from_mbedtls(code)) {
             (Some(Interruption::Raised), _) => Error::Raised,
             _ if outcome.verdict != 0 => Error::from_verdict(outcome.verdict),
@@ -268,25 +268,45 @@ impl Socket {
             },
             (_, error) => error,
         };
-        let alert = match alert(error) {
-            Some(alert) if !self.ssl.is_alert_last() => alert,
-            _ if error == Error::NoMemory => return Error::Errno(MPSSL_ENOMEM.cast_signed()),
-            _ => return error,
+        let alert = alert(error).unwrap_or(0);
+        if self.alert == 0 {
+            // What Mbed TLS has sent encrypted is this, too.
+            self.alert = alert as u8;
+        }
+        let last = match error {
+            // Too late for another try.
+            Error::NoMemory => Error::Errno(MPSSL_ENOMEM.cast_signed()),
+            error => error,
         };
+        if alert == 0 || self.ssl.is_alert_last() {
+            return last;
+        }
+        self.alert = alert as u8;
         // Nothing to do about an alert that does not get out, but for an exception.
         match self.ssl.fatal_alert(host, alert).interruption {
             Some(Interruption::Raised) => Error::Raised,
-            // Too late for another try.
-            _ if error == Error::NoMemory => Error::Errno(MPSSL_ENOMEM.cast_signed()),
-            _ => error,
+            _ => last,
         }
     }
 
-    /// The fatal alert (RFC 5246 7.2.2) that the peer has sent, where a call failed with
-    /// `MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE`.
+    /// The fatal alert (RFC 5246 7.2.2) that the connection has ended with: the peer's where a call
+    /// failed with `MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE`, else this side's. 0: none.
     #[must_use]
-    pub fn peer_alert(&self) -> u8 {
-        self.peer_alert
+    pub fn alert(&self) -> u8 {
+        self.alert
+    }
+
+    /// Writes the text of an error of this connection; how long that is.
+    pub fn text(&self, error: Error, text: &mut [u8]) -> usize {
+        match error {
+            Error::Verify(flags) => self.ssl.problems(flags, text),
+            _ => error.text(text),
+        }
+    }
+
+    /// Writes what mistake may be behind an error of this connection; how long that is.
+    pub fn hint(&self, error: Error, text: &mut [u8]) -> usize {
+        self.ssl.hint(error, self.alert, text)
     }
 
     fn usable(&self) -> Result<()> {

@@ -2,6 +2,7 @@
 //! A chain of X.509 certificates.
 
 use core::cell::UnsafeCell;
+use core::ffi::c_int;
 
 use super::sys;
 use crate::error::{Error, Invalid, Result};
@@ -162,7 +163,7 @@ impl Chain {
     }
 
     /// Appends the certificate that `der` begins with.
-    fn append_der(&mut self, der: &[u8]) -> Result<()> {
+    pub(super) fn append_der(&mut self, der: &[u8]) -> Result<()> {
         // SAFETY: the slice is valid for its length; does not raise.
         Self::parsed(unsafe { sys::mbedtls_x509_crt_parse_der(self.0.get(), der.as_ptr(), der.len()) })
     }
@@ -174,7 +175,7 @@ impl Chain {
         (all, self.iter().filter(|cert| !cert.raw.p.is_null() && cert.ca_istrue != 0).count())
     }
 
-    fn parsed(ret: core::ffi::c_int) -> Result<()> {
+    fn parsed(ret: c_int) -> Result<()> {
         match ret {
             0 => Ok(()),
             _ => match Error::from_mbedtls(ret) {
@@ -220,9 +221,51 @@ impl Chain {
             .is_some_and(|cert| unsafe { sys::mbedtls_x509_time_is_past(&raw const cert.valid_to) != 0 })
     }
 
+    /// Calls `with` for each name of a host that the first certificate is for: of subjectAltName,
+    /// or else the common names. The other argument: whether it is an address.
+    pub(super) fn each_name(&self, mut with: impl FnMut(&[u8], bool)) {
+        let Some(cert) = self.iter().next() else { return };
+        let mut found = false;
+        for name in alternatives(cert) {
+            let is_address = name.tag == IP_ADDRESS;
+            if is_address || name.tag == DNS {
+                found = true;
+                with(bytes(name), is_address);
+            }
+        }
+        if !found {
+            common_names(cert).for_each(|name| with(name, false));
+        }
+    }
+
     pub(super) fn as_ptr(&self) -> *mut sys::mbedtls_x509_crt {
         self.0.get()
     }
+}
+
+const IP_ADDRESS: c_int = 0x87;
+/// The tag of a DNS name in subjectAltName.
+pub(super) const DNS: c_int = 0x82;
+
+/// What is in a part of a parsed certificate.
+pub(super) fn bytes(part: &sys::mbedtls_asn1_buf) -> &[u8] {
+    // SAFETY: it points into the certificate's DER, or is of no length.
+    unsafe { slice(part.p, part.len) }
+}
+
+/// The names in subjectAltName, with their kind as tag; one that is empty where there are none.
+pub(super) fn alternatives(cert: &sys::mbedtls_x509_crt) -> impl Iterator<Item = &sys::mbedtls_asn1_buf> {
+    // SAFETY: Mbed TLS's list, which ends with NULL and lives with the certificate.
+    core::iter::successors(Some(&cert.subject_alt_names), |name| unsafe { name.next.as_ref() })
+        .map(|name| &name.buf)
+}
+
+/// The common names of the subject.
+pub(super) fn common_names(cert: &sys::mbedtls_x509_crt) -> impl Iterator<Item = &[u8]> {
+    // SAFETY: as above.
+    core::iter::successors(Some(&cert.subject), |name| unsafe { name.next.as_ref() })
+        .filter(|name| bytes(&name.oid) == b"\x55\x04\x03")
+        .map(|name| bytes(&name.val))
 }
 
 /// A certificate's DER; nothing for one that a peer sent and Mbed TLS passed over, as

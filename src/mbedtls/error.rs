@@ -87,7 +87,7 @@ fn error_text(code: c_int, text: &mut [u8]) -> usize {
 }
 
 /// What verify flags say, a line each (`mbedtls_x509_crt_verify_info`, upstream's form).
-fn verify_text(flags: u32, text: &mut [u8]) -> usize {
+pub(super) fn verify_text(flags: u32, text: &mut [u8]) -> usize {
     text.fill(0);
     // SAFETY: writes at most text.len() bytes with the NUL; does not raise.
     let ret = unsafe {

@@ -129,3 +129,22 @@ for name in (
 # An address in a certificate's DNS name or common name, as with stock.
 for name in ("127.0.0.1", "127.0.0.2"):
     print(name, shake(*pair(context(REQUIRED, True), None, name)[:2])[0] is True)
+
+# Common names count where no subjectAltName is a DNS name, as in CPython, and never for addresses.
+import chains
+
+ctx = client_context(chains.root)
+for cert, hosts in (
+    ("san_ip", (HOST, "MicroPython.Local", "a.micropython.local", "127.0.0.1", "127.0.0.2")),
+    ("san_email", (HOST, "a", "example.com")),
+    ("san_other", (HOST, "other.example", "127.0.0.1")),
+    ("san_star", ("www.example.org", "example.org", ".example.org", "a.www.example.org", "*.example.org")),
+    ("san_top", ("example.org", "*.org")),
+    ("cn_ip", ("127.0.0.1", "127.0.0.2", "[127.0.0.2]")),
+):
+    for host in hosts:
+        result = shake(*pair(ctx, server_context(getattr(chains, cert), chains.key), host)[:2])[0]
+        print(cert, host, result if result is True else type(result).__name__)
+# What the chain says is still looked at.
+ctx = client_context(pki.ca_der)
+print(shake(*pair(ctx, server_context(chains.san_ip, chains.key))[:2])[0])

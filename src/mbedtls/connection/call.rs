@@ -13,9 +13,10 @@ use core::ffi::{c_int, c_void};
 use super::super::config::Config;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::psk::Seen;
-use super::super::{crt, sys};
+use super::super::sys;
 use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, take_bad_records};
 use super::messages::{awaits_hello, forget_early, is_patient, next_number, record_limit};
+use super::problems::Problems;
 use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, announced, early};
 use crate::error::Result;
 use crate::fnv::fnv1a;
@@ -97,13 +98,16 @@ pub struct Call<'host> {
     host: UnsafeCell<&'host mut dyn Host>,
     datagram: bool,
     /// The connection; its fields are touched only while Mbed TLS calls out.
-    ssl: *mut sys::mbedtls_ssl_context,
+    pub(super) ssl: *mut sys::mbedtls_ssl_context,
     /// Beside the connection.
     buffers: *const Buffers,
     pub(super) received: Cell<Received>,
     /// A ClientHello of which a part has come.
     pub(super) assembly: Cell<Option<Box<Assembly>>>,
     pub(super) checks_hostname: bool,
+    /// How many certificates there are above the peer's own in what was verified.
+    pub(super) path: Cell<u8>,
+    pub(super) problems: Cell<Option<Box<Problems>>>,
     pub(super) config: *const Config,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) psk: *mut Seen,
@@ -168,7 +172,8 @@ pub struct Outcome {
     pub refused: bool,
     /// How often it was, where nothing depended on it.
     pub(super) spared: u32,
-    /// Which fatal alert the peer sent (RFC 5246 7.2.2), where `ret` says that it did.
+    /// Which fatal alert (RFC 5246 7.2.2) the peer sent, where `ret` says that it did; else what
+    /// Mbed TLS has sent in the clear. 0: none.
     pub alert: u8,
 }
 
@@ -217,6 +222,8 @@ impl<'host> Call<'host> {
             received: Cell::new(datagrams.unwrap_or_default()),
             assembly: Cell::new(None),
             checks_hostname: true,
+            path: Cell::new(0),
+            problems: Cell::new(None),
             config,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk,
@@ -250,6 +257,16 @@ impl Call<'_> {
         // SAFETY: beside the connection, of which this is the call; changed by way of shared
         // references only.
         unsafe { &*self.buffers }
+    }
+
+    /// What a verifier's answer is to Mbed TLS.
+    pub(super) fn asked(&self, answer: core::result::Result<i32, Interruption>) -> c_int {
+        match answer {
+            Ok(0) => return 0,
+            Ok(verdict) => self.note(|outcome| outcome.verdict = verdict),
+            Err(why) => self.interrupted(why),
+        }
+        sys::MBEDTLS_ERR_X509_FATAL_ERROR
     }
 
     fn note(&self, change: impl FnOnce(&mut Outcome)) {
@@ -544,30 +561,6 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
         }
     };
     call.transported(result, sys::MBEDTLS_ERR_SSL_WANT_WRITE)
-}
-
-/// This is called from: `mbedtls_ssl_handshake` → `mbedtls_ssl_parse_certificate`
-/// → `mbedtls_x509_crt_verify_restartable`.
-pub(super) unsafe extern "C" fn verify(
-    ctx: *mut c_void,
-    cert: *mut sys::mbedtls_x509_crt,
-    depth: c_int,
-    flags: *mut u32,
-) -> c_int {
-    // SAFETY: as in `recv`.
-    let call = unsafe { &*ctx.cast::<Call<'_>>() };
-    if !call.checks_hostname {
-        // SAFETY: Mbed TLS gives what it has found of this certificate, to be changed.
-        unsafe { *flags &= !sys::MBEDTLS_X509_BADCERT_CN_MISMATCH };
-    }
-    // SAFETY: Mbed TLS gives a parsed certificate that lives longer than this call.
-    let der = unsafe { crt::der(&*cert) };
-    match call.host(|host| host.verify(der, depth)) {
-        Ok(0) => return 0,
-        Ok(verdict) => call.note(|outcome| outcome.verdict = verdict),
-        Err(why) => call.interrupted(why),
-    }
-    sys::MBEDTLS_ERR_X509_FATAL_ERROR
 }
 
 impl Call<'_> {

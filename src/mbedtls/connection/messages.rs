@@ -48,6 +48,29 @@ unsafe fn count<T: Copy + Default + PartialEq>(list: *const T) -> usize {
     len
 }
 
+/// The elements in front of the one that is 0.
+///
+/// # Safety
+///
+/// As [`count`].
+pub(super) unsafe fn each<T: Copy + Default + PartialEq>(list: *const T) -> impl Iterator<Item = T> {
+    // SAFETY: by this function's contract.
+    let len = unsafe { count(list) };
+    // SAFETY: as above.
+    (0..len).map(move |i| unsafe { *list.add(i) })
+}
+
+/// Whether a key exchange is signed with, or to, the key in a certificate.
+pub(super) fn of_certificate(kind: u32) -> bool {
+    matches!(
+        kind,
+        sys::MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA
+            | sys::MBEDTLS_KEY_EXCHANGE_ECDHE_RSA
+            | sys::MBEDTLS_KEY_EXCHANGE_DHE_RSA
+            | sys::MBEDTLS_KEY_EXCHANGE_RSA
+    )
+}
+
 /// The certificates from `first` on.
 ///
 /// # Safety
@@ -63,7 +86,7 @@ unsafe fn chain<'a>(first: *const sys::mbedtls_x509_crt) -> impl Iterator<Item =
 /// # Safety
 ///
 /// The configuration is complete.
-unsafe fn own(conf: &sys::mbedtls_ssl_config) -> impl Iterator<Item = &sys::mbedtls_ssl_key_cert> {
+pub(super) unsafe fn own(conf: &sys::mbedtls_ssl_config) -> impl Iterator<Item = &sys::mbedtls_ssl_key_cert> {
     // SAFETY: by this function's contract.
     core::iter::successors(unsafe { conf.key_cert.as_ref() }, |own| unsafe { own.next.as_ref() })
 }

@@ -6,12 +6,15 @@
 //! | room | what lives there |
 //! |---|---|
 //! | `hibernation` | what a quiet connection comes to, and back (`never_asleep.rs` where none does) |
+//! | `hints` | what mistake may be behind a failure |
 //! | `ssl` | a connection that is awake |
 //! | `psk` | pre-shared keys in its handshake |
 //! | `retransmission` | the timer of datagrams |
+//! | `verification` | the peer's certificates, and the host's name |
 //! | `call` | one call: the host, and Mbed TLS's way back to it |
 //! | `records` | the buffers |
 //! | `flight` | what of a stream's handshake is written and not sent |
+//! | `problems` | what is wrong with certificates |
 //! | `messages` | how long a handshake's messages get |
 //! | `layout` | what differs between Mbed TLS's versions |
 //! | `exported_keys` | keys, where the ciphers do not tell them |
@@ -25,13 +28,16 @@ mod hibernation;
 #[cfg(not(hibernation))]
 #[path = "never_asleep.rs"]
 mod hibernation;
+mod hints;
 mod layout;
 mod messages;
+mod problems;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 mod psk;
 mod records;
 mod retransmission;
 mod ssl;
+mod verification;
 
 use core::ffi::CStr;
 
@@ -218,6 +224,22 @@ impl Connection {
         match self {
             Self::Awake(ssl) => ssl.verify_result(),
             Self::Asleep(asleep) => asleep.verify_result(),
+        }
+    }
+
+    /// As [`Ssl::problems`].
+    pub fn problems(&self, flags: u32, text: &mut [u8]) -> usize {
+        match self {
+            Self::Awake(ssl) => ssl.problems(flags, text),
+            Self::Asleep(_) => 0,
+        }
+    }
+
+    /// As [`Ssl::hint`].
+    pub fn hint(&self, error: Error, alert: u8, text: &mut [u8]) -> usize {
+        match self {
+            Self::Awake(ssl) => ssl.hint(error, alert, text),
+            Self::Asleep(_) => 0,
         }
     }
 

@@ -7,21 +7,23 @@ use core::marker::PhantomPinned;
 use core::ptr::NonNull;
 
 use super::super::config::{Config, Transport};
-use super::super::error::check;
+use super::super::error::{check, verify_text};
 use super::super::names::{self, ADDRESS_MAX, static_str};
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::psk::Seen;
 use super::super::{crt, sys};
 #[cfg(mbedtls_ssl_dtls_hello_verify)]
 use super::call::client_id;
-use super::call::{Call, Outcome, Received, is_alert_last, recv, send, verify};
+use super::call::{Call, Outcome, Received, is_alert_last, recv, send};
 #[cfg(exported_keys)]
 use super::exported_keys::Keys;
 use super::layout::max_payload;
+use super::problems::Problems;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk;
 use super::records::{ALERT, Buffers, ON_DEMAND, PREFIX};
 use super::retransmission::{CallTimer, get_timer, set_timer};
+use super::verification::verify;
 use crate::error::{Error, Result};
 use crate::io::{Host, Interruption};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
@@ -43,6 +45,8 @@ pub struct Ssl {
     /// The peer's certificate as DER, once the handshake is over.
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     pub(super) peer_cert: Option<Array<u8>>,
+    /// What is wrong with the peer's certificates, where that has ended the handshake.
+    problems: Option<Box<Problems>>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) psk: Seen,
     pub(super) config: Shared<Config>,
@@ -80,6 +84,7 @@ impl Ssl {
             agreed: Agreed::default(),
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             peer_cert: None,
+            problems: None,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk: Seen::default(),
             config,
@@ -356,15 +361,23 @@ impl Ssl {
             datagrams.assembly.set(call.assembly.take());
         }
         let mut outcome = Outcome { ret, ..call.outcome.get() };
-        if ret == sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE {
-            // SAFETY: Mbed TLS has just read the alert, two bytes, from where messages are, unless it
-            // was in the clear.
-            outcome.alert = call
-                .received
-                .get()
-                .alert
-                .get()
-                .map_or_else(|| unsafe { *(*ctx).in_msg.add(1) }, |[_, of]| of);
+        if let Some(problems) = call.problems.take() {
+            self.problems = Some(problems);
+        }
+        // SAFETY: Mbed TLS has just read or written the alert, two bytes, where messages are. One
+        // that was written is still there if it was not encrypted, and not looked at if it was. A
+        // datagram's that came in the clear is the call's.
+        let [level, alert] = unsafe {
+            if ret == sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE {
+                call.received.get().alert.get().unwrap_or_else(|| (*ctx).in_msg.cast::<[u8; 2]>().read())
+            } else if is_alert_last(ctx) && (*ctx).transform_out.is_null() && !(*ctx).out_msg.is_null() {
+                (*ctx).out_msg.cast::<[u8; 2]>().read()
+            } else {
+                [0; 2]
+            }
+        };
+        if level == sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8 {
+            outcome.alert = alert;
         }
         // SAFETY: as above; the call is over.
         unsafe {
@@ -588,6 +601,15 @@ impl Ssl {
         }
         // SAFETY: reads the connection; does not raise.
         unsafe { sys::mbedtls_ssl_get_verify_result(self.ctx.get()) }
+    }
+
+    /// Writes what is wrong with which of the peer's certificates (the `flags` are what is) to
+    /// `text`; how long that is.
+    pub fn problems(&self, flags: u32, text: &mut [u8]) -> usize {
+        match &self.problems {
+            Some(problems) => problems.write(flags, text),
+            None => verify_text(flags, text),
+        }
     }
 
     /// Whether the peer's certificate was verified, and nothing was wrong with it.

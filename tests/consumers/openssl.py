@@ -1,9 +1,15 @@
-"""OpenSSL as peer: suites, close_notify, alerts."""
+"""OpenSSL as peer: suites, close_notify, alerts, chains with what Mbed TLS does not read (GnuTLS, too)."""
 
+import base64
 import re
+import sys
+from pathlib import Path
 
 from cases import case, finished
 from peers import RecordFlipper, check, free_port, need_program, wait_until_listening
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "micropython/support"))
+import chains
 
 SUITES = [
     ("ECDHE-ECDSA-AES128-GCM-SHA256", "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256", "ec"),
@@ -273,3 +279,62 @@ def alert_bad_mac_client(bench):
     finished(client, r"^ERROR OSError")
     server.wait()
     saw_alert(server, "bad_record_mac")
+
+
+# What the server sends -> (what a client without verification says, what one that trusts the root
+# says, and the alert that the server gets from that one).
+VERIFIED, REFUSED = (r"^LINE b'olleh", None), (r"^ERROR ValueError.*not correctly signed", "unknown_ca")
+UNUSUAL = {
+    "of a CA with critical nameConstraints": ("of_limited_ca", "limited_ca", REFUSED),
+    "with one with critical nameConstraints that nobody needs": ("plain", "limited_ca", VERIFIED),
+    "with an Ed25519 key that nobody needs": ("plain", "ed25519", VERIFIED),
+    "with critical nameConstraints in the server's own": ("limited", "root", REFUSED),
+    "with an unknown critical extension in the server's own": ("unknown", "root", REFUSED),
+}
+
+
+def pem(label, *ders):
+    encoded = (base64.encodebytes(der).decode() for der in ders)
+    return "".join(f"-----BEGIN {label}-----\n{text}-----END {label}-----\n" for text in encoded)
+
+
+def unusual_server(bench, own, other, gnutls):
+    """(process, port, what writes in alerts) of a server with these certificates."""
+    files = {name: bench.logs / f"{name}.pem" for name in ("own", "other", "key", "root")}
+    files["own"].write_text(pem("CERTIFICATE", getattr(chains, own)))
+    files["other"].write_text(pem("CERTIFICATE", getattr(chains, other)))
+    files["key"].write_text(pem("EC PRIVATE KEY", chains.key))
+    files["root"].write_text(pem("CERTIFICATE", chains.root))
+    if gnutls:
+        files["own"].write_text(files["own"].read_text() + files["other"].read_text())
+        port = free_port()
+        command = [need_program("gnutls-serv", "gnutls-bin"), "--echo", "--port", port, "--x509certfile"]
+        command += [files["own"], "--x509keyfile", files["key"], "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.2"]
+        server = bench.start("gnutls-serv", command)
+        server.wait_for("listening on IPv4")
+        return server, port, files["root"]
+    server, port = bench.s_server(
+        "-tls1_2", "-rev", "-naccept", "1", "-cert", files["own"], "-key", files["key"],
+        "-cert_chain", files["other"],
+    )  # fmt: skip
+    return server, port, files["root"]
+
+
+for what_, (own_, other_, (verified_, alert_)) in UNUSUAL.items():
+    for gnutls_ in (False, True):
+        peer_ = "gnutls-serv" if gnutls_ else "openssl s_server"
+
+        @case(f"client that verifies nothing -> {peer_}: a chain {what_}")
+        def unverified(bench, own=own_, other=other_, gnutls=gnutls_):
+            _, port, _ = unusual_server(bench, own, other, gnutls)
+            client = bench.micropython("tls_client.py", port=port, verify=0)
+            finished(client, r"^LINE b'(olleh|hello)")
+
+        @case(f"client -> {peer_}: a chain {what_}")
+        def verified(bench, own=own_, other=other_, gnutls=gnutls_, says=verified_, alert=alert_):
+            server, port, root = unusual_server(bench, own, other, gnutls)
+            client = bench.micropython("tls_client.py", port=port, ca=root, host="micropython.local")
+            finished(client, says.replace("olleh", "(olleh|hello)"))
+            if alert and not gnutls:
+                server.wait()
+                saw_alert(server, alert)

@@ -108,6 +108,8 @@ pub struct Call<'host> {
     /// How many certificates there are above the peer's own in what was verified.
     pub(super) path: Cell<u8>,
     pub(super) problems: Cell<Option<Box<Problems>>>,
+    /// One of the peer's certificates is not read, or not as it is.
+    pub(super) unread: Cell<bool>,
     pub(super) config: *const Config,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) psk: *mut Seen,
@@ -224,6 +226,7 @@ impl<'host> Call<'host> {
             checks_hostname: true,
             path: Cell::new(0),
             problems: Cell::new(None),
+            unread: Cell::new(false),
             config,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk,

@@ -10,6 +10,7 @@
 //! | `ssl` | a connection that is awake |
 //! | `psk` | pre-shared keys in its handshake |
 //! | `retransmission` | the timer of datagrams |
+//! | `unreadable` | certificates of its that Mbed TLS does not read |
 //! | `verification` | the peer's certificates, and the host's name |
 //! | `call` | one call: the host, and Mbed TLS's way back to it |
 //! | `records` | the buffers |
@@ -37,6 +38,7 @@ mod psk;
 mod records;
 mod retransmission;
 mod ssl;
+mod unreadable;
 mod verification;
 
 use core::ffi::CStr;

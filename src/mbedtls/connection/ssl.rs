@@ -23,6 +23,7 @@ use super::problems::Problems;
 use super::psk;
 use super::records::{ALERT, Buffers, ON_DEMAND, PREFIX};
 use super::retransmission::{CallTimer, get_timer, set_timer};
+use super::unreadable::step_with_certificates;
 use super::verification::verify;
 use crate::error::{Error, Result};
 use crate::io::{Host, Interruption};
@@ -688,7 +689,7 @@ unsafe fn step(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         let name = (*ctx).hostname;
         let hello = (*ctx).state == sys::MBEDTLS_SSL_CLIENT_HELLO as c_int && !name.is_null();
         if !hello || !names::is_address(CStr::from_ptr(name.cast())) {
-            return sys::mbedtls_ssl_handshake_step(ctx);
+            return step_with_certificates(ctx, || sys::mbedtls_ssl_handshake_step(ctx));
         }
         (*ctx).hostname = core::ptr::null_mut();
         let ret = sys::mbedtls_ssl_handshake_step(ctx);

@@ -66,6 +66,9 @@ impl Call<'_> {
         };
         problems.flags |= flags;
         problems.add(|text| verify_text(flags, text));
+        if flags & sys::MBEDTLS_X509_BADCERT_NOT_TRUSTED != 0 && self.unread.get() {
+            problems.add(|text| put(text, b"A certificate that cannot be read was passed over\n"));
+        }
         // The peer's own, right below a root, goes without saying.
         if path > 1 || depth > 0 {
             let number = b'0'.wrapping_add(depth as u8);

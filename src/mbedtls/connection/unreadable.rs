@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Certificates in a peer's chain that Mbed TLS does not read, and would end the handshake for, also
+//! where nobody verifies them: with an extension that is critical and unknown to it, a key of
+//! another kind.
+//!
+//! One behind the first is taken out of the Certificate message: perhaps nobody needs it, and
+//! without it nothing is trusted that was not before. In the first what is critical is called not
+//! critical while Mbed TLS reads it: so it is not what its issuer signed, and is not verified.
+//!
+//! Mbed TLS reads a message again that it is told to keep, and the transcript is made when one comes.
+
+use core::ffi::{c_int, c_uint};
+
+use super::super::crt::Chain;
+use super::super::sys;
+use super::call::Call;
+use super::messages::of_certificate;
+use crate::error::Error;
+use crate::mem::{Array, slice_mut};
+
+unsafe extern "C" {
+    // Internal to Mbed TLS (library/ssl_misc.h), and linkable. Does not raise.
+    fn mbedtls_ssl_read_record(ssl: *mut sys::mbedtls_ssl_context, update_hs_digest: c_uint) -> c_int;
+}
+
+const CERTIFICATE: u8 = sys::MBEDTLS_SSL_HS_CERTIFICATE as u8;
+
+/// A number of three bytes at `at`.
+fn number(message: &[u8], at: usize) -> Option<usize> {
+    let &[high, middle, low] = message.get(at..)?.first_chunk()?;
+    Some(u32::from_be_bytes([0, high, middle, low]) as usize)
+}
+
+fn set_number(message: &mut [u8], at: usize, number: usize) -> Option<()> {
+    let [_, number @ ..] = (number as u32).to_be_bytes();
+    *message.get_mut(at..)?.first_chunk_mut()? = number;
+    Some(())
+}
+
+/// Whether Mbed TLS does not read it; where there is no memory to find out, it finds out itself.
+fn is_unreadable(der: &[u8]) -> bool {
+    matches!(Chain::new().append_der(der), Err(Error::Value(_)))
+}
+
+/// Calls each extension that is critical not critical.
+fn belittle(der: &mut [u8]) {
+    // BOOLEAN TRUE in front of an OCTET STRING.
+    let mut rest = der;
+    while let Some(at) = rest.windows(4).position(|window| window == [1, 1, 0xff, 4]) {
+        let Some([_, _, critical, behind @ ..]) = rest.get_mut(at..) else { return };
+        *critical = 0;
+        rest = behind;
+    }
+}
+
+/// What was done to the message: by how many bytes it is shorter, and the first certificate as it was.
+struct Tidied {
+    removed: usize,
+    first: Option<Array<u8>>,
+}
+
+/// Makes a Certificate message, with a header of `header` bytes, one that Mbed TLS reads. Behind it
+/// may be more of the record.
+fn tidy(record: &mut [u8], len: usize, header: usize) -> Option<Tidied> {
+    let mut tidied = Tidied { removed: 0, first: None };
+    let list = header.checked_add(3)?;
+    let (mut at, mut len) = (list, len);
+    while at < len {
+        let start = at.checked_add(3)?;
+        let end = start.checked_add(number(record, at)?)?;
+        let der = record.get_mut(start..end).filter(|_| end <= len)?;
+        if !is_unreadable(der) {
+            at = end;
+        } else if at == list {
+            let first = Array::copy_of(der).ok()?;
+            belittle(der);
+            if is_unreadable(der) {
+                der.copy_from_slice(&first);
+                return None;
+            }
+            tidied.first = Some(first);
+            at = end;
+        } else {
+            record.copy_within(end.., at);
+            let size = end.checked_sub(at)?;
+            tidied.removed = tidied.removed.checked_add(size)?;
+            len = len.checked_sub(size)?;
+        }
+    }
+    let body = len.checked_sub(header)?;
+    set_number(record, 1, body)?;
+    set_number(record, header, body.checked_sub(3)?)?;
+    Some(tidied)
+}
+
+/// Whether the next step reads a Certificate message.
+///
+/// # Safety
+///
+/// The connection is set up.
+unsafe fn awaits_certificate(ctx: *mut sys::mbedtls_ssl_context) -> bool {
+    // SAFETY: by this function's contract; NULL, or static.
+    unsafe {
+        let conf = &*(*ctx).conf;
+        let state = if conf.endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8 {
+            sys::MBEDTLS_SSL_SERVER_CERTIFICATE
+        } else if conf.authmode != sys::MBEDTLS_SSL_VERIFY_NONE as u8 {
+            sys::MBEDTLS_SSL_CLIENT_CERTIFICATE
+        } else {
+            return false;
+        };
+        (*ctx).state == state as c_int
+            && (*ctx).tls_version == sys::MBEDTLS_SSL_VERSION_TLS1_2
+            && (*ctx)
+                .handshake
+                .as_ref()
+                .and_then(|handshake| handshake.ciphersuite_info.as_ref())
+                .is_some_and(|suite| of_certificate(suite.key_exchange.into()))
+    }
+}
+
+/// `step`, before which the Certificate message that it reads is made one that Mbed TLS can.
+///
+/// # Safety
+///
+/// The connection is set up, its call under way, its handshake not over.
+pub(super) unsafe fn step_with_certificates(
+    ctx: *mut sys::mbedtls_ssl_context,
+    step: impl FnOnce() -> c_int,
+) -> c_int {
+    // SAFETY: by this function's contract. Between its calls the message is where Mbed TLS says, as
+    // long as it says, and nobody else looks at it. None raises.
+    unsafe {
+        if !awaits_certificate(ctx) {
+            return step();
+        }
+        let ret = mbedtls_ssl_read_record(ctx, 1);
+        if ret != 0 {
+            return ret;
+        }
+        (*ctx).keep_current_message = 1;
+        let mut first: Option<Array<u8>> = None;
+        if (*ctx).in_msgtype == sys::MBEDTLS_SSL_MSG_HANDSHAKE as c_int && *(*ctx).in_msg == CERTIFICATE {
+            let header = if super::layout::is_datagram(ctx) { 12 } else { 4 };
+            let record = slice_mut((*ctx).in_msg, (*ctx).in_msglen);
+            if let Some(tidied) = tidy(record, (*ctx).in_hslen, header) {
+                (*ctx).in_hslen = (*ctx).in_hslen.saturating_sub(tidied.removed);
+                (*ctx).in_msglen = (*ctx).in_msglen.saturating_sub(tidied.removed);
+                first = tidied.first;
+                let unread = tidied.removed != 0 || first.is_some();
+                (*(*ctx).p_bio.cast::<Call<'_>>()).unread.set(unread);
+            }
+        }
+        let ret = step();
+        // What is kept of it is what came.
+        #[cfg(mbedtls_ssl_keep_peer_certificate)]
+        if let Some(first) = first
+            && let Some(session) = (*ctx).session_negotiate.as_ref()
+            && let Some(cert) = session.peer_cert.as_ref()
+            && cert.raw.len == first.len()
+        {
+            slice_mut(cert.raw.p, cert.raw.len).copy_from_slice(&first);
+        }
+        ret
+    }
+}

@@ -39,10 +39,10 @@ typedef struct _mpssl_status_t {
     int32_t code; // by kind: errno, Mbed TLS code, verify flags, which ValueError
 } mpssl_status_t;
 
-// The code of a VALUE status that C looks at: a private key that is encrypted, and no
-// password.
+// Codes of a VALUE status that C looks at.
 enum {
-    MPSSL_NO_PASSWORD = 12,
+    MPSSL_INVALID_KEY = 0,
+    MPSSL_NO_PASSWORD = 12, // a private key that is encrypted, and no password
 };
 
 // errno values as MicroPython names them (py/mperrno.h; the POSIX numbers).
@@ -103,6 +103,11 @@ mpssl_status_t mpssl_context_set_check_hostname(mpssl_context_t *context, bool c
 mpssl_status_t mpssl_context_load_cert_chain(mpssl_context_t *context, mpssl_bytes_t cert,
     mpssl_bytes_t key, mpssl_bytes_t password, bool check_pair);
 
+// Writes why the key or the certificate is invalid, by that function's status, to text; its
+// length, 0: nobody knows. in_cert: no key was given, but in the certificate.
+size_t mpssl_credentials_explain(mpssl_status_t status, mpssl_bytes_t cert, mpssl_bytes_t key,
+    bool in_cert, uint8_t *text, size_t size);
+
 // Adds trust anchors, PEM (any number) or DER (any number, concatenated). Passes over those
 // that Mbed TLS cannot read, unless it is all of them.
 mpssl_status_t mpssl_context_load_verify_locations(mpssl_context_t *context, mpssl_bytes_t certs);
@@ -111,6 +116,8 @@ size_t mpssl_context_anchors(const mpssl_context_t *context, size_t *cas);
 
 // Replaces the cipher suites, in order of preference.
 mpssl_status_t mpssl_context_set_ciphers(mpssl_context_t *context, const mpssl_bytes_t *names, size_t n);
+// Whether it is the name of one.
+bool mpssl_is_cipher(mpssl_bytes_t name);
 // Replaces the key exchange groups, in order of preference.
 mpssl_status_t mpssl_context_set_groups(mpssl_context_t *context, const mpssl_bytes_t *names, size_t n);
 // Name of the i-th enabled cipher suite, static; NULL behind the last.
@@ -177,13 +184,6 @@ mpssl_status_t mpssl_socket_new(mpssl_context_t *context, mpssl_options_t option
 // Frees everything, sends nothing, calls nothing out: fit for a finaliser.
 void mpssl_socket_free(mpssl_socket_t *socket);
 
-mpssl_status_t mpssl_socket_handshake(mpssl_socket_t *socket, void *owner);
-// Until a read has something to return: what it calls out next, if anything, sends a flight
-// again.
-mpssl_status_t mpssl_socket_fill(mpssl_socket_t *socket, void *owner);
-// Reads behind the *done bytes that are in buf already, and moves *done, whatever the status:
-// the same call goes on there. Nothing read and MPSSL_OK is the end of the stream. all: until
-// buf is full; else what one record still has.
 // For a status that a call on the socket came to. As mpssl_status_text; it says also which
 // certificate is bad.
 size_t mpssl_socket_text(const mpssl_socket_t *socket, mpssl_status_t status, uint8_t *text, size_t size);
@@ -195,6 +195,13 @@ uint8_t mpssl_socket_alert(const mpssl_socket_t *socket);
 // The name of an alert, static.
 const char *mpssl_alert_name(uint8_t alert);
 
+mpssl_status_t mpssl_socket_handshake(mpssl_socket_t *socket, void *owner);
+// Until a read has something to return: what it calls out next, if anything, sends a flight
+// again.
+mpssl_status_t mpssl_socket_fill(mpssl_socket_t *socket, void *owner);
+// Reads behind the *done bytes that are in buf already, and moves *done, whatever the status:
+// the same call goes on there. Nothing read and MPSSL_OK is the end of the stream. all: until
+// buf is full; else what one record still has.
 mpssl_status_t mpssl_socket_read(mpssl_socket_t *socket, void *owner, uint8_t *buf, size_t len, bool all, size_t *done);
 // Until a write of one record takes its bytes before it calls anything out.
 mpssl_status_t mpssl_socket_prepare_write(mpssl_socket_t *socket, void *owner);

@@ -691,9 +691,23 @@ void mpglue_atomic_end(uintptr_t state) {
     MICROPY_END_ATOMIC_SECTION(state);
 }
 
+static void open_file(void *arg) {
+    mp_obj_t *file = arg;
+    mp_obj_t args[2] = { *file, MP_OBJ_NEW_QSTR(MP_QSTR_rb) };
+    *file = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_builtin_open_obj), 2, 0, args);
+}
+
 mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh) {
-    mp_obj_t args[2] = { path, MP_OBJ_NEW_QSTR(MP_QSTR_rb) };
-    mp_obj_t file = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_builtin_open_obj), 2, 0, args);
+    mp_obj_t file = path;
+    mp_obj_t exc = mpssl_catch(open_file, &file);
+    if (exc != MP_OBJ_NULL) {
+        mp_obj_exception_t *error = MP_OBJ_TO_PTR(exc);
+        if (mp_obj_is_type(exc, &mp_type_OSError) && error->args != NULL && error->args->len == 1) {
+            mp_obj_t args[2] = { error->args->items[0], path }; // which file
+            exc = mp_obj_exception_make_new(&mp_type_OSError, 2, 0, args);
+        }
+        nlr_raise(exc);
+    }
     mp_obj_t read[2];
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {

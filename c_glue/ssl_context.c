@@ -54,6 +54,13 @@ static mpssl_bytes_t get_bytes(mp_obj_t *obj, bool *fresh) {
     return (mpssl_bytes_t){ (const uint8_t *)data, len };
 }
 
+// Why data is invalid: a str without PEM in it is rather a path where none is taken.
+static const char *why_not_data(mp_obj_t obj) {
+    bool fresh;
+    bool is_path = MPSSL_HINTS && mp_obj_is_str(obj) && mp_obj_is_true(obj) && !is_pem(get_bytes(&obj, &fresh));
+    return is_path ? "this is taken for data, not for a path" : "";
+}
+
 // As get_bytes; a str without PEM in it names a file.
 static mpssl_bytes_t get_content(mp_obj_t *obj, bool may_be_path, bool *fresh) {
     mpssl_bytes_t bytes = get_bytes(obj, fresh);
@@ -92,7 +99,9 @@ static bool takes_paths(const ssl_context_obj_t *self) {
 }
 
 void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_t key_in, mp_obj_t password_in) {
-    if (key_in == mp_const_none) {
+    char why[64] = "";
+    bool in_cert = key_in == mp_const_none;
+    if (in_cert) {
         key_in = cert_in; // both in one PEM, as in CPython
     }
     copies_t copies = { .bytes = { { NULL, 0 } } };
@@ -123,7 +132,17 @@ void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_
         password_in = mp_call_function_0(password_in);
         password = get_secret(&copies, 2, &password_in, false);
     }
+#if MPSSL_HINTS
+    if (status.kind == MPSSL_VALUE) {
+        why[mpssl_credentials_explain(status, cert, key, in_cert, (uint8_t *)why, sizeof(why) - 1)] = 0;
+    }
+#endif
     nlr_pop_jump_callback(true);
+    if (status.kind == MPSSL_VALUE) {
+        mpssl_release(&self->guard, &signals);
+        mpssl_raise_value(status, *why != 0 ? why : status.code == MPSSL_INVALID_KEY ? why_not_data(key_in)
+                                                                                     : why_not_data(cert_in));
+    }
     if (status.kind == MPSSL_CERT_MISSING) {
         mpssl_release(&self->guard, &signals);
         mp_obj_str_get_data(cert_in, &cert.len); // raises the TypeError that names the type
@@ -139,6 +158,10 @@ void mpssl_context_load_anchors(ssl_context_obj_t *self, mp_obj_t certs_in, bool
     mpssl_status_t status;
     claim(self, &signals);
     CALL_WITH_MEMORY(status, mpssl_context_load_verify_locations(self->tls, certs));
+    if (status.kind == MPSSL_VALUE) {
+        mpssl_release(&self->guard, &signals);
+        mpssl_raise_value(status, why_not_data(certs_in));
+    }
     finish(self, &signals, status);
 }
 
@@ -202,6 +225,7 @@ mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int
     self->tls = NULL;
     mpssl_guard_init(&self->guard);
     self->socket_callbacks = MP_OBJ_NULL;
+    self->instance = mp_const_none;
     self->verify_callback = mp_const_none;
     self->ecdsa_sign_callback = mp_const_none;
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
@@ -225,7 +249,6 @@ mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int
 }
 
 // SSLContext(protocol)
-    self->instance = mp_const_none;
 static mp_obj_t context_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
     static const mp_arg_t allowed_arg = { MP_QSTR_protocol, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } };
     mp_arg_val_t arg;
@@ -588,8 +611,21 @@ static mp_obj_t context_set_ciphers(mp_obj_t self_in, mp_obj_t ciphers_in) {
     mpssl_status_t status;
     claim(self, &signals);
     CALL_WITH_MEMORY(status, mpssl_context_set_ciphers(self->tls, names, n));
+    mpssl_release(&self->guard, &signals);
+#if MPSSL_HINTS
+    for (size_t i = 0; i < n && status.kind == MPSSL_TLS; ++i) {
+        if (!mpssl_is_cipher(names[i])) {
+            vstr_t hint;
+            vstr_init(&hint, 32);
+            vstr_printf(&hint, "unknown cipher suite '%.*s'", (int)names[i].len, names[i].data);
+            mpssl_raise_failure(NULL, status, mp_obj_new_str_from_vstr(&hint));
+        }
+    }
+#endif
     m_del(mpssl_bytes_t, names, n);
-    finish(self, &signals, status);
+    if (status.kind != MPSSL_OK) {
+        mpssl_raise(MP_OBJ_NULL, status);
+    }
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(context_set_ciphers_obj, context_set_ciphers);

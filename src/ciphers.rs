@@ -27,6 +27,12 @@ fn id(name: &[u8]) -> Option<c_int> {
     })
 }
 
+/// Whether `name` names a suite.
+#[must_use]
+pub fn is_name(name: &[u8]) -> bool {
+    id(name).is_some()
+}
+
 /// How the names of the suites with pre-shared keys begin, those with forward secrecy
 /// first: the order of preference unless `set_ciphers` says otherwise.
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]

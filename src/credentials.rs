@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Certificate chain and private key of this side.
 
-use crate::error::{Error, Result};
-use crate::mbedtls::{KeyCert, Rng};
+use crate::error::{Error, Invalid, Result};
+use crate::mbedtls::{self, Chain, KeyCert, Rng};
 use crate::mem::Shared;
 
 /// Reads PEM or DER; both end with a NUL that is not part of them.
@@ -32,4 +32,52 @@ pub fn load(
         }
         Ok(())
     })
+}
+
+fn has(data: &[u8], part: &[u8]) -> bool {
+    data.windows(part.len()).any(|window| window == part)
+}
+
+/// What a key or certificate needs that Mbed TLS has not, by the identifiers in it.
+fn needs(der: &[u8]) -> Option<&'static str> {
+    const DES3: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x03\x07";
+    const PBE_DES3: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01\x03";
+    const SCRYPT: &[u8] = b"\x2b\x06\x01\x04\x01\xda\x47\x04\x0b";
+    const RSA_PSS: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
+    const EDWARDS: &[u8] = b"\x30\x05\x06\x03\x2b\x65";
+    [
+        (SCRYPT, "needs scrypt, which Mbed TLS has not"),
+        #[cfg(not(mbedtls_des_c))]
+        (DES3, "needs DES, which this Mbed TLS is built without"),
+        #[cfg(not(mbedtls_des_c))]
+        (PBE_DES3, "needs DES, which this Mbed TLS is built without"),
+        (EDWARDS, "needs Ed25519 or the like, which Mbed TLS has not"),
+        (RSA_PSS, "needs keys for RSA-PSS alone, which Mbed TLS has not"),
+    ]
+    .into_iter()
+    .find_map(|(id, text)| has(der, id).then_some(text))
+}
+
+/// [`needs`] of PEM, or of DER.
+fn needs_of(data: &[u8]) -> Option<&'static str> {
+    if cfg!(not(mbedtls_des_c)) && has(data, b"\nDEK-Info: DES-") {
+        return Some("needs DES, which this Mbed TLS is built without");
+    }
+    mbedtls::pem_content(data).map_or_else(|| needs(data), |der| needs(&der))
+}
+
+/// Why [`load`] may have found the key or the certificate invalid, in words; empty: nobody knows.
+/// The arguments are as there; `in_cert`: the key was looked for in the certificate.
+#[must_use]
+pub fn explain(invalid: Invalid, cert: &[u8], key: &[u8], in_cert: bool) -> &'static str {
+    const KEY: &[u8] = b"PRIVATE KEY-----";
+    let is_cert = |data: &[u8]| has(data, b"CERTIFICATE-----") || Chain::new().append(data).is_ok();
+    match invalid {
+        Invalid::Key if has(key, KEY) || !is_cert(key) => needs_of(key).unwrap_or(""),
+        Invalid::Key if in_cert => "no private key in certfile, and no keyfile",
+        Invalid::Key => "keyfile is a certificate: are the two swapped?",
+        Invalid::Cert if has(cert, KEY) && !is_cert(cert) => "certfile has a private key, and no certificate",
+        Invalid::Cert => needs_of(cert).unwrap_or(""),
+        _ => "",
+    }
 }

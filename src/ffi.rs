@@ -8,7 +8,9 @@ use core::ffi::{CStr, c_char, c_void};
 
 use crate::alert;
 use crate::certificate;
+use crate::ciphers;
 use crate::context::{Context, Memory};
+use crate::credentials;
 use crate::dtls::table::{CLIENTS_MAX, ClientId, Departed, Read};
 use crate::dtls::{self, Listener, Taken};
 use crate::error::{Error, Invalid, Result};
@@ -44,6 +46,7 @@ impl From<Error> for mpssl_status_t {
 
 // What C looks for is what is said here.
 const _: () = assert!(Invalid::NoPassword as u32 == sys::MPSSL_NO_PASSWORD);
+const _: () = assert!(Invalid::Key as u32 == sys::MPSSL_INVALID_KEY);
 
 /// The error that a status stands for; `None` for `MPSSL_OK` and what is none.
 fn error(status: mpssl_status_t) -> Option<Error> {
@@ -374,6 +377,39 @@ pub unsafe extern "C" fn mpssl_context_load_cert_chain(
     // SAFETY: by this function's contract.
     let (cert, key, password) = unsafe { (bytes(cert, true), bytes(key, true), bytes(password, false)) };
     status(context.load_cert_chain(cert, key.unwrap_or_default(), password, check_pair))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `cert` and `key` are valid; a NUL follows each.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_credentials_explain(
+    status: mpssl_status_t,
+    cert: mpssl_bytes_t,
+    key: mpssl_bytes_t,
+    in_cert: bool,
+    text: *mut u8,
+    size: usize,
+) -> usize {
+    // SAFETY: by this function's contract.
+    let (cert, key, text) = unsafe { (bytes(cert, true), bytes(key, true), slice_mut(text, size)) };
+    let Some(Error::Value(invalid)) = error(status) else { return 0 };
+    let why = credentials::explain(invalid, cert.unwrap_or_default(), key.unwrap_or_default(), in_cert);
+    copy(text, why.as_bytes());
+    why.len().min(text.len())
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `name` is valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_is_cipher(name: mpssl_bytes_t) -> bool {
+    // SAFETY: by this function's contract.
+    ciphers::is_name(unsafe { bytes(name, false) }.unwrap_or_default())
 }
 
 /// See `mpssl.h`.

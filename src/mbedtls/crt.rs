@@ -91,6 +91,13 @@ pub(super) fn is_pem(data: &[u8]) -> bool {
     data.windows(11).any(|window| window == b"-----BEGIN ")
 }
 
+/// What is between the first labels of PEM, with as many zeros behind it; `None`: it is not PEM.
+#[must_use]
+pub fn pem_content(data: &[u8]) -> Option<Array<u8>> {
+    let (_, rest) = after(data, b"-----BEGIN ").and_then(label)?;
+    base64(rest.get(..find(rest, b"-----END ")?)?).ok().map(|(bytes, _)| bytes)
+}
+
 impl Chain {
     /// An empty chain.
     #[must_use]

@@ -389,6 +389,12 @@ def p256_backend(name, program, expected):
     return Result(f"{name}: P256_BACKEND is {expected}", "pass" if right else "fail", "", output)
 
 
+def stubs():
+    """The type stubs: beside dir() of the built modules, and the examples checked against them."""
+    env = {"MICROPYTHON": build(default_version(), "standard")}
+    yield from child("stubs", [sys.executable, ROOT / "tests/stubs/run.py"], 600, env)
+
+
 def constant_time():
     """Multiplication with a secret takes the same number of instructions whatever the secret."""
     env = {"MICROPYTHON": build(default_version(), "standard")}
@@ -815,6 +821,7 @@ def sections():
         "net_hosted": Section(net_hosted, 10, first=True),
         "binary": Section(binary, 10, first=True),
         "build_files": Section(build_files, 5, first=True),
+        "stubs": Section(stubs, 20, first=True),
         "datagrams": Section(datagrams, 130, first=True, waits=True),
     }
     every["fresh"] = Section(fresh_section(), 120, every_ci=True)

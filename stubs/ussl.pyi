@@ -1,0 +1,3 @@
+"""`ssl` under its old name. `wrap_socket(cert_reqs=CERT_OPTIONAL)` of a client verifies here."""
+
+from ssl import *

@@ -313,6 +313,8 @@ if __name__ == "__main__":
     if len(sys.argv) != 2:
         print("usage: micropython -i wss_repl.py DIRECTORY")
         sys.exit(2)
+    # As the module that it is on a device, where upydev's commands import it.
+    import wss_repl
+
     os.chdir(sys.argv[1])
-    sys.modules["wss_repl"] = sys.modules["__main__"]
-    start(os.getenv("WEBREPL_PASSWORD"))
+    wss_repl.start(os.getenv("WEBREPL_PASSWORD"))

@@ -15,6 +15,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import sys
 import time
 
 from cases import HERE, ROOT, case
@@ -258,7 +259,9 @@ def opening(*headers):
     return "\r\n".join([*lines, *headers, "", ""]).encode()
 
 
-def login(tls, password=PASSWORD.encode(), headers=("Host: device",)):
+def login(
+    tls, password=PASSWORD.encode(), headers=("Host: device",), command=b"print(6*7)", says=b"42"
+):
     """The WebSocket, the password and a command, by hand."""
     tls.sendall(opening(*headers))
     with tls.makefile("rb") as reader:
@@ -278,8 +281,8 @@ def login(tls, password=PASSWORD.encode(), headers=("Host: device",)):
         until(b"Password: ")
         say(password + b"\r")
         until(b"WebREPL connected")
-        say(b"print(6*7)\r")
-        until(b"\n42")
+        say(command + b"\r")
+        until(b"\n" + says)
 
 
 for name_, server_ in DEVICES.items():
@@ -548,6 +551,30 @@ def webrepl_boot(bench):
         raise Failure("CPython was let in without a certificate")
     except ssl.SSLError as error:
         check(error.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE", str(error))
+
+
+@case("webrepl: examples/wss_repl: the command line of its README, with mkpki's keys")
+def webrepl_command_line(bench):
+    binary = webrepl_binary()
+    port_is_free(WSS_PORT)
+    readme = (ROOT / "examples/wss_repl/README.md").read_text()
+    command = re.search(r"^    build/unix-webrepl/micropython (-i .*) pki$", readme, re.M)[1]
+    for line in ("device 127.0.0.1 --file device", "host laptop --no-password"):
+        mkpki = [sys.executable, ROOT / "tools/mkpki.py", *line.split()]
+        made = bench.start("mkpki", mkpki, cwd=bench.logs)
+        check(made.wait() == 0, made.output())
+    pki = bench.logs / "pki"
+    device = bench.start(
+        "micropython wss_repl.py", [binary, *command.split(), pki], cwd=ROOT, env={"HOME": str(bench.logs)}
+    )
+    device.wait_for(r"^wss_repl: wss on port")
+    context = ssl.create_default_context(cafile=str(pki / "ca.pem"))
+    context.load_cert_chain(pki / "laptop.pem", pki / "laptop.key")
+    with socket.create_connection(("127.0.0.1", WSS_PORT), WAIT_S) as sock:
+        with context.wrap_socket(sock, server_hostname="127.0.0.1") as tls:
+            # upydev's commands look for the client in the module that they import.
+            login(tls, b"", command=b"import wss_repl; type(wss_repl.client_swr)", says=b"<class 'SSLSocket'>")
+    check(device.child.poll() is None, "the device ended")
 
 
 @case(

@@ -11,7 +11,7 @@ unexport MAKEFLAGS MFLAGS MAKELEVEL
 # Steps share downloads, builds and ports: one at a time, whatever -j says.
 .NOTPARALLEL:
 .PHONY: help demo test test-all unix lint bench clean fuzz-core sources prerequisites-build \
-	prerequisites-demo prerequisites-test prerequisites-lint format \
+	prerequisites-demo prerequisites-test prerequisites-lint format docs \
 	firmware-qemu bench-qemu bench-ram bench-size prerequisites-firmware
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make lint      formatting, clippy and the rules of this project'
 	@echo 'make format    put the formatting right'
 	@echo 'make fuzz-core  cargo-fuzz at the core, SECONDS=60 for each target'
+	@echo 'make docs      write what of the documentation is made from the source'
 	@echo 'make bench     time and memory of a connection, beside the stock module'
 	@echo 'make firmware-qemu  build MicroPython for two emulated boards, and boot it'
 	@echo 'make bench-qemu     the same figures in exact numbers, on the emulated boards'
@@ -160,7 +161,11 @@ lint: prerequisites-lint
 	step clang-format clang-format --dry-run -Werror $(C_FILES); \
 	step 'the rules of this project' $(PYTHON) tools/check_rules.py; \
 	step 'and the checker of the rules' $(PYTHON) tools/check_rules.py --self-test; \
+	step 'what of docs is made from the source' $(PYTHON) tools/docs.py --check --source; \
 	$$ok
+
+docs: unix
+	@$(PYTHON) tools/docs.py
 
 format:
 	@cargo fmt

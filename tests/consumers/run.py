@@ -30,6 +30,7 @@ import mqtt  # noqa: E402, F401
 import openssl  # noqa: E402, F401
 import pki  # noqa: E402, F401
 import psk  # noqa: E402, F401
+import recipes  # noqa: E402, F401
 import rpc  # noqa: E402, F401
 import webrepl  # noqa: E402, F401
 

@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""Writes the parts of the documentation that are made from the source (make docs).
+
+    tools/docs.py             writes them
+    tools/docs.py --check     compares; says what differs, and ends with 1
+    with --source             only what is made from files, without a built module
+
+A part stands between a marker and `<!-- end -->`:
+
+    <!-- file: PATH -->            a file, as it is
+    <!-- mistakes: KEY... -->      mistakes of tests/docs/mistakes.py, and what is seen of them
+    <!-- mistakes in: SECTION -->  those of one section
+    <!-- alerts -->                the alerts that the module has a name for
+    <!-- errors -->                Mbed TLS's errors, with the numbers of its header
+    <!-- values -->                the texts of src/error.rs
+
+Mistakes and alerts come from a run of the built module (MICROPYTHON, or build/unix/micropython).
+Without one, and for the errors without Mbed TLS's header, these parts are left as they are, which
+is said.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MARKED = re.compile(r"<!-- (file|mistakes|mistakes in|alerts|errors|values)(?:: ([^>]*?))? -->\n(.*?)<!-- end -->", re.S)
+
+# What an alert means to whoever reads it, and what to do. It is the *other* side that sent it.
+ALERTS = {
+    "unexpected_message": ("A message came that does not belong here.", "Often the port is not a TLS port, or somebody in between changes data."),
+    "bad_record_mac": ("A record does not authenticate.", "With pre-shared keys: key or identity is wrong. Else data was changed on its way."),
+    "record_overflow": ("A record is too long.", "The other side takes shorter ones: set `max_fragment_length`."),
+    "handshake_failure": ("The two sides have nothing in common.", "Cipher suites, curves, certificates: see [Nothing in common](#nothing-in-common). A server also says it to a client without a certificate."),
+    "bad_certificate": ("Our certificate is refused. Often the name is not the one that was asked for.", "Compare `server_hostname` with the certificate's names."),
+    "unsupported_certificate": ("Our certificate is not for this use.", "A client needs one for clients: `--usage client` ([pki.md](pki.md))."),
+    "certificate_revoked": ("Our certificate is revoked.", "Ask the CA for a new one."),
+    "certificate_expired": ("Our certificate has expired, by the other side's clock.", "Make a new one. Compare the clocks."),
+    "certificate_unknown": ("Our certificate is refused for another reason. Often it is not valid *yet*, by the other side's clock.", "Look into the other side's log. Compare the clocks."),
+    "illegal_parameter": ("A value in a message is wrong.", "One of the two programs has a fault, or data was changed."),
+    "unknown_ca": ("Our certificate comes from a CA that the other side does not have.", "Load our CA there, and send the certificates in between."),
+    "access_denied": ("Our certificate is good, and we are not let in.", "The other side's program decided so (`verify_callback`)."),
+    "decode_error": ("A message cannot be read.", "Often the port is not a TLS port."),
+    "decrypt_error": ("A signature is wrong.", "Key and certificate do not belong together, or data was changed."),
+    "protocol_version": ("The other side does not speak TLS 1.2.", "Switch TLS 1.2 on there."),
+    "insufficient_security": ("Our cipher suites are too weak for the other side.", "Do not narrow them with `set_ciphers`."),
+    "internal_error": ("The other side has a problem of its own, such as no memory.", "Look into its log."),
+    "inappropriate_fallback": ("The client tried an older version than it had to.", "Does not come from this module's clients. A proxy may do it."),
+    "user_canceled": ("Somebody stopped the handshake.", "Try again."),
+    "no_renegotiation": ("The other side does not renegotiate.", "This module never asks. A fault of the other side."),
+    "missing_extension": ("An extension is missing in our hello.", "Often the name: give `server_hostname`."),
+    "unsupported_extension": ("An extension came that nobody asked for.", "A fault of one of the two programs."),
+    "unrecognized_name": ("The server does not know the name that was asked for.", "Check `server_hostname`."),
+    "bad_certificate_status_response": ("The certificate's OCSP answer is wrong.", "Look into the server's settings."),
+    "unknown_psk_identity": ("The server does not know the identity, or its look-up failed.", "Compare the identities. At a server of ours: see what the look-up raised."),
+    "certificate_required": ("The server asks for a certificate, and we have none.", "`load_cert_chain(certfile, keyfile)`."),
+    "no_application_protocol": ("No protocol in common (ALPN).", "This module does not ask for one. Look into the server's settings."),
+}
+
+# MBEDTLS_ERR_SSL_*: what it means here.
+ERRORS = {
+    "FATAL_ALERT_MESSAGE": "The other side ended the connection, and said why: see [Alerts](#alerts).",
+    "HANDSHAKE_FAILURE": "Nothing in common with the other side, or it has no certificate.",
+    "CA_CHAIN_REQUIRED": "`CERT_REQUIRED`, and no CA was loaded.",
+    "NO_CLIENT_CERTIFICATE": "A client showed no certificate, and the server requires one.",
+    "BAD_CERTIFICATE": "The other side's certificate cannot be used.",
+    "INVALID_MAC": "A record does not authenticate. With pre-shared keys: another key.",
+    "INVALID_RECORD": "What came is no TLS: the other side speaks something else on this port.",
+    "UNEXPECTED_MESSAGE": "A message came that does not belong here.",
+    "UNEXPECTED_RECORD": "A record came that does not belong here.",
+    "CONN_EOF": "The other side closed TCP without an alert.",
+    "BAD_PROTOCOL_VERSION": "The other side does not speak TLS 1.2 (DTLS 1.2).",
+    "DECODE_ERROR": "A message cannot be read.",
+    "ILLEGAL_PARAMETER": "A value in a message is wrong.",
+    "UNSUPPORTED_EXTENSION": "An extension came that was not asked for.",
+    "UNRECOGNIZED_NAME": "The server does not know the name.",
+    "NO_APPLICATION_PROTOCOL": "No application protocol in common.",
+    "PRIVATE_KEY_REQUIRED": "This side needs its key, and has none: `load_cert_chain`, or `psk_key`.",
+    "PK_TYPE_MISMATCH": "The key does not go with the cipher suite.",
+    "UNKNOWN_IDENTITY": "A client's pre-shared key or identity is empty or missing.",
+    "BAD_CONFIG": "A setting is wrong, for instance the name of a cipher suite.",
+    "BAD_INPUT_DATA": "A setting is empty or too long, for instance a pre-shared key; or a record has a wrong length.",
+    "FEATURE_UNAVAILABLE": "The firmware is built without it, or for shorter values.",
+    "BUFFER_TOO_SMALL": "A message is longer than the firmware's buffers, for instance a long certificate chain.",
+    "COUNTER_WRAPPING": "The connection has sent as much as it may: make a new one.",
+    "HELLO_VERIFY_REQUIRED": "DTLS servers without `listen`: wrap again for the next hello.",
+    "VERSION_MISMATCH": "The other side answered with another version.",
+    "CERTIFICATE_VERIFICATION_WITHOUT_HOSTNAME": "A client verifies, and has no `server_hostname`.",
+    "HW_ACCEL_FAILED": "The chip's cipher unit failed.",
+    "NO_RNG": "The firmware has no random generator.",
+    "INTERNAL_ERROR": "A fault. Please report it.",
+}
+# These never reach a program: the module answers them itself, or has no such feature.
+NEVER = set(
+    "CRYPTO_IN_PROGRESS PEER_CLOSE_NOTIFY RECEIVED_NEW_SESSION_TICKET CANNOT_READ_EARLY_DATA"
+    " RECEIVED_EARLY_DATA CANNOT_WRITE_EARLY_DATA CACHE_ENTRY_NOT_FOUND ALLOC_FAILED"
+    " HW_ACCEL_FALLTHROUGH SESSION_TICKET_EXPIRED WAITING_SERVER_HELLO_RENEGO WANT_READ WANT_WRITE"
+    " TIMEOUT CLIENT_RECONNECT NON_FATAL CONTINUE_PROCESSING ASYNC_IN_PROGRESS EARLY_MESSAGE"
+    " UNEXPECTED_CID".split()
+)
+
+
+class Left(Exception):
+    """A part cannot be made here; the text says why."""
+
+
+class Wrong(Exception):
+    """A part cannot be made, and something has to be changed first."""
+
+
+def cell(text):
+    return text.replace("|", "\\|")
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(map(cell, row)) + " |" for row in rows]) + "\n"
+
+
+def same(what, made, described):
+    missing, extra = sorted(set(made) - set(described)), sorted(set(described) - set(made))
+    if missing or extra:
+        raise Wrong(f"tools/docs.py: {what}: no words for {missing}; words for nothing: {extra}")
+
+
+_ran = {}
+
+
+def ran():
+    """What the built module does."""
+    if not _ran:
+        binary = Path(os.environ.get("MICROPYTHON", ROOT / "build/unix/micropython"))
+        if "--source" in sys.argv[1:] or not binary.exists():
+            raise Left("they want a run of the built module")
+        script = ROOT / "tests/docs/mistakes.py"
+        done = subprocess.run(
+            [binary, script], cwd=ROOT / "tests/micropython", capture_output=True, text=True, timeout=120
+        )
+        if done.returncode != 0:
+            raise Wrong(f"tests/docs/mistakes.py: {(done.stdout + done.stderr)[-500:]}")
+        _ran.update(json.loads(done.stdout))
+    return _ran
+
+
+def code(text):
+    return f"`{text}`" if text else "–"
+
+
+def mistakes(chosen):
+    rows = []
+    for _, _, client, server, cause, remedy in chosen:
+        rows.append((code(client), code(server), f"{cause} {remedy}"))
+    if any(client != "–" and server != "–" for client, server, _ in rows):
+        return table(("at the client", "at the server", "what is wrong, and what to do"), rows)
+    rows = [(client if server == "–" else server, text) for client, server, text in rows]
+    return table(("you see", "what is wrong, and what to do"), rows)
+
+
+def part_mistakes(keys):
+    found = {mistake[1]: mistake for mistake in ran()["mistakes"]}
+    unknown = [key for key in keys.split() if key not in found]
+    if unknown:
+        raise Wrong(f"tests/docs/mistakes.py has no {unknown}")
+    return mistakes([found[key] for key in keys.split()])
+
+
+def part_mistakes_in(section):
+    chosen = [mistake for mistake in ran()["mistakes"] if mistake[0] == section]
+    if not chosen:
+        raise Wrong(f"tests/docs/mistakes.py has no section {section!r}")
+    return mistakes(chosen)
+
+
+def part_alerts(_):
+    alerts = {int(number): name for number, name in ran()["alerts"].items()}
+    same("alerts", alerts.values(), ALERTS)
+    rows = [(str(number), f"`{name}`", *ALERTS[name]) for number, name in sorted(alerts.items())]
+    return table(("alert", "reason", "what it means", "what to do"), rows)
+
+
+def part_errors(_):
+    header = ROOT / "build/src/mbedtls/include/mbedtls/ssl.h"
+    if os.environ.get("MBEDTLS_DIR") or not header.exists():
+        raise Left("the released Mbed TLS is not here (make sources)")
+    defined = re.findall(r"^#define MBEDTLS_ERR_SSL_(\w+)\s+(-0x[0-9A-Fa-f]+)", header.read_text(), re.M)
+    same("errors", [name for name, _ in defined], [*ERRORS, *NEVER])
+    numbers = dict(defined)
+    rows = [(str(int(numbers[name], 16)), f"`MBEDTLS_ERR_SSL_{name}`", text) for name, text in ERRORS.items()]
+    return table(("number", "text", "what it means"), rows)
+
+
+def part_values(_):
+    source = (ROOT / "src/error.rs").read_text()
+    enum = re.search(r"pub enum Invalid \{(.*?)\n\}", source, re.S)[1]
+    meaning = dict(reversed(pair) for pair in re.findall(r"/// ([^\n]+)\n    (\w+),", enum))
+    texts = re.findall(r'Self::(\w+) => "([^"]+)"', source)
+    same("values", [name for name, _ in texts], meaning)
+    return table(("`ValueError`", "what it means"), [(f"`{text}`", meaning[name]) for name, text in texts])
+
+
+def part_file(path):
+    file = ROOT / path
+    if not file.exists():
+        raise Wrong(f"{path} is missing")
+    language = {".py": "python", ".conf": ""}[file.suffix]
+    return f"```{language}\n{file.read_text()}```\n"
+
+
+def pages():
+    yield ROOT / "README.md"
+    yield from sorted(ROOT.glob("docs/*.md"))
+
+
+def main():
+    check = "--check" in sys.argv[1:]
+    problems, left = [], set()
+    for page in pages():
+        text = page.read_text()
+
+        def make(match):
+            kind, argument, old = match.groups()
+            try:
+                new = globals()["part_" + kind.replace(" ", "_")](argument)
+            except Left as reason:
+                left.add(str(reason))
+                return match[0]
+            except Wrong as wrong:
+                problems.append(f"{page.relative_to(ROOT)}: {wrong}")
+                return match[0]
+            start = match.start(3) - match.start()
+            return match[0][:start] + new + "<!-- end -->"
+
+        new = MARKED.sub(make, text)
+        if new.count("<!-- end -->") != len(MARKED.findall(new)):
+            problems.append(f"{page.relative_to(ROOT)}: a marker without an end, or the other way round")
+        if new != text and check:
+            old_lines, new_lines = text.splitlines(), new.splitlines()
+            line = next(i for i, (a, b) in enumerate(zip(old_lines + [""], new_lines + [""]), 1) if a != b)
+            problems.append(f"{page.relative_to(ROOT)}:{line}: not as `make docs` writes it")
+        elif new != text:
+            page.write_text(new)
+            print(f"docs: wrote {page.relative_to(ROOT)}")
+    for reason in sorted(left):
+        print(f"docs: some parts were left as they are: {reason}")
+    for problem in problems:
+        print(problem)
+    if not problems:
+        print("docs: as the source says")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

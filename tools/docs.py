@@ -13,6 +13,7 @@ A part stands between a marker and `<!-- end -->`:
     <!-- alerts -->                the alerts that the module has a name for
     <!-- errors -->                Mbed TLS's errors, with the numbers of its header
     <!-- values -->                the texts of src/error.rs
+    <!-- cpython -->               CPython's names, and whether the stubs have them
 
 Mistakes and alerts come from a run of the built module (MICROPYTHON, or build/unix/micropython).
 Without one, and for the errors without Mbed TLS's header, these parts are left as they are, which
@@ -26,8 +27,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.dont_write_bytecode = True
+
 ROOT = Path(__file__).resolve().parent.parent
-MARKED = re.compile(r"<!-- (file|mistakes|mistakes in|alerts|errors|values)(?:: ([^>]*?))? -->\n(.*?)<!-- end -->", re.S)
+MARKED = re.compile(r"<!-- (file|mistakes|mistakes in|alerts|errors|values|cpython)(?:: ([^>]*?))? -->\n(.*?)<!-- end -->", re.S)
 
 # What an alert means to whoever reads it, and what to do. It is the *other* side that sent it.
 ALERTS = {
@@ -101,6 +104,91 @@ NEVER = set(
     " TIMEOUT CLIENT_RECONNECT NON_FATAL CONTINUE_PROCESSING ASYNC_IN_PROGRESS EARLY_MESSAGE"
     " UNEXPECTED_CID".split()
 )
+
+
+# CPython's names, and what is to be said of them here. Whether they are here say the stubs.
+CPYTHON = {
+    "ssl.SSLContext": "can be subclassed",
+    "ssl.create_default_context": "`cafile=` or `cadata=`; no `capath`",
+    "ssl.Purpose": "",
+    "ssl.wrap_socket": "gone from CPython in 3.12",
+    "ssl.SSLSocket": "made by `wrap_socket` only; cannot be subclassed",
+    "ssl.SSLObject": "wrap a stream of your own: any object with `read`, `write` and `ioctl`",
+    "ssl.MemoryBIO": "as `SSLObject`",
+    "ssl.SSLError": "is `OSError`",
+    "ssl.SSLWantReadError": "of `do_handshake()` only; `read` returns `None`",
+    "ssl.SSLWantWriteError": "of `do_handshake()` only; `write` returns `None`",
+    "ssl.SSLCertVerificationError": "`ValueError`",
+    "ssl.SSLZeroReturnError": '`read` returns `b""`',
+    "ssl.SSLEOFError": '`read` returns `b""`, and `close_notify_received` is `False`',
+    "ssl.CERT_NONE": "",
+    "ssl.CERT_OPTIONAL": "a client verifies nothing with it; write `CERT_REQUIRED`",
+    "ssl.CERT_REQUIRED": "needs `server_hostname`, unless `check_hostname` is `False`",
+    "ssl.PROTOCOL_TLS_CLIENT": "begins with `CERT_NONE`",
+    "ssl.PROTOCOL_TLS_SERVER": "",
+    "ssl.PROTOCOL_TLS": "write `PROTOCOL_TLS_CLIENT` or `PROTOCOL_TLS_SERVER`",
+    "ssl.TLSVersion": "only TLS 1.2 is here",
+    "ssl.HAS_PSK": "",
+    "ssl.HAS_ALPN": "",
+    "ssl.OPENSSL_VERSION": "`MBEDTLS_VERSION`",
+    "ssl.get_default_verify_paths": "on unix",
+    "ssl.get_server_certificate": "`getpeercert(True)` of a connection with `CERT_NONE`",
+    "ssl.DER_cert_to_PEM_cert": "",
+    "ssl.PEM_cert_to_DER_cert": "",
+    "ssl.match_hostname": "gone from CPython in 3.12; `check_hostname`",
+    "ssl.RAND_bytes": "`os.urandom`",
+    "SSLContext.load_cert_chain": "a path, or PEM or DER as bytes",
+    "SSLContext.load_verify_locations": "no `capath`",
+    "SSLContext.load_default_certs": "adds nothing but on unix",
+    "SSLContext.set_default_verify_paths": "`load_default_certs`",
+    "SSLContext.cert_store_stats": "",
+    "SSLContext.get_ca_certs": "",
+    "SSLContext.get_ciphers": "a list of names, not of dicts",
+    "SSLContext.set_ciphers": "a list of IANA's names, not OpenSSL's string",
+    "SSLContext.set_ecdh_curve": "one name, or a list in order of preference",
+    "SSLContext.set_alpn_protocols": "",
+    "SSLContext.sni_callback": "",
+    "SSLContext.set_psk_client_callback": "",
+    "SSLContext.set_psk_server_callback": "",
+    "SSLContext.verify_mode": "a number; a bool is a `TypeError`",
+    "SSLContext.check_hostname": "`True` as soon as a client's `verify_mode` is not `CERT_NONE`",
+    "SSLContext.verify_flags": "",
+    "SSLContext.options": "",
+    "SSLContext.minimum_version": "only TLS 1.2 is here",
+    "SSLContext.maximum_version": "only TLS 1.2 is here",
+    "SSLContext.keylog_filename": "",
+    "SSLContext.wrap_socket": "no `suppress_ragged_eofs`, `session`",
+    "SSLContext.wrap_bio": "as `SSLObject`",
+    "SSLSocket.read": "`None` where the socket does not block and nothing came",
+    "SSLSocket.write": "`None` where the socket does not block and takes nothing",
+    "SSLSocket.recv": "",
+    "SSLSocket.recv_into": "",
+    "SSLSocket.send": "one record at most",
+    "SSLSocket.sendall": "",
+    "SSLSocket.makefile": "the socket itself, which is a stream",
+    "SSLSocket.settimeout": "",
+    "SSLSocket.gettimeout": "if the port's sockets have it",
+    "SSLSocket.setblocking": "",
+    "SSLSocket.fileno": "if the port's sockets have it",
+    "SSLSocket.getpeername": "if the port's sockets have it",
+    "SSLSocket.getsockname": "if the port's sockets have it",
+    "SSLSocket.setsockopt": "",
+    "SSLSocket.do_handshake": "",
+    "SSLSocket.getpeercert": "CPython's dict, or DER",
+    "SSLSocket.cipher": "a pair, (name, version); the name is IANA's",
+    "SSLSocket.shared_ciphers": "",
+    "SSLSocket.version": "",
+    "SSLSocket.pending": "",
+    "SSLSocket.selected_alpn_protocol": "",
+    "SSLSocket.get_channel_binding": "",
+    "SSLSocket.session": "",
+    "SSLSocket.unwrap": "",
+    "SSLSocket.shutdown": "with 1 or 2 says goodbye",
+    "SSLSocket.close": "says goodbye, too",
+    "SSLSocket.server_side": "",
+    "SSLSocket.server_hostname": "",
+    "SSLSocket.context": "",
+}
 
 
 class Left(Exception):
@@ -199,6 +287,19 @@ def part_values(_):
     texts = re.findall(r'Self::(\w+) => "([^"]+)"', source)
     same("values", [name for name, _ in texts], meaning)
     return table(("`ValueError`", "what it means"), [(f"`{text}`", meaning[name]) for name, text in texts])
+
+
+def part_cpython(_):
+    sys.path.insert(0, str(ROOT / "tests/stubs"))
+    import run as stubs
+
+    there = stubs.names_in_stubs()
+    rows = []
+    for name, words in CPYTHON.items():
+        of, _, own = name.partition(".")
+        here = f"{of} {own}" in there or f"ssl.{of} {own}" in there
+        rows.append((f"`{name}`", "yes" if here else "no", words))
+    return table(("CPython's name", "here", ""), rows)
 
 
 def part_file(path):

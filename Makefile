@@ -165,6 +165,8 @@ lint: prerequisites-lint
 	$$ok
 
 docs: unix
+	@if [ -f build/bench.json ] && [ -f build/bench-qemu.json ] && [ -f build/bench-ram.json ]; then \
+		$(PYTHON) benches/figures.py; fi
 	@$(PYTHON) tools/docs.py
 
 format:

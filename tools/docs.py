@@ -13,6 +13,7 @@ A part stands between a marker and `<!-- end -->`:
     <!-- alerts -->                the alerts that the module has a name for
     <!-- errors -->                Mbed TLS's errors, with the numbers of its header
     <!-- values -->                the texts of src/error.rs
+    <!-- figures -->               docs/figures.json, which benches/figures.py writes after the benches
     <!-- cpython -->               CPython's names, and whether the stubs have them
 
 Mistakes and alerts come from a run of the built module (MICROPYTHON, or build/unix/micropython).
@@ -30,7 +31,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 ROOT = Path(__file__).resolve().parent.parent
-MARKED = re.compile(r"<!-- (file|mistakes|mistakes in|alerts|errors|values|cpython)(?:: ([^>]*?))? -->\n(.*?)<!-- end -->", re.S)
+MARKED = re.compile(r"<!-- (file|mistakes|mistakes in|alerts|errors|values|cpython|figures)(?:: ([^>]*?))? -->\n(.*?)<!-- end -->", re.S)
 
 # What an alert means to whoever reads it, and what to do. It is the *other* side that sent it.
 ALERTS = {
@@ -300,6 +301,36 @@ def part_cpython(_):
         here = f"{of} {own}" in there or f"ssl.{of} {own}" in there
         rows.append((f"`{name}`", "yes" if here else "no", words))
     return table(("CPython's name", "here", ""), rows)
+
+
+def part_figures(_):
+    figures = json.loads((ROOT / "docs/figures.json").read_text())
+    stock, ours = figures["stock"], figures["ours"]
+
+    def millions(of):
+        return f"{of / 1e6:,.0f} million instructions"
+
+    def kilobytes(of):
+        return f"{of / 1000:.1f} KB"
+
+    rows = [
+        ("an idle connection, RISC-V", *(kilobytes(of["idle_rv32"]) for of in (stock, ours))),
+        ("the same, hibernating", "–", "{} to {} bytes".format(*ours["hibernated_rv32"])),
+        ("idle connections in 32 KB of free heap", str(stock["crowd_rv32"]),
+         f"{ours['crowd_rv32']}, or {ours['hibernated_crowd_rv32']} hibernating"),
+        ("the most memory in a handshake, RISC-V", *(kilobytes(of["peak_rv32"]) for of in (stock, ours))),
+        ("a verified handshake, both ends, RISC-V", *(millions(of["handshake_rv32"]) for of in (stock, ours))),
+        ("the same, Cortex-M3", *(millions(of["handshake_cortex_m3"]) for of in (stock, ours))),
+        ("the same, unix", *(f"{of['handshake_unix_us'] / 1000:.1f} ms" for of in (stock, ours))),
+        ("records of 16 KB, unix", *(f"{of['throughput_unix_mb_per_s']} MB/s" for of in (stock, ours))),
+        ("the firmware's code, RISC-V", *(f"{of['text_rv32'] / 1000:,.0f} KB" for of in (stock, ours))),
+    ]
+    measured = (
+        f"Measured on {figures['date']} at commit {figures['commit']} by `make bench`, `make bench-qemu`"
+        f" and `make bench-ram`:\nRISC-V (RV32) and Cortex-M3 emulated, in exact numbers; unix on"
+        f" {figures['machine']}. TLS 1.2, P-256, AES-GCM.\n"
+    )
+    return table(("", "MicroPython's module", "this module"), rows) + "\n" + measured
 
 
 def part_file(path):

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Writes docs/figures.json, from which `make docs` writes the figures of the documentation.
+
+    figures.py [BUILD]
+
+Takes what `make bench`, `make bench-qemu` and `make bench-ram` left in BUILD (default: build), and
+notes the machine, the date and the commit they were measured at.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "docs/figures.json"
+
+
+def main():
+    build = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build").resolve()
+    files = {name: build / f"{name}.json" for name in ("bench", "bench-qemu", "bench-ram", "bench-hibernation")}
+    missing = [file.name for file in files.values() if not file.exists()]
+    if missing:
+        print(f"figures: {', '.join(missing)} missing in {build.name}: make bench bench-qemu bench-ram")
+        return 1
+    bench, qemu, ram, hibernation = (json.loads(file.read_text()) for file in files.values())
+    git = ["git", "log", "-1", "--format=%h"]
+    commit = subprocess.run(git, cwd=build.parent, capture_output=True, text=True, check=True).stdout.strip()
+    measured = time.gmtime(min(file.stat().st_mtime for file in files.values()))
+    processor = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+    asleep = [row[f"{side}_hibernated"] for row in hibernation for side in ("client", "server")
+              if "kept" not in row["what"]]
+    figures = {
+        "date": time.strftime("%Y-%m-%d", measured),
+        "commit": commit,
+        "machine": f"{processor[1] if processor else bench['machine']}, {bench['machine']}",
+    }
+    for module in ("stock", "ours"):
+        figures[module] = {
+            "handshake_rv32": qemu["VIRT_RV32"][module]["handshake_median"],
+            "handshake_cortex_m3": qemu["MPS2_AN385"][module]["handshake_median"],
+            "handshake_unix_us": bench[module]["handshake_verified_us"],
+            "throughput_unix_mb_per_s": round(bench[module]["throughput_16384_mb_per_s"]),
+            "idle_rv32": ram[module]["gcm_server_idle"],
+            "peak_rv32": ram[module]["gcm_client_peak"],
+            "crowd_rv32": ram[module]["crowd"],
+            "text_rv32": qemu["VIRT_RV32"][module]["binary_text"],
+        }
+    figures["ours"]["hibernated_rv32"] = [min(asleep), max(asleep)]
+    figures["ours"]["hibernated_crowd_rv32"] = next(
+        row["in_32_kb"] for row in hibernation if (row["suite"], row["what"]) == ("AES-256-GCM", "TLS")
+    )
+    TARGET.write_text(json.dumps(figures, indent=1) + "\n")
+    print(f"figures: wrote {TARGET.relative_to(ROOT)}; make docs writes them into the pages")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

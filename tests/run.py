@@ -395,6 +395,12 @@ def stubs():
     yield from child("stubs", [sys.executable, ROOT / "tests/stubs/run.py"], 600, env)
 
 
+def docs():
+    """The documentation: its code, its links, its sentences, and what is made from the source."""
+    env = {"MICROPYTHON": build(default_version(), "standard")}
+    yield from child("docs", [sys.executable, ROOT / "tests/docs/run.py"], 300, env)
+
+
 def constant_time():
     """Multiplication with a secret takes the same number of instructions whatever the secret."""
     env = {"MICROPYTHON": build(default_version(), "standard")}
@@ -822,6 +828,7 @@ def sections():
         "binary": Section(binary, 10, first=True),
         "build_files": Section(build_files, 5, first=True),
         "stubs": Section(stubs, 20, first=True),
+        "docs": Section(docs, 15, first=True),
         "datagrams": Section(datagrams, 130, first=True, waits=True),
     }
     every["fresh"] = Section(fresh_section(), 120, every_ci=True)

@@ -2,7 +2,8 @@
 
     micropython coap_server.py PORT CERTIFICATE KEY
 
-CERTIFICATE and KEY are paths of PEM or DER files; coaps has the port 5684. Try it with
+CERTIFICATE and KEY are paths of PEM or DER files; coaps has the port 5684. Try it with Debian's
+package libcoap3-bin:
 
     coap-client-openssl -R CA coaps://localhost:5684/.well-known/core
 """

@@ -6,7 +6,8 @@ KEY in hexadecimal. Publishes one message and waits for its return. On a board, 
 
     mpremote mip install umqtt.simple
 
-and set the constants below. A mosquitto to talk to has in its configuration
+and set the constants below. (On unix, which has no mip, put umqtt/simple.py of micropython-lib into
+~/.micropython/lib. PyPI's packages of that name have another interface.) A mosquitto to talk to has in its configuration
 
     listener 8883
     psk_hint anything

@@ -15,11 +15,11 @@ import socket
 import ssl
 import struct
 import subprocess
-import sys
 import time
 
 from cases import HERE, ROOT, case
 from peers import WAIT_S, Failure, Skip, check, find_python, free_port, need_program
+from pki import mkpki
 
 # upydev's device files know no other ports.
 WS_PORT, WSS_PORT = 8266, 8833
@@ -441,8 +441,8 @@ def second_hello(setup):
 
 @case("webrepl: examples/wss_repl: keys from tools/mkpki.py, as its README says")
 def webrepl_mkpki(bench):
-    mkpki = ROOT / "tools/mkpki.py"
-    if not mkpki.exists():
+    program = ROOT / "tools/mkpki.py"
+    if not program.exists():
         raise Skip("there is no tools/mkpki.py")
     setup = Setup(bench)
     host = setup.host
@@ -450,7 +450,7 @@ def webrepl_mkpki(bench):
     passphrase.write_text(PASSPHRASE + "\n")
     names = ["127.0.0.1", "--dns", NAME, "--file", "device"]
     for arguments in (["device", *names], ["host", "laptop", "--password-file", passphrase]):
-        process = host.run(mkpki, *arguments, cwd=bench.logs)
+        process = host.run(program, *arguments, cwd=bench.logs)
         check(process.child.returncode == 0, process.output())
     for old in host.key_and_certificate():
         old.unlink()
@@ -560,12 +560,14 @@ def webrepl_command_line(bench):
     readme = (ROOT / "examples/wss_repl/README.md").read_text()
     command = re.search(r"^    build/unix-webrepl/micropython (-i .*) pki$", readme, re.M)[1]
     for line in ("device 127.0.0.1 --file device", "host laptop --no-password"):
-        mkpki = [sys.executable, ROOT / "tools/mkpki.py", *line.split()]
-        made = bench.start("mkpki", mkpki, cwd=bench.logs)
-        check(made.wait() == 0, made.output())
+        code, output = mkpki(bench, *line.split())
+        check(code == 0, output)
     pki = bench.logs / "pki"
     device = bench.start(
-        "micropython wss_repl.py", [binary, *command.split(), pki], cwd=ROOT, env={"HOME": str(bench.logs)}
+        "micropython wss_repl.py",
+        [binary, *command.split(), pki],
+        cwd=ROOT,
+        env={"HOME": str(bench.logs)},
     )
     device.wait_for(r"^wss_repl: wss on port")
     context = ssl.create_default_context(cafile=str(pki / "ca.pem"))
@@ -573,7 +575,8 @@ def webrepl_command_line(bench):
     with socket.create_connection(("127.0.0.1", WSS_PORT), WAIT_S) as sock:
         with context.wrap_socket(sock, server_hostname="127.0.0.1") as tls:
             # upydev's commands look for the client in the module that they import.
-            login(tls, b"", command=b"import wss_repl; type(wss_repl.client_swr)", says=b"<class 'SSLSocket'>")
+            looks = b"import wss_repl; type(wss_repl.client_swr)"
+            login(tls, b"", command=looks, says=b"<class 'SSLSocket'>")
     check(device.child.poll() is None, "the device ended")
 
 

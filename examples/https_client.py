@@ -11,7 +11,7 @@ import sys
 
 TIMEOUT_S = 10
 
-# Not every port names these two; the numbers are the same everywhere.
+# Boards have numbers of their own, unix has no names for its.
 IPPROTO_TCP = getattr(socket, "IPPROTO_TCP", 6)
 TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
 

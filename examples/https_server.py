@@ -20,7 +20,7 @@ TIMEOUT_S = 10
 # The request line and the headers.
 MAX_REQUEST = 2048
 
-# Not every port names these two; the numbers are the same everywhere.
+# Boards have numbers of their own, unix has no names for its.
 IPPROTO_TCP = getattr(socket, "IPPROTO_TCP", 6)
 TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
 

@@ -9,6 +9,9 @@ import ssl
 import sys
 import time
 
+# Boards have numbers of their own, unix has no name for its.
+TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
+
 lines = []
 done = _thread.allocate_lock()
 
@@ -33,7 +36,7 @@ def main(host, port, cafile):
     sock = socket.socket()
     try:
         sock.connect(socket.getaddrinfo(host, int(port), socket.AF_INET)[0][-1])
-        sock.setsockopt(6, 1, 1)  # TCP_NODELAY
+        sock.setsockopt(6, TCP_NODELAY, 1)
         tls = context.wrap_socket(sock, server_hostname=host)
     except:
         sock.close()

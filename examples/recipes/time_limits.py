@@ -10,6 +10,9 @@ import ssl
 import sys
 import time
 
+# Boards have numbers of their own, unix has no name for its.
+TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
+
 
 class Limited:
     """Calls a socket's methods until they have a result, or the time is over."""
@@ -41,7 +44,7 @@ def fetch(host, port, context, seconds):
     try:
         sock.settimeout(seconds)
         sock.connect(socket.getaddrinfo(host, port, socket.AF_INET)[0][-1])
-        sock.setsockopt(6, 1, 1)  # TCP_NODELAY
+        sock.setsockopt(6, TCP_NODELAY, 1)
         limited = Limited(sock, seconds)
         tls = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     except:

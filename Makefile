@@ -10,7 +10,7 @@ unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 # Steps share downloads, builds and ports: one at a time, whatever -j says.
 .NOTPARALLEL:
-.PHONY: help demo test test-all unix lint bench clean fuzz-core sources prerequisites-build \
+.PHONY: help demo test test-all unix lint bench clean fuzz-core coverage sources prerequisites-build \
 	prerequisites-demo prerequisites-test prerequisites-lint format docs \
 	firmware-qemu bench-qemu bench-ram bench-size prerequisites-firmware
 
@@ -23,6 +23,7 @@ help:
 	@echo 'make format    put the formatting right'
 	@echo 'make fuzz-core  cargo-fuzz at the core, SECONDS=60 for each target'
 	@echo 'make docs      write what of the documentation is made from the source'
+	@echo 'make coverage   which lines the tests reach'
 	@echo 'make bench     time and memory of a connection, beside the stock module'
 	@echo 'make firmware-qemu  build MicroPython for two emulated boards, and boot it'
 	@echo 'make bench-qemu     the same figures in exact numbers, on the emulated boards'
@@ -87,6 +88,9 @@ test-all: prerequisites-test
 # The chart of both benches' figures, as soon as there are both.
 CHART = if [ -f build/bench.json ] && [ -f build/bench-qemu.json ]; then \
 	$(PYTHON) benches/chart.py; fi
+
+coverage: prerequisites-test
+	@$(PYTHON) tests/coverage.py
 
 # What is new goes to build/fuzz/corpus; what fails to fuzz/artifacts, and from there, made small, to
 # fuzz/corpus, which `cargo test` replays.

@@ -55,27 +55,46 @@ impl ClientId {
 /// Who was dropped by the program without being closed, and is still in the table. For a finaliser,
 /// which may run while the table is in use, or after it.
 pub struct Departed {
-    any: Cell<bool>,
-    /// Of each place: which client's connection was dropped last.
-    counts: Array<Cell<u32>>,
+    /// The first place in a chain of those whose client has gone.
+    first: Cell<Option<u16>>,
+    gone: Array<Cell<Gone>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Gone {
+    /// [`ClientId::count`] of a place's client; 0: none has gone.
+    count: u32,
+    next: Option<u16>,
 }
 
 impl Departed {
+    fn new(places: usize) -> Result<Shared<Self>> {
+        let gone = Array::from_fn(places, |_| Cell::new(Gone::default()))?;
+        Shared::new(|| Self { first: Cell::new(None), gone }, |_| Ok(()))
+    }
+
     /// The client's connection is gone. The table forgets it when it takes the next datagram.
     pub fn note(&self, id: ClientId) {
-        let Some(noted) = self.counts.get(usize::from(id.place())) else { return };
+        let Some(cell) = self.gone.get(usize::from(id.place())) else { return };
         atomically(|| {
-            // Who is no longer in the table may go later than who came to its place.
-            if id.count().wrapping_sub(noted.get()).cast_signed() > 0 {
-                noted.set(id.count());
-                self.any.set(true);
+            let gone = cell.get();
+            if gone.count == 0 {
+                cell.set(Gone { count: id.count(), next: self.first.replace(Some(id.place())) });
+            } else if id.count().wrapping_sub(gone.count).cast_signed() > 0 {
+                // Who was cut off may go later than who came to its place, or before.
+                cell.set(Gone { count: id.count(), ..gone });
             }
         });
     }
 
-    fn has(&self, id: ClientId) -> bool {
-        let noted = self.counts.get(usize::from(id.place()));
-        noted.is_some_and(|noted| atomically(|| noted.get()) == id.count())
+    /// One of them.
+    fn take(&self) -> Option<(u16, u32)> {
+        atomically(|| {
+            let place = self.first.get()?;
+            let gone = self.gone.get(usize::from(place))?.take();
+            self.first.set(gone.next);
+            Some((place, gone.count))
+        })
     }
 }
 
@@ -357,14 +376,13 @@ impl Table {
     pub fn new(clients: usize, backlog: usize, secret: (u64, u64)) -> Result<Self> {
         let clients = clients.min(CLIENTS_MAX);
         let mut free = Row::new(clients)?;
-        let counts = Array::from_fn(clients, |_| Cell::new(0))?;
         (0..clients).rev().for_each(|place| free.push(place as u16));
         Ok(Self {
             places: Places(Array::from_fn(clients, |_| None)?),
             index: Index::new(clients, secret)?,
             free,
             waiting: Row::new(backlog.min(clients))?,
-            departed: Shared::new(|| Departed { any: Cell::new(false), counts }, |_| Ok(()))?,
+            departed: Departed::new(clients)?,
             count: 0,
             cid_lengths: 0,
         })
@@ -395,12 +413,9 @@ impl Table {
 
     /// Forgets the clients whose connections were dropped without being closed.
     pub fn sweep(&mut self) {
-        if !atomically(|| self.departed.any.replace(false)) {
-            return;
-        }
-        for place in 0..self.places.0.len() {
-            let id = self.places.get(place as u16).map(|client| client.id);
-            if let Some(id) = id.filter(|id| self.departed.has(*id)) {
+        while let Some((place, count)) = self.departed.take() {
+            let client = self.places.get(place).filter(|client| client.id.count() == count);
+            if let Some(id) = client.map(|client| client.id) {
                 self.remove(id);
             }
         }

@@ -2,7 +2,7 @@
 """`make bench`: this module and upstream's stock module, side by side in one run.
 
     bench.py [--ours MICROPYTHON] [--stock MICROPYTHON] [--stock-configured MICROPYTHON]
-             [--quick] [--psk] [--check]
+             [--quick] [--psk] [--clients] [--check]
 
 Three MicroPythons from one tree: upstream's module at upstream's configuration of Mbed TLS,
 upstream's module at ours, and ours; so that nobody takes configuration for code.
@@ -30,6 +30,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 RUN_TIMEOUT_S = 300
 HEAP = "8M"  # of the garbage collector: the same for all, and never full
+CROWD_HEAP = "256M"  # where there are thousands of clients
 
 # Which files of the linker map are this module's: what comes from the Rust archive (or from it
 # linked to one object), and the C beside it. For the stock module it is the file it replaces.
@@ -73,6 +74,10 @@ class Module:
     def pair(self, *arguments, environment=None):
         command = [self.binary, "-X", f"heapsize={HEAP}", HERE / "pair.py", self.certs, *arguments]
         return json.loads(run(command, environment).stdout)
+
+    def clients(self, *arguments, tool=(), environment=None):
+        command = [*tool, self.binary, "-X", f"heapsize={CROWD_HEAP}", HERE / "clients.py"]
+        return json.loads(run([*command, *arguments], environment).stdout)
 
     def sample(self, name, value):
         self.samples.setdefault(name, []).append(value)
@@ -121,16 +126,66 @@ def measure_instructions(modules):
             module.figures[f"handshake_{verify}_instructions"] = figure
 
 
-def measure_memory(modules, scratch):
-    counter = scratch / "memcount.so"
+def build_library(scratch, name):
+    """For MicroPython's ffi module."""
+    library = scratch / f"{name}.so"
     compiler = os.environ.get("CC", "cc")
     run([compiler, "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-fno-builtin"]
-        + ["-o", counter, HERE / "memcount.c"])  # fmt: skip
+        + ["-o", library, HERE / f"{name}.c"])  # fmt: skip
+    return library
+
+
+def measure_memory(modules, scratch):
+    counter = build_library(scratch, "memcount")
     for module in modules:
         result = module.pair("memory", environment={"LD_PRELOAD": str(counter)})
         for end in ("client", "server"):
             result[f"{end}_heap"] = result[f"{end}_gc"] + result[f"{end}_malloc"]
         module.figures.update(result)
+
+
+CROWDS = (10, 100, 1000, 10_000)
+
+
+def measure_clients(module, scratch, callgrind, crowds):
+    """A DTLS listener with ever more clients that hibernate."""
+    counter = build_library(scratch, "memcount")
+    figures = module.figures["clients"] = {}
+    for count in crowds:
+        figure = module.clients(count, "memory", environment={"LD_PRELOAD": str(counter)})
+        figures[count] = {key: round(figure[key]) for key in ("gc", "malloc")}
+        if not callgrind:
+            continue
+        library = build_library(scratch, "callgrind")
+        counts = scratch / "callgrind.clients"
+        tool = ["valgrind", "--tool=callgrind", "--instr-atstart=no"]
+        tool += [f"--callgrind-out-file={counts}"]
+        samples = module.clients(count, "instructions", library, tool=tool)["samples"]
+        totals = {}
+        for dump in scratch.glob(f"{counts.name}.*"):
+            text = dump.read_text()
+            what = re.search(r"^desc: Trigger: Client Request: (\w+) 1$", text, re.MULTILINE)
+            if what:
+                totals[what[1]] = int(re.search(r"^totals: (\d+)$", text, re.MULTILINE)[1])
+            dump.unlink()
+        figures[count]["taken"] = (totals["take"] - totals["nothing"]) // samples
+        figures[count]["read"] = totals["read"] // samples
+
+
+def clients_table(figures):
+    print(
+        f"\n{'DTLS clients of a listener, hibernating':46}{'bytes each':>13}{'GC heap':>11}{'malloc':>14}"
+        f"{'instr. taken':>14}{'instr. read':>14}"
+    )
+    for count, figure in figures.items():
+        cells = [figure["gc"] + figure["malloc"], figure["gc"], figure["malloc"]]
+        cells += [figure.get("taken"), figure.get("read")]
+        shown = [number(cell) if cell is not None else "not counted" for cell in cells]
+        print(f"{number(count):46}{shown[0]:>13}{shown[1]:>11}" + "".join(f"{c:>14}" for c in shown[2:]))
+    print(
+        "Taken: one datagram from the socket into its client's inbox, found by its Connection ID; read:"
+        "\nthe connection woken, the record decrypted. Clients are real, with a pre-shared key, in memory."
+    )
 
 
 # As pair.py names them: with a certificate that the client verifies, and with a pre-shared key.
@@ -300,6 +355,7 @@ def main():
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no callgrind")
     parser.add_argument("--psk", action="store_true", help="only the figures of pre-shared keys")
+    parser.add_argument("--clients", action="store_true", help="only those of a DTLS listener")
     parser.add_argument("--check", action="store_true", help="fail if a target is missed")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
@@ -317,7 +373,8 @@ def main():
             "ours": arguments.ours,
         }
         for name, binary in binaries.items():
-            if not binary.exists() and (name == "ours" or not arguments.psk):
+            only_ours = arguments.psk or arguments.clients
+            if not binary.exists() and (name == "ours" or not only_ours):
                 raise BenchError(f"{binary} is missing: make bench builds it")
         certs = build / "certs"
         run([ROOT / "tests/certs/make_certs.sh", certs])
@@ -328,6 +385,11 @@ def main():
         if arguments.psk:
             measure_psk(ours, callgrind, tries)
             psk_table(ours.figures["psk"], tries)
+            return 0
+        crowds = CROWDS[:2] if arguments.quick else CROWDS
+        if arguments.clients:
+            measure_clients(ours, scratch, callgrind, crowds)
+            clients_table(ours.figures["clients"])
             return 0
         print("speed: interleaved runs", flush=True)
         rounds, handshakes, megabytes = (2, 10, 8) if arguments.quick else (7, 40, 32)
@@ -340,6 +402,8 @@ def main():
             measure_instructions(modules)
         print("pre-shared keys", flush=True)
         measure_psk(ours, callgrind, tries)
+        print("clients of a DTLS listener", flush=True)
+        measure_clients(ours, scratch, callgrind, crowds)
     except BenchError as error:
         print(f"bench FAILED: {error}", file=sys.stderr)
         return 2
@@ -352,6 +416,7 @@ def main():
         "\n.eh_frame of the Rust archive and the C glue in the linker map (stock: modtls_mbedtls.o)."
     )
     psk_table(ours.figures["psk"], tries)
+    clients_table(ours.figures["clients"])
     report = {
         "machine": platform.machine(),
         **{module.name: module.figures for module in modules},

@@ -32,6 +32,8 @@ typedef struct _listener_obj_t {
     mp_obj_base_t base;
     mpssl_listener_t *clients; // NULL once closed
     mpssl_guard_t guard; // for `clients`
+    volatile uint32_t version; // theirs; another one once closed
+    uint32_t seen; // when nobody was to be accepted
     mp_obj_t sock; // MP_OBJ_NULL once closed
     ssl_context_obj_t *context;
     size_t bufsize;
@@ -43,6 +45,7 @@ typedef struct _peer_obj_t {
     mp_obj_base_t base;
     listener_obj_t *listener;
     uint64_t client; // its number, in vain once closed
+    uint32_t seen; // the listener's version when nothing was to be read
     void *departed; // for the finaliser; NULL: not accepted yet
 } peer_obj_t;
 
@@ -184,6 +187,7 @@ static bool claim(listener_obj_t *self, mpssl_signals_t *signals) {
         mpssl_signals_t signals; \
         if (claim((self), &signals)) { \
             statement; \
+            (self)->version = mpssl_listener_version((self)->clients); \
             mpssl_release(&(self)->guard, &signals); \
         } \
     } while (0)
@@ -239,15 +243,32 @@ static void pump_it(void *self) {
     pump(self);
 }
 
-// pump(), for polls: an exception out of a poll would end an event loop and with it all
-// connections. False where there was an error: the call that follows meets and reports it.
-static bool pump_polled(listener_obj_t *self) {
+static mp_uint_t look(listener_obj_t *self, uint64_t client, uint32_t *seen) {
+    if (*seen == self->version) {
+        return 0; // and nothing to claim for that: most polls come here
+    }
+    mp_uint_t ready = MP_STREAM_POLL_NVAL;
+    CLAIMED(self, {
+        ready = mpssl_listener_poll(self->clients, client);
+        *seen = ready == 0 ? mpssl_listener_version(self->clients) : *seen;
+    });
+    return ready;
+}
+
+// Whether a client has something to read, or with client 0 whether there is one to be accepted;
+// takes what has come first. An exception out of a poll would end an event loop and with it all
+// connections. Where there was an error, the call that follows meets and reports it.
+static mp_uint_t poll(listener_obj_t *self, uint64_t client, uint32_t *seen, bool take) {
+    mp_uint_t ready = look(self, client, seen);
+    if (ready != 0 || !take) {
+        return ready;
+    }
     mp_obj_t exc = mpssl_catch(pump_it, self);
     if (exc == MP_OBJ_NULL) {
-        return true;
+        return look(self, client, seen);
     }
     if (mpssl_is_exception(exc, &mp_type_OSError) || mpssl_is_exception(exc, &mp_type_MemoryError)) {
-        return false;
+        return MP_STREAM_POLL_RD;
     }
     nlr_raise(exc);
 }
@@ -276,9 +297,10 @@ static int32_t peer_next(peer_obj_t *self, void *buf, size_t size) {
 static mp_uint_t peer_read(mp_obj_t self_in, void *buf, mp_uint_t size, int *errcode) {
     peer_obj_t *self = MP_OBJ_TO_PTR(self_in);
     int32_t n = peer_next(self, buf, size);
+    uint32_t version = self->listener->version;
     if (n == MPGLUE_WOULD_BLOCK) {
         pump(self->listener);
-        n = peer_next(self, buf, size);
+        n = self->listener->version == version ? n : peer_next(self, buf, size);
     }
     if (n < 0) {
         *errcode = n == MPGLUE_WOULD_BLOCK ? MP_EAGAIN : MP_EBADF;
@@ -298,12 +320,6 @@ static mp_uint_t peer_write(mp_obj_t self_in, const void *buf, mp_uint_t size, i
     return size;
 }
 
-static mp_uint_t peer_poll(peer_obj_t *self) {
-    mp_uint_t ready = MP_STREAM_POLL_NVAL;
-    CLAIMED(self->listener, ready = mpssl_listener_poll(self->listener->clients, self->client));
-    return ready;
-}
-
 static mp_uint_t peer_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t arg, int *errcode) {
     peer_obj_t *self = MP_OBJ_TO_PTR(self_in);
     if (request == MP_STREAM_CLOSE) {
@@ -314,10 +330,7 @@ static mp_uint_t peer_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t arg, 
         *errcode = MP_EINVAL;
         return MP_STREAM_ERROR;
     }
-    mp_uint_t ready = peer_poll(self);
-    if (ready == 0 && (arg & MP_STREAM_POLL_RD)) {
-        ready = pump_polled(self->listener) ? peer_poll(self) : MP_STREAM_POLL_RD;
-    }
+    mp_uint_t ready = poll(self->listener, self->client, &self->seen, arg & MP_STREAM_POLL_RD);
     return ready == MP_STREAM_POLL_NVAL ? ready : (ready | MP_STREAM_POLL_WR) & arg;
 }
 
@@ -411,6 +424,8 @@ static mp_obj_t context_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     mp_get_stream_raise(args[ARG_sock].u_obj, MP_STREAM_OP_IOCTL);
     listener_obj_t *self = mp_obj_malloc_with_finaliser(listener_obj_t, &listener_type);
     self->clients = NULL;
+    self->version = 0;
+    self->seen = 1;
     mpssl_guard_init(&self->guard);
     self->sock = args[ARG_sock].u_obj;
     self->context = context;
@@ -451,6 +466,7 @@ static mp_obj_t accept(listener_obj_t *self, uint64_t client) {
     peer_obj_t *peer = mp_obj_malloc_with_finaliser(peer_obj_t, &peer_type);
     peer->listener = self;
     peer->client = client;
+    peer->seen = self->version - 1;
     peer->departed = NULL;
     mp_obj_t id = mp_obj_new_bytes(address.bytes, address.len);
     mp_obj_t items[2];
@@ -489,7 +505,13 @@ static mp_obj_t listener_accept(mp_obj_t self_in) {
 static MP_DEFINE_CONST_FUN_OBJ_1(listener_accept_obj, listener_accept);
 
 static void listener_free(listener_obj_t *self) {
-    CLAIMED(self, mpssl_listener_free(self->clients); self->clients = NULL);
+    mpssl_signals_t signals;
+    if (claim(self, &signals)) {
+        mpssl_listener_free(self->clients);
+        self->clients = NULL;
+        self->version++;
+        mpssl_release(&self->guard, &signals);
+    }
 }
 
 // DTLSListener.__del__(): what is known of clients; the socket is its owner's.
@@ -522,13 +544,7 @@ static mp_uint_t listener_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t a
     if (self->sock == MP_OBJ_NULL) {
         return MP_STREAM_POLL_NVAL;
     }
-    if (!(arg & MP_STREAM_POLL_RD)) {
-        return 0;
-    }
-    if (waiting(self) != 0 || !pump_polled(self)) {
-        return MP_STREAM_POLL_RD;
-    }
-    return waiting(self) == 0 ? 0 : MP_STREAM_POLL_RD;
+    return arg & MP_STREAM_POLL_RD ? poll(self, 0, &self->seen, true) : 0;
 }
 
 // To be polled and closed; there is nothing to read or write.

@@ -295,8 +295,11 @@ void mpssl_listener_depart(void *departed, uint64_t client);
 // Reads one datagram, what of it fits: its length, MPGLUE_WOULD_BLOCK: there is none, or
 // MPGLUE_UNKNOWN: the client was removed.
 int32_t mpssl_listener_read(mpssl_listener_t *listener, uint64_t client, uint8_t *buf, size_t len);
-// Whether a datagram waits: MPSSL_POLL_RD, 0, or MPSSL_POLL_NVAL: the client was removed.
+// Whether a datagram waits, or with client 0 whether somebody is to be accepted: MPSSL_POLL_RD, 0,
+// or MPSSL_POLL_NVAL: the client was removed.
 uint32_t mpssl_listener_poll(mpssl_listener_t *listener, uint64_t client);
+// As long as this is the same, a poll that came to 0 does again.
+uint32_t mpssl_listener_version(const mpssl_listener_t *listener);
 // Where to write to, borrowed; data NULL: the client was removed.
 mpssl_bytes_t mpssl_listener_address(mpssl_listener_t *listener, uint64_t client);
 // A record of the datagram read last has authenticated: the client is where it came from.

@@ -684,8 +684,19 @@ pub unsafe extern "C" fn mpssl_listener_read(
 
 /// See `mpssl.h`.
 #[unsafe(no_mangle)]
+pub extern "C" fn mpssl_listener_version(listener: &Listener) -> u32 {
+    listener.table.version()
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
 pub extern "C" fn mpssl_listener_poll(listener: &mut Listener, client: u64) -> u32 {
-    match listener.table.has_datagram(ClientId::of_number(client), ticks_ms()) {
+    let ready = if client == 0 {
+        Some(listener.table.waiting().is_some())
+    } else {
+        listener.table.has_datagram(ClientId::of_number(client), ticks_ms())
+    };
+    match ready {
         Some(true) => sys::MPSSL_POLL_RD,
         Some(false) => 0,
         None => sys::MPSSL_POLL_NVAL,

@@ -255,6 +255,41 @@ fn a_client_that_nobody_reads_is_forgotten() {
 }
 
 #[test]
+fn a_burst_for_a_quiet_client_is_not_its_end() {
+    let _balance = Balance::start();
+    let mut table = table(4, 2);
+    let a = connected(&mut table, b"a", &[]);
+    let late = FORGOTTEN_MS * 3; // and nobody had to look: nothing came
+    for n in 0..20 {
+        assert_eq!(table.deliver(a, b"x", b"a", late), Ok(n < INBOX_MAX));
+    }
+    assert_eq!(table.has_datagram(a, late), Some(true));
+}
+
+#[test]
+fn the_version_changes_whenever_a_poll_may_say_something_else() {
+    let _balance = Balance::start();
+    let mut table = table(2, 1);
+    let mut before = table.version();
+    let mut changed = |table: &Table| std::mem::replace(&mut before, table.version()) != table.version();
+    let a = table.welcome(b"hello", b"a", 0).unwrap().unwrap();
+    assert!(changed(&table));
+    assert_eq!(table.welcome(b"hello", b"b", 0), Ok(None));
+    assert!(!changed(&table), "none may wait");
+    table.accept(a, &mut [], 0).unwrap();
+    read(&mut table, a);
+    changed(&table);
+    for n in 0..INBOX_MAX + 2 {
+        assert_eq!(table.deliver(a, b"x", b"a", 0), Ok(n < INBOX_MAX));
+        assert_eq!(changed(&table), n < INBOX_MAX);
+    }
+    table.deliver(a, b"x", b"a", FORGOTTEN_MS).unwrap();
+    assert!(changed(&table), "it was cut off");
+    table.remove(a);
+    assert!(!changed(&table));
+}
+
+#[test]
 fn a_dropped_connection_leaves_its_place() {
     let _balance = Balance::start();
     let mut table = table(2, 2);

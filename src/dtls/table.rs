@@ -163,7 +163,7 @@ struct Client {
     inbox: Inbox,
     /// Where the datagram read last came from, if that is elsewhere.
     origin: Option<Array<u8>>,
-    /// When the program had to do with it.
+    /// When the program had to do with it, or something came for it first that it has not read.
     used_at: u32,
 }
 
@@ -362,6 +362,7 @@ pub struct Table {
     departed: Shared<Departed>,
     /// How many clients there were.
     count: u64,
+    version: u32,
     /// Bit n: some client's Connection ID is, or was, n bytes long.
     cid_lengths: u64,
 }
@@ -384,6 +385,7 @@ impl Table {
             waiting: Row::new(backlog.min(clients))?,
             departed: Departed::new(clients)?,
             count: 0,
+            version: 1,
             cid_lengths: 0,
         })
     }
@@ -403,6 +405,13 @@ impl Table {
     fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
         let client = self.places.0.get_mut(usize::from(id.place()))?.as_deref_mut()?;
         (client.id == id).then_some(client)
+    }
+
+    /// Another number as soon as something has come for a client or one was removed: as long as it
+    /// is the same, who had nothing to read has nothing.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
     }
 
     /// What a connection's finaliser tells.
@@ -454,8 +463,13 @@ impl Table {
     /// [`crate::error::Error::NoMemory`].
     pub fn deliver(&mut self, id: ClientId, datagram: &[u8], origin: &[u8], now: u32) -> Result<bool> {
         let Some(client) = self.get_mut(id) else { return Ok(false) };
+        let was_empty = client.inbox.0.is_none();
         if let Some(room) = client.inbox.room() {
             *room = Some(Datagram::new(datagram, origin)?);
+            if was_empty {
+                client.used_at = now;
+            }
+            self.version = self.version.wrapping_add(1);
             return Ok(true);
         }
         if now.wrapping_sub(client.used_at) >= FORGOTTEN_MS {
@@ -489,6 +503,7 @@ impl Table {
         let Some(free) = self.places.0.get_mut(usize::from(place)) else { return Ok(None) };
         *free = Some(client);
         self.count = self.count.wrapping_add(1);
+        self.version = self.version.wrapping_add(1);
         self.free.pop();
         self.waiting.push(place);
         self.index.insert(place, Key::Address(address));
@@ -600,6 +615,7 @@ impl Table {
             self.index.remove(&self.places, id.place(), Key::Cid(cid));
         }
         self.waiting.remove(id.place());
+        self.version = self.version.wrapping_add(1);
         if let Some(place) = self.places.0.get_mut(usize::from(id.place())) {
             *place = None;
         }

@@ -10,7 +10,7 @@ unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 # Steps share downloads, builds and ports: one at a time, whatever -j says.
 .NOTPARALLEL:
-.PHONY: help demo test test-all unix lint bench clean fuzz-core coverage sources prerequisites-build \
+.PHONY: help demo test test-all unix lint bench clean fuzz fuzz-core coverage sources prerequisites-build \
 	prerequisites-demo prerequisites-test prerequisites-lint format docs \
 	firmware-qemu bench-qemu bench-ram bench-size prerequisites-firmware
 
@@ -19,6 +19,7 @@ help:
 	@echo 'make unix      build MicroPython for this machine: build/unix/micropython'
 	@echo 'make test      what proves the installation, and every behaviour once (ten minutes)'
 	@echo 'make test-all  all there is (make test SECTIONS="rust binary": only these)'
+	@echo 'make fuzz SECONDS=3600  random calls under sanitizers, each time other ones'
 	@echo 'make lint      formatting, clippy and the rules of this project'
 	@echo 'make format    put the formatting right'
 	@echo 'make fuzz-core  cargo-fuzz at the core, SECONDS=60 for each target'
@@ -84,6 +85,9 @@ test: prerequisites-test
 
 test-all: prerequisites-test
 	@$(PYTHON) tests/run.py --all
+
+fuzz: prerequisites-test
+	@FUZZ_SECONDS=$(or $(SECONDS),600) $(PYTHON) tests/run.py fuzz
 
 # The chart of both benches' figures, as soon as there are both.
 CHART = if [ -f build/bench.json ] && [ -f build/bench-qemu.json ]; then \

@@ -7,6 +7,7 @@ Python 3.9 or newer, standard library only.
 import fcntl
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -79,6 +80,18 @@ def run(command, timeout, cwd=None, env=None, on_line=None):
     process.wait()
     reader.join(10)
     return status, "".join(lines)
+
+
+def lines(pipe, silence):
+    """The lines of a pipe until its end, or until nothing came for so many seconds."""
+    rest = b""
+    while select.select([pipe], [], [], silence)[0]:
+        data = os.read(pipe.fileno(), 65536)
+        if not data:
+            return
+        *whole, rest = (rest + data).split(b"\n")
+        for line in whole:
+            yield line.decode(errors="replace")
 
 
 _network = {}

@@ -427,6 +427,18 @@ def torture():
     yield from child("torture", [sys.executable, ROOT / "tests/torture/run.py"], 900)
 
 
+def fuzz():
+    """Random calls in random order, under the sanitizers: for a minute, or FUZZ_SECONDS. A commit's
+    seeds are its own, so that a failure comes again."""
+    binary = build(default_version(), "standard", "--asan", "MPSSL_MEMORY=1")
+    seconds = int(os.environ.get("FUZZ_SECONDS") or 60)
+    command = [sys.executable, ROOT / "tests/fuzz/run.py", "--binary", binary, "--seconds", str(seconds)]
+    if not os.environ.get("FUZZ_SECONDS"):
+        status, commits = harness.run(["git", "rev-list", "--count", "HEAD"], 20, ROOT)
+        command += ["--first", str(int(commits) * 10000)] if status == 0 else []
+    yield from child("fuzz", command, seconds + 900)
+
+
 def esp32():
     """The esp32 port's build, as far as it goes without ESP-IDF; the core for each of its chips."""
     env = {"MICROPYTHON_DIR": tree_of(default_version()), "MBEDTLS_DIR": mbedtls_dir()}
@@ -831,6 +843,7 @@ def sections():
         "docs": Section(docs, 15, first=True),
         "datagrams": Section(datagrams, 130, first=True, waits=True),
     }
+    every["fuzz"] = Section(fuzz, 180, every_ci=True)
     every["fresh"] = Section(fresh_section(), 120, every_ci=True)
     # Other machines.
     for board in QEMU_BOARDS:

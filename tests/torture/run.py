@@ -16,13 +16,15 @@ import argparse
 import concurrent.futures
 import os
 import pathlib
-import select
 import signal
 import subprocess
 import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import harness  # noqa: E402
+
 ROOT = HERE.parent.parent
 PKI = ROOT / "build" / "torture-pki"
 
@@ -131,7 +133,7 @@ class Binary:
         n, ended = 0, False
         with subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             other = []
-            for line in lines(process.stdout, silence):
+            for line in harness.lines(process.stdout, silence):
                 word, _, rest = line.partition(" ")
                 if line.startswith("@"):
                     n = int(line[1:])
@@ -160,18 +162,6 @@ class Binary:
         if not ended:
             return n, f"exit status {process.returncode}: " + " | ".join(other)[-600:]
         return n, None
-
-
-def lines(pipe, silence):
-    """The lines of a pipe until its end, or until nothing came for so many seconds."""
-    rest = b""
-    while select.select([pipe], [], [], silence)[0]:
-        data = os.read(pipe.fileno(), 65536)
-        if not data:
-            return
-        *whole, rest = (rest + data).split(b"\n")
-        for line in whole:
-            yield line.decode(errors="replace")
 
 
 def selfcheck(binary, names):

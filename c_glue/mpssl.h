@@ -206,8 +206,10 @@ mpssl_status_t mpssl_socket_read(mpssl_socket_t *socket, void *owner, uint8_t *b
 // Until a write of one record takes its bytes before it calls anything out.
 mpssl_status_t mpssl_socket_prepare_write(mpssl_socket_t *socket, void *owner);
 // Likewise. After MPSSL_WANT_*, MPSSL_RAISED or MPSSL_ERRNO call again with the same bytes.
-// all: until all of buf is taken; else one record.
+// all: until all of buf is taken, which stays where it is; else one record, after which
+// mpssl_socket_half_sent is to be told where the bytes behind *done are now, unless it is MPSSL_OK.
 mpssl_status_t mpssl_socket_write(mpssl_socket_t *socket, void *owner, const uint8_t *buf, size_t len, bool all, size_t *done);
+void mpssl_socket_half_sent(mpssl_socket_t *socket, const uint8_t *buf, size_t len);
 // Keeps how far a write of all of buf got that was interrupted; len 0: none was.
 void mpssl_socket_suspend_write(mpssl_socket_t *socket, const uint8_t *buf, size_t len, size_t done);
 // *done: how far the same call got before. MPSSL_EINVAL where it was another.

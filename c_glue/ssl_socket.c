@@ -573,6 +573,17 @@ static mpssl_status_t read_data(mpssl_call_t *call, span_t *span, bool all) {
     return status;
 }
 
+static mpssl_status_t write_once(mpssl_call_t *call, span_t *span, bool all) {
+    mpssl_socket_t *tls = call->socket->tls;
+    mpssl_status_t status = mpssl_socket_write(tls, call, span->buf, span->len, all, &span->done);
+    if (!all && status.kind != MPSSL_OK) {
+        find_span(span, MP_BUFFER_READ);
+        size_t done = MIN(span->done, span->len);
+        mpssl_socket_half_sent(tls, span->buf + done, span->len - done);
+    }
+    return status;
+}
+
 // Writes the span; all: to its end.
 static mpssl_status_t write_span(mpssl_call_t *call, span_t *span, bool all) {
     ssl_socket_obj_t *self = call->socket;
@@ -590,7 +601,7 @@ static mpssl_status_t write_span(mpssl_call_t *call, span_t *span, bool all) {
                 span->done = span->len;
                 return (mpssl_status_t){ MPSSL_OK, 0 };
             }
-            CALL_WITH_MEMORY(status, mpssl_socket_write(self->tls, call, span->buf, span->len, all && !moves, &span->done));
+            CALL_WITH_MEMORY(status, write_once(call, span, all && !moves));
         }
         more = moves && all && status.kind == MPSSL_OK && span->done != span->len;
         more = more || wait_more(call, &p, &status);

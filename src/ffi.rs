@@ -837,9 +837,20 @@ pub unsafe extern "C" fn mpssl_socket_write(
         socket.write_all(host, buf, done)
     } else {
         let rest = buf.get(*done..).unwrap_or_default();
-        socket.write(host, rest).map(|n| *done = done.saturating_add(n))
+        socket.write_moving(host, rest).map(|n| *done = done.saturating_add(n))
     };
     status(result)
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `buf` is valid for `len` bytes, or NULL with none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_socket_half_sent(socket: &mut Socket, buf: *const u8, len: usize) {
+    // SAFETY: by this function's contract.
+    socket.half_sent(unsafe { slice(buf, len) });
 }
 
 /// See `mpssl.h`.

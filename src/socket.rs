@@ -70,6 +70,8 @@ pub struct Socket {
     /// Bytes of the caller's that are in the record half sent, and their [`checksum`].
     in_flight: u16,
     in_flight_sum: u32,
+    /// Not yet summed: see [`Socket::half_sent`].
+    in_flight_new: bool,
     /// A write was interrupted that is to be made again as a whole. It took so many bytes, of
     /// this [`checksum`]; what is in flight comes behind them.
     suspended: bool,
@@ -166,6 +168,7 @@ impl Socket {
             waits_for: 0,
             in_flight: 0,
             in_flight_sum: 0,
+            in_flight_new: false,
             suspended: false,
             taken: 0,
             taken_sum: 0,
@@ -432,6 +435,20 @@ impl Socket {
     /// same bytes: they may be in a record half sent. `EINVAL` for others, or fewer.
     /// `EMSGSIZE` for more than a datagram's record may carry.
     pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Result<usize> {
+        let result = self.write_moving(host, buf);
+        if result.is_err() {
+            self.half_sent(buf);
+        }
+        result
+    }
+
+    /// As [`Socket::write`], of bytes that may be elsewhere when it has called out: after an error
+    /// [`Socket::half_sent`] is to be told where.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::write`].
+    pub fn write_moving(&mut self, host: &mut dyn Host, buf: &[u8]) -> Result<usize> {
         self.prepare_write(host)?;
         if self.in_flight != 0 {
             match buf.get(..self.in_flight.into()) {
@@ -456,14 +473,21 @@ impl Socket {
             let outcome = self.ssl.write(host, buf);
             let result = self.judge(host, outcome, Operation::Write);
             if result.is_err() && self.ssl.is_handshake_over() && self.ssl.is_record_in_flight() {
-                let record = buf.get(..buf.len().min(self.ssl.max_out_payload())).unwrap_or_default();
-                self.in_flight = u16::try_from(record.len()).unwrap_or(u16::MAX);
-                self.in_flight_sum = checksum(0, record);
+                let taken = buf.len().min(self.ssl.max_out_payload());
+                self.in_flight = u16::try_from(taken).unwrap_or(u16::MAX);
+                self.in_flight_new = true;
             }
             if let Some(done) = result? {
                 self.used(host.ticks_ms());
                 return Ok(done);
             }
+        }
+    }
+
+    /// The bytes that an interrupted write was to write, by which the next one is known.
+    pub fn half_sent(&mut self, bytes: &[u8]) {
+        if core::mem::take(&mut self.in_flight_new) {
+            self.in_flight_sum = checksum(0, bytes.get(..self.in_flight.into()).unwrap_or_default());
         }
     }
 

@@ -164,6 +164,26 @@ for n in (1, 2):
     print(server.write(buf), client.read(len(data)) == data)
     print(client.read())
 
+
+
+# Also where that write is interrupted: the same bytes go on, and no other ones.
+def moved_and(fault):
+    moved(buf, 4000)
+    if isinstance(fault, Exception):
+        raise fault
+    return fault
+
+
+for method in ("write", "sendall", "send"):
+    for fault in (-ETIMEDOUT, -EAGAIN, KeyError("stream")):
+        others = []
+        buf = bytearray(data[:700])
+        fails_at(server_end, "write", 1, lambda: moved_and(fault))
+        show("%s %s" % (method, fault), getattr(server, method), buf)
+        show("    another", server.write, b"." * 700)
+        show("    again", server.write, data[:700])
+        print(client.read(700) == data[:700], client.read())
+
 # ... or makes it shorter.
 client.write(b"A" * 2000)
 client.write(b"B" * 1000)

@@ -411,6 +411,8 @@ fn a_message_in_fragments_once_the_connection_is_open() {
     assert!(take_peak() - idle < 2 * (LONGEST + 100));
 }
 
+/// The stream ended in the handshake.
+const CUT_OFF: Error = common::CUT;
 const DECODE_ERROR: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_DECODE_ERROR);
 
 /// How what a side sends in the clear is put into records anew.
@@ -418,8 +420,8 @@ const DECODE_ERROR: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_DECODE_ERROR);
 enum Layout {
     /// Each message in records of so many bytes of it.
     Cut(usize),
-    /// All messages of the server's first flight in one record.
-    Joined,
+    /// All messages of a flight together, in records of so many bytes.
+    Joined(usize),
 }
 
 /// Lays the records out in another way, as long as they are in the clear.
@@ -438,13 +440,15 @@ fn lay_out(link: &Link, side: usize, layout: Layout) {
         };
         match layout {
             Layout::Cut(len) => *bytes = message.chunks(len).flat_map(record).collect(),
-            Layout::Joined => {
-                let last = message[0] == 14; // ServerHelloDone
+            Layout::Joined(len) => {
+                // ClientHello, ServerHelloDone, CertificateVerify
+                let last = [1, 14, 15].contains(&message[0]);
                 flight.extend_from_slice(&message);
                 if !last {
                     return Fate::Lost;
                 }
-                *bytes = record(&flight);
+                *bytes = flight.chunks(len).flat_map(record).collect();
+                flight.clear();
             }
         }
         Fate::Arrives
@@ -453,18 +457,23 @@ fn lay_out(link: &Link, side: usize, layout: Layout) {
 
 #[test]
 fn handshake_messages_in_fragments_and_together() {
-    let cuts = [4, 5, 7, 50, 300, 10_000].map(Layout::Cut);
-    for layout in cuts.into_iter().chain([Layout::Joined]) {
+    let cuts = [1, 2, 3, 4, 5, 7, 50, 300, 10_000].map(Layout::Cut);
+    // A border in each header, at each of its places.
+    let joined = (1..120).chain([300, 10_000]).map(Layout::Joined);
+    for layout in cuts.into_iter().chain(joined) {
         for max_read in [1, 5, 6, usize::MAX] {
             let _balance = Balance::start();
             let mut pair = Setup { suites: &[GCM], ..Setup::mutual() }.pair();
             for side in [CLIENT, SERVER] {
-                if side == SERVER || !matches!(layout, Layout::Joined) {
-                    lay_out(&pair.link, side, layout);
-                }
-                pair.end(side).port.max_read = max_read;
+                lay_out(&pair.link, side, layout);
+                let port = &mut pair.end(side).port;
+                port.max_read = max_read;
+                port.gate = Some(std::boxed::Box::new(|call| {
+                    if call % 3 == 0 { Err(Interruption::WouldBlock) } else { Ok(()) }
+                }));
             }
             let refused = match layout {
+                Layout::Joined(..1000) if !TAKES_HELLO_FRAGMENTS => continue,
                 Layout::Cut(..200) if !TAKES_HELLO_FRAGMENTS => Some((ALERTED, DECODE_ERROR)),
                 Layout::Cut(..1000) if !TAKES_FRAGMENTS => Some((NO_FRAGMENTS, ALERTED)),
                 _ => None,
@@ -475,9 +484,44 @@ fn handshake_messages_in_fragments_and_together() {
             }
             assert_eq!(pair.handshake(), (Ok(()), Ok(())), "{layout:?}, come by {max_read}");
             assert!(pair.server.socket.peer_verified() && pair.client.socket.peer_verified());
+            (pair.client.port.gate, pair.server.port.gate) = (None, None);
             pair.converse();
         }
     }
+}
+
+/// Behind a header that is cut comes its rest: an alert is one, anything else is an error.
+#[test]
+fn what_comes_behind_a_cut_header() {
+    const CUT: &[u8] = &[22, 3, 3, 0, 3, 2, 0, 0];
+    let malformed = Error::Tls(sys::MBEDTLS_ERR_SSL_INVALID_RECORD);
+    let long = [&[22, 3, 3, 0x40, 0][..], &[0; 16_384]].concat();
+    for (behind, error) in [
+        (&[21, 3, 3, 0, 2, 2, 40][..], ALERTED),
+        (&[20, 3, 3, 0, 1, 1], malformed),
+        (&[23, 3, 3, 0, 4, 1, 2, 3, 4], malformed),
+        // More than a record takes when it is joined.
+        (&long, TOO_LONG),
+    ] {
+        for max_read in [1, usize::MAX] {
+            let _balance = Balance::start();
+            let mut pair = Setup::default().pair();
+            pair.client.port.max_read = max_read;
+            assert_eq!(pair.client.handshake(), Err(Error::WantRead));
+            pair.link.inject(SERVER, CUT);
+            assert_eq!(pair.client.handshake(), Err(Error::WantRead));
+            pair.link.inject(SERVER, behind);
+            assert_eq!(pair.client.handshake(), Err(error), "{:?}", &behind[..5]);
+            pair.assert_failed(CLIENT);
+        }
+    }
+    // Or the end.
+    let _balance = Balance::start();
+    let mut pair = Setup::default().pair();
+    assert_eq!(pair.client.handshake(), Err(Error::WantRead));
+    pair.link.inject(SERVER, CUT);
+    pair.link.hang_up(SERVER);
+    assert_eq!(pair.client.handshake(), Err(CUT_OFF));
 }
 
 /// In the handshake too a record waits for memory, a part of a message likewise.
@@ -492,13 +536,21 @@ fn fragments_of_a_handshake_with_each_allocation_failing() {
         (setup.client().unwrap(), setup.server().unwrap())
     };
     Pair::new(&mut client, &mut server, Some("localhost")).unwrap().open().prove();
+    let layouts = [Layout::Cut(100), Layout::Joined(3), Layout::Joined(101)];
+    for layout in layouts.into_iter().take(if TAKES_HELLO_FRAGMENTS { 3 } else { 1 }) {
+        each_allocation_fails(&mut client, &mut server, layout);
+    }
+}
+
+/// Of handshakes whose messages come in this layout.
+fn each_allocation_fails(client: &mut Context, server: &mut Context, layout: Layout) {
     let mut waited = 0;
     for n in 0.. {
         let level = live();
-        let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+        let mut pair = Pair::new(client, server, Some("localhost")).unwrap();
         for side in [CLIENT, SERVER] {
             if side == SERVER || TAKES_HELLO_FRAGMENTS {
-                lay_out(&pair.link, side, Layout::Cut(100));
+                lay_out(&pair.link, side, layout);
             }
         }
         let (results, failed) = failing(n, false, || pair.handshake());

@@ -14,10 +14,10 @@ use super::super::config::Config;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::psk::Seen;
 use super::super::sys;
-use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, take_bad_records};
+use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, message_rest, take_bad_records};
 use super::messages::{awaits_hello, forget_early, is_patient, next_number, record_limit};
 use super::problems::Problems;
-use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, announced, early};
+use super::records::{ALERT, Buffers, CutHeader, DATAGRAM, PREFIX, WHOLE, announced, early};
 use crate::error::Result;
 use crate::fnv::fnv1a;
 use crate::io::{Host, Interruption, Signer};
@@ -157,6 +157,18 @@ pub(super) unsafe fn client_id<'a>(ssl: &sys::mbedtls_ssl_context) -> &'a [u8] {
     }
     // SAFETY: Mbed TLS's copy, as long as it says, which lives with the connection.
     unsafe { core::slice::from_raw_parts(ssl.cli_id, ssl.cli_id_len) }
+}
+
+/// What [`Call::join`] leaves of a record.
+enum Joined {
+    /// One that Mbed TLS takes or refuses.
+    Record,
+    /// Nothing, for all of it is kept.
+    Nothing,
+    /// More than Mbed TLS takes.
+    TooLong,
+    /// The stream has ended.
+    End,
 }
 
 /// What a call came to.
@@ -785,39 +797,135 @@ impl Call<'_> {
     fn recv_stream(&self, len: usize) -> core::result::Result<Option<usize>, Interruption> {
         let ssl = self.ssl;
         let input = &self.buffers().input;
-        // SAFETY: Mbed TLS is fetching input, so `in_left` bytes from `in_hdr` on have come,
-        // and `len` more fit behind them: see this file's header. None raises.
+        // SAFETY: Mbed TLS is fetching input, so `in_left` bytes from `in_hdr` on have come, or
+        // `ahead`, and `len` more fit behind them: see this file's header. None raises.
         unsafe {
-            let come = (*ssl).in_left;
-            if come == 0 && input.held.get() == 0 && !input.is_whole() {
-                if is_message_cut(&*ssl) {
-                    input.grow(ssl, 0, HEADER)?;
-                } else {
-                    input.shrink(ssl);
+            loop {
+                let (come, mut ahead) = ((*ssl).in_left, usize::from(input.ahead.get()));
+                if come == 0 && ahead == 0 && !input.is_whole() {
+                    if is_message_cut(&*ssl) {
+                        input.grow(ssl, 0, HEADER)?;
+                    } else {
+                        input.shrink(ssl);
+                    }
                 }
-            }
-            let start = (*ssl).in_hdr.offset_from_unsigned((*ssl).in_buf).saturating_add(come);
-            if start.saturating_add(len) > input.size() {
-                return Ok(None);
-            }
-            let n = match usize::from(input.held.get()) {
-                0 => {
+                let start = (*ssl).in_hdr.offset_from_unsigned((*ssl).in_buf).saturating_add(come);
+                if start.saturating_add(len) > input.size() {
+                    return Ok(None);
+                }
+                if come >= HEADER {
+                    if ahead > 0 {
+                        return Ok(Some(input.tell(len)));
+                    }
                     let buf = core::slice::from_raw_parts_mut((*ssl).in_hdr.add(come), len);
-                    self.host(|host| host.recv(buf))?
+                    return self.host(|host| host.recv(buf)).map(Some);
                 }
-                held => held,
-            };
-            if come < HEADER && come.saturating_add(n) == HEADER && !input.is_whole() {
+                while ahead < HEADER {
+                    let n = self.recv_ahead(ahead, HEADER)?;
+                    if n == 0 {
+                        return Ok(Some(0));
+                    }
+                    ahead = input.ahead.get().into();
+                }
                 let header = (*ssl).in_hdr.cast::<[u8; HEADER]>().read();
-                if let Some(len) = announced(header, highest_version(&*ssl)) {
-                    input.held.set(n as u8);
-                    input.grow(ssl, HEADER, len)?;
-                    // Mbed TLS may answer the record.
-                    self.buffers().output.take(ssl, ALERT).map_err(|_| Interruption::NoMemory)?;
+                if let Some(record) = announced(header, highest_version(&*ssl)) {
+                    if !input.is_whole() {
+                        input.grow(ssl, HEADER, record.saturating_add(input.cut.get().bytes().len()))?;
+                        // Mbed TLS may answer the record.
+                        self.buffers().output.take(ssl, ALERT).map_err(|_| Interruption::NoMemory)?;
+                    }
+                    match self.join(header, record)? {
+                        Joined::Record => {}
+                        Joined::Nothing => continue,
+                        Joined::TooLong => return Ok(None),
+                        Joined::End => return Ok(Some(0)),
+                    }
                 }
-                input.held.set(0);
+                return Ok(Some(input.tell(len)));
             }
-            Ok(Some(n))
+        }
+    }
+
+    /// Reads what is behind the first `come` bytes of a record that is to have `len`, none of which
+    /// Mbed TLS knows of; how many bytes it was.
+    ///
+    /// # Safety
+    ///
+    /// They fit into the buffer; Mbed TLS is fetching a header.
+    unsafe fn recv_ahead(&self, come: usize, len: usize) -> core::result::Result<usize, Interruption> {
+        let input = &self.buffers().input;
+        // SAFETY: by this function's contract.
+        let buf = unsafe {
+            core::slice::from_raw_parts_mut((*self.ssl).in_hdr.add(come), len.saturating_sub(come))
+        };
+        let n = self.host(|host| host.recv(buf))?;
+        input.ahead.set(input.ahead.get().saturating_add(u16::try_from(n).unwrap_or(u16::MAX)));
+        Ok(n)
+    }
+
+    /// Makes the header of a handshake message whole that a record's border cuts: "a single message
+    /// MAY be fragmented across several records" (RFC 5246 6.2.1). A record of the handshake in the
+    /// clear is read as a whole before Mbed TLS is told of it; what is cut off at its end goes
+    /// before the next one.
+    ///
+    /// # Safety
+    ///
+    /// Mbed TLS is fetching a header, which has come; there is room for a record of `record` bytes
+    /// and what was cut off the last one, if Mbed TLS takes one of that length.
+    unsafe fn join(&self, header: [u8; HEADER], record: usize) -> core::result::Result<Joined, Interruption> {
+        let (ssl, input) = (self.ssl, &self.buffers().input);
+        let before = input.cut.get();
+        let kept = before.bytes();
+        let [content_type, a, b, ..] = header;
+        let is = |of: u32| u32::from(content_type) == of;
+        // SAFETY: by this function's contract.
+        unsafe {
+            let over = (*ssl).state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+            let joins = is(sys::MBEDTLS_SSL_MSG_HANDSHAKE);
+            let breaks = !kept.is_empty() && !is(sys::MBEDTLS_SSL_MSG_ALERT);
+            if over || !(*ssl).transform_in.is_null() || !(joins || breaks) {
+                return Ok(Joined::Record);
+            }
+            let content = (*ssl).in_hdr.add(HEADER);
+            // This many bytes of the handshake are there.
+            let announce = |len: usize| {
+                let [high, low] = u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes();
+                let handshake = sys::MBEDTLS_SSL_MSG_HANDSHAKE as u8;
+                (*ssl).in_hdr.cast::<[u8; HEADER]>().write([handshake, a, b, high, low]);
+                input.ahead.set(u16::try_from(len.saturating_add(HEADER)).unwrap_or(u16::MAX));
+            };
+            if !joins {
+                // Mbed TLS refuses what is no header by itself.
+                core::ptr::copy_nonoverlapping(kept.as_ptr(), content, kept.len());
+                announce(kept.len());
+                return Ok(Joined::Record);
+            }
+            let len = record.saturating_sub(HEADER).saturating_add(kept.len());
+            let start = content.offset_from_unsigned((*ssl).in_buf);
+            if len > sys::MBEDTLS_SSL_IN_CONTENT_LEN as usize || start.saturating_add(len) > input.size() {
+                return Ok(Joined::TooLong);
+            }
+            // What was kept goes in front when all has come.
+            loop {
+                let ahead = usize::from(input.ahead.get());
+                if ahead >= record {
+                    break;
+                }
+                if self.recv_ahead(ahead, record)? == 0 {
+                    return Ok(Joined::End);
+                }
+            }
+            core::ptr::copy(content, content.add(kept.len()), record.saturating_sub(HEADER));
+            core::ptr::copy_nonoverlapping(kept.as_ptr(), content, kept.len());
+            let cut = CutHeader::of(core::slice::from_raw_parts(content, len), message_rest(&*ssl));
+            input.cut.set(cut);
+            let len = len.saturating_sub(cut.bytes().len());
+            if len == 0 {
+                input.ahead.set(0);
+                return Ok(Joined::Nothing);
+            }
+            announce(len);
+            Ok(Joined::Record)
         }
     }
 }

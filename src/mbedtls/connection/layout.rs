@@ -142,6 +142,19 @@ pub(super) fn is_message_cut(_: &sys::mbedtls_ssl_context) -> bool {
     false
 }
 
+/// How many bytes of that message are still to come.
+#[cfg(mbedtls_in_hsfraglen)]
+pub(super) fn message_rest(ssl: &sys::mbedtls_ssl_context) -> usize {
+    let come = usize::try_from(ssl.badmac_seen_or_in_hsfraglen).unwrap_or(0);
+    if come == 0 { 0 } else { ssl.in_hslen.saturating_sub(come) }
+}
+
+/// None: see [`is_message_cut`].
+#[cfg(not(mbedtls_in_hsfraglen))]
+pub(super) fn message_rest(_: &sys::mbedtls_ssl_context) -> usize {
+    0
+}
+
 /// The highest version that the header of the next record may have; `None`: it is not
 /// looked at.
 pub(super) fn highest_version(ssl: &sys::mbedtls_ssl_context) -> Option<sys::mbedtls_ssl_protocol_version> {

@@ -22,8 +22,8 @@
 //!   the rest behind it. It writes nowhere else but within these, and in the 8 bytes
 //!   of the record counter at `in_buf`;
 //! - it reads `in_hdr` again after each call of the transport, and has kept no other
-//!   pointer into the buffer: so the buffer may change in that call, until the last
-//!   byte of the header is delivered, and not after;
+//!   pointer into the buffer: so the buffer may change in that call, until the
+//!   header is delivered, which it is in one piece, and not after;
 //! - it asks for a header (`in_left == 0`) only when done with the record before,
 //!   unless that was part of a handshake message (`layout::is_message_cut`), which is
 //!   in front of `in_hdr` then;
@@ -74,6 +74,7 @@ use super::layout::{
 use super::messages;
 use crate::error::{Error, Result};
 use crate::io::Interruption;
+use crate::mem::copy;
 use crate::micropython_sys::{mpglue_calloc, mpglue_free};
 
 /// Whether this is the case at all: the build may leave the buffers to Mbed TLS, and
@@ -299,9 +300,11 @@ pub(super) unsafe fn early(ssl: *const sys::mbedtls_ssl_context) -> usize {
 /// The input buffer.
 pub(super) struct Input {
     buffer: Cell<Buffer>,
-    /// How many bytes of a header, its last one included, Mbed TLS has not been told
-    /// of: there was no memory for the record.
-    pub(super) held: Cell<u8>,
+    /// How many bytes of a stream's record, from its beginning, have come of which Mbed TLS has not
+    /// been told: its header is not whole, there was no memory for it, or it is looked at first.
+    pub(super) ahead: Cell<u16>,
+    /// What was cut off a record, to go before the next one.
+    pub(super) cut: Cell<CutHeader>,
     /// How long the datagram is that Mbed TLS has not been told of: there was no memory for
     /// an answer.
     pub(super) waiting: Cell<u16>,
@@ -326,7 +329,8 @@ impl Input {
     pub(super) fn new() -> Self {
         Self {
             buffer: Cell::new(Buffer::Whole),
-            held: Cell::new(0),
+            ahead: Cell::new(0),
+            cut: Cell::new(CutHeader::default()),
             waiting: Cell::new(0),
             expected: Cell::new(DATAGRAM),
             stub: UnsafeCell::new([0; COUNTER + HEADER]),
@@ -349,6 +353,14 @@ impl Input {
             Buffer::Stub => COUNTER + HEADER,
             Buffer::Own(size) => size.into(),
         }
+    }
+
+    /// How many bytes Mbed TLS is told of, which wants to have `len`.
+    pub(super) fn tell(&self, len: usize) -> usize {
+        let ahead = self.ahead.get();
+        let told = ahead.min(u16::try_from(len).unwrap_or(u16::MAX));
+        self.ahead.set(ahead.saturating_sub(told));
+        told.into()
     }
 
     /// Goes back to the stub: no byte of a record is kept.
@@ -472,6 +484,33 @@ impl Input {
             sys::mbedtls_ssl_update_in_pointers(ssl);
         }
         Ok(())
+    }
+}
+
+/// The beginning of a handshake message's header, behind the last whole message of a record in the
+/// clear. Mbed TLS takes no header that a record's border cuts.
+#[derive(Clone, Copy, Default)]
+pub(super) struct CutHeader {
+    bytes: [u8; 3],
+    len: u8,
+}
+
+impl CutHeader {
+    /// That of a record with this content, the first `rest` bytes of which are of a message that
+    /// began before.
+    pub(super) fn of(content: &[u8], rest: usize) -> Self {
+        let mut left = content.get(rest..).unwrap_or_default();
+        while let [_, high, middle, low, behind @ ..] = left {
+            let len = u32::from_be_bytes([0, *high, *middle, *low]);
+            left = usize::try_from(len).ok().and_then(|len| behind.get(len..)).unwrap_or_default();
+        }
+        let mut bytes = [0; 3];
+        copy(&mut bytes, left);
+        Self { bytes, len: left.len() as u8 }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len.into()).unwrap_or_default()
     }
 }
 
@@ -640,7 +679,7 @@ impl Buffers {
                 {
                     (*ctx).next_record_offset = 0;
                 }
-            } else if (*ctx).in_left == 0 && self.input.held.get() == 0 && !is_message_cut(&*ctx) {
+            } else if (*ctx).in_left == 0 && self.input.ahead.get() == 0 && !is_message_cut(&*ctx) {
                 self.input.shrink(ctx);
             }
         }

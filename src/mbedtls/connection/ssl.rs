@@ -503,7 +503,7 @@ impl Ssl {
     /// Whether a record's header has come for which there was no memory.
     #[cfg(hibernation)]
     pub(super) fn is_header_held(&self) -> bool {
-        self.buffers.input.held.get() != 0
+        self.buffers.input.ahead.get() != 0
     }
 
     /// Whether datagrams carry the records.

@@ -13,6 +13,9 @@ import chains, pki
 from link import *
 
 
+ECONNRESET = 104
+
+
 def tell(who, er):
     if not isinstance(er, Exception):
         print("   ", who, er)
@@ -118,6 +121,32 @@ for label, change in (("version", tls_1_1), ("signature", no_ecdsa)):
     server_end.rx[:] = change(bytes(server_end.rx))
     tell("server", step(b))
     tell("client", step(a))
+
+# A peer that has sent its alert and left, while this side still writes; and one that leaves without.
+for errno in (EPIPE, ECONNRESET, EIO):
+    for last in (b"", b"\x15\x03\x03\x00\x02\x02\x30", b"\x15\x03\x03\x00\x02\x01\x00", b"\x16\x03\x03\x00\x02\x02\x30"):
+        for writes in range(3):
+            a, b, client_end, server_end = pair()
+            step(a)
+            step(b)
+            count = [writes]
+
+            def leave(what):
+                if what != "write":
+                    return None
+                count[0] -= 1
+                if count[0] < 0:
+                    if count[0] == -1:
+                        client_end.rx[:] = last
+                        server_end.closed = 1
+                    return -errno
+
+            client_end.hook = leave
+            result = step(a)
+            told = getattr(result, "reason", None)
+            assert told == ("unknown_ca" if errno != EIO and last[-2:] == b"\x02\x30" and last[0] == 0x15 else None)
+            assert told or result.errno == errno, result
+        print("leaves", errno == EIO, len(last), repr(result) if told else "errno", told)
 
 # No TLS.
 fails("a server of HTTP", client_gets=b"HTTP/1.0 400 Bad Request\r\n\r\n")

@@ -22,7 +22,7 @@ use crate::error::Result;
 use crate::fnv::fnv1a;
 use crate::io::{Host, Interruption, Signer};
 use crate::mem::Box;
-use crate::micropython_sys::refusals;
+use crate::micropython_sys::{MPSSL_ECONNRESET, MPSSL_EPIPE, refusals};
 use crate::wire::{self, Assembly, ClientHello};
 
 unsafe extern "C" {
@@ -293,6 +293,11 @@ impl Call<'_> {
     fn transported(&self, result: core::result::Result<usize, Interruption>, want: c_int) -> c_int {
         match result {
             Ok(n) => c_int::try_from(n).unwrap_or(c_int::MAX),
+            Err(Interruption::Errno(errno))
+                if want == sys::MBEDTLS_ERR_SSL_WANT_WRITE && self.is_told_why(errno) =>
+            {
+                sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
+            }
             Err(why) => {
                 self.transport_raised.set(why == Interruption::Raised);
                 self.interrupted(why);
@@ -790,6 +795,37 @@ impl Call<'_> {
             self.buffers().input.waiting.set(u16::try_from(n).unwrap_or(0));
         }
         Err(Interruption::NoMemory)
+    }
+
+    /// Whether a peer that takes no more of this side's flight has said why before it left, which
+    /// nobody would read any more: an alert in the clear.
+    fn is_told_why(&self, errno: i32) -> bool {
+        // SAFETY: reads the connection that calls out.
+        let over = unsafe { (*self.ssl).state } >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+        if over || self.datagram || ![MPSSL_EPIPE, MPSSL_ECONNRESET].contains(&errno.cast_unsigned()) {
+            return false;
+        }
+        let mut record = [0; HEADER + ALERT];
+        let mut come = 0_usize;
+        while let Some(rest) = record.get_mut(come..).filter(|rest| !rest.is_empty()) {
+            match self.host(|host| host.recv(rest)) {
+                Ok(0) => break,
+                Ok(n) => come = come.saturating_add(n),
+                Err(why) => {
+                    if why == Interruption::Raised {
+                        self.interrupted(why);
+                    }
+                    break;
+                }
+            }
+        }
+        let [kind, _, _, _, len, level, alert] = record;
+        let told = [kind, len, level]
+            == [sys::MBEDTLS_SSL_MSG_ALERT as u8, 2, sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8];
+        if told {
+            self.receive(|received| received.alert = Some([level, alert]).into());
+        }
+        told
     }
 
     /// Reads up to `len` bytes to where Mbed TLS wants them, or would want them if it knew

@@ -143,7 +143,7 @@ impl Ssl {
                 each(conf.ciphersuite_list)
                     .filter(|&id| offered.chunks(2).any(|suite| number(suite, 0) == usize::try_from(id).ok()))
                     .filter_map(|id| sys::mbedtls_ssl_ciphersuite_from_id(id).as_ref())
-                    .map(|suite| u32::from(suite.key_exchange))
+                    .map(|suite| sys::mbedtls_key_exchange_type_t::from(suite.key_exchange))
                     .filter(|&kind| self.has_psk() || of_certificate(kind))
             };
             if common().next().is_none() {

@@ -61,7 +61,7 @@ pub(super) unsafe fn each<T: Copy + Default + PartialEq>(list: *const T) -> impl
 }
 
 /// Whether a key exchange is signed with, or to, the key in a certificate.
-pub(super) fn of_certificate(kind: u32) -> bool {
+pub(super) fn of_certificate(kind: sys::mbedtls_key_exchange_type_t) -> bool {
     matches!(
         kind,
         sys::MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA

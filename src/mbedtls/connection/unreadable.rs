@@ -161,6 +161,8 @@ pub(super) unsafe fn step_with_certificates(
         {
             slice_mut(cert.raw.p, cert.raw.len).copy_from_slice(&first);
         }
+        #[cfg(not(mbedtls_ssl_keep_peer_certificate))]
+        drop(first);
         ret
     }
 }

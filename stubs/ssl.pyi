@@ -29,6 +29,18 @@ SSL_ERROR_WANT_WRITE: Final = 3
 
 SSLError = OSError
 
+class SSLCertVerificationError(ValueError):
+    """The peer's certificate is refused. The OSError of a failed connection has these attributes, too."""
+
+    @property
+    def alert(self) -> int | None: ...
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def hint(self) -> str | None: ...
+
+CertificateError = SSLCertVerificationError
+
 class SSLWantReadError(OSError):
     """do_handshake() on a transport that does not block: call again when it can be read."""
 
@@ -120,6 +132,10 @@ class SSLSocket:
     @overload
     def getpeercert(self, binary_form: Literal[True]) -> bytes | None: ...
     @property
+    def context(self) -> _SSLContext | None: ...
+    @property
+    def server_hostname(self) -> str | None: ...
+    @property
     def server_side(self) -> bool: ...
     @property
     def close_notify_received(self) -> bool: ...
@@ -210,7 +226,9 @@ class _SSLContext:
         server_hostname: str | None = None,
         client_id: _Data | None = None,
     ) -> SSLSocket: ...
-    def listen(self, sock: Any, *, backlog: int = 4, bufsize: int = 2048) -> DTLSListener: ...
+    def listen(
+        self, sock: Any, *, backlog: int = 4, bufsize: int = 2048, clients: int = ...
+    ) -> DTLSListener: ...
 
 class SSLContext(_SSLContext):
     """A client's begins with `CERT_NONE`. A `str` without PEM in it is the path of a file."""

@@ -119,7 +119,8 @@ CPYTHON = {
     "ssl.SSLError": "is `OSError`",
     "ssl.SSLWantReadError": "of `do_handshake()` only; `read` returns `None`",
     "ssl.SSLWantWriteError": "of `do_handshake()` only; `write` returns `None`",
-    "ssl.SSLCertVerificationError": "`ValueError`",
+    "ssl.SSLCertVerificationError": "a `ValueError`, and no `OSError`",
+    "ssl.CertificateError": "",
     "ssl.SSLZeroReturnError": '`read` returns `b""`',
     "ssl.SSLEOFError": '`read` returns `b""`, and `close_notify_received` is `False`',
     "ssl.CERT_NONE": "",
@@ -188,7 +189,7 @@ CPYTHON = {
     "SSLSocket.close": "says goodbye, too",
     "SSLSocket.server_side": "",
     "SSLSocket.server_hostname": "",
-    "SSLSocket.context": "",
+    "SSLSocket.context": "`None` of `ssl.wrap_socket` and of a listener",
 }
 
 

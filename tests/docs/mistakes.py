@@ -29,7 +29,7 @@ def mistake(section, key, cause, remedy):
 
 
 def text(er):
-    """An exception as a traceback's last line shows it; empty lines taken out."""
+    """An exception as the end of a traceback shows it; between its lines " / "."""
     if not isinstance(er, BaseException):
         return ""
     out = io.StringIO()
@@ -38,7 +38,7 @@ def text(er):
     # What stands behind "Traceback" and its places.
     lines = [line.strip() for line in lines if line.strip()]
     lines = [line for line in lines if not line.startswith(("Traceback", "File "))]
-    return " ".join(lines)
+    return " / ".join(lines)
 
 
 def handshake(client_ctx=None, server_ctx=None, hostname=HOST, spoil=None):
@@ -97,7 +97,7 @@ LOADING = "Keys, certificates, settings"
 @mistake(
     LOADING,
     "no-file",
-    "There is no such file. (`2` is `ENOENT`.)",
+    "There is no such file.",
     "Check the path. On a board, `os.listdir()` shows what is there.",
 )
 def no_file():
@@ -107,7 +107,7 @@ def no_file():
 @mistake(
     LOADING,
     "bad-cert",
-    "The data is no certificate. Often a path was given as `cadata`, or a key as the certificate.",
+    "The data is no certificate. Here a path was given as data.",
     "Use `cafile=` for a path and `cadata=` for bytes. Look into the file: PEM begins with `-----BEGIN CERTIFICATE-----`.",
 )
 def bad_cert():
@@ -117,11 +117,41 @@ def bad_cert():
 @mistake(
     LOADING,
     "bad-key",
-    "The data is no private key. Often certificate and key are swapped, or the key file was not given and is not in the certificate's file, or the password is wrong.",
+    "Certificate and key are swapped.",
     "The order is `load_cert_chain(certfile, keyfile)`.",
 )
 def bad_key():
     ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pki.ec_key, pki.ec_pem)
+
+
+@mistake(
+    LOADING,
+    "no-key",
+    "The key's file was not given, and the key is not in the certificate's file.",
+    "`load_cert_chain(certfile, keyfile)`",
+)
+def no_key():
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pki.ec_pem)
+
+
+@mistake(
+    LOADING,
+    "key-garbage",
+    "The key's data is no private key, or cut off.",
+    "Look into the file: PEM begins with `-----BEGIN PRIVATE KEY-----` or `-----BEGIN EC PRIVATE KEY-----`.",
+)
+def key_garbage():
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pki.ec_der, pki.ec_key_der[:-20])
+
+
+@mistake(
+    LOADING,
+    "wrong-password",
+    "The password does not open the key.",
+    "Try it with `openssl pkey -in KEYFILE -noout`.",
+)
+def wrong_password():
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pki.ec_pem, pki.encrypted_key, "wrong")
 
 
 @mistake(

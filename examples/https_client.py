@@ -31,7 +31,7 @@ def fetch(host, port, path, context):
     try:
         sock.settimeout(TIMEOUT_S)
         sock.connect(socket.getaddrinfo(host, port, socket.AF_INET)[0][-1])
-        # The handshake consists of small messages that must not wait for each other.
+        # A small message does not wait until an older one is confirmed.
         sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         # server_hostname is the name that the certificate must carry.
         connection = context.wrap_socket(sock, server_hostname=host)

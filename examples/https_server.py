@@ -85,7 +85,7 @@ def serve_one(listener, context):
     connection = client  # closed in the end: the TCP socket, or the TLS socket around it
     try:
         client.setblocking(False)
-        # The handshake consists of small messages that must not wait for each other.
+        # A small message does not wait until an older one is confirmed.
         client.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         connection = context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
         serve(client, connection)

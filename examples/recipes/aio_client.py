@@ -4,12 +4,8 @@
 """
 
 import asyncio
-import socket
 import ssl
 import sys
-
-# Boards have numbers of their own, unix has no name for its.
-TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
 
 
 async def ask(host, port, context):
@@ -17,8 +13,6 @@ async def ask(host, port, context):
         host, port, ssl=context, server_hostname=host
     )
     try:
-        # The handshake is still to come: its small messages do not wait for each other.
-        writer.s.setsockopt(6, TCP_NODELAY, 1)
         writer.write(b"hello\n")
         await writer.drain()
         return await reader.readline()

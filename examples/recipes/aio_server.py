@@ -4,17 +4,12 @@
 """
 
 import asyncio
-import socket
 import ssl
 import sys
-
-# Boards have numbers of their own, unix has no name for its.
-TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
 
 
 async def serve(reader, writer):
     try:
-        writer.s.setsockopt(6, TCP_NODELAY, 1)
         while True:
             # The first read does the handshake, too. Nobody may be silent for a minute.
             line = await asyncio.wait_for(reader.readline(), 60)

@@ -7,9 +7,6 @@ import socket
 import ssl
 import sys
 
-# Boards have numbers of their own, unix has no name for its.
-TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
-
 
 def open_tls(host, port, context):
     """A TLS connection. If anything fails, the socket is closed."""
@@ -17,8 +14,6 @@ def open_tls(host, port, context):
     try:
         sock.settimeout(10)
         sock.connect(socket.getaddrinfo(host, port, socket.AF_INET)[0][-1])
-        # TCP_NODELAY: the small messages of the handshake do not wait for each other.
-        sock.setsockopt(6, TCP_NODELAY, 1)
         return context.wrap_socket(sock, server_hostname=host)
     except:
         sock.close()

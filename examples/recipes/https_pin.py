@@ -13,9 +13,6 @@ import socket
 import ssl
 import sys
 
-# Boards have numbers of their own, unix has no name for its.
-TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
-
 
 def open_pinned(host, port, fingerprint):
     # CERT_NONE: the fingerprint is what decides.
@@ -24,7 +21,6 @@ def open_pinned(host, port, fingerprint):
     try:
         sock.settimeout(10)
         sock.connect(socket.getaddrinfo(host, port, socket.AF_INET)[0][-1])
-        sock.setsockopt(6, TCP_NODELAY, 1)
         tls = context.wrap_socket(sock, server_hostname=host)
         certificate = tls.getpeercert(True)
         if hashlib.sha256(certificate).digest() != binascii.unhexlify(fingerprint):

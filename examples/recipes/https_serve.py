@@ -7,9 +7,6 @@ import socket
 import ssl
 import sys
 
-# Boards have numbers of their own, unix has no name for its.
-TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
-
 
 def answer(tls):
     # At most 2 KB of request are read.
@@ -37,7 +34,6 @@ def main(port, certificate, key):
         try:
             # A client that says nothing is closed after ten seconds.
             sock.settimeout(10)
-            sock.setsockopt(6, TCP_NODELAY, 1)
             tls = context.wrap_socket(sock, server_side=True)
             answer(tls)
         except (OSError, ValueError, MemoryError) as error:

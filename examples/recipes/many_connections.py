@@ -7,12 +7,8 @@ Sends each line back, and says every few seconds how many connections there are.
 
 import asyncio
 import gc
-import socket
 import ssl
 import sys
-
-# Boards have numbers of their own, unix has no name for its.
-TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
 
 connections = set()
 
@@ -31,7 +27,6 @@ async def serve(reader, writer):
     tls = writer.s  # the SSLSocket
     connections.add(tls)
     try:
-        tls.setsockopt(6, TCP_NODELAY, 1)
         while True:
             line = await reader.readline()
             if not line:

@@ -7,9 +7,6 @@ import socket
 import ssl
 import sys
 
-# Boards have numbers of their own, unix has no name for its.
-TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
-
 
 def main(host, port, cafile, certificate, key):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -21,7 +18,6 @@ def main(host, port, cafile, certificate, key):
     try:
         sock.settimeout(10)
         sock.connect(socket.getaddrinfo(host, int(port), socket.AF_INET)[0][-1])
-        sock.setsockopt(6, TCP_NODELAY, 1)
         tls = context.wrap_socket(sock, server_hostname=host)
     except:
         sock.close()

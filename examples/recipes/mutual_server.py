@@ -7,9 +7,6 @@ import socket
 import ssl
 import sys
 
-# Boards have numbers of their own, unix has no name for its.
-TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
-
 
 def name_of(certificate):
     """The commonName in a certificate's subject."""
@@ -35,7 +32,6 @@ def main(port, certificate, key, cafile):
         tls = sock
         try:
             sock.settimeout(10)
-            sock.setsockopt(6, TCP_NODELAY, 1)
             tls = context.wrap_socket(sock, server_side=True)
             name = name_of(tls.getpeercert())
             print(name, "says", tls.readline())

@@ -36,6 +36,7 @@ def main(host, port, cafile):
     sock = socket.socket()
     try:
         sock.connect(socket.getaddrinfo(host, int(port), socket.AF_INET)[0][-1])
+        # A line does not wait until the one before is confirmed.
         sock.setsockopt(6, TCP_NODELAY, 1)
         tls = context.wrap_socket(sock, server_hostname=host)
     except:

@@ -44,6 +44,7 @@ def fetch(host, port, context, seconds):
     try:
         sock.settimeout(seconds)
         sock.connect(socket.getaddrinfo(host, port, socket.AF_INET)[0][-1])
+        # A small message does not wait until an older one is confirmed.
         sock.setsockopt(6, TCP_NODELAY, 1)
         limited = Limited(sock, seconds)
         tls = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)

@@ -40,7 +40,6 @@ ONLY_IN_DIR = {
 KNOWN = (
     r'module named "_?webrepl"',
     r'Module has no attribute "(dupterm|core|sockaddr)"',
-    r'"StreamWriter" has no attribute "s"',
     r'"_mp_implementation" is not indexable',
     r'"Never" object is not iterable',  # readexactly()
     r'operand type for \+ \("None"\)',  # strip()

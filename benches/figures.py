@@ -52,6 +52,20 @@ def main():
     figures["ours"]["hibernated_crowd_rv32"] = next(
         row["in_32_kb"] for row in hibernation if (row["suite"], row["what"]) == ("AES-256-GCM", "TLS")
     )
+    # What a connection takes, by suite; without the peer's certificate, but for the last.
+    figures["memory"] = {
+        suite: {
+            "idle": ram["ours"][f"{suite}_server_idle"],
+            "idle_dtls": ram["ours"][f"{suite}_dtls_server_idle"],
+            "hibernated": [
+                row["server_hibernated"] for row in hibernation if row["suite"] == name and row["what"] == "TLS"
+            ][0],
+            "peak_client": ram["ours"][f"{suite}_client_peak"],
+            "peak_server": ram["ours"][f"{suite}_server_peak"],
+            "idle_with_certificate": ram["ours"][f"{suite}_client_idle"],
+        }
+        for suite, name in (("gcm", "AES-256-GCM"), ("ccm8", "AES-128-CCM-8"), ("chacha20", "CHACHA20"))
+    }
     TARGET.write_text(json.dumps(figures, indent=1) + "\n")
     print(f"figures: wrote {TARGET.relative_to(ROOT)}; make docs writes them into the pages")
     return 0

@@ -14,6 +14,7 @@ A part stands between a marker and `<!-- end -->`:
     <!-- errors -->                Mbed TLS's errors, with the numbers of its header
     <!-- values -->                the texts of src/error.rs
     <!-- figures -->               docs/figures.json, which benches/figures.py writes after the benches
+    <!-- memory -->                what a connection takes, from the same file
     <!-- cpython -->               CPython's names, and whether the stubs have them
 
 Mistakes and alerts come from a run of the built module (MICROPYTHON, or build/unix/micropython).
@@ -31,7 +32,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 ROOT = Path(__file__).resolve().parent.parent
-MARKED = re.compile(r"<!-- (file|mistakes|mistakes in|alerts|errors|values|cpython|figures)(?:: ([^>]*?))? -->\n(.*?)<!-- end -->", re.S)
+MARKED = re.compile(r"<!-- (file|mistakes|mistakes in|alerts|errors|values|cpython|figures|memory)(?:: ([^>]*?))? -->\n(.*?)<!-- end -->", re.S)
 
 # What an alert means to whoever reads it, and what to do. It is the *other* side that sent it.
 ALERTS = {
@@ -332,6 +333,23 @@ def part_figures(_):
         f" {figures['machine']}. TLS 1.2, P-256, AES-GCM.\n"
     )
     return table(("", "MicroPython's module", "this module"), rows) + "\n" + measured
+
+
+def part_memory(_):
+    figures = json.loads((ROOT / "docs/figures.json").read_text())
+    what = {
+        "an idle connection": "idle",
+        "the same over DTLS": "idle_dtls",
+        "an idle one over TLS that keeps the peer's certificate": "idle_with_certificate",
+        "a hibernating connection": "hibernated",
+        "the most in a verified handshake, a client's": "peak_client",
+        "the same, a server's": "peak_server",
+    }
+    suites = [figures["memory"][suite] for suite in ("gcm", "ccm8", "chacha20")]
+    rows = [(words, *(f"{suite[key]:,}" for suite in suites)) for words, key in what.items()]
+    head = ("bytes of heap, RISC-V (RV32)", "AES-GCM", "AES-CCM8", "ChaCha20-Poly1305")
+    measured = f"\nMeasured on {figures['date']} at commit {figures['commit']} by `make bench-ram`.\n"
+    return table(head, rows) + measured
 
 
 def part_file(path):

@@ -4,7 +4,7 @@
 
 The fingerprint is the SHA-256 of the certificate:
 
-    openssl x509 -in server.pem -outform DER | openssl dgst -sha256
+    openssl x509 -in server.pem -outform DER | sha256sum
 """
 
 import binascii

@@ -12,6 +12,7 @@ use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
 
 use common::alloc::{failing, made};
+use common::stack::{deep, left_on_the_stack};
 use common::{Balance, Dice, Setup, border};
 use micropython_ssl::mbedtls::{crypto::ecp, sys};
 use micropython_ssl::p256::{self, Point, Scalar};
@@ -470,6 +471,22 @@ fn number(dice: &mut Dice) -> Mpi {
         _ => {}
     }
     Mpi::of(&bytes)
+}
+
+/// Of the scalar, as bytes or as words of whatever order, nothing can be found.
+#[test]
+fn no_scalar_stays_on_the_stack() {
+    let (mut group, mut dice) = (Group::new(P256), Dice::new(3));
+    let generator = group.generator();
+    for _ in 0..20 {
+        let bytes = dice.bytes(32);
+        let m = Mpi::of(&bytes);
+        deep(|| group.multiply(MULTIPLY, &m, &generator)).unwrap();
+        for word in bytes.chunks(8) {
+            let reversed: Vec<u8> = word.iter().rev().copied().collect();
+            assert_eq!((left_on_the_stack(word), left_on_the_stack(&reversed)), (0, 0));
+        }
+    }
 }
 
 #[test]

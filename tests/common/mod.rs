@@ -7,7 +7,8 @@
 //! - [`pair`]: a client and a server over such a link;
 //! - [`datagrams`]: the same over datagrams, with a server that checks cookies, and bad weather;
 //! - [`raw`]: a peer that sends what a [`Socket`](micropython_ssl::socket::Socket) never would;
-//! - [`pki`]: the test certificates.
+//! - [`pki`]: the test certificates;
+//! - [`stack`]: what functions leave on it.
 // Each test program uses its own part of this.
 #![allow(dead_code, unused_imports)]
 
@@ -23,6 +24,9 @@ pub mod pki;
 #[allow(unsafe_code)]
 #[cfg(mbedtls_ssl_handshake_with_cert_enabled)]
 pub mod raw;
+
+#[allow(unsafe_code)]
+pub mod stack;
 
 pub use alloc::Balance;
 pub use datagrams::{Dice, Duo, Weather};

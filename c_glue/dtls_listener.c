@@ -87,6 +87,9 @@ typedef struct _call_t {
 
 static void call_method(void *arg) {
     call_t *c = arg;
+    if (c->sock == MP_OBJ_NULL) {
+        mp_raise_OSError(MP_EBADF); // another thread closes it
+    }
     mp_obj_t dest[4];
     mp_load_method(c->sock, c->method, dest);
     memcpy(dest + 2, c->args, c->n_args * sizeof(mp_obj_t));
@@ -215,20 +218,20 @@ static void dispatch(listener_obj_t *self, mp_obj_t datagram_and_address) {
 
 // Takes what has come and leaves it where it belongs. Does not wait.
 static void pump(listener_obj_t *self) {
-    if (self->sock == MP_OBJ_NULL) {
-        mp_raise_OSError(MP_EBADF);
-    }
-    const mp_stream_p_t *stream = mp_get_stream_raise(self->sock, MP_STREAM_OP_IOCTL);
     for (int i = 0; i < BURST_MAX; ++i) {
+        mp_obj_t sock = self->sock;
+        if (sock == MP_OBJ_NULL) {
+            mp_raise_OSError(MP_EBADF); // perhaps closed by a socket in Python
+        }
         int err;
-        mp_uint_t ready = stream->ioctl(self->sock, MP_STREAM_POLL, MP_STREAM_POLL_RD, &err);
+        mp_uint_t ready = mp_get_stream(sock)->ioctl(sock, MP_STREAM_POLL, MP_STREAM_POLL_RD, &err);
         if (ready == MP_STREAM_ERROR) {
             mp_raise_OSError(err);
         }
         if (!(ready & MP_STREAM_POLL_RD)) {
             return;
         }
-        call_t c = { self->sock, MP_QSTR_recvfrom, 1, { mp_obj_new_int(self->bufsize) }, MP_OBJ_NULL };
+        call_t c = { sock, MP_QSTR_recvfrom, 1, { mp_obj_new_int(self->bufsize) }, MP_OBJ_NULL };
         mp_obj_t exc = mpssl_catch(call_method, &c);
         if (exc != MP_OBJ_NULL && !is_loss(exc)) {
             nlr_raise(exc);

@@ -194,6 +194,30 @@ CPYTHON = {
 }
 
 
+# What C raises by itself: text -> what it means.
+RAISED_BY_C = {
+    "listen needs PROTOCOL_DTLS_SERVER": "`listen` of another context.",
+    "address too long": "`listen` of a socket written in Python whose addresses are too long.",
+    "psk_ident and psk_key are a client's": "`ssl.wrap_socket(server_side=True)` with a pre-shared key: use a context's `server_psk_keys`.",
+    "psk_ident and psk_key go together": "One without the other.",
+    "invalid signature": "`ecdsa_sign_callback` returned nothing, or more than a signature can be. It returns ECDSA's in DER.",
+    "invalid hibernate_after": "A negative number of milliseconds.",
+    "server_side needs a server protocol": "`server_side=True` with a client's context: make it with `PROTOCOL_TLS_SERVER`.",
+    "set by the listener": "`setblocking` or `settimeout` of a listener's connection: the listener's holds for all.",
+    "Cannot add PSK server callback to a client context": "The callback of the wrong side, as in CPython.",
+    "Cannot add PSK client callback to a server context": "The callback of the wrong side, as in CPython.",
+    "a Purpose is needed": "`create_default_context` with another first argument.",
+    "SSLContext.__init__() was not called": "A subclass must call `super().__init__(protocol)`.",
+    "a number is needed, not a bool": "`verify_mode = True`, for instance: write `CERT_REQUIRED`.",
+    "callback must be callable": "A callback is a function, or `None`.",
+    "cafile and cadata omitted": "`load_verify_locations` without an argument.",
+    "unexpected keyword argument '%q'": "There is no such argument.",
+    "'%q' and '%q' are one argument": "An argument was given under both its names.",
+    "no attribute '%q'": "`tls.SSLContext` keeps no attributes that it does not know.",
+    "SSLContext expected, not '%s'": "A method was called with something else as context.",
+}
+
+
 class Left(Exception):
     """A part cannot be made here; the text says why."""
 
@@ -289,7 +313,18 @@ def part_values(_):
     meaning = dict(reversed(pair) for pair in re.findall(r"/// ([^\n]+)\n    (\w+),", enum))
     texts = re.findall(r'Self::(\w+) => "([^"]+)"', source)
     same("values", [name for name, _ in texts], meaning)
-    return table(("`ValueError`", "what it means"), [(f"`{text}`", meaning[name]) for name, text in texts])
+    rows = [("ValueError", text, meaning[name]) for name, text in texts]
+    raised = {}
+    for file in sorted((ROOT / "c_glue").glob("*.c")):
+        for call, rest in re.findall(r"mp_raise_(\w+)\(([^;]*MP_ERROR_TEXT[^;]*);", file.read_text()):
+            kind = re.search(r"mp_type_(\w+)", rest)
+            for text in re.findall(r'MP_ERROR_TEXT\("([^"]+)"\)', rest):
+                if text != "%s%s%s":  # those of src/error.rs
+                    raised[text] = kind[1] if kind else call
+    same("what C raises", raised, RAISED_BY_C)
+    for text, words in RAISED_BY_C.items():
+        rows.append((raised[text], text.replace("%q", "…").replace("%s", "…"), words))
+    return table(("exception", "text", "what it means"), [(kind, f"`{text}`", words) for kind, text, words in rows])
 
 
 def part_cpython(_):

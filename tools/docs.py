@@ -190,7 +190,7 @@ CPYTHON = {
     "SSLSocket.close": "says goodbye, too",
     "SSLSocket.server_side": "",
     "SSLSocket.server_hostname": "",
-    "SSLSocket.context": "`None` of `ssl.wrap_socket` and of a listener",
+    "SSLSocket.context": "`None` of `ssl.wrap_socket`",
 }
 
 

@@ -225,6 +225,9 @@ def check_sentences():
 def check_made(binary):
     environment = dict(os.environ, MICROPYTHON=str(binary))
     command = [sys.executable, ROOT / "tools/docs.py", "--check"]
+    if os.environ.get("MICROPYTHON_DIR") or os.environ.get("MBEDTLS_DIR"):
+        # Another release has other words in a few exceptions, and other errors.
+        command.append("--source")
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         yield from done.stdout.splitlines()

@@ -144,8 +144,8 @@ def check(files, beside):
     typings = BUILD / ("typings" if beside else "alone")
     shutil.rmtree(typings, ignore_errors=True)
     if beside:
-        ignored = shutil.ignore_patterns("mypy", "mypyc", "mypy_extensions.py", "*.so", "bin", "*.dist-info", "typing_extensions.py")
-        shutil.copytree(tools, typings, ignore=ignored)
+        own = ("mypy", "mypyc", "*.so", "bin", "*.dist-info", "mypy_extensions.py", "typing_extensions.py")
+        shutil.copytree(tools, typings, ignore=shutil.ignore_patterns(*own))
     typings.mkdir(exist_ok=True)
     for stub in STUBS.glob("*.pyi"):
         shutil.copy(stub, typings / stub.name)

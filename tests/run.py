@@ -1007,6 +1007,7 @@ def main():
     else:
         names = args.names or [name for name, section in every.items() if section.first]
     start = time.monotonic()
+    free = shutil.disk_usage(BUILD if BUILD.exists() else ROOT).free
     rows = {}
     waits = [name for name in names if every[name].waits]
     computes = [name for name in names if not every[name].waits]
@@ -1029,6 +1030,8 @@ def main():
         print("\nskipped:")
         for name, what, why in skips:
             print(f"  {name}: {what}: {why or 'no reason given'}")
+    used = (free - shutil.disk_usage(BUILD).free) / 1e9
+    print(f"\ndisk: {free / 1e9:.1f} GB were free, {max(used, 0):.1f} of them are used now")
     left_out = [name for name in every if name not in names]
     if left_out and not args.names:
         print("\nleft out here, and run by make test-all: " + ", ".join(left_out))

@@ -646,6 +646,19 @@ fn raw_pair() -> (End, Raw, Rc<Link>) {
     (client, raw, link)
 }
 
+/// Whether or not it gets out.
+#[test]
+fn the_alert_sent_is_known() {
+    for room in [usize::MAX, 3, 0] {
+        let mut pair = Setup { server_cert: Some("other"), ..Setup::default() }.pair();
+        assert_eq!(pair.client.handshake(), Err(Error::WantRead));
+        assert_eq!(pair.server.handshake(), Err(Error::WantRead));
+        pair.client.port.max_write = room;
+        assert_eq!(pair.client.handshake(), Err(Error::Verify(8)), "{room}");
+        assert_eq!(u32::from(pair.client.socket.alert()), sys::MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA, "{room}");
+    }
+}
+
 #[test]
 fn an_alert_half_sent_goes_before_the_data() {
     let _balance = Balance::start();

@@ -586,6 +586,15 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
 impl Call<'_> {
     /// Sends these bytes, or keeps them with what leaves later of the flight; how many.
     fn send(&self, bytes: &[u8]) -> core::result::Result<usize, Interruption> {
+        // An alert in the clear is the last of what is sent; in the buffer it need not stay.
+        // SAFETY: reads the connection that calls out.
+        let in_clear = unsafe { is_alert_last(self.ssl) && (*self.ssl).transform_out.is_null() };
+        if let [.., level, alert] = *bytes
+            && in_clear
+            && level == sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8
+        {
+            self.note(|outcome| outcome.alert = alert);
+        }
         // A ClientHello is a flight by itself.
         // SAFETY: reads the connection that calls out.
         let collects = !self.datagram

@@ -365,22 +365,14 @@ impl Ssl {
         if let Some(problems) = call.problems.take() {
             self.problems = Some(problems);
         }
-        // SAFETY: Mbed TLS has just read or written the alert, two bytes, where messages are. One
-        // that was written is still there if it was not encrypted, and not looked at if it was. A
-        // datagram's that came in the clear is the call's.
-        let [level, alert] = unsafe {
-            if ret == sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE {
-                call.received.get().alert.get().unwrap_or_else(|| (*ctx).in_msg.cast::<[u8; 2]>().read())
-            } else if is_alert_last(ctx) && (*ctx).transform_out.is_null() && !(*ctx).out_msg.is_null() {
-                (*ctx).out_msg.cast::<[u8; 2]>().read()
-            } else {
-                [0; 2]
-            }
-        };
-        if level == sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8 {
-            outcome.alert = alert;
+        if ret == sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE {
+            let in_clear = call.received.get().alert.get();
+            // SAFETY: Mbed TLS has just read the alert, two bytes, where messages are, unless it came
+            // in the clear in a datagram: then it is the call's.
+            let read = || unsafe { (*ctx).in_msg.cast::<[u8; 2]>().read() };
+            [_, outcome.alert] = in_clear.unwrap_or_else(read);
         }
-        // SAFETY: as above; the call is over.
+        // SAFETY: the connection is beside its buffers; the call is over.
         unsafe {
             self.buffers.check(ctx);
             self.buffers.park(ctx);

@@ -31,13 +31,12 @@
 #define MPSSL_PEER_CERT_DICT 1 // getpeercert() without arguments
 #endif
 
-// Whether exceptions say what mistake may be behind a failure.
-#ifndef MPSSL_HINTS
-#ifdef MPSSL_PRESET_SMALL
-#define MPSSL_HINTS 0
-#else
+// Whether exceptions say which certificate is bad, and what mistake may be behind a failure: where
+// there is flash to keep the peer's certificate.
+#if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
 #define MPSSL_HINTS 1
-#endif
+#else
+#define MPSSL_HINTS 0
 #endif
 
 // Whether connections can hibernate, where the build wants it: the same options as in build.rs.

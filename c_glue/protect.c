@@ -785,7 +785,7 @@ static void failure_print(const mp_print_t *print, mp_obj_t self_in, mp_print_ki
         mp_printf(print, "%s%s alert %d %s", separator, peers ? "the peer sent" : "sent", (int)alert, mpssl_alert_name(alert));
         separator = "; ";
     }
-    if (known[HIDDEN_HINT] != mp_const_none) {
+    if (MPSSL_HINTS && known[HIDDEN_HINT] != mp_const_none) {
         mp_printf(print, "%s%s", separator, mp_obj_str_get_str(known[HIDDEN_HINT]));
     }
 }
@@ -837,10 +837,13 @@ MP_NORETURN void mpssl_raise_failure(const mpssl_socket_t *socket, mpssl_status_
     mpssl_signals_t signals;
     mpssl_interrupts_off(&signals);
     size_t len;
-    if (socket == NULL) {
-        len = mpssl_status_text(status, (uint8_t *)text, sizeof(text));
-    } else {
-        len = mpssl_socket_text(socket, status, (uint8_t *)text, sizeof(text));
+#if MPSSL_HINTS
+    len = socket != NULL ? mpssl_socket_text(socket, status, (uint8_t *)text, sizeof(text))
+                         : mpssl_status_text(status, (uint8_t *)text, sizeof(text));
+#else
+    len = mpssl_status_text(status, (uint8_t *)text, sizeof(text));
+#endif
+    if (socket != NULL) {
         alert = mpssl_socket_alert(socket);
     }
     mpssl_interrupts_on(&signals);

@@ -54,12 +54,14 @@ static mpssl_bytes_t get_bytes(mp_obj_t *obj, bool *fresh) {
     return (mpssl_bytes_t){ (const uint8_t *)data, len };
 }
 
+#if MPSSL_HINTS
 // Why data is invalid: a str without PEM in it is rather a path where none is taken.
 static const char *why_not_data(mp_obj_t obj) {
     bool fresh;
-    bool is_path = MPSSL_HINTS && mp_obj_is_str(obj) && mp_obj_is_true(obj) && !is_pem(get_bytes(&obj, &fresh));
+    bool is_path = mp_obj_is_str(obj) && mp_obj_is_true(obj) && !is_pem(get_bytes(&obj, &fresh));
     return is_path ? "this is taken for data, not for a path" : "";
 }
+#endif
 
 // As get_bytes; a str without PEM in it names a file.
 static mpssl_bytes_t get_content(mp_obj_t *obj, bool may_be_path, bool *fresh) {
@@ -99,7 +101,6 @@ static bool takes_paths(const ssl_context_obj_t *self) {
 }
 
 void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_t key_in, mp_obj_t password_in) {
-    char why[64] = "";
     bool in_cert = key_in == mp_const_none;
     if (in_cert) {
         key_in = cert_in; // both in one PEM, as in CPython
@@ -134,15 +135,14 @@ void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_
     }
 #if MPSSL_HINTS
     if (status.kind == MPSSL_VALUE) {
+        char why[64];
         why[mpssl_credentials_explain(status, cert, key, in_cert, (uint8_t *)why, sizeof(why) - 1)] = 0;
+        nlr_pop_jump_callback(true);
+        mpssl_release(&self->guard, &signals);
+        mpssl_raise_value(status, *why != 0 ? why : why_not_data(status.code == MPSSL_INVALID_KEY ? key_in : cert_in));
     }
 #endif
     nlr_pop_jump_callback(true);
-    if (status.kind == MPSSL_VALUE) {
-        mpssl_release(&self->guard, &signals);
-        mpssl_raise_value(status, *why != 0 ? why : status.code == MPSSL_INVALID_KEY ? why_not_data(key_in)
-                                                                                     : why_not_data(cert_in));
-    }
     if (status.kind == MPSSL_CERT_MISSING) {
         mpssl_release(&self->guard, &signals);
         mp_obj_str_get_data(cert_in, &cert.len); // raises the TypeError that names the type
@@ -158,10 +158,12 @@ void mpssl_context_load_anchors(ssl_context_obj_t *self, mp_obj_t certs_in, bool
     mpssl_status_t status;
     claim(self, &signals);
     CALL_WITH_MEMORY(status, mpssl_context_load_verify_locations(self->tls, certs));
+#if MPSSL_HINTS
     if (status.kind == MPSSL_VALUE) {
         mpssl_release(&self->guard, &signals);
         mpssl_raise_value(status, why_not_data(certs_in));
     }
+#endif
     finish(self, &signals, status);
 }
 

@@ -28,6 +28,7 @@ fn id(name: &[u8]) -> Option<c_int> {
 }
 
 /// Whether `name` names a suite.
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 #[must_use]
 pub fn is_name(name: &[u8]) -> bool {
     id(name).is_some()

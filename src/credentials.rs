@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Certificate chain and private key of this side.
 
-use crate::error::{Error, Invalid, Result};
-use crate::mbedtls::{self, Chain, KeyCert, Rng};
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
+use crate::error::Invalid;
+use crate::error::{Error, Result};
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
+use crate::mbedtls::{self, Chain};
+use crate::mbedtls::{KeyCert, Rng};
 use crate::mem::Shared;
 
 /// Reads PEM or DER; both end with a NUL that is not part of them.
@@ -34,11 +38,13 @@ pub fn load(
     })
 }
 
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 fn has(data: &[u8], part: &[u8]) -> bool {
     data.windows(part.len()).any(|window| window == part)
 }
 
 /// What a key or certificate needs that Mbed TLS has not, by the identifiers in it.
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 fn needs(der: &[u8]) -> Option<&'static str> {
     const DES3: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x03\x07";
     const PBE_DES3: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01\x03";
@@ -59,6 +65,7 @@ fn needs(der: &[u8]) -> Option<&'static str> {
 }
 
 /// [`needs`] of PEM, or of DER.
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 fn needs_of(data: &[u8]) -> Option<&'static str> {
     if cfg!(not(mbedtls_des_c)) && has(data, b"\nDEK-Info: DES-") {
         return Some("needs DES, which this Mbed TLS is built without");
@@ -68,6 +75,7 @@ fn needs_of(data: &[u8]) -> Option<&'static str> {
 
 /// Why [`load`] may have found the key or the certificate invalid, in words; empty: nobody knows.
 /// The arguments are as there; `in_cert`: the key was looked for in the certificate.
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 #[must_use]
 pub fn explain(invalid: Invalid, cert: &[u8], key: &[u8], in_cert: bool) -> &'static str {
     const KEY: &[u8] = b"PRIVATE KEY-----";

@@ -8,8 +8,10 @@ use core::ffi::{CStr, c_char, c_void};
 
 use crate::alert;
 use crate::certificate;
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 use crate::ciphers;
 use crate::context::{Context, Memory};
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 use crate::credentials;
 use crate::dtls::table::{CLIENTS_MAX, ClientId, Departed, Read};
 use crate::dtls::{self, Listener, Taken};
@@ -127,6 +129,7 @@ pub unsafe extern "C" fn mpssl_status_text(status: mpssl_status_t, text: *mut u8
 /// # Safety
 ///
 /// `text` is valid for `size` bytes.
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_socket_text(
     socket: &Socket,
@@ -145,6 +148,7 @@ pub unsafe extern "C" fn mpssl_socket_text(
 /// # Safety
 ///
 /// `text` is valid for `size` bytes.
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_socket_hint(
     socket: &Socket,
@@ -384,6 +388,7 @@ pub unsafe extern "C" fn mpssl_context_load_cert_chain(
 /// # Safety
 ///
 /// `cert` and `key` are valid; a NUL follows each.
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_credentials_explain(
     status: mpssl_status_t,
@@ -406,6 +411,7 @@ pub unsafe extern "C" fn mpssl_credentials_explain(
 /// # Safety
 ///
 /// `name` is valid.
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_is_cipher(name: mpssl_bytes_t) -> bool {
     // SAFETY: by this function's contract.

@@ -300,6 +300,7 @@ impl Socket {
     }
 
     /// Writes the text of an error of this connection; how long that is.
+    #[cfg(mbedtls_ssl_keep_peer_certificate)]
     pub fn text(&self, error: Error, text: &mut [u8]) -> usize {
         match error {
             Error::Verify(flags) => self.ssl.problems(flags, text),
@@ -308,6 +309,7 @@ impl Socket {
     }
 
     /// Writes what mistake may be behind an error of this connection; how long that is.
+    #[cfg(mbedtls_ssl_keep_peer_certificate)]
     pub fn hint(&self, error: Error, text: &mut [u8]) -> usize {
         self.ssl.hint(error, self.alert, text)
     }

@@ -92,6 +92,7 @@ pub(super) fn is_pem(data: &[u8]) -> bool {
 }
 
 /// What is between the first labels of PEM, with as many zeros behind it; `None`: it is not PEM.
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 #[must_use]
 pub fn pem_content(data: &[u8]) -> Option<Array<u8>> {
     let (_, rest) = after(data, b"-----BEGIN ").and_then(label)?;
@@ -230,6 +231,7 @@ impl Chain {
 
     /// Calls `with` for each name of a host that the first certificate is for: of subjectAltName,
     /// or else the common names. The other argument: whether it is an address.
+    #[cfg(mbedtls_ssl_keep_peer_certificate)]
     pub(super) fn each_name(&self, mut with: impl FnMut(&[u8], bool)) {
         let Some(cert) = self.iter().next() else { return };
         let mut found = false;
@@ -250,6 +252,7 @@ impl Chain {
     }
 }
 
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 const IP_ADDRESS: c_int = 0x87;
 /// The tag of a DNS name in subjectAltName.
 pub(super) const DNS: c_int = 0x82;

@@ -27,7 +27,9 @@ pub use config::{Config, Endpoint, Transport};
 pub use connection::PSK_LOOK_UP;
 pub use connection::{Connection, HIBERNATION, Outcome, Ssl};
 pub use cookie::Cookies;
-pub use crt::{Chain, PARSING, pem_content};
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
+pub use crt::pem_content;
+pub use crt::{Chain, PARSING};
 pub use key_cert::KeyCert;
 pub use list::List;
 pub use names::{CID_MAX, cipher_name, ciphers, fragment_code, groups};

@@ -16,6 +16,7 @@ use super::super::psk::Seen;
 use super::super::sys;
 use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, message_rest, take_bad_records};
 use super::messages::{awaits_hello, forget_early, is_patient, next_number, record_limit};
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::problems::Problems;
 use super::records::{ALERT, Buffers, CutHeader, DATAGRAM, PREFIX, WHOLE, announced, early};
 use crate::error::Result;
@@ -105,11 +106,8 @@ pub struct Call<'host> {
     /// A ClientHello of which a part has come.
     pub(super) assembly: Cell<Option<Box<Assembly>>>,
     pub(super) checks_hostname: bool,
-    /// How many certificates there are above the peer's own in what was verified.
-    pub(super) path: Cell<u8>,
-    pub(super) problems: Cell<Option<Box<Problems>>>,
-    /// One of the peer's certificates is not read, or not as it is.
-    pub(super) unread: Cell<bool>,
+    #[cfg(mbedtls_ssl_keep_peer_certificate)]
+    pub(super) problems: Problems,
     pub(super) config: *const Config,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) psk: *mut Seen,
@@ -236,9 +234,8 @@ impl<'host> Call<'host> {
             received: Cell::new(datagrams.unwrap_or_default()),
             assembly: Cell::new(None),
             checks_hostname: true,
-            path: Cell::new(0),
-            problems: Cell::new(None),
-            unread: Cell::new(false),
+            #[cfg(mbedtls_ssl_keep_peer_certificate)]
+            problems: Problems::default(),
             config,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk,
@@ -811,22 +808,13 @@ impl Call<'_> {
     fn is_told_why(&self, errno: i32) -> bool {
         // SAFETY: reads the connection that calls out.
         let over = unsafe { (*self.ssl).state } >= sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
-        if over || self.datagram || ![MPSSL_EPIPE, MPSSL_ECONNRESET].contains(&errno.cast_unsigned()) {
+        let gone = matches!(errno.cast_unsigned(), MPSSL_EPIPE | MPSSL_ECONNRESET);
+        if over || self.datagram || !gone {
             return false;
         }
         let mut record = [0; HEADER + ALERT];
-        let mut come = 0_usize;
-        while let Some(rest) = record.get_mut(come..).filter(|rest| !rest.is_empty()) {
-            match self.host(|host| host.recv(rest)) {
-                Ok(0) => break,
-                Ok(n) => come = come.saturating_add(n),
-                Err(why) => {
-                    if why == Interruption::Raised {
-                        self.interrupted(why);
-                    }
-                    break;
-                }
-            }
+        if self.host(|host| host.recv(&mut record)) == Err(Interruption::Raised) {
+            self.interrupted(Interruption::Raised);
         }
         let [kind, _, _, _, len, level, alert] = record;
         let told = [kind, len, level]

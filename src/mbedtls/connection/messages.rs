@@ -53,6 +53,7 @@ unsafe fn count<T: Copy + Default + PartialEq>(list: *const T) -> usize {
 /// # Safety
 ///
 /// As [`count`].
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 pub(super) unsafe fn each<T: Copy + Default + PartialEq>(list: *const T) -> impl Iterator<Item = T> {
     // SAFETY: by this function's contract.
     let len = unsafe { count(list) };
@@ -61,6 +62,7 @@ pub(super) unsafe fn each<T: Copy + Default + PartialEq>(list: *const T) -> impl
 }
 
 /// Whether a key exchange is signed with, or to, the key in a certificate.
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 pub(super) fn of_certificate(kind: sys::mbedtls_key_exchange_type_t) -> bool {
     matches!(
         kind,

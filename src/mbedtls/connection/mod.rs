@@ -29,15 +29,18 @@ mod hibernation;
 #[cfg(not(hibernation))]
 #[path = "never_asleep.rs"]
 mod hibernation;
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 mod hints;
 mod layout;
 mod messages;
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 mod problems;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 mod psk;
 mod records;
 mod retransmission;
 mod ssl;
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 mod unreadable;
 mod verification;
 
@@ -230,6 +233,7 @@ impl Connection {
     }
 
     /// As [`Ssl::problems`].
+    #[cfg(mbedtls_ssl_keep_peer_certificate)]
     pub fn problems(&self, flags: u32, text: &mut [u8]) -> usize {
         match self {
             Self::Awake(ssl) => ssl.problems(flags, text),
@@ -238,6 +242,7 @@ impl Connection {
     }
 
     /// As [`Ssl::hint`].
+    #[cfg(mbedtls_ssl_keep_peer_certificate)]
     pub fn hint(&self, error: Error, alert: u8, text: &mut [u8]) -> usize {
         match self {
             Self::Awake(ssl) => ssl.hint(error, alert, text),

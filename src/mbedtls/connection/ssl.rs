@@ -7,7 +7,9 @@ use core::marker::PhantomPinned;
 use core::ptr::NonNull;
 
 use super::super::config::{Config, Transport};
-use super::super::error::{check, verify_text};
+use super::super::error::check;
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
+use super::super::error::verify_text;
 use super::super::names::{self, ADDRESS_MAX, static_str};
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::psk::Seen;
@@ -18,11 +20,13 @@ use super::call::{Call, Outcome, Received, is_alert_last, recv, send};
 #[cfg(exported_keys)]
 use super::exported_keys::Keys;
 use super::layout::max_payload;
-use super::problems::Problems;
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
+use super::problems::Said;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk;
 use super::records::{ALERT, Buffers, ON_DEMAND, PREFIX};
 use super::retransmission::{CallTimer, get_timer, set_timer};
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::unreadable::step_with_certificates;
 use super::verification::verify;
 use crate::error::{Error, Result};
@@ -47,7 +51,8 @@ pub struct Ssl {
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     pub(super) peer_cert: Option<Array<u8>>,
     /// What is wrong with the peer's certificates, where that has ended the handshake.
-    problems: Option<Box<Problems>>,
+    #[cfg(mbedtls_ssl_keep_peer_certificate)]
+    problems: Option<Box<Said>>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) psk: Seen,
     pub(super) config: Shared<Config>,
@@ -85,6 +90,7 @@ impl Ssl {
             agreed: Agreed::default(),
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             peer_cert: None,
+            #[cfg(mbedtls_ssl_keep_peer_certificate)]
             problems: None,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk: Seen::default(),
@@ -362,8 +368,9 @@ impl Ssl {
             datagrams.assembly.set(call.assembly.take());
         }
         let mut outcome = Outcome { ret, ..call.outcome.get() };
-        if let Some(problems) = call.problems.take() {
-            self.problems = Some(problems);
+        #[cfg(mbedtls_ssl_keep_peer_certificate)]
+        if let Some(said) = call.problems.said.take() {
+            self.problems = Some(said);
         }
         if ret == sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE {
             let in_clear = call.received.get().alert.get();
@@ -598,9 +605,10 @@ impl Ssl {
 
     /// Writes what is wrong with which of the peer's certificates (the `flags` are what is) to
     /// `text`; how long that is.
+    #[cfg(mbedtls_ssl_keep_peer_certificate)]
     pub fn problems(&self, flags: u32, text: &mut [u8]) -> usize {
         match &self.problems {
-            Some(problems) => problems.write(flags, text),
+            Some(said) => said.write(flags, text),
             None => verify_text(flags, text),
         }
     }
@@ -681,7 +689,10 @@ unsafe fn step(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         let name = (*ctx).hostname;
         let hello = (*ctx).state == sys::MBEDTLS_SSL_CLIENT_HELLO as c_int && !name.is_null();
         if !hello || !names::is_address(CStr::from_ptr(name.cast())) {
+            #[cfg(mbedtls_ssl_keep_peer_certificate)]
             return step_with_certificates(ctx, || sys::mbedtls_ssl_handshake_step(ctx));
+            #[cfg(not(mbedtls_ssl_keep_peer_certificate))]
+            return sys::mbedtls_ssl_handshake_step(ctx);
         }
         (*ctx).hostname = core::ptr::null_mut();
         let ret = sys::mbedtls_ssl_handshake_step(ctx);

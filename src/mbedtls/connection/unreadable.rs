@@ -8,6 +8,7 @@
 //! critical while Mbed TLS reads it: so it is not what its issuer signed, and is not verified.
 //!
 //! Mbed TLS reads a message again that it is told to keep, and the transcript is made when one comes.
+//! Not where no certificate is kept, for want of flash.
 
 use core::ffi::{c_int, c_uint};
 
@@ -147,13 +148,14 @@ pub(super) unsafe fn step_with_certificates(
                 (*ctx).in_hslen = (*ctx).in_hslen.saturating_sub(tidied.removed);
                 (*ctx).in_msglen = (*ctx).in_msglen.saturating_sub(tidied.removed);
                 first = tidied.first;
-                let unread = tidied.removed != 0 || first.is_some();
-                (*(*ctx).p_bio.cast::<Call<'_>>()).unread.set(unread);
+                (*(*ctx).p_bio.cast::<Call<'_>>())
+                    .problems
+                    .unread
+                    .set(tidied.removed != 0 || first.is_some());
             }
         }
         let ret = step();
         // What is kept of it is what came.
-        #[cfg(mbedtls_ssl_keep_peer_certificate)]
         if let Some(first) = first
             && let Some(session) = (*ctx).session_negotiate.as_ref()
             && let Some(cert) = session.peer_cert.as_ref()
@@ -161,8 +163,6 @@ pub(super) unsafe fn step_with_certificates(
         {
             slice_mut(cert.raw.p, cert.raw.len).copy_from_slice(&first);
         }
-        #[cfg(not(mbedtls_ssl_keep_peer_certificate))]
-        drop(first);
         ret
     }
 }

@@ -313,7 +313,10 @@ impl Connection {
         match self {
             #[cfg(mbedtls_ssl_dtls_connection_id)]
             Self::Awake(ssl) => ssl.set_cid(cid),
-            _ => Err(Error::Errno(MPSSL_EINVAL.cast_signed())),
+            _ => {
+                let _ = cid;
+                Err(Error::Errno(MPSSL_EINVAL.cast_signed()))
+            }
         }
     }
 

@@ -92,6 +92,27 @@ enum {
     MPSSL_RETURNING, // to the inside, when nobody else claims
 };
 
+// What the transport is to read or write, and what came of it.
+typedef struct _mpssl_transfer_t {
+    void *buf;
+    size_t len;
+    bool write;
+    bool poll_first;
+    bool stays; // buf does until all of the transfer is made
+    mp_uint_t done; // MP_STREAM_ERROR: see err
+    int err;
+} mpssl_transfer_t;
+
+#if MICROPY_PY_THREAD
+// What came of the transport while the connection was nobody's, and Rust had no place for it.
+typedef struct _mpssl_input_t {
+    uint16_t begin; // what is still to be read: bytes[begin..end]
+    uint16_t end;
+    uint16_t size; // of bytes
+    uint8_t bytes[];
+} mpssl_input_t;
+#endif
+
 // One call on a socket, on the stack of its thread: the `owner` of mpssl.h.
 typedef struct _mpssl_call_t {
     struct _mpssl_call_t *next; // another thread's
@@ -102,6 +123,13 @@ typedef struct _mpssl_call_t {
     volatile uint8_t place;
     bool poll_first; // it must not sleep in the transport
     bool quiet; // it must not call the transport: what it reads or writes may be moved there
+#if MICROPY_PY_THREAD
+    bool at_once; // it must not come out for a transfer
+    uint8_t outside; // the last transfer made outside, or the next: see protect.c
+    volatile uint8_t transfers; // MPSSL_READING, MPSSL_WRITING: which it makes outside now
+    uint8_t transfer_count;
+    mpssl_transfer_t transfer;
+#endif
     mpssl_signals_t signals; // what mpssl_leave restores
 #if MPSSL_MEMORY
     struct _mpssl_usage_t *outer; // of the call from within which this one is made
@@ -121,9 +149,13 @@ typedef struct _ssl_socket_obj_t {
     // bytes, of class bytes, of a line that was interrupted; MP_OBJ_NULL: nothing.
     mp_obj_t kept;
     mpssl_call_t *calls; // under way; see mpssl_enter
+#if MICROPY_PY_THREAD
+    mp_obj_t input; // of the next read: an mpssl_input_t; how many bytes are in place; MP_OBJ_NULL: nothing
+    uint16_t sent; // bytes that the transport has taken of the record half sent
+#endif
     volatile bool closing; // close() was called: nobody enters any more, the last call frees
-    bool idle; // a poll is the transport's alone
-    bool datagram;
+    bool idle : 1; // a poll is the transport's alone
+    bool datagram : 1;
     bool psk_keys_have_get : 1; // the tuple's are server_psk_keys
     bool server_side : 1;
 #if MPSSL_MEMORY
@@ -281,14 +313,20 @@ int mpssl_enter(ssl_socket_obj_t *self, mpssl_call_t *call, unsigned turns);
 int mpssl_enter_to_close(ssl_socket_obj_t *self, mpssl_call_t *call);
 // Ends the call; the last one of a closed socket frees the connection. Returns false if closed.
 bool mpssl_leave(mpssl_call_t *call);
-// Whether another thread's call waits for the transport, or may move data there.
-bool mpssl_others_use_transport(ssl_socket_obj_t *self);
+// Whether a read has something to return, or to raise, that Rust does not know of.
+bool mpssl_has_kept(const ssl_socket_obj_t *self);
+// Whether another thread's call waits for the descriptor, or may move data there.
+bool mpssl_others_use_descriptor(ssl_socket_obj_t *self);
 // Waits until none does.
 void mpssl_wait_for_others(ssl_socket_obj_t *self);
 // Runs `fun` within a call with exceptions caught: 0 or MPGLUE_RAISED.
 int mpssl_protect(mpssl_call_t *call, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg);
 // The same, to wait: other threads' calls come inside meanwhile.
 int mpssl_wait(mpssl_call_t *call, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg);
+#if MICROPY_PY_THREAD
+// Makes the transfer for which a call came to MPSSL_OUTSIDE, while other threads' come inside.
+void mpssl_transfer_outside(mpssl_call_t *call);
+#endif
 // The descriptor of a socket of the OS; -1: the transport is another stream.
 int mpssl_descriptor(mp_obj_t sock);
 // Runs `fun` with exceptions caught: MP_OBJ_NULL, or what was raised.

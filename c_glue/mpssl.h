@@ -32,6 +32,7 @@ enum {
     MPSSL_VALUE = 7, // ValueError(text): an argument is not what it should be
     MPSSL_VERIFY = 8, // ValueError(text): code holds the X.509 verify flags
     MPSSL_CERT_MISSING = 9, // TypeError: the key is good, the certificate is not an object with bytes
+    MPSSL_OUTSIDE = 10, // make the transfer that was asked for, then the same call again
 };
 
 typedef struct _mpssl_status_t {
@@ -206,7 +207,8 @@ mpssl_status_t mpssl_socket_fill(mpssl_socket_t *socket, void *owner);
 mpssl_status_t mpssl_socket_read(mpssl_socket_t *socket, void *owner, uint8_t *buf, size_t len, bool all, size_t *done);
 // Until a write of one record takes its bytes before it calls anything out.
 mpssl_status_t mpssl_socket_prepare_write(mpssl_socket_t *socket, void *owner);
-// Likewise. After MPSSL_WANT_*, MPSSL_RAISED or MPSSL_ERRNO call again with the same bytes.
+// Likewise. After MPSSL_WANT_*, MPSSL_RAISED or MPSSL_ERRNO call again with the same bytes;
+// after MPSSL_OUTSIDE with what is left of them.
 // all: until all of buf is taken, which stays where it is; else one record, after which
 // mpssl_socket_half_sent is to be told where the bytes behind *done are now, unless it is MPSSL_OK.
 mpssl_status_t mpssl_socket_write(mpssl_socket_t *socket, void *owner, const uint8_t *buf, size_t len, bool all, size_t *done);
@@ -333,15 +335,23 @@ enum {
     MPGLUE_RAISED = -2, // the exception waits with the owner, a call
     MPGLUE_ERRNO = -3, // *err holds the errno
     MPGLUE_UNKNOWN = -4, // the transport cannot tell
+    MPGLUE_OUTSIDE = -5, // the call is to come to MPSSL_OUTSIDE: the transport may wait
+};
+
+// How a transfer may be made.
+enum {
+    MPGLUE_NOW = 1, // never MPGLUE_OUTSIDE
+    MPGLUE_STAYS = 2, // the same buf is given again, and what has come is in it then
 };
 
 // Reads up to len bytes from the transport; 0: end of stream. Does not raise.
-int32_t mpglue_stream_read(void *owner, uint8_t *buf, size_t len, int32_t *err);
+int32_t mpglue_stream_read(void *owner, uint8_t *buf, size_t len, uint32_t how, int32_t *err);
 // How long the datagram is that would be read, at most; 0: there is none yet; or
 // MPGLUE_UNKNOWN, or MPGLUE_ERRNO. Does not raise.
 int32_t mpglue_datagram_len(void *owner, int32_t *err);
-// Writes up to len bytes to the transport. Does not raise.
-int32_t mpglue_stream_write(void *owner, const uint8_t *buf, size_t len, int32_t *err);
+// Writes up to len bytes to the transport; now: never MPGLUE_OUTSIDE. After MPGLUE_OUTSIDE buf
+// stays as it is until the same bytes are given again. Does not raise.
+int32_t mpglue_stream_write(void *owner, const uint8_t *buf, size_t len, bool now, int32_t *err);
 // Asks SSLContext.verify_callback about one certificate of the peer's chain
 // (depth 0: the peer's own). *verdict: 0 accepts. Returns 0 or MPGLUE_RAISED. Does not raise.
 int32_t mpglue_verify(void *owner, const uint8_t *der, size_t len, int32_t depth, int32_t *verdict);

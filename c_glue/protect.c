@@ -224,7 +224,7 @@ bool mpssl_leave(mpssl_call_t *call) {
             unused = self->tls;
             self->tls = NULL;
         } else {
-            self->idle = idle && self->kept == MP_OBJ_NULL;
+            self->idle = idle && !mpssl_has_kept(self);
         }
     }
     mpglue_atomic_end(state);
@@ -238,7 +238,17 @@ bool mpssl_leave(mpssl_call_t *call) {
     return open;
 }
 
-bool mpssl_others_use_transport(ssl_socket_obj_t *self) {
+bool mpssl_has_kept(const ssl_socket_obj_t *self) {
+#if MICROPY_PY_THREAD
+    if (self->input != MP_OBJ_NULL) {
+        return true;
+    }
+#endif
+    return self->kept != MP_OBJ_NULL;
+}
+
+#if MPSSL_DESCRIPTORS
+bool mpssl_others_use_descriptor(ssl_socket_obj_t *self) {
     const void *me = THIS_THREAD;
     bool found = false;
     uintptr_t state = mpglue_atomic_begin();
@@ -250,10 +260,11 @@ bool mpssl_others_use_transport(ssl_socket_obj_t *self) {
 }
 
 void mpssl_wait_for_others(ssl_socket_obj_t *self) {
-    for (unsigned tries = 0; mpssl_others_use_transport(self); tries++) {
+    for (unsigned tries = 0; mpssl_others_use_descriptor(self); tries++) {
         give_way(tries);
     }
 }
+#endif
 
 /******************************************************************************/
 // Catching.
@@ -350,17 +361,8 @@ int mpssl_stream_errno(int err) {
     return err > 0 ? err : MP_EIO;
 }
 
-typedef struct _transfer_t {
-    void *buf;
-    size_t len;
-    bool write;
-    bool poll_first;
-    mp_uint_t done; // MP_STREAM_ERROR: see err
-    int err;
-} transfer_t;
-
 static void transfer(ssl_socket_obj_t *self, void *arg) {
-    transfer_t *t = arg;
+    mpssl_transfer_t *t = arg;
     mp_obj_t sock = self->sock; // close() in another thread takes it away at any time
     if (sock == MP_OBJ_NULL) {
         // Closed or unwrapped by an earlier call-out of the same call.
@@ -398,7 +400,7 @@ int mpssl_descriptor(mp_obj_t sock) {
 
 // A socket of the OS moves what it can at once; the caller waits, outside. (Besides, an
 // exception out of a signal handler makes a system call forget what it has moved.)
-static int32_t socket_transfer(int fd, transfer_t *t, int32_t *err) {
+static int32_t socket_transfer(int fd, const mpssl_transfer_t *t, int32_t *err) {
     ssize_t done;
     do {
         done = t->write ? send(fd, t->buf, t->len, MSG_DONTWAIT) : recv(fd, t->buf, t->len, MSG_DONTWAIT);
@@ -416,18 +418,9 @@ int mpssl_descriptor(mp_obj_t sock) {
 }
 #endif
 
-static int32_t stream_transfer(mpssl_call_t *call, transfer_t *t, int32_t *err) {
-    if (call->quiet) {
-        return MPGLUE_WOULD_BLOCK;
-    }
-#if MPSSL_DESCRIPTORS
-    int fd = mpssl_descriptor(call->socket->sock);
-    if (fd >= 0) {
-        return socket_transfer(fd, t, err);
-    }
-#endif
-    t->poll_first = call->poll_first;
-    if (mpssl_protect(call, transfer, t) != 0) {
+// What a transfer came to, for Rust.
+static int32_t outcome(const mpssl_transfer_t *t, bool raised, int32_t *err) {
+    if (raised) {
         return MPGLUE_RAISED;
     }
     if (t->done == MP_STREAM_ERROR) {
@@ -446,14 +439,173 @@ static int32_t stream_transfer(mpssl_call_t *call, transfer_t *t, int32_t *err) 
     return (int32_t)t->done;
 }
 
-int32_t mpglue_stream_read(void *owner, uint8_t *buf, size_t len, int32_t *err) {
-    transfer_t t = { .buf = buf, .len = MIN(len, INT32_MAX), .write = false };
-    return stream_transfer(owner, &t, err);
+#if MICROPY_PY_THREAD
+// Nothing tells of most transports whether they wait. So that nobody is kept out meanwhile, the
+// transport is called when Rust has been left: one transfer a direction at a time. What came is
+// the socket's, for whoever reads next: in Rust's buffer where that is a record's, which stays
+// there until it is full, as that stays of which the transport takes a record.
+
+// The states of mpssl_call_t.outside.
+enum {
+    NOTHING,
+    ASKED, // for call->transfer
+    ASKED_LATER, // another thread's transfer comes first
+    RAISED, // what call->transfer came to, or the wait for it
+    FAILED, // likewise; or the stream has ended
+    INSIDE, // there is no memory for the next
+};
+
+// Names another thread's transfer that is under way; 0: there is none.
+static uintptr_t others_transfer(mpssl_call_t *call, bool write) {
+    unsigned direction = write ? MPSSL_WRITING : MPSSL_READING;
+    uintptr_t found = 0;
+    uintptr_t state = mpglue_atomic_begin();
+    for (mpssl_call_t *other = call->socket->calls; other != NULL; other = other->next) {
+        if (other != call && other->transfers == direction) {
+            // Somewhere in the call, and in its next transfer elsewhere.
+            found = (uintptr_t)other + other->transfer_count % sizeof(*other);
+        }
+    }
+    mpglue_atomic_end(state);
+    return found;
+}
+
+static int32_t take_input(ssl_socket_obj_t *self, uint8_t *buf, size_t len) {
+    mp_obj_t input_obj = self->input;
+    self->input = MP_OBJ_NULL;
+    if (mp_obj_is_small_int(input_obj)) {
+        return MP_OBJ_SMALL_INT_VALUE(input_obj);
+    }
+    mpssl_input_t *input = MP_OBJ_TO_PTR(input_obj);
+    size_t n = MIN(len, (size_t)(input->end - input->begin));
+    memcpy(buf, input->bytes + input->begin, n);
+    input->begin += n;
+    if (input->begin != input->end && !self->datagram) {
+        self->input = input_obj;
+    } else {
+        m_del(byte, (byte *)input, sizeof(*input) + input->size);
+    }
+    return (int32_t)n;
+}
+
+// The result of a transfer, or MPGLUE_OUTSIDE; MPGLUE_UNKNOWN: it is to be made inside.
+static int32_t transfer_outside(mpssl_call_t *call, const mpssl_transfer_t *t, bool now, int32_t *err) {
+    ssl_socket_obj_t *self = call->socket;
+    unsigned outside = call->outside;
+    call->outside = NOTHING;
+    if ((outside == RAISED || outside == FAILED) && call->transfer.write == t->write) {
+        return outcome(&call->transfer, outside == RAISED, err);
+    }
+    if (t->write && self->sent != 0) {
+        size_t n = MIN(self->sent, t->len);
+        self->sent -= n;
+        return (int32_t)n;
+    }
+    if (!t->write && self->input != MP_OBJ_NULL) {
+        return take_input(self, t->buf, t->len);
+    }
+    now = now || call->at_once || call->poll_first || (t->write && self->datagram);
+    call->transfer = *t;
+    if (others_transfer(call, t->write) != 0) {
+        call->outside = ASKED_LATER;
+        return now ? MPGLUE_WOULD_BLOCK : MPGLUE_OUTSIDE;
+    }
+    if (now || outside == INSIDE) {
+        return MPGLUE_UNKNOWN;
+    }
+    call->outside = ASKED;
+    return MPGLUE_OUTSIDE;
+}
+
+void mpssl_transfer_outside(mpssl_call_t *call) {
+    ssl_socket_obj_t *self = call->socket;
+    mpssl_transfer_t *t = &call->transfer;
+    if (call->outside == ASKED_LATER) {
+        // For this one: with what it brings the call may not need a next.
+        uintptr_t others = others_transfer(call, t->write);
+        call->outside = NOTHING;
+        for (unsigned tries = 0; others != 0 && others_transfer(call, t->write) == others; tries++) {
+            if (mpssl_wait(call, give_way_to_call, &tries) != 0) {
+                call->outside = RAISED;
+                return;
+            }
+        }
+        return;
+    }
+    mpssl_input_t *input = NULL;
+    if (!t->write && !t->stays) {
+        size_t size = MIN(t->len, UINT16_MAX);
+        input = (mpssl_input_t *)m_new_maybe(byte, sizeof(*input) + size);
+        if (input == NULL) {
+            call->outside = INSIDE;
+            return;
+        }
+        input->begin = 0;
+        input->size = size;
+        t->buf = input->bytes;
+        t->len = size;
+    }
+    t->done = MP_STREAM_ERROR;
+    t->err = MP_EIO;
+    call->outside = NOTHING;
+    call->transfer_count++;
+    call->transfers = t->write ? MPSSL_WRITING : MPSSL_READING;
+    bool raised = mpssl_wait(call, transfer, t) != 0;
+    call->transfers = 0;
+    bool moved = t->done != MP_STREAM_ERROR && t->done != 0 && t->done <= t->len;
+    if (moved && t->write) {
+        self->sent = t->done;
+    } else if (moved && input == NULL) {
+        self->input = MP_OBJ_NEW_SMALL_INT(t->done);
+    } else if (moved) {
+        input->end = t->done;
+        self->input = MP_OBJ_FROM_PTR(input);
+    }
+    if (raised) {
+        call->outside = RAISED;
+    } else if (!moved) {
+        call->outside = FAILED;
+    }
+}
+#endif
+
+static int32_t stream_transfer(mpssl_call_t *call, mpssl_transfer_t *t, bool now, int32_t *err) {
+    if (call->quiet) {
+        return MPGLUE_WOULD_BLOCK;
+    }
+#if MPSSL_DESCRIPTORS
+    int fd = mpssl_descriptor(call->socket->sock);
+    if (fd >= 0) {
+        return socket_transfer(fd, t, err);
+    }
+#endif
+#if MICROPY_PY_THREAD
+    int32_t done = transfer_outside(call, t, now, err);
+    if (done != MPGLUE_UNKNOWN) {
+        return done;
+    }
+#else
+    (void)now;
+#endif
+    t->poll_first = call->poll_first;
+    bool raised = mpssl_protect(call, transfer, t) != 0;
+    return outcome(t, raised, err);
+}
+
+int32_t mpglue_stream_read(void *owner, uint8_t *buf, size_t len, uint32_t how, int32_t *err) {
+    mpssl_transfer_t t = { .buf = buf, .len = MIN(len, INT32_MAX), .write = false, .stays = how == MPGLUE_STAYS };
+    return stream_transfer(owner, &t, how == MPGLUE_NOW, err);
 }
 
 int32_t mpglue_datagram_len(void *owner, int32_t *err) {
     mpssl_call_t *call = owner;
     mp_obj_t sock = call->socket->sock;
+#if MICROPY_PY_THREAD
+    mp_obj_t input = call->socket->input; // in a datagram's case never in place
+    if (input != MP_OBJ_NULL) {
+        return ((mpssl_input_t *)MP_OBJ_TO_PTR(input))->end;
+    }
+#endif
 #if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
     if (sock != MP_OBJ_NULL && mpssl_is_peer(sock)) {
         return (int32_t)MIN(mpssl_peer_datagram_max(sock), INT32_MAX);
@@ -475,9 +627,9 @@ int32_t mpglue_datagram_len(void *owner, int32_t *err) {
     return MPGLUE_UNKNOWN;
 }
 
-int32_t mpglue_stream_write(void *owner, const uint8_t *buf, size_t len, int32_t *err) {
-    transfer_t t = { .buf = (void *)buf, .len = MIN(len, INT32_MAX), .write = true };
-    return stream_transfer(owner, &t, err);
+int32_t mpglue_stream_write(void *owner, const uint8_t *buf, size_t len, bool now, int32_t *err) {
+    mpssl_transfer_t t = { .buf = (void *)buf, .len = MIN(len, UINT16_MAX), .write = true };
+    return stream_transfer(owner, &t, now, err);
 }
 
 typedef struct _verify_t {

@@ -33,8 +33,9 @@ static void enter(ssl_socket_obj_t *self, mpssl_call_t *call, unsigned turns) {
     }
 }
 
+// Whether a call is to be made again.
 static bool is_want(mpssl_status_t status) {
-    return status.kind == MPSSL_WANT_READ || status.kind == MPSSL_WANT_WRITE;
+    return status.kind == MPSSL_OUTSIDE || status.kind == MPSSL_WANT_READ || status.kind == MPSSL_WANT_WRITE;
 }
 
 typedef struct _failure_t {
@@ -218,6 +219,9 @@ static patience_t patience(mpssl_call_t *call) {
     if (call->socket->datagram && sock != MP_OBJ_NULL && mpssl_is_peer(sock)) {
         p.known = true;
         p.waits = p.forever = call->poll_first = mpssl_peer_may_wait(sock);
+#if MICROPY_PY_THREAD
+        call->at_once = true;
+#endif
     }
     return p;
 }
@@ -239,6 +243,15 @@ static void look_whether_to_wait(mpssl_call_t *call, patience_t *p) {
 
 // After a call came to `status`: whether it is to be made again, having waited.
 static bool wait_more(mpssl_call_t *call, patience_t *p, mpssl_status_t *status) {
+#if MICROPY_PY_THREAD
+    if (status->kind == MPSSL_OUTSIDE) {
+        mpssl_transfer_outside(call);
+        if (call->socket->closing && call->exc != MP_OBJ_NULL) {
+            status->kind = MPSSL_RAISED;
+        }
+        return !call->socket->closing;
+    }
+#endif
     if (!is_want(*status)) {
         return false;
     }
@@ -381,6 +394,10 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     self->server_hostname = server_hostname;
     self->kept = MP_OBJ_NULL;
     self->calls = NULL;
+#if MICROPY_PY_THREAD
+    self->input = MP_OBJ_NULL;
+    self->sent = 0;
+#endif
     self->closing = false;
     self->idle = false;
     self->datagram = false;
@@ -589,6 +606,7 @@ static mpssl_status_t write_span(mpssl_call_t *call, span_t *span, bool all) {
     ssl_socket_obj_t *self = call->socket;
     patience_t p = patience(call);
     mpssl_status_t status = { MPSSL_OK, 0 };
+    bool outside = false;
     bool more = true;
     while (more) {
         bool moves = span->obj != MP_OBJ_NULL && runs_python(self);
@@ -597,13 +615,14 @@ static mpssl_status_t write_span(mpssl_call_t *call, span_t *span, bool all) {
         }
         if (status.kind == MPSSL_OK || !moves) {
             find_span(span, MP_BUFFER_READ);
-            if (span->len <= span->done) {
+            if (span->len <= span->done && !outside) {
                 span->done = span->len;
                 return (mpssl_status_t){ MPSSL_OK, 0 };
             }
             CALL_WITH_MEMORY(status, write_once(call, span, all && !moves));
         }
-        more = moves && all && status.kind == MPSSL_OK && span->done != span->len;
+        outside = status.kind == MPSSL_OUTSIDE; // also of a buffer that Python makes shorter meanwhile
+        more = moves && all && status.kind == MPSSL_OK && span->done < span->len;
         more = more || wait_more(call, &p, &status);
     }
     return status;
@@ -672,7 +691,7 @@ static mp_uint_t socket_poll(ssl_socket_obj_t *self, uintptr_t flags, int *errco
     }
     uint32_t ask = 0;
     uint32_t ready = mpssl_socket_poll(self->tls, flags, &ask);
-    if (self->kept != MP_OBJ_NULL) {
+    if (mpssl_has_kept(self)) {
         ready |= flags & MP_STREAM_POLL_RD;
     }
     mpssl_status_t status = { MPSSL_OK, 0 };
@@ -699,6 +718,9 @@ static mp_uint_t socket_poll(ssl_socket_obj_t *self, uintptr_t flags, int *errco
 // to the peer, not worth blocking for.
 static void send_close_notify(mpssl_call_t *call) {
     ssl_socket_obj_t *self = call->socket;
+#if MICROPY_PY_THREAD
+    call->at_once = true;
+#endif
     if (!mpssl_socket_would_send(self->tls)) {
         return;
     }
@@ -723,7 +745,7 @@ static mp_obj_t take_transport(ssl_socket_obj_t *self) {
     mpglue_atomic_end(state);
 #if MPSSL_DESCRIPTORS
     int fd = mpssl_descriptor(sock);
-    if (fd >= 0 && mpssl_others_use_transport(self)) {
+    if (fd >= 0 && mpssl_others_use_descriptor(self)) {
         shutdown(fd, SHUT_RDWR);
     }
 #endif
@@ -731,9 +753,15 @@ static mp_obj_t take_transport(ssl_socket_obj_t *self) {
 }
 
 // A descriptor's number may be another's as soon as it is closed.
-static void wait_for_others(ssl_socket_obj_t *self, void *arg) {
-    (void)arg;
-    mpssl_wait_for_others(self);
+static void wait_for_others(ssl_socket_obj_t *self, void *sock) {
+#if MPSSL_DESCRIPTORS
+    if (mpssl_descriptor(*(mp_obj_t *)sock) >= 0) {
+        mpssl_wait_for_others(self);
+    }
+#else
+    (void)self;
+    (void)sock;
+#endif
 }
 
 static mp_uint_t socket_close(ssl_socket_obj_t *self, int *errcode) {
@@ -750,7 +778,7 @@ static mp_uint_t socket_close(ssl_socket_obj_t *self, int *errcode) {
         if (close.sock == MP_OBJ_NULL) {
             return 0;
         }
-        mpssl_wait_for_others(self);
+        wait_for_others(self, &close.sock);
         return mp_get_stream(close.sock)->ioctl(close.sock, MP_STREAM_CLOSE, 0, errcode);
     }
     send_close_notify(&call);
@@ -761,7 +789,7 @@ static mp_uint_t socket_close(ssl_socket_obj_t *self, int *errcode) {
     self->kept = MP_OBJ_NULL;
     close.sock = take_transport(self); // a close() within this one finds nothing to do
     if (close.sock != MP_OBJ_NULL) {
-        mpssl_protect(&call, wait_for_others, NULL);
+        mpssl_protect(&call, wait_for_others, &close.sock);
         mpssl_protect(&call, transport_ioctl, &close);
     }
     mpssl_leave(&call);

@@ -4,6 +4,7 @@
 //! | variant | Python |
 //! |---|---|
 //! | [`Error::WantRead`], [`Error::WantWrite`] | `None`, or `OSError(EAGAIN)` |
+//! | [`Error::Outside`] | nothing: C makes the transfer, and the call again |
 //! | [`Error::Raised`] | the exception a call-out raised, itself |
 //! | [`Error::Errno`] | `OSError(errno)` |
 //! | [`Error::Tls`] | `OSError(code, 'MBEDTLS_ERR_…')` |
@@ -25,6 +26,8 @@ pub enum Error {
     WantWrite,
     /// Python raised in a call-out.
     Raised,
+    /// The caller has a transfer to make, and then the same call again.
+    Outside,
     /// An errno, positive.
     Errno(i32),
     /// Mbed TLS's code, or the number a verify callback refused with.

@@ -35,6 +35,7 @@ impl From<Error> for mpssl_status_t {
             Error::WantRead => (sys::MPSSL_WANT_READ, 0),
             Error::WantWrite => (sys::MPSSL_WANT_WRITE, 0),
             Error::Raised => (sys::MPSSL_RAISED, 0),
+            Error::Outside => (sys::MPSSL_OUTSIDE, 0),
             Error::Errno(errno) => (sys::MPSSL_ERRNO, errno),
             Error::Tls(code) => (sys::MPSSL_TLS, code),
             Error::NoMemory => (sys::MPSSL_NO_MEMORY, 0),
@@ -56,6 +57,7 @@ fn error(status: mpssl_status_t) -> Option<Error> {
         sys::MPSSL_WANT_READ => Error::WantRead,
         sys::MPSSL_WANT_WRITE => Error::WantWrite,
         sys::MPSSL_RAISED => Error::Raised,
+        sys::MPSSL_OUTSIDE => Error::Outside,
         sys::MPSSL_ERRNO => Error::Errno(status.code),
         sys::MPSSL_TLS => Error::Tls(status.code),
         sys::MPSSL_NO_MEMORY => Error::NoMemory,
@@ -184,16 +186,39 @@ fn transferred(n: i32, errno: i32) -> core::result::Result<usize, Interruption> 
     match n {
         sys::MPGLUE_WOULD_BLOCK => Err(Interruption::WouldBlock),
         sys::MPGLUE_RAISED => Err(Interruption::Raised),
+        sys::MPGLUE_OUTSIDE => Err(Interruption::Outside),
         _ => usize::try_from(n).map_err(|_| Interruption::Errno(errno)),
+    }
+}
+
+impl Owner {
+    fn read(&mut self, buf: &mut [u8], how: u32) -> core::result::Result<usize, Interruption> {
+        let mut errno = sys::MPSSL_EIO.cast_signed();
+        // SAFETY: the slice is valid, and if it stays, until it is full; C reads no more than it
+        // holds; does not raise.
+        let n = unsafe { sys::mpglue_stream_read(self.0, buf.as_mut_ptr(), buf.len(), how, &raw mut errno) };
+        transferred(n, errno)
+    }
+
+    fn write(&mut self, buf: &[u8], now: bool) -> core::result::Result<usize, Interruption> {
+        let mut errno = sys::MPSSL_EIO.cast_signed();
+        // SAFETY: the slice is valid, and stays so until the record is sent; does not raise.
+        let n = unsafe { sys::mpglue_stream_write(self.0, buf.as_ptr(), buf.len(), now, &raw mut errno) };
+        transferred(n, errno)
     }
 }
 
 impl Transport for Owner {
     fn recv(&mut self, buf: &mut [u8]) -> core::result::Result<usize, Interruption> {
-        let mut errno = sys::MPSSL_EIO.cast_signed();
-        // SAFETY: the slice is valid, C reads no more than it holds; does not raise.
-        let n = unsafe { sys::mpglue_stream_read(self.0, buf.as_mut_ptr(), buf.len(), &raw mut errno) };
-        transferred(n, errno)
+        self.read(buf, 0)
+    }
+
+    fn recv_rest(&mut self, buf: &mut [u8]) -> core::result::Result<usize, Interruption> {
+        self.read(buf, sys::MPGLUE_STAYS)
+    }
+
+    fn recv_now(&mut self, buf: &mut [u8]) -> core::result::Result<usize, Interruption> {
+        self.read(buf, sys::MPGLUE_NOW)
     }
 
     fn datagram_len(&mut self) -> core::result::Result<Option<usize>, Interruption> {
@@ -206,10 +231,11 @@ impl Transport for Owner {
     }
 
     fn send(&mut self, buf: &[u8]) -> core::result::Result<usize, Interruption> {
-        let mut errno = sys::MPSSL_EIO.cast_signed();
-        // SAFETY: the slice is valid; does not raise.
-        let n = unsafe { sys::mpglue_stream_write(self.0, buf.as_ptr(), buf.len(), &raw mut errno) };
-        transferred(n, errno)
+        self.write(buf, false)
+    }
+
+    fn send_now(&mut self, buf: &[u8]) -> core::result::Result<usize, Interruption> {
+        self.write(buf, true)
     }
 }
 

@@ -12,6 +12,9 @@ pub enum Interruption {
     Errno(i32),
     /// There was no memory for a record; the transport was not called.
     NoMemory,
+    /// The transport may wait. The caller makes this transfer when the call is over, and then
+    /// the same call again.
+    Outside,
 }
 
 /// The stream or datagram socket under a connection.
@@ -22,6 +25,26 @@ pub trait Transport {
     ///
     /// See [`Interruption`]. Nothing was read.
     fn recv(&mut self, buf: &mut [u8]) -> Result<usize, Interruption>;
+
+    /// The same, of what is still to come of a stream's record. After [`Interruption::Outside`]
+    /// the buffer stays where it is until it is given again, and what has come is in it then.
+    ///
+    /// # Errors
+    ///
+    /// See [`Interruption`].
+    fn recv_rest(&mut self, buf: &mut [u8]) -> Result<usize, Interruption> {
+        self.recv(buf)
+    }
+
+    /// The same as [`Self::recv`], of what nobody is called again for. Never
+    /// [`Interruption::Outside`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Interruption`].
+    fn recv_now(&mut self, buf: &mut [u8]) -> Result<usize, Interruption> {
+        self.recv(buf)
+    }
 
     /// How long the datagram is that [`Self::recv`] would read, at most; 0: there is none
     /// yet; `None`: the transport cannot tell.
@@ -39,6 +62,15 @@ pub trait Transport {
     ///
     /// See [`Interruption`]. Nothing was written.
     fn send(&mut self, buf: &[u8]) -> Result<usize, Interruption>;
+
+    /// The same, of what nobody is called again for: an alert. Never [`Interruption::Outside`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Interruption`]. Nothing was written.
+    fn send_now(&mut self, buf: &[u8]) -> Result<usize, Interruption> {
+        self.send(buf)
+    }
 }
 
 /// A millisecond clock that may wrap around at 2^32.

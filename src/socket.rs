@@ -72,6 +72,8 @@ pub struct Socket {
     in_flight_sum: u32,
     /// Not yet summed: see [`Socket::half_sent`].
     in_flight_new: bool,
+    /// The last write came to [`Error::Outside`]: the next is the same.
+    outside: bool,
     /// A write was interrupted that is to be made again as a whole. It took so many bytes, of
     /// this [`checksum`]; what is in flight comes behind them.
     suspended: bool,
@@ -169,6 +171,7 @@ impl Socket {
             in_flight: 0,
             in_flight_sum: 0,
             in_flight_new: false,
+            outside: false,
             suspended: false,
             taken: 0,
             taken_sum: 0,
@@ -218,6 +221,7 @@ impl Socket {
                     Some(Interruption::Raised) => Err(Error::Raised),
                     Some(Interruption::Errno(errno)) => Err(Error::Errno(errno)),
                     Some(Interruption::NoMemory) => Err(Error::NoMemory),
+                    Some(Interruption::Outside) => Err(Error::Outside),
                     Some(Interruption::WouldBlock) => {
                         self.waits_for = match (operation, want) {
                             (Operation::Read, sys::MBEDTLS_ERR_SSL_WANT_WRITE) => WR as u8,
@@ -381,7 +385,7 @@ impl Socket {
         self.usable()?;
         let asleep = self.is_asleep() && self.is_datagram();
         let result = self.read_awake(host, buf);
-        if asleep && result == Err(Error::WantRead) {
+        if asleep && matches!(result, Err(Error::WantRead | Error::Outside)) {
             // Nothing came but what anybody can send: that is not to wake it. Without memory
             // for it, it is awake.
             let _ = self.hibernate();
@@ -454,12 +458,15 @@ impl Socket {
         self.prepare_write(host)?;
         if self.in_flight != 0 {
             match buf.get(..self.in_flight.into()) {
+                _ if self.outside => {}
                 Some(buf) if checksum(0, buf) == self.in_flight_sum => {}
                 _ => return Err(Error::Errno(MPSSL_EINVAL.cast_signed())),
             }
             // A read may have sent it, as it does before it looks for datagrams; then what is in
             // flight, if anything, is a flight's.
-            self.flush(host)?;
+            let result = self.flush(host);
+            self.outside = result == Err(Error::Outside);
+            result?;
             let done = core::mem::take(&mut self.in_flight);
             self.used(host.ticks_ms());
             return Ok(done.into());
@@ -478,6 +485,7 @@ impl Socket {
                 let taken = buf.len().min(self.ssl.max_out_payload());
                 self.in_flight = u16::try_from(taken).unwrap_or(u16::MAX);
                 self.in_flight_new = true;
+                self.outside = result == Err(Error::Outside);
             }
             if let Some(done) = result? {
                 self.used(host.ticks_ms());
@@ -488,7 +496,7 @@ impl Socket {
 
     /// The bytes that an interrupted write was to write, by which the next one is known.
     pub fn half_sent(&mut self, bytes: &[u8]) {
-        if core::mem::take(&mut self.in_flight_new) {
+        if !self.outside && core::mem::take(&mut self.in_flight_new) {
             self.in_flight_sum = checksum(0, bytes.get(..self.in_flight.into()).unwrap_or_default());
         }
     }

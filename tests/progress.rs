@@ -197,6 +197,84 @@ fn a_goodbye_half_sent_is_sent_by_close() {
     panic!("never whole");
 }
 
+/// Refuses every other transfer: the caller makes it outside.
+fn outside(pair: &mut Pair) {
+    let at = pair.server.port.calls;
+    let refuse =
+        move |call: usize| if (call - at).is_multiple_of(2) { Err(Interruption::Outside) } else { Ok(()) };
+    pair.server.port.gate = Some(Box::new(refuse));
+}
+
+#[test]
+fn a_call_that_comes_out_for_each_transfer_goes_on() {
+    let _balance = Balance::start();
+    let mut pair = bytewise();
+    outside(&mut pair);
+    let data = pattern(20_000);
+    let (mut done, mut came_out) = (0, 0);
+    loop {
+        match pair.server.socket.write_all(&mut pair.server.port, &data, &mut done) {
+            Ok(()) => break,
+            Err(error) => assert_eq!(error, Error::Outside),
+        }
+        came_out += 1;
+    }
+    assert!(came_out > data.len());
+    let (mut buf, mut read) = (vec![0; data.len()], 0);
+    assert_eq!(pair.client.socket.read_all(&mut pair.client.port, &mut buf, &mut read), Ok(()));
+    assert!(buf == data);
+
+    let data = send_two(&mut pair);
+    let (mut buf, mut read) = (vec![0; data.len()], 0);
+    while let Err(error) = pair.server.socket.read_all(&mut pair.server.port, &mut buf, &mut read) {
+        assert_eq!(error, Error::Outside);
+    }
+    assert_eq!(buf, data);
+    // One that waits outside for a record lets the connection hibernate.
+    pair.server.port.interrupt_at(0, Interruption::Outside);
+    assert_eq!(pair.server.read(&mut buf), Err(Error::Outside));
+    assert_eq!(pair.server.socket.hibernate(), Ok(cfg!(hibernation)));
+}
+
+#[test]
+fn a_write_that_came_out_may_be_given_less_and_other_bytes_only_then() {
+    let _balance = Balance::start();
+    let mut pair = bytewise();
+    pair.server.port.interrupt_at(7, Interruption::Outside);
+    assert_eq!(pair.server.write(b"half sent"), Err(Error::Outside));
+    assert_eq!(pair.server.write(b"half"), Ok(9), "Python has made it shorter meanwhile");
+    let at = pair.server.port.calls;
+    pair.server.port.gate = Some(Box::new(move |call| match call - at {
+        7 => Err(Interruption::Outside),
+        8 => Err(Interruption::Errno(110)),
+        _ => Ok(()),
+    }));
+    assert_eq!(pair.server.write(b"sent half"), Err(Error::Outside));
+    assert_eq!(pair.server.write(b"sent half"), Err(Error::Errno(110)));
+    for wrong in [&b"sent"[..], b"something", b""] {
+        assert_eq!(pair.server.write(wrong), Err(EINVAL));
+    }
+    assert_eq!(pair.server.write(b"sent half, and more"), Ok(9));
+    let (mut buf, mut read) = ([0; 18], 0);
+    assert_eq!(pair.client.socket.read_all(&mut pair.client.port, &mut buf, &mut read), Ok(()));
+    assert_eq!(&buf, b"half sentsent half");
+}
+
+#[test]
+fn an_alert_does_not_wait_to_be_asked_for() {
+    let _balance = Balance::start();
+    let mut pair = Setup::default().open();
+    outside(&mut pair);
+    pair.link.inject(CLIENT, &[&[23, 3, 3, 0, 40][..], &[0; 40]].concat());
+    let mut result = Err(Error::Outside);
+    while result == Err(Error::Outside) {
+        result = pair.server.read(&mut [0; 9]);
+    }
+    assert_eq!(result, Err(Error::Tls(sys::MBEDTLS_ERR_SSL_INVALID_MAC)));
+    let alert = sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE;
+    assert_eq!(pair.client.read(&mut [0; 9]), Err(Error::Tls(alert)));
+}
+
 #[test]
 fn what_has_been_filled_or_prepared_takes_no_transport() {
     let _balance = Balance::start();

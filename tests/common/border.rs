@@ -11,6 +11,9 @@ use super::{Port, clock};
 const WOULD_BLOCK: i32 = -1;
 const RAISED: i32 = -2;
 const ERRNO: i32 = -3;
+const OUTSIDE: i32 = -5;
+const NOW: u32 = 1;
+const STAYS: u32 = 2;
 
 /// Writes `*err` only with an errno, as the contract has it.
 unsafe fn answer(result: Result<usize, Interruption>, err: *mut i32) -> i32 {
@@ -23,17 +26,29 @@ unsafe fn answer(result: Result<usize, Interruption>, err: *mut i32) -> i32 {
             unsafe { err.write(errno) };
             ERRNO
         }
+        Err(Interruption::Outside) => OUTSIDE,
         Err(Interruption::NoMemory) => panic!("not for a transport to say"),
     }
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn mpglue_stream_read(owner: *mut c_void, buf: *mut u8, len: usize, err: *mut i32) -> i32 {
+unsafe extern "C" fn mpglue_stream_read(
+    owner: *mut c_void,
+    buf: *mut u8,
+    len: usize,
+    how: u32,
+    err: *mut i32,
+) -> i32 {
     // SAFETY: tests hand a Port through the border, and nobody else has it meanwhile; the
     // buffer is valid by the contract.
     unsafe {
         let port = &mut *owner.cast::<Port>();
-        answer(port.recv(std::slice::from_raw_parts_mut(buf, len)), err)
+        let recv = match how {
+            NOW => Port::recv_now,
+            STAYS => Port::recv_rest,
+            _ => Port::recv,
+        };
+        answer(recv(port, std::slice::from_raw_parts_mut(buf, len)), err)
     }
 }
 
@@ -53,12 +68,14 @@ unsafe extern "C" fn mpglue_stream_write(
     owner: *mut c_void,
     buf: *const u8,
     len: usize,
+    now: bool,
     err: *mut i32,
 ) -> i32 {
     // SAFETY: as in mpglue_stream_read.
     unsafe {
         let port = &mut *owner.cast::<Port>();
-        answer(port.send(std::slice::from_raw_parts(buf, len)), err)
+        let send = if now { Port::send_now } else { Port::send };
+        answer(send(port, std::slice::from_raw_parts(buf, len)), err)
     }
 }
 

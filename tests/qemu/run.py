@@ -41,6 +41,7 @@ SKIPS = {
     "dtls_refused": "needs the socket module; the board has no network",
     "ssl_descriptors": "needs the socket module; the board has no network",
     "ssl_threads": "needs the _thread module, which upstream's qemu port lacks",
+    "ssl_threads_streams": "needs the _thread module, which upstream's qemu port lacks",
     "ssl_sign_secret": "looks through the memory of a Linux process",
     "ssl_wiped": "looks through the memory of a Linux process",
     "ssl_interrupts_data": "needs processes and signals",

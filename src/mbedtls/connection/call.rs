@@ -118,6 +118,8 @@ pub struct Call<'host> {
     spares_alert: Cell<bool>,
     /// The transport raised: it is not asked again in this call.
     transport_raised: Cell<bool>,
+    /// It is the last call there is: what it sends does not wait for another.
+    pub(super) is_last: Cell<bool>,
     pub(super) outcome: Cell<Outcome>,
 }
 
@@ -243,6 +245,7 @@ impl<'host> Call<'host> {
             update_checksum: Cell::new(None),
             spares_alert: Cell::new(false),
             transport_raised: Cell::new(false),
+            is_last: Cell::new(false),
             outcome: Cell::new(Outcome::NOTHING),
         }
     }
@@ -604,12 +607,15 @@ impl Call<'_> {
             return Ok(bytes.len());
         }
         self.send_flight()?;
-        self.transport(bytes)
+        // The error that an alert tells the peer of ends the connection in the same call.
+        // SAFETY: reads the connection that calls out.
+        let now = self.is_last.get() || unsafe { is_alert_last(self.ssl) };
+        self.transport(bytes, now)
     }
 
     /// Sends what is kept of a flight.
     fn send_flight(&self) -> core::result::Result<(), Interruption> {
-        self.buffers().flight.send(|bytes| self.transport(bytes))
+        self.buffers().flight.send(|bytes| self.transport(bytes, true))
     }
 
     /// The same; 0, or what Mbed TLS is to be told.
@@ -621,8 +627,8 @@ impl Call<'_> {
     }
 
     /// As many of these bytes as the transport takes.
-    fn transport(&self, bytes: &[u8]) -> core::result::Result<usize, Interruption> {
-        match self.host(|host| host.send(bytes)) {
+    fn transport(&self, bytes: &[u8], now: bool) -> core::result::Result<usize, Interruption> {
+        match self.host(|host| if now { host.send_now(bytes) } else { host.send(bytes) }) {
             // Mbed TLS would take nothing written for everything written.
             Ok(0) => Err(Interruption::WouldBlock),
             result => result,
@@ -813,7 +819,7 @@ impl Call<'_> {
             return false;
         }
         let mut record = [0; HEADER + ALERT];
-        if self.host(|host| host.recv(&mut record)) == Err(Interruption::Raised) {
+        if self.host(|host| host.recv_now(&mut record)) == Err(Interruption::Raised) {
             self.interrupted(Interruption::Raised);
         }
         let [kind, _, _, _, len, level, alert] = record;
@@ -851,7 +857,7 @@ impl Call<'_> {
                         return Ok(Some(input.tell(len)));
                     }
                     let buf = core::slice::from_raw_parts_mut((*ssl).in_hdr.add(come), len);
-                    return self.host(|host| host.recv(buf)).map(Some);
+                    return self.host(|host| host.recv_rest(buf)).map(Some);
                 }
                 while ahead < HEADER {
                     let n = self.recv_ahead(ahead, HEADER)?;

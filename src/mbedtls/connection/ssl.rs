@@ -469,8 +469,9 @@ impl Ssl {
     /// Sends a fatal alert (RFC 5246 7.2.2) where Mbed TLS has sent none.
     pub fn fatal_alert(&mut self, host: &mut dyn Host, description: u32) -> Outcome {
         let (level, description) = (sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8, description as u8);
-        // SAFETY: the connection is set up; does not raise.
+        // SAFETY: the connection is set up, its call under way; does not raise.
         self.call(host, ALERT, |ctx, _| unsafe {
+            (*(*ctx).p_bio.cast::<Call<'_>>()).is_last.set(true);
             sys::mbedtls_ssl_send_alert_message(ctx, level, description)
         })
     }

@@ -110,6 +110,8 @@ def measure_speed(modules, rounds, handshakes, megabytes):
             for module in modules:
                 result = module.pair("handshakes", verify, handshakes)
                 module.sample(f"handshake_{verify}_us", result["min_us"])
+        for module in modules:
+            module.sample("poll_us", module.pair("polls", 2)["poll_us"])
         for name, size, *suite in THROUGHPUTS:
             for module in modules:
                 result = module.pair("throughput", size, megabytes, *suite)
@@ -124,6 +126,7 @@ def measure_instructions(modules):
         for verify in ("none", "verified"):
             figure = module.instructions("handshakes", verify)
             module.figures[f"handshake_{verify}_instructions"] = figure
+        module.figures["poll_instructions"] = module.instructions("polls") / 1000
 
 
 def build_library(scratch, name):
@@ -286,6 +289,8 @@ ROWS = [
     ("handshake pair, verified", "handshake_verified_us", "µs", "faster", 12.0),
     ("handshake pair, no verification", "handshake_none_instructions", "instr.", "faster", 2.0),
     ("handshake pair, verified", "handshake_verified_instructions", "instr.", "faster", 2.0),
+    ("poll of an idle connection", "poll_us", "µs", "smaller", None),
+    ("poll of an idle connection", "poll_instructions", "instr.", "smaller", 1.0),
     ("allocations of a verified pair", "allocations_per_verified_pair", "", "limit", 1000),
     ("peak malloc of a verified pair", "peak_malloc_of_verified_pair", "bytes", "smaller", None),
     ("heap of an idle client", "client_heap", "bytes", "smaller", 1.0),

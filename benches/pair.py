@@ -6,6 +6,7 @@
     pair.py CERTS refused wrong|unknown KEY_LENGTH COUNT     one kind of them
     pair.py CERTS memory                             needs memcount.so, preloaded
     pair.py CERTS throughput WRITE_SIZE MEGABYTES [SUITE]
+    pair.py CERTS polls COUNT                        COUNT times 1000 polls of an idle connection
 
 Prints one line of JSON. P-256, ECDHE-ECDSA-AES256-GCM, TLS 1.2; or SUITE, but
 for throughput one with a pre-shared key.
@@ -13,6 +14,8 @@ for throughput one with a pre-shared key.
 
 import gc
 import json
+import select
+import socket
 import sys
 import time
 import tls
@@ -220,6 +223,51 @@ def measure_throughput(write_size, megabytes, suite=SUITE):
     return {"megabytes_per_s": done / time.ticks_diff(time.ticks_us(), start)}
 
 
+POLLED = 20  # connections
+
+
+def tcp_pair():
+    for port in range(20300, 20400):
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        address = socket.getaddrinfo("127.0.0.1", port)[0][-1]
+        try:
+            listener.bind(address)
+            break
+        except OSError:
+            listener.close()
+    listener.listen(1)
+    client = socket.socket()
+    client.connect(address)
+    server = listener.accept()[0]
+    listener.close()
+    return client, server
+
+
+def measure_polls(count):
+    """Of connections over sockets, as asyncio polls them all whenever one of them has something."""
+    client_context, server_context = contexts(False)
+    ends = []
+    for _ in range(POLLED):
+        client, server = tcp_pair()
+        for end in (client, server):
+            end.setblocking(False)
+        ends.append(client_context.wrap_socket(client, server_hostname="localhost", do_handshake_on_connect=False))
+        ends.append(server_context.wrap_socket(server, server_side=True, do_handshake_on_connect=False))
+    # The same whatever the module, and long enough for TCP's delays.
+    for _ in range(30):
+        for end in ends:
+            assert end.read(1) is None
+        time.sleep_ms(5)
+    poller = select.poll()
+    for end in ends[1::2]:
+        poller.register(end, select.POLLIN)
+    start = time.ticks_us()
+    for _ in range(count * 1000 // POLLED):
+        assert not poller.poll(0)
+    return {"poll_us": time.ticks_diff(time.ticks_us(), start) / count / 1000}
+
+
 KINDS = {"none": False, "verified": True}
 
 if what == "handshakes":
@@ -232,6 +280,8 @@ elif what == "refused":
     result = repeat_refused(arguments[0], int(arguments[1]), int(arguments[2]))
 elif what == "memory":
     result = measure_memory()
+elif what == "polls":
+    result = measure_polls(int(arguments[0]))
 elif what == "throughput":
     result = measure_throughput(int(arguments[0]), int(arguments[1]), *arguments[2:])
 print(json.dumps(result))

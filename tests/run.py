@@ -439,6 +439,28 @@ def fuzz():
     yield from child("fuzz", command, seconds + 900)
 
 
+def stress_threads(name, binary, env=None):
+    """Twenty seconds of connections that threads share, with seeds that nobody has tried."""
+    seed = int(time.time())
+    command = [binary, "-X", "heapsize=16M", ROOT / "tests/torture/threads.py", "20", str(seed)]
+    status, output = harness.run(command, 120, env=env)
+    right = status == 0 and re.search(r"^ok \d+$", output, re.M)
+    details = f"began with seed {seed}\n{output[-6000:]}"
+    return Result(f"{name}: threads that share connections", "pass" if right else "fail", "", details)
+
+
+def threads():
+    """Threads that share connections, at the same time and with MicroPython's global lock; our
+    tests with the latter."""
+    version = default_version()
+    if [int(n) for n in version.split(".")[:2]] < [1, 26]:
+        raise Unavailable("the unix port has a global lock from MicroPython 1.26 on")
+    locked = build(version, "standard", "MICROPY_PY_THREAD_GIL=1")
+    yield stress_threads("without a lock", build(version, "standard"))
+    yield stress_threads("with the lock", locked)
+    yield from own_tests(version, "standard", locked, "-gil", single_only=True)
+
+
 def esp32():
     """The esp32 port's build, as far as it goes without ESP-IDF; the core for each of its chips."""
     env = {"MICROPYTHON_DIR": tree_of(default_version()), "MBEDTLS_DIR": mbedtls_dir()}
@@ -530,6 +552,7 @@ def asan():
         leak.outcome, leak.reason = "skip", "LeakSanitizer cannot run in this container"
         env["ASAN_OPTIONS"] = "detect_leaks=0:halt_on_error=1"
     yield leak
+    yield stress_threads("AddressSanitizer", binary, env)
     env["MICROPY_TEST_TIMEOUT"] = "120"
     for _, results in upstream.run_suites(
         tree_of(version), binary, "standard", ("extmod", "multi_net"), label="asan", env=env, slower=2
@@ -865,6 +888,7 @@ def sections():
     # What looks deeper.
     every["rustcrypto_off"] = Section(rustcrypto_off, 280)
     every["torture"] = Section(torture, 540)
+    every["threads"] = Section(threads, 150)
     every["asan"] = Section(asan, 420)
     every["valgrind"] = Section(valgrind, 500)
     every["constant_time"] = Section(constant_time, 15)

@@ -28,6 +28,14 @@ pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
     }
 }
 
+/// Moves what is behind the first `n` values to the front.
+pub(crate) fn close_gap<T: Copy>(values: &mut [T], n: usize) {
+    let cells = Cell::from_mut(values).as_slice_of_cells();
+    for (to, from) in cells.iter().zip(cells.iter().skip(n)) {
+        to.set(from.get());
+    }
+}
+
 /// One value, owned.
 pub struct Box<T> {
     memory: NonNull<T>,

@@ -10,7 +10,7 @@ use core::cell::Cell;
 use core::hash::Hasher;
 
 use crate::error::Result;
-use crate::mem::{Array, Box, Shared, copy};
+use crate::mem::{Array, Box, Shared, close_gap, copy};
 use crate::micropython_sys::atomically;
 use crate::wire;
 
@@ -331,11 +331,7 @@ impl Row {
     /// Takes one out of the row; whether it was in it.
     fn remove(&mut self, place: u16) -> bool {
         let Some(at) = self.all().iter().position(|one| *one == place) else { return false };
-        let rest = self.places.get_mut(at..self.len).unwrap_or_default();
-        let cells = Cell::from_mut(rest).as_slice_of_cells();
-        for (to, from) in cells.iter().zip(cells.iter().skip(1)) {
-            to.set(from.get());
-        }
+        close_gap(self.places.get_mut(at..self.len).unwrap_or_default(), 1);
         self.len = self.len.saturating_sub(1);
         true
     }

@@ -17,7 +17,7 @@ use super::super::sys;
 use super::call::Call;
 use super::messages::of_certificate;
 use crate::error::Error;
-use crate::mem::{Array, slice_mut};
+use crate::mem::{Array, close_gap, slice_mut};
 
 unsafe extern "C" {
     // Internal to Mbed TLS (library/ssl_misc.h), and linkable. Does not raise.
@@ -82,8 +82,8 @@ fn tidy(record: &mut [u8], len: usize, header: usize) -> Option<Tidied> {
             tidied.first = Some(first);
             at = end;
         } else {
-            record.copy_within(end.., at);
             let size = end.checked_sub(at)?;
+            close_gap(record.get_mut(at..)?, size);
             tidied.removed = tidied.removed.checked_add(size)?;
             len = len.checked_sub(size)?;
         }

@@ -86,6 +86,7 @@ class Side:
         self.got = 0  # of what the mate sent
         self.partial = b""  # of a datagram
         self.joins = False  # a read may have more than one
+        self.small = 0  # so many reads are
         self.datagrams = {}  # number -> the datagrams written, perhaps
         self.due = []  # numbers of those that were sent for certain
         self.received = set()  # (name, number)
@@ -135,6 +136,8 @@ class Side:
         except BaseException as er:
             error = er
         self.depth -= 1
+        if self.depth == 0:
+            run.armed = 0
         if tracing:
             name = what if isinstance(what, str) else "call"
             run.trace("%s.%s(%s) -> %s" % (self.name, name, ", ".join(short(a) for a in args), short(result) if error is None else said(error)))
@@ -346,7 +349,8 @@ class Side:
         got, er = self.call(method, *args)
         if got is None:
             # What an interrupted readline has read comes with the next read.
-            self.joins = self.joins or method == "readline"
+            if method == "readline" and er is not None:
+                self.joins, self.small = True, 4
             return None
         if len(got) == 0 and args != (0,):
             self.at_end(method)
@@ -390,12 +394,17 @@ class Side:
     def read(self):
         rng = self.run.rng
         size = rng.pick((0, 1, 3, 60, 500, 2000, 5000, 20000))
+        if self.small:
+            self.small -= 1
+            size = rng.pick((1, 3, 20))
         how = rng.below(7)
         if how < 2:
             self.take(rng.pick(("read", "recv")), size)
         elif how == 2:
             self.take("read")
         elif how == 3:
+            if self.run.wild and rng.one_in(2):
+                self.run.armed = 1 + rng.below(5)
             self.take("readline", *rng.pick(((), (0,), (3,), (-1,))))
         else:
             self.take_into(rng.pick(("readinto", "recv_into")), size, rng.one_in(3))
@@ -665,6 +674,7 @@ class Run:
         self.limited = False  # in what one datagram carries
         self.network = None
         self.waiting = False  # in wrap_socket
+        self.armed = 0  # the transfer that is to raise, counted down
 
     def complain(self, text):
         self.wrong += 1
@@ -690,6 +700,11 @@ class Run:
             raise Fault("stuck")
         self.trace("%s %s %s" % (what, end.side and end.side.name, buf and len(buf)))
         side = end.side
+        if self.armed and what in ("read", "write"):
+            self.armed -= 1
+            if self.armed == 0:
+                self.injected = True
+                raise Fault("armed")
         if self.calm or not self.wild or self.rng.below(25):
             return None
         rng = self.rng

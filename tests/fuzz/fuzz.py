@@ -940,7 +940,10 @@ class Run:
             for s in self.sides:
                 if s.server:
                     s.unsettled = True
-            self.listener.close()
+            try:
+                self.listener.close()
+            except (Fault, KeyboardInterrupt, OSError, TypeError):
+                pass
 
     def go(self):
         rng = self.rng

@@ -34,12 +34,16 @@ const OPTIONS: &[&str] = &[
     "MBEDTLS_CHACHAPOLY_C",
     "MBEDTLS_DEBUG_C",
     "MBEDTLS_DES_C",
+    "MBEDTLS_DHM_C",
     "MBEDTLS_ECDH_C",
     "MBEDTLS_ECP_RESTARTABLE",
     "MBEDTLS_ERROR_C",
     "MBEDTLS_GCM_C",
     "MBEDTLS_HAVE_TIME",
     "MBEDTLS_HAVE_TIME_DATE",
+    // Derived, as those below.
+    "MBEDTLS_MD_CAN_SHA256",
+    "MBEDTLS_MD_CAN_SHA384",
     "MBEDTLS_PEM_PARSE_C",
     "MBEDTLS_PKCS5_C",
     "MBEDTLS_SSL_ALPN",
@@ -212,6 +216,19 @@ fn run() -> Result<()> {
         println!("cargo::rustc-cfg=address_sanitizer");
     }
 
+    // See src/mbedtls/connection/setup.rs.
+    println!("cargo::rustc-check-cfg=cfg(plain_setup)");
+    let not_plain = [
+        "MBEDTLS_ECP_RESTARTABLE",
+        "MBEDTLS_KEY_EXCHANGE_ECJPAKE_ENABLED",
+        "MBEDTLS_SSL_PROTO_TLS1_3",
+        "MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH",
+        "MBEDTLS_USE_PSA_CRYPTO",
+    ];
+    if has_all(&["MBEDTLS_SSL_PROTO_TLS1_2"]) && !has_any(&not_plain) {
+        println!("cargo::rustc-cfg=plain_setup");
+    }
+
     println!("cargo::rustc-check-cfg=cfg(hibernation)");
     let hibernation = env::var_os("CARGO_FEATURE_HIBERNATION").is_some()
         && has_all(HIBERNATION_OPTIONS)
@@ -363,6 +380,11 @@ impl Input {
             "-std=gnu99",
             "-DUNIX",
             "-DMICROPY_PY_SSL=1",
+            if cfg!(feature = "record-buffers") {
+                "-DMPSSL_RECORD_BUFFERS=1"
+            } else {
+                "-DMPSSL_RECORD_BUFFERS=0"
+            },
             "-DMICROPY_SSL_MBEDTLS=1",
             "-DMICROPY_PY_THREAD=1",
             "-DMICROPY_PY_THREAD_GIL=0",

@@ -79,6 +79,13 @@ void mpssl_free(void *block);
 #define MBEDTLS_PLATFORM_STD_FREE mpssl_free
 #endif
 
+// What this side sends of a handshake may be as long as a record, a chain of certificates for
+// instance: there is a buffer of its length only while it is sent. Records of data stay short.
+#if MPSSL_RECORD_BUFFERS && !defined(MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH)
+#undef MBEDTLS_SSL_OUT_CONTENT_LEN
+#define MBEDTLS_SSL_OUT_CONTENT_LEN (16384)
+#endif
+
 // ---- Threads ---------------------------------------------------------------
 
 // Mbed TLS locks the objects connections share (random generator, ticket and cookie

@@ -478,6 +478,10 @@ fn handshake_messages_in_fragments_and_together() {
                 Layout::Cut(..1000) if !TAKES_FRAGMENTS => Some((NO_FRAGMENTS, ALERTED)),
                 _ => None,
             };
+            if !TAKES_HELLO_FRAGMENTS && matches!(layout, Layout::Cut(..4)) {
+                assert!(matches!(pair.handshake(), (Err(_), Err(_))), "{layout:?}");
+                continue;
+            }
             if let Some((client, server)) = refused {
                 assert_eq!(pair.handshake(), (Err(client), Err(server)), "{layout:?}");
                 continue;
@@ -688,7 +692,8 @@ fn messages_of_a_handshake_as_long_as_they_get() {
     let (mut fit, mut too_long) = (0, 0);
     for datagram in [false, true] {
         let protocol = if datagram { 2 } else { 0 };
-        for (own, trusted) in [(0, 1), (1, 2), (3, 10), (5, 60), (6, 100), (7, 300), (8, 1), (9, 1), (12, 1)]
+        for (own, trusted) in
+            [(0, 1), (1, 2), (3, 10), (5, 60), (7, 300), (9, 1), (12, 1), (20, 1), (33, 1), (45, 1), (60, 1)]
         {
             let mut client = context(protocol, "client", own, trusted);
             let mut server = context(protocol | 1, "rsa", own, trusted);
@@ -713,6 +718,43 @@ fn messages_of_a_handshake_as_long_as_they_get() {
         }
     }
     assert!(fit >= 10 && too_long >= 2, "{fit}, {too_long}");
+}
+
+/// One's own chain may be as long as a record of the handshake gets, and a record of data is as short
+/// as ever; the memory for it is there only while it is sent.
+#[test]
+fn a_chain_of_one_s_own_of_16_kilobytes() {
+    let _balance = Balance::start();
+    for datagram in [false, true] {
+        let protocol = if datagram { 2 } else { 0 };
+        for own in [0, 12, 30] {
+            let mut client = context(protocol, "client", own, 1);
+            let mut server = context(protocol | 1, "rsa", own, 1);
+            let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+            if datagram {
+                let options = Options { hello_verify: false, ..options(None, None) };
+                pair.server.socket = Socket::new(&mut server, options).unwrap();
+            }
+            let level = live().bytes;
+            take_peak();
+            let mut pair = pair.open();
+            assert!(own > 0 || take_peak() - level < 20_000, "it takes its length, and no more");
+            assert_eq!(pair.client.write(&pattern(4096)), Ok(4096));
+            let longer = pair.client.write(&pattern(5000));
+            assert!(if datagram { longer.is_err() } else { longer == Ok(4096) }, "{longer:?}");
+            let mut buf = [0; 5000];
+            assert_eq!(pair.server.read(&mut buf), Ok(4096));
+            if !datagram {
+                assert_eq!(pair.server.read(&mut buf), Ok(4096));
+            }
+            if datagram {
+                let longest = pair.link.wire(SERVER).sent.iter().map(Vec::len).max();
+                assert!(longest < Some(4600), "as without: {longest:?}");
+            }
+            pair.transfer(SERVER, &pattern(1000));
+            pair.prove();
+        }
+    }
 }
 
 #[test]

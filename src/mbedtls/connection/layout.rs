@@ -21,6 +21,11 @@ pub(super) const COUNTER: usize = 8;
 /// A stream's record header: type, version, length.
 pub(super) const HEADER: usize = 5;
 
+/// `MBEDTLS_SSL_OUT_CONTENT_LEN`, of which the bindings have the first definition, and the
+/// configuration two: what follows from it is right.
+pub(super) const OUT_CONTENT: usize =
+    (sys::MBEDTLS_SSL_OUT_PAYLOAD_LEN as usize).saturating_sub(sys::MBEDTLS_SSL_PAYLOAD_OVERHEAD as usize);
+
 /// Whether datagrams carry the records.
 ///
 /// # Safety
@@ -118,7 +123,7 @@ pub(super) unsafe fn max_payload(ssl: *const sys::mbedtls_ssl_context) -> usize 
         // SAFETY: by this function's contract; reads the connection, and does not raise.
         let (mtu, expansion) = unsafe { (sys::mbedtls_ssl_get_current_mtu(ssl), expansion(ssl)) };
         if mtu != 0 {
-            let most = sys::MBEDTLS_SSL_OUT_CONTENT_LEN as usize;
+            let most = OUT_CONTENT;
             #[cfg(mbedtls_ssl_max_fragment_length)]
             // SAFETY: as above.
             let most = most.min(unsafe { sys::mbedtls_ssl_get_output_max_frag_len(ssl) });

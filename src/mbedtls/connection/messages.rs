@@ -119,6 +119,17 @@ unsafe fn signature(conf: &sys::mbedtls_ssl_config) -> usize {
     unsafe { own(conf) }.map(rsa).max().unwrap_or(0).saturating_add(ECDSA)
 }
 
+/// A Diffie-Hellman group and a number of it.
+///
+/// # Safety
+///
+/// As [`own`].
+#[cfg(mbedtls_dhm_c)]
+unsafe fn group(conf: &sys::mbedtls_ssl_config) -> usize {
+    // SAFETY: by this function's contract; does not raise.
+    unsafe { sys::mbedtls_mpi_size(&raw const conf.dhm_P) }.saturating_add(2).saturating_mul(3)
+}
+
 /// The names of the authorities, in a CertificateRequest.
 ///
 /// # Safety
@@ -238,6 +249,8 @@ pub(super) unsafe fn longest(ssl: *const sys::mbedtls_ssl_context) -> Option<usi
                 sys::MBEDTLS_KEY_EXCHANGE_ECDHE_RSA | sys::MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA => {
                     signature(conf).saturating_add(POINT)
                 }
+                #[cfg(mbedtls_dhm_c)]
+                sys::MBEDTLS_KEY_EXCHANGE_DHE_PSK => group(conf).saturating_add(PSK),
                 _ => return None,
             },
             #[cfg(mbedtls_ssl_handshake_with_cert_enabled)]
@@ -249,6 +262,8 @@ pub(super) unsafe fn longest(ssl: *const sys::mbedtls_ssl_context) -> Option<usi
                 sys::MBEDTLS_KEY_EXCHANGE_PSK => PSK,
                 sys::MBEDTLS_KEY_EXCHANGE_ECDHE_RSA | sys::MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA => POINT,
                 sys::MBEDTLS_KEY_EXCHANGE_ECDHE_PSK => POINT.saturating_add(PSK),
+                // Whatever group the server has chosen, a number of it is no longer than RSA's.
+                sys::MBEDTLS_KEY_EXCHANGE_DHE_PSK => RSA.saturating_add(PSK),
                 _ => return None,
             },
             (true, sys::MBEDTLS_SSL_CERTIFICATE_VERIFY) => signature(conf),

@@ -16,6 +16,7 @@
 //! | `records` | the buffers |
 //! | `flight` | what of a stream's handshake is written and not sent |
 //! | `problems` | what is wrong with certificates |
+//! | `setup` | a connection without buffers |
 //! | `messages` | how long a handshake's messages get |
 //! | `layout` | what differs between Mbed TLS's versions |
 //! | `exported_keys` | keys, where the ciphers do not tell them |
@@ -39,6 +40,8 @@ mod problems;
 mod psk;
 mod records;
 mod retransmission;
+#[cfg(plain_setup)]
+mod setup;
 mod ssl;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 mod unreadable;

@@ -19,6 +19,7 @@ use super::super::cookie::constant_time_eq;
 use super::super::psk::{IDENTITY_MAX, KEY_MAX};
 use super::super::sys::{self, zeroize};
 use super::call::{Call, mbedtls_ssl_flush_output};
+use super::layout::OUT_CONTENT;
 use crate::io::Interruption;
 use crate::mem::{Array, copy, slice};
 use crate::micropython_sys::MPSSL_EIO;
@@ -239,7 +240,7 @@ unsafe fn write_hint(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
             return ret;
         }
         let message_len = hint.len().saturating_add(4 + 2);
-        if message_len > sys::MBEDTLS_SSL_OUT_CONTENT_LEN as usize {
+        if message_len > OUT_CONTENT {
             return sys::MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
         }
         let message = core::slice::from_raw_parts_mut((*ctx).out_msg, message_len);
@@ -276,7 +277,7 @@ unsafe extern "C" fn checksum_with_hint(
     let Ok(hint_len) = u16::try_from(hint.len()) else { return FAILED };
     // The handshake header's length fields have three bytes.
     let [_, body @ ..] = u32::try_from(grown.saturating_sub(header)).unwrap_or(0).to_be_bytes();
-    if grown > sys::MBEDTLS_SSL_OUT_CONTENT_LEN as usize {
+    if grown > OUT_CONTENT {
         return sys::MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
     }
     // SAFETY: the output buffer holds OUT_CONTENT_LEN bytes from out_msg on, and the

@@ -68,10 +68,12 @@ use super::super::error::check;
 use super::super::sys;
 use super::flight::Flight;
 use super::layout::{
-    COUNTER, HEADER, clear_out_pointers, expansion, is_datagram, is_message_cut, max_payload,
+    COUNTER, HEADER, OUT_CONTENT, clear_out_pointers, expansion, is_datagram, is_message_cut, max_payload,
     reset_in_pointers, reset_out_pointers,
 };
 use super::messages;
+#[cfg(plain_setup)]
+use super::setup::setup;
 use crate::error::{Error, Result};
 use crate::io::Interruption;
 use crate::mem::copy;
@@ -102,8 +104,14 @@ const CID_IN: usize = 0;
 /// The sizes of Mbed TLS's own buffers, and what a message may have in the second.
 pub(super) const WHOLE: usize = sys::MBEDTLS_SSL_IN_BUFFER_LEN as usize;
 pub(super) const WHOLE_OUT: usize = sys::MBEDTLS_SSL_OUT_BUFFER_LEN as usize;
-/// The second where it fits on a stack, or else 0. Upstream's has 4477 bytes.
-const SCRATCH: usize = if WHOLE_OUT <= 4608 { WHOLE_OUT } else { 0 };
+/// The most bytes of data in a record, as in upstream's: a longer one needs as much memory more, here
+/// and at the peer.
+pub(super) const DATA: usize = if OUT_CONTENT < 4096 { OUT_CONTENT } else { 4096 };
+/// The longest datagram that is sent where no MTU is set, if Mbed TLS's own buffer holds longer ones.
+pub(super) const DATAGRAM_OUT: Option<u16> = match OUT_CONTENT.saturating_sub(DATA) {
+    0 => None,
+    more => Some(WHOLE_OUT.saturating_sub(more) as u16),
+};
 /// The longest datagram that comes, as long as no longer one has: more than an Ethernet
 /// frame's.
 pub(super) const DATAGRAM: u16 = 2048;
@@ -154,7 +162,7 @@ impl Output {
         // SAFETY: by this function's contract.
         let half_sent = unsafe { (*ssl).out_left } != 0;
         match self.0.get() {
-            Room::Whole => return Ok(payload),
+            Room::Whole => return Ok(payload.min(DATA)),
             // Nothing is going to be written.
             Room::Parked if payload == 0 => return Ok(0),
             // Half sent: the same record again, or an alert behind it.
@@ -165,7 +173,7 @@ impl Output {
         }
         // SAFETY: by this function's contract.
         unsafe {
-            let payload = payload.min(max_payload(ssl));
+            let payload = payload.min(max_payload(ssl)).min(DATA);
             // An alert goes out whatever the path is said to take.
             let room = payload.max(ALERT);
             self.replace(ssl, room, COUNTER.saturating_add(expansion(ssl)).saturating_add(room))?;
@@ -529,26 +537,6 @@ pub(super) fn announced(
     (known && len > 0).then_some(HEADER.saturating_add(len))
 }
 
-/// The rest of the setup for a connection with a configuration and an input buffer, by what
-/// a DTLS server does for a client that begins anew: it clears the whole of an output
-/// buffer, and keeps the input buffer as it is (`partial`). The first is on the stack, on
-/// which a handshake needs about as much.
-///
-/// # Safety
-///
-/// As said; the connection has no output buffer.
-#[inline(never)]
-unsafe fn reset_on_stack(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
-    let mut scratch = core::mem::MaybeUninit::<[u8; SCRATCH]>::uninit();
-    // SAFETY: Mbed TLS writes no more to it than it is long, and does not read it.
-    unsafe {
-        (*ctx).out_buf = scratch.as_mut_ptr().cast();
-        let ret = sys::mbedtls_ssl_session_reset_int(ctx, 1);
-        (*ctx).out_buf = core::ptr::null_mut();
-        ret
-    }
-}
-
 /// Both buffers of a connection and what it has to send, handed to each call. They are changed while Mbed TLS
 /// calls out, and one may be in here (`Input::stub`): so by shared references only.
 pub(super) struct Buffers {
@@ -577,30 +565,23 @@ impl Buffers {
         ctx: *mut sys::mbedtls_ssl_context,
         config: *const sys::mbedtls_ssl_config,
     ) -> Result<()> {
-        if !ON_DEMAND || cfg!(not(all(mbedtls_ssl_dtls_client_port_reuse, mbedtls_ssl_srv_c))) {
+        #[cfg(plain_setup)]
+        if ON_DEMAND {
             // SAFETY: by this function's contract. None raises.
-            unsafe {
-                check(sys::mbedtls_ssl_setup(ctx, config))?;
-                if ON_DEMAND {
-                    self.input.shrink(ctx);
-                }
-            }
-        } else {
-            // SAFETY: as above.
             unsafe {
                 (*ctx).in_buf = self.input.stub.get().cast();
                 self.input.buffer.set(Buffer::Stub);
-                (*ctx).conf = config;
-                if SCRATCH == 0 {
-                    let buffer = mpglue_calloc(1, WHOLE_OUT);
-                    if buffer.is_null() {
-                        return Err(Error::NoMemory);
-                    }
-                    (*ctx).out_buf = buffer.cast();
-                    check(sys::mbedtls_ssl_session_reset_int(ctx, 1))?;
-                } else {
-                    check(reset_on_stack(ctx))?;
-                }
+                setup(ctx, config)?;
+                reset_in_pointers(ctx);
+                self.output.park(ctx);
+            }
+            return Ok(());
+        }
+        // SAFETY: as above.
+        unsafe {
+            check(sys::mbedtls_ssl_setup(ctx, config))?;
+            if ON_DEMAND {
+                self.input.shrink(ctx);
             }
         }
         if ON_DEMAND {

@@ -24,7 +24,7 @@ use super::layout::max_payload;
 use super::problems::Said;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk;
-use super::records::{ALERT, Buffers, ON_DEMAND, PREFIX};
+use super::records::{ALERT, Buffers, DATA, DATAGRAM_OUT, ON_DEMAND, PREFIX};
 use super::retransmission::{CallTimer, get_timer, set_timer};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::unreadable::step_with_certificates;
@@ -116,7 +116,12 @@ impl Ssl {
         #[cfg(exported_keys)]
         self.keys.install(ctx);
         // SAFETY: the object is initialised; the connection keeps its configuration.
-        unsafe { self.buffers.begin(ctx, self.config.as_ptr()) }
+        unsafe { self.buffers.begin(ctx, self.config.as_ptr())? };
+        #[cfg(mbedtls_ssl_proto_dtls)]
+        if let Some(longest) = DATAGRAM_OUT.filter(|_| transport == Transport::Datagram) {
+            self.set_mtu(longest);
+        }
+        Ok(())
     }
 
     /// What only datagrams have; the connection is initialised.
@@ -591,7 +596,7 @@ impl Ssl {
     #[must_use]
     pub fn max_out_payload(&self) -> usize {
         // SAFETY: the connection is set up.
-        unsafe { max_payload(self.ctx.get()) }
+        unsafe { max_payload(self.ctx.get()) }.min(DATA)
     }
 
     /// What was wrong with the peer's certificate (`MBEDTLS_X509_BADCERT_*`).

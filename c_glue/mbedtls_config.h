@@ -49,7 +49,9 @@
 // memory.c stands before the port's allocator: it notes what is refused, since Mbed TLS may call a
 // certificate bad for want of memory to check it; and with MPSSL_MEMORY it counts for
 // SSLContext.memory and SSLSocket.memory. One that is called by macros stays as it is.
-#if defined(MBEDTLS_PLATFORM_CALLOC_MACRO) || (defined(MBEDTLS_PLATFORM_MEMORY) && !defined(MBEDTLS_PLATFORM_STD_CALLOC))
+#if defined(MPSSL_NOTES_REFUSALS)
+// MPSSL_NOTES_REFUSALS=0: a build without this module.
+#elif defined(MBEDTLS_PLATFORM_CALLOC_MACRO) || (defined(MBEDTLS_PLATFORM_MEMORY) && !defined(MBEDTLS_PLATFORM_STD_CALLOC))
 #if MPSSL_MEMORY
 #error "MPSSL_MEMORY: of the port's allocator only MBEDTLS_PLATFORM_STD_CALLOC can be counted"
 #endif

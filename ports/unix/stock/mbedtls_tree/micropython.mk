@@ -11,4 +11,6 @@ MPSSL_MBEDTLS_CONFIG ?= 0
 ifneq ($(MPSSL_MBEDTLS_CONFIG),1)
 MPSSL_AEAD_CFLAGS =
 endif
+# The allocator that notes refusals is this module's.
+CFLAGS_USERMOD += -DMPSSL_NOTES_REFUSALS=0
 include $(MPSSL_ROOT)/c_glue/mbedtls.mk

@@ -46,7 +46,9 @@ fn has(data: &[u8], part: &[u8]) -> bool {
 /// What a key or certificate needs that Mbed TLS has not, by the identifiers in it.
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 fn needs(der: &[u8]) -> Option<&'static str> {
+    #[cfg(not(mbedtls_des_c))]
     const DES3: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x03\x07";
+    #[cfg(not(mbedtls_des_c))]
     const PBE_DES3: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01\x03";
     const SCRYPT: &[u8] = b"\x2b\x06\x01\x04\x01\xda\x47\x04\x0b";
     const RSA_PSS: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";

@@ -50,11 +50,13 @@ OFF = {
     "BLOCK_CIPHER_C": [],
     "CCM_C": [],
     "CHACHAPOLY_C": [],
+    "DHM_C": key_exchanges("DHE_RSA", "DHE_PSK"),
     "ECDH_C": [*key_exchanges(*ECDHE, "ECDHE_PSK")],
     "ERROR_C": [],
     "GCM_C": [],
     "HAVE_TIME": ["HAVE_TIME_DATE"],
     "HAVE_TIME_DATE": [],
+    "MD_CAN_SHA384": ["SHA384_C"],
     "PEM_PARSE_C": [],
     "PKCS5_C": [],
     "SSL_ALPN": [],
@@ -81,6 +83,7 @@ OFF = {
 # Switch -> what comes with it.
 ON = {
     "DEBUG_C": [],
+    "DES_C": [],
     "ECP_RESTARTABLE": [],
     "SSL_CACHE_C": [],
     "SSL_CONTEXT_SERIALIZATION": [],
@@ -91,6 +94,7 @@ ON = {
 REFUSED = {"SSL_HANDSHAKE_WITH_CERT_ENABLED": "configured without certificates"}
 # What build.rs looks at and is not turned here, and why.
 ELSEWHERE = {
+    "MD_CAN_SHA256": "the random generator and the cookies need it",
     "X509_CRT_PARSE_C": "goes with SSL_HANDSHAKE_WITH_CERT_ENABLED",
     "SSL_PROTO_TLS1_2": "without it there is nothing to compile",
     "SSL_PROTO_TLS1_3": "build.rs refuses it",

@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::error::{Error, Invalid, Result};
 use crate::fnv::fnv1a;
 use crate::io::{Host, Interruption};
-use crate::mbedtls::{self, Connection, Endpoint, Outcome, Ssl, Transport, sys};
+use crate::mbedtls::{self, Connection, Endpoint, Interrupted, Outcome, Ssl, Transport, sys};
 use crate::mem::Box;
 use crate::micropython_sys::{
     MPSSL_EBADF, MPSSL_EINVAL, MPSSL_EMSGSIZE, MPSSL_ENOMEM, MPSSL_ENOTCONN, MPSSL_EPIPE,
@@ -67,18 +67,14 @@ pub struct Socket {
     refused: bool,
     /// The fatal alert that the connection has ended with; 0: none.
     alert: u8,
-    /// Bytes of the caller's that are in the record half sent, and their [`checksum`].
+    /// Bytes of the caller's that are in the record half sent.
     in_flight: u16,
-    in_flight_sum: u32,
     /// Not yet summed: see [`Socket::half_sent`].
     in_flight_new: bool,
     /// The last write came to [`Error::Outside`]: the next is the same.
     outside: bool,
-    /// A write was interrupted that is to be made again as a whole. It took so many bytes, of
-    /// this [`checksum`]; what is in flight comes behind them.
+    /// A write was interrupted that is to be made again as a whole.
     suspended: bool,
-    taken: u32,
-    taken_sum: u32,
     /// When data last went either way, in milliseconds.
     used_at: u32,
 }
@@ -169,12 +165,9 @@ impl Socket {
             state: State::Handshaking,
             waits_for: 0,
             in_flight: 0,
-            in_flight_sum: 0,
             in_flight_new: false,
             outside: false,
             suspended: false,
-            taken: 0,
-            taken_sum: 0,
             close_notify_sent: false,
             cid_required: context.transport() == Transport::Datagram && context.dtls().cid_required,
             refused: false,
@@ -459,7 +452,7 @@ impl Socket {
         if self.in_flight != 0 {
             match buf.get(..self.in_flight.into()) {
                 _ if self.outside => {}
-                Some(buf) if checksum(0, buf) == self.in_flight_sum => {}
+                Some(buf) if checksum(0, buf) == self.ssl.interrupted().in_flight_sum => {}
                 _ => return Err(Error::Errno(MPSSL_EINVAL.cast_signed())),
             }
             // A read may have sent it, as it does before it looks for datagrams; then what is in
@@ -497,7 +490,9 @@ impl Socket {
     /// The bytes that an interrupted write was to write, by which the next one is known.
     pub fn half_sent(&mut self, bytes: &[u8]) {
         if !self.outside && core::mem::take(&mut self.in_flight_new) {
-            self.in_flight_sum = checksum(0, bytes.get(..self.in_flight.into()).unwrap_or_default());
+            let sum = checksum(0, bytes.get(..self.in_flight.into()).unwrap_or_default());
+            let before = self.ssl.interrupted();
+            self.ssl.note_interrupted(Interrupted { in_flight_sum: sum, ..before });
         }
     }
 
@@ -521,8 +516,10 @@ impl Socket {
         self.suspended = !buf.is_empty() && (done != 0 || self.in_flight != 0);
         if self.suspended {
             // Where it is more than 4 GB, no call is the same.
-            self.taken = u32::try_from(done).unwrap_or(u32::MAX);
-            self.taken_sum = checksum(buf.len(), buf.get(..done).unwrap_or_default());
+            let taken = u32::try_from(done).unwrap_or(u32::MAX);
+            let taken_sum = checksum(buf.len(), buf.get(..done).unwrap_or_default());
+            let before = self.ssl.interrupted();
+            self.ssl.note_interrupted(Interrupted { taken, taken_sum, ..before });
         }
     }
 
@@ -533,11 +530,12 @@ impl Socket {
     /// `EINVAL` if that was another call, whose rest would be missing; also where what is in
     /// flight is not `buf`'s.
     pub fn resume_write(&self, buf: &[u8]) -> Result<usize> {
-        let taken = if self.suspended { usize::try_from(self.taken).unwrap_or(usize::MAX) } else { 0 };
+        let Interrupted { taken, taken_sum, in_flight_sum } = self.ssl.interrupted();
+        let taken = if self.suspended { usize::try_from(taken).unwrap_or(usize::MAX) } else { 0 };
         let same = |bytes: Option<&[u8]>, len, sum| bytes.is_some_and(|bytes| checksum(len, bytes) == sum);
         let rest = buf.get(taken..).unwrap_or_default();
-        if (self.suspended && !same(buf.get(..taken), buf.len(), self.taken_sum))
-            || (self.in_flight != 0 && !same(rest.get(..self.in_flight.into()), 0, self.in_flight_sum))
+        if (self.suspended && !same(buf.get(..taken), buf.len(), taken_sum))
+            || (self.in_flight != 0 && !same(rest.get(..self.in_flight.into()), 0, in_flight_sum))
         {
             return Err(Error::Errno(MPSSL_EINVAL.cast_signed()));
         }
@@ -545,7 +543,7 @@ impl Socket {
     }
 
     /// Reduces the connection to what the protocol has to remember, if it is quiet: open,
-    /// nothing on its way out, nothing come in that is not read, and of a suite and a
+    /// nothing on its way out, no write interrupted, nothing come in that is not read, and of a suite and a
     /// version that can. The next read or write wakes it. Whether it sleeps now.
     ///
     /// # Errors
@@ -554,7 +552,8 @@ impl Socket {
     /// awake then.
     pub fn hibernate(&mut self) -> Result<bool> {
         self.usable()?;
-        if self.state != State::Open || self.in_flight != 0 || self.close_notify_sent {
+        // How far an interrupted write got is kept by one that is awake.
+        if self.state != State::Open || self.in_flight != 0 || self.suspended || self.close_notify_sent {
             return Ok(false);
         }
         let asleep = self.ssl.hibernate()?;

@@ -25,7 +25,7 @@ pub mod sys;
 pub use config::{Config, Endpoint, Transport};
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub use connection::PSK_LOOK_UP;
-pub use connection::{Connection, HIBERNATION, Outcome, Ssl};
+pub use connection::{Connection, HIBERNATION, Interrupted, Outcome, Ssl};
 pub use cookie::Cookies;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 pub use crt::pem_content;

@@ -51,7 +51,7 @@ use core::ffi::CStr;
 
 pub use call::Outcome;
 use hibernation::Asleep;
-pub use ssl::Ssl;
+pub use ssl::{Interrupted, Ssl};
 
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk::LookUp;
@@ -77,6 +77,22 @@ pub enum Connection {
 }
 
 impl Connection {
+    /// What was noted of an interrupted write.
+    #[must_use]
+    pub fn interrupted(&self) -> Interrupted {
+        match self {
+            Self::Awake(ssl) => ssl.interrupted,
+            Self::Asleep(_) => Interrupted::default(),
+        }
+    }
+
+    /// Notes it; not where it is asleep, when nothing is.
+    pub fn note_interrupted(&mut self, interrupted: Interrupted) {
+        if let Self::Awake(ssl) = self {
+            ssl.interrupted = interrupted;
+        }
+    }
+
     /// Wakes it if it is asleep.
     ///
     /// # Errors

@@ -56,6 +56,7 @@ pub struct Ssl {
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) psk: Seen,
     pub(super) config: Shared<Config>,
+    pub(super) interrupted: Interrupted,
     #[cfg(exported_keys)]
     pub(super) keys: Keys,
     _pinned: PhantomPinned,
@@ -78,6 +79,17 @@ pub(super) struct Agreed {
     pub(super) verify_result: u32,
 }
 
+/// By what a write that was interrupted is known again, while the connection is awake.
+#[derive(Clone, Copy, Default)]
+pub struct Interrupted {
+    /// A checksum of the bytes in the record half sent.
+    pub in_flight_sum: u32,
+    /// How many bytes the write took before those.
+    pub taken: u32,
+    /// A checksum of these.
+    pub taken_sum: u32,
+}
+
 impl Ssl {
     /// A connection to be, still to be [set up](Self::setup) where it will stay.
     #[must_use]
@@ -95,6 +107,7 @@ impl Ssl {
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk: Seen::default(),
             config,
+            interrupted: Interrupted::default(),
             #[cfg(exported_keys)]
             keys: Keys::new(),
             _pinned: PhantomPinned,

@@ -20,6 +20,7 @@ use common::{
 use micropython_ssl::context::Context;
 use micropython_ssl::dtls::{Settings, Stranger, stranger};
 use micropython_ssl::error::{Error, Invalid, Result};
+use micropython_ssl::io::Interruption;
 use micropython_ssl::mbedtls::{CID_MAX, Cookies, sys};
 use micropython_ssl::socket::Socket;
 use micropython_ssl::wire::{COOKIE_LEN, HELLO_VERIFY_LEN, connection_id};
@@ -1715,5 +1716,28 @@ fn figures() {
             let (times, failed) = handshakes(setup, Weather::loss(percent), Settings::DEFAULT, n);
             report(&format!("{percent} % lost, {name}"), &times, failed);
         }
+    }
+}
+
+/// A flight that the transport holds up goes on with the next call, in both directions and wherever
+/// it was: no timer has to run out for it.
+#[test]
+fn a_flight_held_up_goes_on_with_the_next_call() {
+    for side in [CLIENT, SERVER] {
+        let mut held_up = 0;
+        for n in 0..60 {
+            let _balance = Balance::start();
+            let settings = Settings { mtu: 512, ..Settings::DEFAULT };
+            let mut duo = Duo::with(Setup::mutual(), settings);
+            duo.end(side).port.interrupt_at(n, Interruption::WouldBlock);
+            let (mut x, mut y) = (Err(Error::WantRead), Err(Error::WantRead));
+            for _ in 0..40 {
+                x = if x.is_ok() { x } else { duo.client.handshake() };
+                y = if y.is_ok() { y } else { duo.serve() };
+                held_up += usize::from([x, y].contains(&Err(Error::WantWrite)));
+            }
+            assert_eq!((x, y), (Ok(()), Ok(())), "{side} {n}");
+        }
+        assert!(held_up > 3, "{held_up}");
     }
 }

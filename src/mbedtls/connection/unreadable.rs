@@ -14,7 +14,7 @@ use core::ffi::{c_int, c_uint};
 
 use super::super::crt::Chain;
 use super::super::sys;
-use super::call::Call;
+use super::call::{Call, mbedtls_ssl_flush_output};
 use super::messages::of_certificate;
 use crate::error::Error;
 use crate::mem::{Array, close_gap, slice_mut};
@@ -22,8 +22,13 @@ use crate::mem::{Array, close_gap, slice_mut};
 unsafe extern "C" {
     // Internal to Mbed TLS (library/ssl_misc.h), and linkable. Does not raise.
     fn mbedtls_ssl_read_record(ssl: *mut sys::mbedtls_ssl_context, update_hs_digest: c_uint) -> c_int;
+    #[cfg(mbedtls_ssl_proto_dtls)]
+    fn mbedtls_ssl_flight_transmit(ssl: *mut sys::mbedtls_ssl_context) -> c_int;
 }
 
+/// `MBEDTLS_SSL_RETRANS_SENDING` (library/ssl_misc.h).
+#[cfg(mbedtls_ssl_proto_dtls)]
+const SENDING: u8 = sys::MBEDTLS_SSL_RETRANS_SENDING as u8;
 const CERTIFICATE: u8 = sys::MBEDTLS_SSL_HS_CERTIFICATE as u8;
 
 /// A number of three bytes at `at`.
@@ -60,19 +65,33 @@ struct Tidied {
     first: Option<Array<u8>>,
 }
 
+/// Where the list's entry at `at` begins, behind its length, and where it ends.
+fn entry(message: &[u8], at: usize) -> Option<(usize, usize)> {
+    let start = at.checked_add(3)?;
+    Some((start, start.checked_add(number(message, at)?)?))
+}
+
 /// Makes a Certificate message, with a header of `header` bytes, one that Mbed TLS reads. Behind it
-/// may be more of the record.
+/// may be more of the record. Each byte is moved once, however many certificates there are; a list
+/// that is not whole is left to Mbed TLS to refuse.
 fn tidy(record: &mut [u8], len: usize, header: usize) -> Option<Tidied> {
     let mut tidied = Tidied { removed: 0, first: None };
     let list = header.checked_add(3)?;
-    let (mut at, mut len) = (list, len);
+    let mut at = list;
     while at < len {
-        let start = at.checked_add(3)?;
-        let end = start.checked_add(number(record, at)?)?;
-        let der = record.get_mut(start..end).filter(|_| end <= len)?;
-        if !is_unreadable(der) {
-            at = end;
-        } else if at == list {
+        (_, at) = entry(record.get(..len)?, at)?;
+    }
+    if at != len {
+        return None;
+    }
+    // What stays goes to `to`.
+    let mut to = list;
+    at = list;
+    while at < len {
+        let (start, end) = entry(record, at)?;
+        let der = record.get_mut(start..end)?;
+        let mut stays = !is_unreadable(der);
+        if !stays && at == list {
             let first = Array::copy_of(der).ok()?;
             belittle(der);
             if is_unreadable(der) {
@@ -80,18 +99,41 @@ fn tidy(record: &mut [u8], len: usize, header: usize) -> Option<Tidied> {
                 return None;
             }
             tidied.first = Some(first);
-            at = end;
-        } else {
-            let size = end.checked_sub(at)?;
-            close_gap(record.get_mut(at..)?, size);
-            tidied.removed = tidied.removed.checked_add(size)?;
-            len = len.checked_sub(size)?;
+            stays = true;
         }
+        if stays {
+            close_gap(record.get_mut(to..end)?, at.checked_sub(to)?);
+            to = to.checked_add(end.checked_sub(at)?)?;
+        }
+        at = end;
     }
-    let body = len.checked_sub(header)?;
+    tidied.removed = len.checked_sub(to)?;
+    close_gap(record.get_mut(to..)?, tidied.removed);
+    let body = to.checked_sub(header)?;
     set_number(record, 1, body)?;
     set_number(record, header, body.checked_sub(3)?)?;
     Some(tidied)
+}
+
+/// What Mbed TLS does before a step: what the transport has not taken yet leaves first. 0, or what
+/// the step is to answer.
+///
+/// # Safety
+///
+/// The connection is set up, its call under way, its handshake not over.
+unsafe fn send_rest(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
+    // SAFETY: by this function's contract. None raises.
+    unsafe {
+        let ret = mbedtls_ssl_flush_output(ctx);
+        #[cfg(mbedtls_ssl_proto_dtls)]
+        if ret == 0
+            && super::layout::is_datagram(ctx)
+            && (*ctx).handshake.as_ref().is_some_and(|handshake| handshake.retransmit_state == SENDING)
+        {
+            return mbedtls_ssl_flight_transmit(ctx);
+        }
+        ret
+    }
 }
 
 /// Whether the next step reads a Certificate message.
@@ -135,7 +177,10 @@ pub(super) unsafe fn step_with_certificates(
         if !awaits_certificate(ctx) {
             return step();
         }
-        let ret = mbedtls_ssl_read_record(ctx, 1);
+        let mut ret = send_rest(ctx);
+        if ret == 0 {
+            ret = mbedtls_ssl_read_record(ctx, 1);
+        }
         if ret != 0 {
             return ret;
         }

@@ -645,7 +645,8 @@ def make_contexts(run):
 # ---------------------------------------------------------------------------------------
 # A run.
 
-CALLS_OUT = 100000  # of one call, before it counts as stuck
+# Of one call, before it counts as stuck: a byte each of all that a read() to the end may get.
+CALLS_OUT = 1000000
 
 
 class Run:

@@ -15,12 +15,14 @@ for throughput one with a pre-shared key.
 import gc
 import json
 import select
-import socket
 import sys
 import time
 import tls
 
+sys.path.append(sys.argv[0].rsplit("/", 2)[0] + "/tests/micropython/support")
+
 from memory_link import SUITE, handshake, pipes
+from tcp import loopback
 
 certs, what = sys.argv[1:3]
 arguments = sys.argv[3:]
@@ -226,30 +228,12 @@ def measure_throughput(write_size, megabytes, suite=SUITE):
 POLLED = 20  # connections
 
 
-def tcp_pair():
-    for port in range(20300, 20400):
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        address = socket.getaddrinfo("127.0.0.1", port)[0][-1]
-        try:
-            listener.bind(address)
-            break
-        except OSError:
-            listener.close()
-    listener.listen(1)
-    client = socket.socket()
-    client.connect(address)
-    server = listener.accept()[0]
-    listener.close()
-    return client, server
-
-
 def measure_polls(count):
     """Of connections over sockets, as asyncio polls them all whenever one of them has something."""
     client_context, server_context = contexts(False)
     ends = []
     for _ in range(POLLED):
-        client, server = tcp_pair()
+        client, server = loopback(20300)
         for end in (client, server):
             end.setblocking(False)
         ends.append(client_context.wrap_socket(client, server_hostname="localhost", do_handshake_on_connect=False))

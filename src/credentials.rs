@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 use crate::mbedtls::{self, Chain};
 use crate::mbedtls::{KeyCert, Rng};
 use crate::mem::Shared;
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
+use crate::mem::find;
 
 /// Reads PEM or DER; both end with a NUL that is not part of them.
 /// `check_pair`: the key must belong to the certificate, unless that has
@@ -40,8 +42,7 @@ pub fn load(
 
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 fn has(data: &[u8], part: &[u8]) -> bool {
-    // `windows` would be asked for their length, and panics where it is 0.
-    (0..data.len()).any(|at| data.get(at..).is_some_and(|rest| rest.starts_with(part)))
+    find(data, part).is_some()
 }
 
 /// What a key or certificate needs that Mbed TLS has not, by the identifiers in it.

@@ -28,6 +28,12 @@ pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
     }
 }
 
+/// Where `part` begins in `data`. (`windows` is asked for the length of `part`, and would panic where
+/// that is 0.)
+pub(crate) fn find(data: &[u8], part: &[u8]) -> Option<usize> {
+    (0..data.len()).find(|at| data.get(*at..).is_some_and(|rest| rest.starts_with(part)))
+}
+
 /// Moves what is behind the first `n` values to the front.
 pub(crate) fn close_gap<T: Copy>(values: &mut [T], n: usize) {
     let cells = Cell::from_mut(values).as_slice_of_cells();

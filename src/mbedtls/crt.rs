@@ -6,7 +6,7 @@ use core::ffi::c_int;
 
 use super::sys;
 use crate::error::{Error, Invalid, Result};
-use crate::mem::{Array, slice};
+use crate::mem::{Array, find, slice};
 
 /// Certificates, linked; the first may be empty (no certificate yet).
 pub struct Chain(UnsafeCell<sys::mbedtls_x509_crt>);
@@ -19,10 +19,6 @@ const SEQUENCE: u8 = 0x30;
 
 /// About what parsing takes of memory.
 pub const PARSING: usize = 1024;
-
-fn find(data: &[u8], text: &[u8]) -> Option<usize> {
-    data.windows(text.len()).position(|window| window == text)
-}
 
 /// What is behind `text` in `data`.
 fn after<'a>(data: &'a [u8], text: &[u8]) -> Option<&'a [u8]> {
@@ -88,7 +84,7 @@ fn element(der: &[u8]) -> Option<&[u8]> {
 
 /// Whether Mbed TLS will read `data` as PEM.
 pub(super) fn is_pem(data: &[u8]) -> bool {
-    data.windows(11).any(|window| window == b"-----BEGIN ")
+    find(data, b"-----BEGIN ").is_some()
 }
 
 /// What is between the first labels of PEM, with as many zeros behind it; `None`: it is not PEM.

@@ -90,7 +90,7 @@ def mutual_server(bench):
 
 
 @case("client -> openssl s_server: mutual TLS, RSA client certificate")
-def mutual_client(bench):
+def mutual_client(bench, **options):
     server, port = bench.s_server(
         "-tls1_2", "-Verify", "2", "-CAfile", bench.file("ca"), "-verify_return_error", "-rev",
         "-naccept", "1",
@@ -101,6 +101,7 @@ def mutual_client(bench):
         ca=bench.cert("ca"),
         cert=bench.cert("rsa_client"),
         key=bench.key("rsa_client"),
+        **options,
     )
     finished(client, r"^LINE b'olleh")
     check(server.wait() == 0, "s_server's exit code")
@@ -123,20 +124,7 @@ for limit_ in (512, 1024):
 
     @case(f"client, max_fragment_length {limit_} -> openssl s_server: mutual TLS, RSA")
     def short_records_client(bench, limit=limit_):
-        server, port = bench.s_server(
-            "-tls1_2", "-Verify", "2", "-CAfile", bench.file("ca"), "-verify_return_error", "-rev",
-            "-naccept", "1",
-        )  # fmt: skip
-        client = bench.micropython(
-            "tls_client.py",
-            port=port,
-            ca=bench.cert("ca"),
-            cert=bench.cert("rsa_client"),
-            key=bench.key("rsa_client"),
-            max_fragment_length=limit,
-        )
-        finished(client, r"^LINE b'olleh")
-        check(server.wait() == 0, "s_server's exit code")
+        mutual_client(bench, max_fragment_length=limit)
 
     @case(f"gnutls-cli --recordsize {limit_} -> server: mutual TLS, RSA")
     def short_records_gnutls_server(bench, limit=limit_):

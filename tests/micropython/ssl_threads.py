@@ -11,6 +11,7 @@ sys.path.append("support")
 
 from blocking import allocator_is_safe, start
 from link import EBADF, End, client_context, server_context
+from tcp import loopback
 
 if not allocator_is_safe(globals()):
     print("SKIP")
@@ -21,20 +22,7 @@ contexts = client_context(), server_context()
 
 def connected():
     """(client, server) over TCP, each handshaking in a thread of its own."""
-    for number in range(20100, 20200):
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        addr = socket.getaddrinfo("127.0.0.1", number)[0][-1]
-        try:
-            listener.bind(addr)
-            break
-        except OSError:
-            listener.close()
-    listener.listen(1)
-    client = socket.socket()
-    client.connect(addr)
-    server = listener.accept()[0]
-    listener.close()
+    client, server = loopback(20100)
     join = start(lambda: contexts[1].wrap_socket(server, server_side=True))
     return contexts[0].wrap_socket(client), join()
 

@@ -10,7 +10,6 @@ seed of its own, which a failure prints: `threads.py 0 SEED` repeats that one. T
 
 import random
 import select
-import socket
 import sys
 import time
 
@@ -18,28 +17,11 @@ sys.path.append(sys.argv[0].rsplit("/", 2)[0] + "/micropython/support")
 
 from blocking import link, start
 from link import client_context, server_context
+from tcp import loopback
 
 PATTERN = bytes((i * 7 + i // 251) & 0xFF for i in range(7001))
 LONG = memoryview(PATTERN * 4)
 contexts = client_context(), server_context()
-
-
-def tcp():
-    for port in range(20500, 20600):
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        address = socket.getaddrinfo("127.0.0.1", port)[0][-1]
-        try:
-            listener.bind(address)
-            break
-        except OSError:
-            listener.close()
-    listener.listen(1)
-    client = socket.socket()
-    client.connect(address)
-    server = listener.accept()[0]
-    listener.close()
-    return client, server
 
 
 def write(sock, total, longest):
@@ -92,7 +74,7 @@ def close(sock, after):
 def connection(seed):
     """What went wrong, in words."""
     random.seed(seed)
-    ends = link(random.randint(20, 6000)) if random.randint(0, 1) else tcp()
+    ends = link(random.randint(20, 6000)) if random.randint(0, 1) else loopback(20500)
     join = start(lambda: contexts[1].wrap_socket(ends[1], server_side=True))
     socks = contexts[0].wrap_socket(ends[0]), join()
     if not hasattr(socks[1], "version"):

@@ -312,7 +312,10 @@ class Side:
             self.feed_datagrams(data, joins)
             return
         mate = self.mates[0]
-        there = (mate.sent[self.got :] + mate.pending[max(0, self.got - len(mate.sent)) :])[: len(data)]
+        # No more than the data at a time: all that was sent is long, and the heap is in pieces.
+        there = mate.sent[self.got : self.got + len(data)]
+        begun = max(0, self.got - len(mate.sent))
+        there += mate.pending[begun : begun + len(data) - len(there)]
         if there != data:
             self.murky = True
             same = 0

@@ -50,7 +50,8 @@ def default_binary():
 class Fuzzer:
     def __init__(self, binary):
         library = world()
-        self.command = ["nice", binary, HERE / "fuzz.py", library]
+        # Twice the usual heap: what a run sent stays, to be compared with what is read.
+        self.command = ["nice", binary, "-X", "heapsize=4m", HERE / "fuzz.py", library]
         # Its memory is in the collector's heap, which the leak checker looks through: what a dead
         # object holds counts as held. So a leak shows late, if it does.
         options = "detect_leaks=0:verify_asan_link_order=0:halt_on_error=1"

@@ -597,7 +597,7 @@ def valgrind():
 ARCHIVE_MAY_USE = re.compile(
     r"^(mpglue_\w+|(__real_)?mbedtls_\w+|psa_\w+|mem(cpy|move|set|cmp)|bcmp|strlen|_GLOBAL_OFFSET_TABLE_"
     r"|__aeabi_mem(cpy|move|set|clr)[48]?"  # c_glue/arm_eabi.c
-    r"|__aeabi_(lmul|uidiv))$"  # libgcc, on Cortex-M0
+    r"|__aeabi_(lmul|llsl|uidiv)|__clzsi2)$"  # libgcc, on Cortex-M0
 )
 PANICS = re.compile(r"core::panicking|4core9panicking|rust_begin_unwind|\bpanic_(fmt|impl|bounds_check)")
 

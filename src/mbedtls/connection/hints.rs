@@ -6,6 +6,7 @@ use core::ffi::{CStr, c_int};
 
 use super::super::crt::Chain;
 use super::super::sys;
+use super::layout::message_len;
 use super::messages::{each, of_certificate, own};
 use super::ssl::Ssl;
 use crate::error::Error;
@@ -119,7 +120,8 @@ impl Ssl {
         unsafe {
             let ctx = &*self.ctx.get();
             let header = if self.is_datagram() { 12 } else { 4 };
-            let message = crate::mem::slice(ctx.in_msg, ctx.in_hslen.min(ctx.in_msglen));
+            let room = self.message_room()?;
+            let message = crate::mem::slice(ctx.in_msg, message_len(ctx).min(room));
             message.get(header..)
         }
     }

@@ -6,6 +6,7 @@
 //! | pointers into the buffers | one function sets those of both | one for each | one for each |
 //! | a stream's handshake message in several records | refused | put together | put together |
 //! | a ClientHello in several records or datagrams | refused | refused | put together |
+//! | the length of a ClientHello, once read | its record's | its record's | as of every message |
 //! | records that did not authenticate | counted in a field | in that which says how much of a message has come | likewise |
 //! | the version of a ClientHello's record | not looked at | not looked at | not above the highest |
 //!
@@ -169,6 +170,21 @@ pub(super) fn highest_version(ssl: &sys::mbedtls_ssl_context) -> Option<sys::mbe
     let server = conf.endpoint == sys::MBEDTLS_SSL_IS_SERVER as u8;
     let looks = !(hello && server) || sys::MBEDTLS_VERSION_PATCH >= 6;
     looks.then_some(conf.max_tls_version)
+}
+
+/// How long the handshake message is that has come last, its header included.
+///
+/// # Safety
+///
+/// `in_msg` is in the input buffer.
+pub(super) unsafe fn message_len(ssl: &sys::mbedtls_ssl_context) -> usize {
+    if ssl.state == sys::MBEDTLS_SSL_CLIENT_HELLO as c_int && sys::MBEDTLS_VERSION_PATCH < 6 {
+        // Mbed TLS has read this one by itself, and kept no length. The header is in the buffer,
+        // zeros if none has come.
+        // SAFETY: by this function's contract.
+        return u16::from_be_bytes(unsafe { ssl.in_len.cast::<[u8; 2]>().read() }).into();
+    }
+    ssl.in_hslen.min(ssl.in_msglen)
 }
 
 /// How many datagrams' records did not authenticate since this was asked last. To be asked

@@ -542,6 +542,14 @@ impl Ssl {
         unsafe { (*self.ctx.get()).state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int }
     }
 
+    /// How much of the input buffer a message may have; `None`: none is in it.
+    pub(super) fn message_room(&self) -> Option<usize> {
+        // SAFETY: reads two pointers of the connection that this owns.
+        let (buffer, message) = unsafe { ((*self.ctx.get()).in_buf, (*self.ctx.get()).in_msg) };
+        let before = message.addr().checked_sub(buffer.addr())?;
+        self.buffers.input.size().checked_sub(before).filter(|room| *room > 0)
+    }
+
     /// Lets go of what only the handshake needed: of the peer's parsed chain, several
     /// times as large as what is ever asked for, its first certificate's DER stays, if
     /// the context has it kept (without memory for the copy, the chain does); of TLS 1.2's

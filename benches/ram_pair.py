@@ -12,6 +12,7 @@ import tls
 
 PIPE = 6000
 ROOM = 32 * 1024
+PIECE = 256
 HANDSHAKE = 6 if hasattr(tls, "RECORD_BUFFERS") else 26  # KB, of a server
 SUITES = {
     "gcm": "TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384",
@@ -161,24 +162,25 @@ def crowd():
     for end in below:
         end.start = end.end = 0
     gc.collect()
+    # In small pieces: they find room between the connections.
     ballast = []
-    while gc.mem_free() > ROOM + 1100:
-        ballast.append(bytearray(1000))
+    while gc.mem_free() > ROOM + PIECE:
+        ballast.append(bytearray(PIECE - 24))
         gc.collect()
     count = spare = 0  # spare: bytes given to servers and not kept by them
     try:
         for i in range(len(alive)):
             while spare < HANDSHAKE * 1024:
                 ballast.pop()
-                spare += 1024
+                spare += PIECE
             gc.collect()
             before = gc.mem_alloc()
             alive[i] = handshake(*both, *below)
             gc.collect()
             spare -= (gc.mem_alloc() - before) // 2
-            while spare >= 1024:
-                ballast.append(bytearray(1000))
-                spare -= 1024
+            while spare >= PIECE:
+                ballast.append(bytearray(PIECE - 24))
+                spare -= PIECE
             count += 1
     except (OSError, MemoryError):
         pass

@@ -7,7 +7,7 @@ Firmwares from one tree: bytes of text, as `size` counts them (code and constant
 beside the one with upstream's module at upstream's configuration of Mbed TLS; then with one thing
 chosen otherwise at a time. Those hang together: together they do not save the sum. And, symbol by
 symbol, where the difference of the small preset to upstream's module is. Writes
-build/bench-size.json and the tables in docs/porting.md. Some seventy builds: with a compiler cache
+build/bench-size.json and the tables in docs/porting.md, and draws docs/flash.svg. Some seventy builds: with a compiler cache
 first on PATH less than an hour, without more.
 """
 
@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 sys.dont_write_bytecode = True
 
+import chart  # noqa: E402
 import symbols  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +29,8 @@ BUILD = ROOT / "build"
 RESULTS = BUILD / "bench-size.json"
 DOCS = ROOT / "docs/porting.md"
 END = "<!-- to here -->\n"
+CHART = ROOT / "docs/flash.svg"
+TITLE = "Flash: what a firmware takes more than with MicroPython's own module"
 CHOICES = "<!-- make bench-size writes this -->\n"
 SYMBOLS = "<!-- and this -->\n"
 # The board of the table of symbols.
@@ -168,6 +171,19 @@ def table(results):
     return text + "".join(beside(name, FULL) for name in rows() if name in results and name not in PRESETS)
 
 
+def draw(results):
+    """The same as a picture, for boards of which all is there: full, each switch, small."""
+    names = [FULL, *(f"`{switch}`" for switch in SWITCHES), SMALL]
+    bars = [(name, name.replace("`", "").removesuffix(", the default"), "#2da44e") for name in names]
+    groups = []
+    for board, machine in BOARDS.items():
+        if all(board in results.get(name, {}) for name in (STOCK, *names)):
+            values = [results[name][board] - results[STOCK][board] for name in names]
+            groups.append((machine.title, values, lambda value: f"{value / 1000:.1f} KB"))
+    if groups:
+        CHART.write_text(chart.draw(groups, TITLE, bars, "size.py"))
+
+
 def write_table(begin, text):
     page = DOCS.read_text()
     before, found, rest = page.partition(begin)
@@ -185,9 +201,11 @@ def main():
     parser.add_argument("--mbedtls", required=True)
     parser.add_argument("--only", default="", help="boards and rows that match; the rest as it was measured last")
     args = parser.parse_args()
-    text = table(measure(["--micropython", args.micropython, "--mbedtls", args.mbedtls], args.only))
+    results = measure(["--micropython", args.micropython, "--mbedtls", args.mbedtls], args.only)
+    text = table(results)
     print(text, end="")
     write_table(CHOICES, text)
+    draw(results)
     maps = [firmware_dir(SHORT_OF_FLASH, PRESETS[preset]) / "firmware.elf.map" for preset in (STOCK, SMALL)]
     if all(path.exists() for path in maps):
         write_table(SYMBOLS, symbols.table(*maps, args.mbedtls))

@@ -748,6 +748,8 @@ def least():
 RP2_LIBRARIES = ("pico-sdk-2.1.1", "tinyusb-0.18.0", "lwip-2.2.1")
 # Board -> Rust target.
 RP2_BOARDS = {"RPI_PICO": "thumbv6m-none-eabi", "RPI_PICO2": "thumbv8m.main-none-eabi"}
+# What the file system leaves the firmware on either.
+RP2_FIRMWARE = range(0x10000000, 0x10000000 + 1024 * 1024)
 RP2_EXTRA = ROOT / "tests/rp2/mbedtls_extra.h"
 
 
@@ -781,6 +783,10 @@ def rp2_section(board):
         yield from contents(board, program, BUILD / "rp2-cargo" / RP2_BOARDS[board])
         yield in_rust(board, program, "P-256", harness.P256_WRAPPED, "arm-none-eabi-objdump")
         yield compiled_by_cmake(board, program.parent)
+        _, symbols = harness.run(["arm-none-eabi-nm", program], 60)
+        end = int(re.search(r"^(\w+) . __flash_binary_end$", symbols, re.M)[1], 16)
+        fits = "pass" if end - 1 in RP2_FIRMWARE else "fail"
+        yield Result(f"{board}: the file system is behind the firmware", fits, "", f"which ends at {end:#x}")
         if board == "RPI_PICO":
             yield on_rp2040(program)
         made = list(program.parent.glob("micropython-ssl/**/*.[ah]")) + list(program.parent.glob("**/c_glue/*.o"))

@@ -90,4 +90,7 @@ esac
 # picotool would only make the same firmware's UF2 file.
 export CMAKE_ARGS="-DPICO_NO_PICOTOOL=1 -DMICROPY_LIB_DIR=$root/ports/unix/mpy_lib -DMICROPY_PY_LWIP=1 \
 -DMICROPY_DEF_BOARD='MICROPY_PY_NETWORK=1;MICROPY_PY_NETWORK_PPP_LWIP=1'"
-make -C "$tree/ports/rp2" -j"$jobs" BOARD="$board" BUILD="$out" FROZEN_MANIFEST="$port/manifest.py" "$@"
+board_dir=$tree/ports/rp2/boards/$board
+[ ! -d "$port/$board" ] || board_dir=$port/$board
+make -C "$tree/ports/rp2" -j"$jobs" BOARD="$board" BOARD_DIR="$board_dir" BUILD="$out" \
+    FROZEN_MANIFEST="$port/manifest.py" "$@"

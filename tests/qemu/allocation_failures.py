@@ -25,7 +25,8 @@ def talk(connect):
     try:
         client, server = connect()
         client.write(b"x")
-        arrived = server.read(1) == b"x"
+        # On a slow machine a datagram of the handshake may have come twice.
+        arrived = any(server.read(1) == b"x" for _ in range(4))
         client.close()
         server.close()
         return arrived

@@ -105,9 +105,11 @@ class Session:
         """(output with traceback, what is in use after a soft reset and ought not to be)"""
         if self.board is None:
             self.board = Board(self.machine, self.elf)
-            # Not what there is after power-on: MicroPython itself may differ by some bytes.
-            self.board.soft_reset()
-            self.at_first = self.in_use()
+            # Not what there is after power-on, nor after the first program: MicroPython itself may
+            # differ by some bytes.
+            for _ in range(2):
+                self.board.soft_reset()
+                self.at_first = self.in_use()
             self.board.soft_reset()
         output, error = self.board.run(source, timeout)
         self.board.soft_reset()

@@ -22,7 +22,7 @@ import tls
 sys.path.append(sys.argv[0].rsplit("/", 2)[0] + "/tests/micropython/support")
 
 from memory_link import SUITE, handshake, pipes
-from tcp import loopback
+from sockets import loopback
 
 certs, what = sys.argv[1:3]
 arguments = sys.argv[3:]

@@ -177,7 +177,7 @@ CPYTHON = {
     "SSLSocket.getsockname": "if the port's sockets have it",
     "SSLSocket.setsockopt": "",
     "SSLSocket.do_handshake": "",
-    "SSLSocket.getpeercert": "CPython's dict, or DER",
+    "SSLSocket.getpeercert": "CPython's dict, or DER; `{}` if nothing was verified",
     "SSLSocket.cipher": "a pair, (name, version); the name is IANA's",
     "SSLSocket.shared_ciphers": "",
     "SSLSocket.version": "",
@@ -260,15 +260,20 @@ def ran():
     return _ran
 
 
+# The section of tests/docs/mistakes.py whose mistakes are not of one end of a connection.
+LOADING = "Keys, certificates, settings"
+
+
 def code(text):
     return f"`{text}`" if text else "–"
 
 
 def mistakes(chosen):
-    rows = []
-    for _, _, client, server, cause, remedy in chosen:
-        rows.append((code(client), code(server), f"{cause} {remedy}"))
+    rows = [(code(client), code(server), f"{cause} {remedy}") for _, _, client, server, cause, remedy in chosen]
     if any(client != "–" and server != "–" for client, server, _ in rows):
+        # What does not load, either side has seen before anything was sent.
+        own = [" (whoever loads it)" if section == LOADING else "" for section, *_ in chosen]
+        rows = [(client + loads, server, text) for loads, (client, server, text) in zip(own, rows)]
         return table(("at the client", "at the server", "what is wrong, and what to do"), rows)
     rows = [(client if server == "–" else server, text) for client, server, text in rows]
     return table(("you see", "what is wrong, and what to do"), rows)

@@ -2,9 +2,13 @@
 
     micropython https_pin.py HOST PORT FINGERPRINT
 
-The fingerprint is the SHA-256 of the certificate:
+The fingerprint is the SHA-256 of the certificate, 64 characters without colons:
 
-    openssl x509 -in server.pem -outform DER | sha256sum
+    openssl x509 -in server.pem -outform DER | sha256sum | cut -c1-64
+
+Without that file, over a network that you trust:
+
+    openssl s_client -connect HOST:PORT </dev/null | openssl x509 -outform DER | sha256sum | cut -c1-64
 """
 
 import binascii

@@ -252,7 +252,7 @@ def wrong_ca():
 @mistake(
     CERTIFICATES,
     "clock",
-    "The certificate is not valid *yet*. Almost always the clock of the board is not set: it begins in the year 2000.",
+    "The certificate is not valid *yet*. Almost always the clock of the board is not set: it begins years ago (2000 on ESP32, 2021 on a Pico, 2015 on STM32).",
     "Set the clock first, for instance by `ntptime.settime()`.",
 )
 def clock():
@@ -330,7 +330,7 @@ COMMON = "Nothing in common"
     COMMON,
     "no-suite",
     "Both sides have no cipher suite in common. A server's RSA certificate, for instance, does not go with an ECDSA suite.",
-    "Compare `get_ciphers()` with what the other side has. Do not set more than you need.",
+    "Compare `get_ciphers()` with what the other side has, or leave `set_ciphers` out. A client that has only TLS 1.3 looks the same: allow TLS 1.2 there.",
 )
 def no_suite():
     ctx = client_context()
@@ -342,7 +342,7 @@ def no_suite():
     COMMON,
     "no-version",
     "The server does not speak TLS 1.2. (The server in this test sends the alert, and nothing else.)",
-    "Switch TLS 1.2 on at the server. This module has no TLS 1.3.",
+    "Switch TLS 1.2 on at the server. This module has no TLS 1.3. A server that answers with an older version is `-28288`, `no protocol version in common`.",
 )
 def no_version():
     client, _ = handshake(spoil=sends(0, b"\x15\x03\x03\x00\x02\x02\x46"))
@@ -390,7 +390,7 @@ PSK = "Pre-shared keys"
 @mistake(
     PSK,
     "wrong-psk",
-    "The key is not the server's, or the server does not know the identity. The server says the same for both, so that nobody can try out identities.",
+    "The key is not the server's, or the server does not know the identity. This module's servers say the same for both, so that nobody can try out identities. Mosquitto sends alert 115 `unknown_psk_identity` for the latter.",
     "Compare identity and key, byte by byte. `bytes.fromhex(\"…\")` makes bytes of a key that is written in hexadecimal.",
 )
 def wrong_psk():

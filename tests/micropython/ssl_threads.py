@@ -11,7 +11,7 @@ sys.path.append("support")
 
 from blocking import allocator_is_safe, start
 from link import EBADF, End, client_context, server_context
-from tcp import loopback
+from sockets import loopback
 
 if not allocator_is_safe(globals()):
     print("SKIP")

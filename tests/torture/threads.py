@@ -17,7 +17,7 @@ sys.path.append(sys.argv[0].rsplit("/", 2)[0] + "/micropython/support")
 
 from blocking import link, start
 from link import client_context, server_context
-from tcp import loopback
+from sockets import loopback
 
 PATTERN = bytes((i * 7 + i // 251) & 0xFF for i in range(7001))
 LONG = memoryview(PATTERN * 4)

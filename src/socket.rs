@@ -91,7 +91,8 @@ fn alert(error: Error) -> Option<u32> {
             sys::MBEDTLS_ERR_SSL_CONN_EOF
             | sys::MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY
             | sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
-            | sys::MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED => return None,
+            | sys::MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED
+            | sys::MBEDTLS_ERR_SSL_CLIENT_RECONNECT => return None,
             sys::MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE | sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE => {
                 sys::MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE
             }
@@ -195,7 +196,8 @@ impl Socket {
             }
             self.state = State::Open;
             self.ssl.release_handshake();
-            if self.cid_required && self.ssl.peer_cid(&mut [0; mbedtls::CID_MAX]).is_none() {
+            let without_cid = self.cid_required && self.ssl.peer_cid(&mut [0; mbedtls::CID_MAX]).is_none();
+            if without_cid || !self.ssl.is_same_client() {
                 return Err(self.fail(host, outcome, sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE));
             }
         }
@@ -231,8 +233,9 @@ impl Socket {
                 self.state = State::CloseNotify;
                 Ok(Some(0))
             }
-            // DTLS (RFC 6347 4.2.8): the client began anew from the same port.
-            sys::MBEDTLS_ERR_SSL_CLIENT_RECONNECT => {
+            // DTLS (RFC 6347 4.2.8): the client began anew from the same port, or somebody else did.
+            // The program is not to take one for the other.
+            sys::MBEDTLS_ERR_SSL_CLIENT_RECONNECT if self.ssl.knows_client() => {
                 if self.ssl.begin_anew() {
                     self.state = State::Handshaking;
                     self.in_flight = 0;

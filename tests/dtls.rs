@@ -49,6 +49,11 @@ fn quick() -> Setup<'static> {
     Setup { client_mode: 0, ..Setup::default() }
 }
 
+/// The cheapest one in which a server gets to know its client.
+fn known() -> Setup<'static> {
+    Setup { client_mode: 0, ..Setup::mutual() }
+}
+
 /// The one with most datagrams: chains and certificates both ways.
 fn mutual_chain() -> Setup<'static> {
     Setup { server_cert: Some("chain"), ..Setup::mutual() }
@@ -855,7 +860,7 @@ fn a_bent_finished_ends_the_handshake() {
 #[test]
 fn a_client_restarts_after_bad_records() {
     let _balance = Balance::start();
-    let mut duo = Duo::of(quick());
+    let mut duo = Duo::of(known());
     duo.open();
     for round in 1..4 {
         duo.send(CLIENT, b"good");
@@ -1225,7 +1230,7 @@ fn a_client_whose_address_changes() {
 fn a_client_restarts_from_the_same_port() {
     for cid in [None, Some(4)] {
         let _balance = Balance::start();
-        let mut duo = Duo::with(quick(), with_cid(cid));
+        let mut duo = Duo::with(known(), with_cid(cid));
         duo.open();
         for round in 0..3 {
             duo.send(CLIENT, b"before");
@@ -1257,7 +1262,7 @@ fn a_client_restarts_from_the_same_port() {
 fn a_client_restarts_in_bad_weather() {
     for seed in 0..20 {
         let _balance = Balance::start();
-        let mut duo = Duo::of(quick());
+        let mut duo = Duo::of(known());
         duo.open();
         duo.client.socket = client(&duo.contexts[CLIENT]);
         let mut duo = duo.under(Weather { lost: 20, twice: 10, late: 20, ..Weather::default() }, seed);
@@ -1274,18 +1279,15 @@ fn a_client_restarts_in_bad_weather() {
 }
 
 #[test]
-fn nothing_of_the_old_client_is_left_to_the_new_one() {
+fn nothing_of_the_old_connection_is_left_to_the_new_one() {
     let _balance = Balance::start();
-    // Certificates are optional: the first client has one, the second none.
-    let setup = Setup { server_mode: 1, ..Setup::mutual() };
-    let mut duo = Duo::of(setup);
+    let mut duo = Duo::of(known());
     duo.open();
     assert!(duo.server.socket.peer_cert().is_some());
     // The server has said goodbye, and keeps listening.
     assert_eq!(duo.server.close_notify(), Ok(()));
     duo.link.wire(SERVER).clear();
-    let none = contexts(Setup { client_cert: None, ..setup }, Settings::DEFAULT, Settings::DEFAULT);
-    duo.client.socket = client(&none[CLIENT]);
+    duo.client.socket = client(&duo.contexts[CLIENT]);
     for _ in 0..2 {
         assert_eq!(duo.client.handshake(), Err(Error::WantRead));
         assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
@@ -1293,9 +1295,63 @@ fn nothing_of_the_old_client_is_left_to_the_new_one() {
     assert!(duo.server.socket.is_handshaking());
     assert_eq!(duo.server.socket.peer_cert(), None, "not while it handshakes");
     duo.open();
-    assert_eq!(duo.server.socket.peer_cert(), None, "nor afterwards");
+    assert!(duo.server.socket.peer_cert().is_some());
     assert!(duo.server.socket.would_send(), "this one has not heard goodbye");
     duo.prove();
+}
+
+/// Who takes a client's address does not become that client to the program: not with another
+/// certificate, not without one.
+#[test]
+fn nobody_else_takes_over_a_clients_connection() {
+    const REFUSED: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE);
+    let setup = Setup { server_mode: 1, ..known() };
+    for asleep in [false, true] {
+        for other in [None, Some("ec")] {
+            let _balance = Balance::start();
+            let mut duo = Duo::of(setup);
+            duo.open();
+            duo.send(CLIENT, b"who I am");
+            assert!(!asleep || duo.server.socket.hibernate() == Ok(true));
+            let others = Setup { client_cert: other, ..setup };
+            let others = contexts(others, Settings::DEFAULT, Settings::DEFAULT);
+            duo.client.socket = client(&others[CLIENT]);
+            for _ in 0..2 {
+                assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+                assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+            }
+            assert_eq!(duo.handshake().1, Err(REFUSED));
+            let sent = duo.link.wire(SERVER).sent.len();
+            assert_eq!(duo.server.write(b"secret"), Err(EBADF));
+            assert_eq!(duo.link.wire(SERVER).sent.len(), sent);
+        }
+    }
+}
+
+/// Nor where nobody knows who the client is: it may have told the program a password.
+#[test]
+fn nobody_takes_over_the_connection_of_a_client_without_a_name() {
+    const ANEW: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_CLIENT_RECONNECT);
+    for asleep in [false, true] {
+        let _balance = Balance::start();
+        let mut duo = Duo::of(quick());
+        duo.open();
+        duo.send(CLIENT, b"password");
+        assert!(!asleep || duo.server.socket.hibernate() == Ok(true));
+        duo.client.socket = client(&duo.contexts[CLIENT]);
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        let sent = duo.link.wire(SERVER).sent.len();
+        assert_eq!(duo.receive(SERVER), Err(ANEW));
+        assert_eq!(duo.server.write(b"secret"), Err(EBADF));
+        assert_eq!(duo.link.wire(SERVER).sent.len(), sent, "no key of the old connection's is its");
+        // It comes again, to a connection of its own.
+        duo.server.socket = server(&duo.contexts[SERVER], ID);
+        duo.open();
+        assert_eq!(duo.refused, 1, "the very first time");
+        duo.prove();
+    }
 }
 
 // ---- Cookies, and strangers ----------------------------------------------------

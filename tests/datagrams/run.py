@@ -805,8 +805,8 @@ def exchange(sock, port, datagram):
     return None
 
 
-def good_client(bench, port):
-    finished(bench.client(port, limit=WAIT_S), r"^ANSWER 68656c6c6f0a")
+def good_client(bench, port, auth=CERTIFICATE):
+    finished(bench.client(port, auth, limit=WAIT_S), r"^ANSWER 68656c6c6f0a")
 
 
 def stats(bench, port):
@@ -995,20 +995,31 @@ def spoofed(bench):
     alive(server)
 
 
-@case("a client that begins anew from the same port is served")
-def port_reuse(bench):
-    server, port = bench.server()
+def port_reuse(bench, auth, connections):
+    server, port = bench.server(auth)
     local = free_port()
     command = ["openssl", "s_client", "-dtls1_2", "-connect", f"127.0.0.1:{port}", "-bind"]
     command += [f"127.0.0.1:{local}", "-CAfile", bench.file("ca"), "-verify_return_error"]
+    if auth == MUTUAL:
+        command += ["-cert", bench.file("client"), "-key", bench.file("client", "key")]
     for _ in range(2):
         need_program("openssl", "openssl")
         client = bench.start("openssl s_client", command)
         repeat(client, b"hello\n", r"^hello$")
         client.child.kill()  # without a goodbye
         client.child.wait()
-    check(len(re.findall("^CLIENT", server.output(), re.MULTILINE)) == 1, "a second connection")
-    good_client(bench, port)
+    check(len(re.findall("^CLIENT", server.output(), re.MULTILINE)) == connections, "connections")
+    good_client(bench, port, auth)
+
+
+@case("a client that begins anew from the same port goes on where it is known again")
+def known_again(bench):
+    port_reuse(bench, MUTUAL, 1)
+
+
+@case("a client without a name that begins anew from the same port is another")
+def another(bench):
+    port_reuse(bench, CERTIFICATE, 2)
 
 
 # --- Many clients --------------------------------------------------------------------------------

@@ -199,6 +199,21 @@ impl Connection {
         true
     }
 
+    /// As [`Ssl::knows_client`].
+    #[must_use]
+    pub fn knows_client(&self) -> bool {
+        matches!(self, Self::Awake(ssl) if ssl.knows_client())
+    }
+
+    /// As [`Ssl::is_same_client`].
+    #[must_use]
+    pub fn is_same_client(&self) -> bool {
+        match self {
+            Self::Awake(ssl) => ssl.is_same_client(),
+            Self::Asleep(_) => true,
+        }
+    }
+
     /// As [`Ssl::release_handshake`].
     pub fn release_handshake(&mut self) {
         if let Self::Awake(ssl) = self {

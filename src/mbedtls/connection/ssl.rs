@@ -31,9 +31,7 @@ use super::unreadable::step_with_certificates;
 use super::verification::verify;
 use crate::error::{Error, Result};
 use crate::io::{Host, Interruption};
-#[cfg(mbedtls_ssl_keep_peer_certificate)]
-use crate::mem::Array;
-use crate::mem::{Box, Shared};
+use crate::mem::{Array, Box, Shared};
 use crate::micropython_sys::mpglue_free;
 use crate::timer::Timer;
 use crate::wire::Assembly;
@@ -69,6 +67,8 @@ struct Datagrams {
     received: Cell<Received>,
     /// A ClientHello of which a part has come.
     assembly: Cell<Option<Box<Assembly>>>,
+    /// Who the client was that has begun anew.
+    client: Cell<Option<Array<u8>>>,
 }
 
 /// What is kept of the session once the handshake is over.
@@ -147,6 +147,7 @@ impl Ssl {
             timer: CallTimer { timer: Cell::new(Timer::default()), call: Cell::new(core::ptr::null()) },
             received: Cell::new(received),
             assembly: Cell::new(None),
+            client: Cell::new(None),
         })?;
         let timer = (&raw const datagrams.timer).cast_mut().cast();
         self.datagrams = Some(datagrams);
@@ -277,6 +278,7 @@ impl Ssl {
             datagrams.received.set(Received { new_hello: None.into(), ..received });
         }
         let waiting = self.buffers.input.waiting.take();
+        let client = self.client().map(Array::copy_of).transpose()?;
         let mut new = Box::new(|| Self::new(self.config.clone()))?;
         new.setup(Transport::Datagram)?;
         #[cfg(mbedtls_ssl_dtls_hello_verify)]
@@ -292,6 +294,7 @@ impl Ssl {
                 bad_records: received.bad_records,
                 ..Received::default()
             });
+            datagrams.client.set(client);
         }
         let ctx = new.ctx.get();
         // SAFETY: both are set up, between calls. The hello is at the beginning of the old input
@@ -305,6 +308,29 @@ impl Ssl {
         }
         new.buffers.input.waiting.set(waiting);
         Ok(new)
+    }
+
+    /// Who a server's client has proven to be: by a pre-shared key, else by a certificate, which is
+    /// longer than any identity.
+    fn client(&self) -> Option<&[u8]> {
+        #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+        if let Some(identity) = self.psk_identity() {
+            return Some(identity);
+        }
+        self.peer_cert()
+    }
+
+    /// Whether a client that begins anew can be known again.
+    #[must_use]
+    pub fn knows_client(&self) -> bool {
+        self.client().is_some()
+    }
+
+    /// Whether the client is who it was before it began anew, if it did.
+    #[must_use]
+    pub fn is_same_client(&self) -> bool {
+        let before = self.datagrams.as_ref().and_then(|datagrams| datagrams.client.take());
+        before.is_none_or(|before| self.client() == Some(&*before))
     }
 
     /// Whether this side offers Connection IDs in its handshakes.

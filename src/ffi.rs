@@ -672,6 +672,7 @@ pub extern "C" fn mpssl_listener_accept(
     status(result.and_then(|accepted| {
         if accepted {
             *departed = listener.table.departed().clone().into_raw();
+            socket.set_accepted();
             if *cid != *socket.own_cid() {
                 socket.set_own_cid(cid)?;
             }

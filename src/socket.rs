@@ -235,7 +235,9 @@ impl Socket {
             }
             // DTLS (RFC 6347 4.2.8): the client began anew from the same port, or somebody else did.
             // The program is not to take one for the other.
-            sys::MBEDTLS_ERR_SSL_CLIENT_RECONNECT if self.ssl.knows_client() => {
+            sys::MBEDTLS_ERR_SSL_CLIENT_RECONNECT
+                if self.state == State::Handshaking || self.ssl.knows_client() =>
+            {
                 if self.ssl.begin_anew() {
                     self.state = State::Handshaking;
                     self.in_flight = 0;
@@ -710,6 +712,12 @@ impl Socket {
     #[must_use]
     pub fn own_cid(&self) -> &[u8] {
         self.ssl.own_cid()
+    }
+
+    /// A listener has seen that the client's cookie was good. A hello with another one is answered
+    /// from now on, as it would be there.
+    pub fn set_accepted(&mut self) {
+        self.ssl.set_accepted();
     }
 
     /// Another Connection ID, of the same length, for a connection that has not begun.

@@ -121,6 +121,11 @@ impl<'a> Record<'a> {
         if self.content_type == layout::HANDSHAKE { Message::first(self.fragment) } else { None }
     }
 
+    /// Whether it begins with a HelloVerifyRequest.
+    pub(crate) fn asks_for_cookie(&self) -> bool {
+        self.message().is_some_and(|message| message.msg_type == layout::HELLO_VERIFY_REQUEST)
+    }
+
     /// Whether this is a record of a handshake, in the clear, with nothing wrong in its form: a
     /// ChangeCipherSpec, an alert, messages whose headers are sound. None is a Finished, which has
     /// keys: "It is a fatal error if a Finished message is not preceded by a ChangeCipherSpec"
@@ -150,15 +155,22 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Whether each message in a record has a sound header, and is no Finished. Mbed TLS looks for the next one behind
-/// the whole length of the one before, be that a fragment or not.
-fn are_sound(mut record: &[u8]) -> bool {
+/// Whether each message in a record has a sound header, is no Finished, and alone if it is a flight by
+/// itself. Mbed TLS looks for the next one behind the whole length of the one before, be that a
+/// fragment or not.
+fn are_sound(record: &[u8]) -> bool {
+    let mut rest = record;
     loop {
-        let Some(message) = Message::first(record).filter(|of| of.msg_type != layout::FINISHED) else {
+        let Some(message) = Message::first(rest).filter(|of| of.msg_type != layout::FINISHED) else {
             return false;
         };
-        record = record.get(layout::HANDSHAKE_HEADER.saturating_add(message.length)..).unwrap_or_default();
-        if record.is_empty() {
+        let is_first = rest.len() == record.len();
+        rest = rest.get(layout::HANDSHAKE_HEADER.saturating_add(message.length)..).unwrap_or_default();
+        let is_flight = [layout::CLIENT_HELLO, layout::HELLO_VERIFY_REQUEST].contains(&message.msg_type);
+        if is_flight && !(is_first && rest.is_empty()) {
+            return false;
+        }
+        if rest.is_empty() {
             return true;
         }
     }
@@ -188,9 +200,17 @@ pub(crate) struct ClientHello<'a> {
 
 impl<'a> ClientHello<'a> {
     pub(crate) fn of(datagram: &'a [u8]) -> Option<Self> {
-        let record = Record::first(datagram, 0)?;
+        Self::in_record(&Record::first(datagram, 0)?)
+    }
+
+    pub(crate) fn in_record(record: &Record<'a>) -> Option<Self> {
         let message = record.message().filter(|message| message.msg_type == layout::CLIENT_HELLO)?;
         record.is_in_the_clear().then_some(Self { len: record.len, message })
+    }
+
+    /// Whether it is the first fragment of the hello with this id, or that which has none.
+    pub(crate) fn is(&self, id: Option<HelloId>) -> bool {
+        self.cookie().is_some() && self.id() == id
     }
 
     /// Its cookie, which is in the first fragment; `None`: this is another.

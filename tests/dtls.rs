@@ -1315,15 +1315,150 @@ fn nobody_else_takes_over_a_clients_connection() {
             assert!(!asleep || duo.server.socket.hibernate() == Ok(true));
             let others = Setup { client_cert: other, ..setup };
             let others = contexts(others, Settings::DEFAULT, Settings::DEFAULT);
-            duo.client.socket = client(&others[CLIENT]);
+            // Nor by beginning once more before that handshake is over.
             for _ in 0..2 {
-                assert_eq!(duo.client.handshake(), Err(Error::WantRead));
-                assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+                duo.client.socket = client(&others[CLIENT]);
+                duo.link.wire(SERVER).clear();
+                for _ in 0..2 {
+                    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+                    assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+                }
             }
             assert_eq!(duo.handshake().1, Err(REFUSED));
             let sent = duo.link.wire(SERVER).sent.len();
             assert_eq!(duo.server.write(b"secret"), Err(EBADF));
             assert_eq!(duo.link.wire(SERVER).sent.len(), sent);
+        }
+    }
+}
+
+/// A client that goes away in the middle of its handshake and comes back is served at once.
+#[test]
+fn a_client_restarts_in_the_middle_of_a_handshake() {
+    for cid in [None, Some(4)] {
+        for setup in [quick(), known()] {
+            for turns in 1.. {
+                let _balance = Balance::start();
+                let mut duo = Duo::with(setup, with_cid(cid));
+                for _ in 0..turns {
+                    let _ = (duo.client.handshake(), duo.serve());
+                }
+                if !duo.server.socket.is_handshaking() {
+                    assert!(turns > 2);
+                    break;
+                }
+                let refused = duo.refused;
+                for _ in 0..3 {
+                    for wire in [CLIENT, SERVER] {
+                        duo.link.wire(wire).clear();
+                    }
+                    duo.client.socket = client(&duo.contexts[CLIENT]);
+                    for _ in 0..2 {
+                        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+                        let _ = duo.serve();
+                    }
+                }
+                assert_eq!(duo.open(), 0, "after {turns} turns");
+                assert!(turns < 2 || duo.refused == refused);
+                duo.prove();
+            }
+        }
+    }
+}
+
+/// What came before the handshake, or from nowhere, is no part of it.
+#[test]
+fn late_hellos_end_no_handshake() {
+    for side in [CLIENT, SERVER] {
+        for setup in [quick(), mutual_chain()] {
+            let _balance = Balance::start();
+            let mut duo = Duo::of(setup);
+            let mut late = Vec::new();
+            for (message_seq, cookie_len) in (0..8).flat_map(|seq| [(seq, 0), (seq, 32)]) {
+                let hello =
+                    [&[0xfe, 0xfd][..], &[message_seq; 32], &[0, cookie_len], &[7; 32], &[0, 0]].concat();
+                let (msg_type, body) = if side == SERVER {
+                    (1, &hello[..36 + usize::from(cookie_len)])
+                } else {
+                    (3, &[&[0xfe, 0xff, cookie_len][..], &[7; 32]].concat()[..3 + usize::from(cookie_len)])
+                };
+                let mut ways = vec![(body.len(), 0, body)];
+                ways.extend([(body.len() + 9, 0, body), (body.len() + 9, 9, body)]);
+                for (len, offset, fragment) in ways {
+                    let message = [
+                        &[
+                            msg_type,
+                            0,
+                            0,
+                            len as u8,
+                            0,
+                            message_seq,
+                            0,
+                            0,
+                            offset,
+                            0,
+                            0,
+                            fragment.len() as u8,
+                        ],
+                        fragment,
+                    ]
+                    .concat();
+                    // By itself, and behind a message that came long ago.
+                    let old = [16, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0];
+                    for content in [message.clone(), [&old[..], &message].concat()] {
+                        let number = late.len() as u8;
+                        let header = [22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 1, number, 0, content.len() as u8];
+                        late.push([&header[..], &content].concat());
+                    }
+                }
+            }
+            let mut results = [Err(Error::WantRead); 2];
+            for _ in 0..20 {
+                // The server has the hello that it wants.
+                if duo.link.wire(SERVER).sent.iter().any(|datagram| datagram[HEADER] == 2) {
+                    late.iter().for_each(|datagram| duo.link.inject(1 - side, datagram));
+                }
+                results = [duo.client.handshake(), duo.serve()];
+                assert!(
+                    results.iter().all(|result| matches!(result, Ok(()) | Err(Error::WantRead))),
+                    "{results:?}"
+                );
+            }
+            assert_eq!(results, [Ok(()); 2]);
+            duo.prove();
+        }
+    }
+}
+
+/// A client that waited for longer at a listener than its cookie is good for, or in whose place somebody
+/// else sends a hello.
+#[test]
+fn an_accepted_client_is_asked_for_its_cookie_again() {
+    for late in [false, true] {
+        for fragments in [false, true] {
+            let _balance = Balance::start();
+            let mut duo = if fragments { long_hello(300, 200) } else { Duo::of(quick()) };
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+            assert_eq!(duo.server.handshake(), Err(VERIFY));
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+            duo.server.socket = server(&duo.contexts[SERVER], ID);
+            duo.server.socket.set_accepted();
+            if late {
+                clock::advance(61_000);
+            } else {
+                let first = duo.link.wire(CLIENT).sent[0].clone();
+                let hello = duo.last_sent(CLIENT);
+                duo.link.wire(CLIENT).clear();
+                for _ in 0..3 {
+                    duo.link.inject(CLIENT, &first);
+                    assert_eq!(duo.server.handshake(), Err(Error::WantRead));
+                }
+                if !fragments {
+                    duo.link.inject(CLIENT, &hello);
+                }
+            }
+            duo.open();
+            duo.prove();
         }
     }
 }

@@ -68,8 +68,10 @@ pub(super) struct Received {
     pub(super) new_hello: Noted<8>,
     /// A fatal alert or a close_notify in the clear.
     pub(super) alert: Noted<2>,
+    /// A listener has seen that the client's cookie was good: others' hellos end nothing here.
+    pub(super) accepted: bool,
     #[allow(dead_code, reason = "fills the last word")]
-    pub(super) fill: [u8; 3],
+    pub(super) fill: [u8; 2],
     /// Digests of the last datagrams in the clear.
     pub(super) last: [u32; 4],
 }
@@ -312,9 +314,9 @@ impl Call<'_> {
     /// to 12 bytes behind the last one for an internal error), and of those in the clear, which
     /// anybody can send, the fewest that there can be:
     ///
-    /// - when the handshake is over, none. A ClientHello is looked at here: see
-    ///   [`Self::meet_hello`];
-    /// - a server that waits for a ClientHello gets one, in one piece: it fails for anything else;
+    /// - when the handshake is over, none;
+    /// - a server that waits for a ClientHello gets one, in one piece: it fails for anything else.
+    ///   Another one that comes later is looked at here: see [`Self::meet_hello`];
     /// - in a handshake, see [`Self::sift_handshake`].
     ///
     /// `None`: it gets nothing of this one.
@@ -347,6 +349,12 @@ impl Call<'_> {
             self.forget_window();
             return self.first_hello(datagram);
         }
+        if server
+            && let Some(hello) = ClientHello::of(datagram)
+            && (over || !hello.is(self.received.get().hello.get()))
+        {
+            return self.meet_hello(datagram, &hello);
+        }
         if !over {
             if epoch == 0 {
                 if self.receive(|received| received.is_double(datagram)) {
@@ -356,9 +364,6 @@ impl Call<'_> {
             }
             let len = self.sift_handshake(datagram, cid, epoch);
             return Ok((len > 0).then_some(len));
-        }
-        if server && let Some(hello) = ClientHello::of(datagram) {
-            return self.meet_hello(datagram, &hello);
         }
         let len = wire::sift(datagram, cid, |record| record.epoch == epoch);
         if len == 0 {
@@ -392,10 +397,11 @@ impl Call<'_> {
     /// - malformed ones. "Invalid records SHOULD be silently discarded" (RFC 6347 4.1.2.7);
     /// - alerts. What one says is believed if nothing else comes until the timer runs out:
     ///   see [`Self::look_at_alert`];
-    /// - messages in the place of the ChangeCipherSpec, and behind it.
+    /// - messages in the place of the ChangeCipherSpec, and behind it;
+    /// - other hellos than the one that made this handshake, and requests for cookies that come late.
     fn sift_handshake(&self, datagram: &mut [u8], cid: usize, epoch: u16) -> usize {
         // SAFETY: reads the connection whose call is under way.
-        let next_message = unsafe {
+        let (next_message, server, awaits_hello) = unsafe {
             let ssl = &*self.ssl;
             let server = (*ssl.conf).endpoint == sys::MBEDTLS_SSL_IS_SERVER as u8;
             let keys_change = if server {
@@ -403,8 +409,10 @@ impl Call<'_> {
             } else {
                 sys::MBEDTLS_SSL_SERVER_CHANGE_CIPHER_SPEC
             };
-            ssl.handshake.as_ref().filter(|_| ssl.state == keys_change as c_int).map(next_number)
+            let next = ssl.handshake.as_ref().filter(|_| ssl.state == keys_change as c_int).map(next_number);
+            (next, server, awaits_hello(self.ssl))
         };
+        let made = self.received.get().hello.get();
         let mut alert = None;
         let len = wire::sift(datagram, cid, |record| {
             if record.epoch != 0 {
@@ -419,7 +427,11 @@ impl Call<'_> {
             }
             let early =
                 next_message.zip(record.message_seq()).is_some_and(|(next, seq)| u32::from(seq) >= next);
-            record.is_sound() && !early
+            let is_late = match ClientHello::in_record(record) {
+                Some(hello) => !(server && hello.is(made)),
+                None => record.asks_for_cookie() && (server || !awaits_hello),
+            };
+            record.is_sound() && !early && !is_late
         });
         self.receive(|received| received.alert = received.alert.get().or(alert).into());
         len
@@ -428,10 +440,12 @@ impl Call<'_> {
     /// What a server gets that waits for a ClientHello.
     fn first_hello(&self, datagram: &[u8]) -> core::result::Result<Option<usize>, Interruption> {
         let Some(hello) = ClientHello::of(datagram) else { return Ok(None) };
-        if let Some(id) = hello.id() {
-            self.receive(|received| received.hello = Some(id).into());
+        let accepted = self.received.get().accepted;
+        if accepted && hello.cookie().is_some() && !self.is_verified(datagram, &hello)? {
+            return Ok(None);
         }
         if hello.is_whole() {
+            self.receive(|received| received.hello = hello.id().into());
             return Ok(hello.cookie().map(|_| hello.len));
         }
         const LONGEST: usize = sys::MBEDTLS_SSL_IN_CONTENT_LEN as usize;
@@ -442,6 +456,11 @@ impl Call<'_> {
             self.assembly.set(assembly);
             return complete.map(|_| None);
         }
+        let Some(hello) = ClientHello::of(come) else { return Ok(None) };
+        if accepted && !self.is_verified(come, &hello)? {
+            return Ok(None);
+        }
+        self.receive(|received| received.hello = hello.id().into());
         // SAFETY: the connection, whose call is under way, is beside its buffers. Mbed TLS is
         // fetching a datagram: nothing in the buffer is needed, and it holds what is copied.
         let held = unsafe {
@@ -459,23 +478,16 @@ impl Call<'_> {
         held.map(|()| Some(len))
     }
 
-    /// A server whose connection is open, and a ClientHello from the client's address. One
-    /// without a good cookie is answered with one, and leaves no trace; one that has it begins
-    /// anew when this call is over. "The server MUST NOT destroy the existing association until
-    /// the client has demonstrated reachability" (RFC 6347 4.2.8). Without memory for any of it
-    /// the hello is lost.
-    #[cfg(mbedtls_ssl_dtls_hello_verify)]
+    /// A server whose handshake is under way or over, and another ClientHello from the client's
+    /// address. One that has a good cookie begins anew when this call is over. "The server MUST NOT
+    /// destroy the existing association until the client has demonstrated reachability" (RFC 6347
+    /// 4.2.8). Without memory for any of it the hello is lost.
     fn meet_hello(
         &self,
         datagram: &[u8],
         hello: &ClientHello<'_>,
     ) -> core::result::Result<Option<usize>, Interruption> {
-        // SAFETY: the configuration outlives the connection.
-        let Some(cookies) = (unsafe { (*self.config).cookies() }) else { return Ok(None) };
-        // SAFETY: reads the connection whose call is under way.
-        let client = unsafe { client_id(&*self.ssl) };
-        let Some(cookie) = hello.cookie() else { return Ok(None) };
-        if cookies.check(cookie, client) {
+        if self.is_verified(datagram, hello)? {
             let begins_anew = |new: &wire::HelloId| {
                 self.received.get().hello.get().is_none_or(|made| wire::begins_anew(*new, made))
             };
@@ -484,19 +496,39 @@ impl Call<'_> {
             if new.is_some() {
                 self.buffers().input.waiting.set(u16::try_from(datagram.len()).unwrap_or(0));
             }
-        } else if let Ok(cookie) = cookies.write(client)
+        }
+        Ok(None)
+    }
+
+    /// Whether a ClientHello, which the datagram begins with, has a good cookie. If not, it is
+    /// answered with one, and leaves no trace.
+    #[cfg(mbedtls_ssl_dtls_hello_verify)]
+    fn is_verified(
+        &self,
+        datagram: &[u8],
+        hello: &ClientHello<'_>,
+    ) -> core::result::Result<bool, Interruption> {
+        // SAFETY: the configuration outlives the connection.
+        let Some(cookies) = (unsafe { (*self.config).cookies() }) else { return Ok(false) };
+        // SAFETY: reads the connection whose call is under way.
+        let client = unsafe { client_id(&*self.ssl) };
+        let Some(cookie) = hello.cookie() else { return Ok(false) };
+        if cookies.check(cookie, client) {
+            return Ok(true);
+        }
+        if let Ok(cookie) = cookies.write(client)
             && let Some(request) = wire::hello_verify_request(datagram, &cookie)
             && self.host(|host| host.send(&request)) == Err(Interruption::Raised)
         {
             return Err(Interruption::Raised);
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Without cookies no client begins anew.
     #[cfg(not(mbedtls_ssl_dtls_hello_verify))]
-    fn meet_hello(&self, _: &[u8], _: &ClientHello<'_>) -> core::result::Result<Option<usize>, Interruption> {
-        Ok(None)
+    fn is_verified(&self, _: &[u8], _: &ClientHello<'_>) -> core::result::Result<bool, Interruption> {
+        Ok(false)
     }
 
     /// Takes over the count of bad records, which Mbed TLS is not to see.

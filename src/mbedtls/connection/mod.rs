@@ -199,6 +199,13 @@ impl Connection {
         true
     }
 
+    /// As [`Ssl::set_accepted`], of one that has not begun.
+    pub fn set_accepted(&mut self) {
+        if let Self::Awake(ssl) = self {
+            ssl.set_accepted();
+        }
+    }
+
     /// As [`Ssl::knows_client`].
     #[must_use]
     pub fn knows_client(&self) -> bool {

@@ -278,7 +278,8 @@ impl Ssl {
             datagrams.received.set(Received { new_hello: None.into(), ..received });
         }
         let waiting = self.buffers.input.waiting.take();
-        let client = self.client().map(Array::copy_of).transpose()?;
+        let over = self.is_handshake_over();
+        let client = self.client().filter(|_| over).map(Array::copy_of).transpose()?;
         let mut new = Box::new(|| Self::new(self.config.clone()))?;
         new.setup(Transport::Datagram)?;
         #[cfg(mbedtls_ssl_dtls_hello_verify)]
@@ -287,14 +288,6 @@ impl Ssl {
         #[cfg(mbedtls_ssl_dtls_connection_id)]
         if self.offers_cid() {
             new.set_cid(self.own_cid())?;
-        }
-        if let Some(datagrams) = &mut new.datagrams {
-            datagrams.received.set(Received {
-                hello: received.new_hello,
-                bad_records: received.bad_records,
-                ..Received::default()
-            });
-            datagrams.client.set(client);
         }
         let ctx = new.ctx.get();
         // SAFETY: both are set up, between calls. The hello is at the beginning of the old input
@@ -307,6 +300,15 @@ impl Ssl {
             core::ptr::copy_nonoverlapping((*old).in_hdr, (*ctx).in_hdr, waiting.into());
         }
         new.buffers.input.waiting.set(waiting);
+        if let (Some(old), Some(new)) = (&self.datagrams, &new.datagrams) {
+            new.received.set(Received {
+                hello: received.new_hello,
+                bad_records: received.bad_records,
+                accepted: true,
+                ..Received::default()
+            });
+            new.client.set(if over { client } else { old.client.take() });
+        }
         Ok(new)
     }
 
@@ -331,6 +333,13 @@ impl Ssl {
     pub fn is_same_client(&self) -> bool {
         let before = self.datagrams.as_ref().and_then(|datagrams| datagrams.client.take());
         before.is_none_or(|before| self.client() == Some(&*before))
+    }
+
+    /// See [`Received::accepted`].
+    pub fn set_accepted(&mut self) {
+        if let Some(datagrams) = &self.datagrams {
+            datagrams.received.set(Received { accepted: true, ..datagrams.received.get() });
+        }
     }
 
     /// Whether this side offers Connection IDs in its handshakes.
@@ -455,6 +464,10 @@ impl Ssl {
                 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
                 {
                     ret = psk::after_step(ctx, state, ret);
+                }
+                // RFC 6347 4.2.8: see `begin_anew`.
+                if (*(*ctx).p_bio.cast::<Call<'_>>()).received.get().new_hello.get().is_some() {
+                    return sys::MBEDTLS_ERR_SSL_CLIENT_RECONNECT;
                 }
                 if ret != 0 {
                     return ret;

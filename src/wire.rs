@@ -39,6 +39,8 @@ mod layout {
 const HEADERS: usize = layout::RECORD_HEADER + layout::HANDSHAKE_HEADER;
 /// The length of a cookie of ours.
 pub const COOKIE_LEN: usize = 32;
+/// It is good for this long.
+pub const COOKIE_LIFE_MS: u32 = 60_000;
 /// A HelloVerifyRequest with a cookie of ours, as a datagram.
 pub const HELLO_VERIFY_LEN: usize = layout::RECORD_HEADER + layout::HANDSHAKE_HEADER + 3 + COOKIE_LEN;
 
@@ -251,12 +253,16 @@ impl<'a> ClientHello<'a> {
 /// cookie that was: when it was made, in milliseconds, and the how manieth.
 pub(crate) type HelloId = [u8; 8];
 
-/// Whether a hello is of a client that begins anew: not the one that made the connection, doubled,
-/// nor one from before, replayed, nor one with the cookie of either.
+/// Whether a hello, whose cookie is good, is of a client that begins anew: not the one that made the
+/// connection, doubled, nor one from before, replayed, nor one with the cookie of either. However old
+/// the connection is: a cookie from before it is good only while that is younger than a cookie's life.
 pub(crate) fn begins_anew(hello: HelloId, made: HelloId) -> bool {
     let ([a, b, c, time @ .., count], [x, y, z, old_time @ .., old_count]) = (hello, made);
-    let age = u32::from_be_bytes(time).wrapping_sub(u32::from_be_bytes(old_time)).cast_signed();
-    let newer = age > 0 || age == 0 && count.wrapping_sub(old_count).cast_signed() > 0;
+    let later = u32::from_be_bytes(time).wrapping_sub(u32::from_be_bytes(old_time));
+    let newer = match later {
+        0 => count.wrapping_sub(old_count).cast_signed() > 0,
+        _ => later < COOKIE_LIFE_MS.wrapping_neg(),
+    };
     newer && [a, b, c] != [x, y, z]
 }
 

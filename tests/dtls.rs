@@ -1332,6 +1332,35 @@ fn nobody_else_takes_over_a_clients_connection() {
     }
 }
 
+/// The clock wraps around after 49.7 days; a connection may be older than half of that.
+#[test]
+fn a_client_restarts_after_a_long_time() {
+    const DAY: u32 = 86_400_000;
+    let _balance = Balance::start();
+    let mut duo = Duo::of(known());
+    duo.open();
+    for days in [0, 1, 24, 25, 26, 40, 49] {
+        clock::advance(days * DAY + 1);
+        duo.send(CLIENT, b"still there");
+        let replayed = duo.link.wire(CLIENT).sent.clone();
+        duo.client.socket = client(&duo.contexts[CLIENT]);
+        for _ in 0..2 {
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+            assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+        }
+        assert!(duo.server.socket.is_handshaking(), "after {days} days");
+        duo.open();
+        // Hellos from before begin nothing, though their cookies may be good.
+        for hello in replayed.iter().filter(|datagram| datagram[HEADER] == 1) {
+            duo.link.inject(CLIENT, hello);
+            assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
+            assert!(!duo.server.socket.is_handshaking());
+        }
+        duo.link.wire(SERVER).clear();
+    }
+    duo.prove();
+}
+
 /// A client that goes away in the middle of its handshake and comes back is served at once.
 #[test]
 fn a_client_restarts_in_the_middle_of_a_handshake() {

@@ -11,10 +11,8 @@ use super::sys;
 use crate::error::Result;
 use crate::mem::{Shared, copy, slice};
 use crate::micropython_sys::{atomically, ticks_ms};
-use crate::wire::COOKIE_LEN;
+use crate::wire::{COOKIE_LEN, COOKIE_LIFE_MS};
 
-/// Cookies are valid for this long.
-const COOKIE_LIFE_MS: u32 = 60_000;
 /// A secret makes cookies for this long, and lasts once more as long.
 const SECRET_LIFE_MS: u32 = 600_000;
 type Secret = [u8; 32];

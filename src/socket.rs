@@ -437,7 +437,8 @@ impl Socket {
     ///
     /// As [`Socket::handshake`]. After any that is not fatal, call again with the
     /// same bytes: they may be in a record half sent. `EINVAL` for others, or fewer.
-    /// `EMSGSIZE` for more than a datagram's record may carry.
+    /// `EMSGSIZE` for more than a datagram's record may carry. After the transport's own error, and
+    /// after [`Error::Raised`], nothing of a datagram is left: any other may follow.
     pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Result<usize> {
         let result = self.write_moving(host, buf);
         if result.is_err() {
@@ -464,6 +465,10 @@ impl Socket {
             // flight, if anything, is a flight's.
             let result = self.flush(host);
             self.outside = result == Err(Error::Outside);
+            if self.loses(result.err()) {
+                self.ssl.lose_record();
+                self.in_flight = 0;
+            }
             result?;
             let done = core::mem::take(&mut self.in_flight);
             self.used(host.ticks_ms());
@@ -479,7 +484,10 @@ impl Socket {
         loop {
             let outcome = self.ssl.write(host, buf);
             let result = self.judge(host, outcome, Operation::Write);
-            if result.is_err() && self.ssl.is_handshake_over() && self.ssl.is_record_in_flight() {
+            let half_sent = result.is_err() && self.ssl.is_handshake_over() && self.ssl.is_record_in_flight();
+            if half_sent && self.loses(result.err()) {
+                self.ssl.lose_record();
+            } else if half_sent {
                 let taken = buf.len().min(self.ssl.max_out_payload());
                 self.in_flight = u16::try_from(taken).unwrap_or(u16::MAX);
                 self.in_flight_new = true;
@@ -490,6 +498,12 @@ impl Socket {
                 return Ok(done);
             }
         }
+    }
+
+    /// Whether it is a datagram that the transport does not take, and may never: its size, say, or the
+    /// way there. It is lost, as on any socket, and nothing else has to wait for it.
+    fn loses(&self, error: Option<Error>) -> bool {
+        self.is_datagram() && matches!(error, Some(Error::Errno(_) | Error::Raised))
     }
 
     /// The bytes that an interrupted write was to write, by which the next one is known.

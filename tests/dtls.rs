@@ -673,6 +673,47 @@ fn a_write_that_no_record_can_hold() {
     }
 }
 
+/// What the transport does not take of datagrams is lost; nothing else has to wait for it.
+#[test]
+fn a_datagram_that_the_transport_refuses_holds_up_nothing() {
+    for why in [Interruption::Errno(90), Interruption::Errno(113), Interruption::Raised] {
+        let _balance = Balance::start();
+        let error = match why {
+            Interruption::Errno(errno) => Error::Errno(errno),
+            _ => Error::Raised,
+        };
+        let mut duo = Duo::of(quick());
+        duo.open();
+        for side in [CLIENT, SERVER] {
+            duo.send(1 - side, b"before");
+            for blocked_before in [false, true] {
+                if blocked_before {
+                    // It would have to be the same again; then it is refused.
+                    duo.end(side).port.block();
+                    assert_eq!(duo.end(side).write(&common::pattern(1000)), Err(Error::WantWrite));
+                    assert_eq!(duo.end(side).write(b"other"), Err(common::EINVAL));
+                    duo.end(side).port.unblock();
+                }
+                for _ in 0..3 {
+                    duo.end(side).port.interrupt_at(0, why);
+                    assert_eq!(duo.end(side).write(&common::pattern(1000)), Err(error));
+                }
+                // Neither what comes, nor what is smaller, nor the same where it is taken, nor sleep.
+                assert_eq!(duo.end(1 - side).write(b"comes"), Ok(5));
+                assert_eq!(duo.receive(side), Ok(b"comes".to_vec()));
+                duo.send(side, b"smaller");
+                duo.send(side, &common::pattern(1000));
+                duo.end(side).port.interrupt_at(0, why);
+                assert_eq!(duo.end(side).write(b"once more"), Err(error));
+                assert_eq!(duo.end(side).socket.hibernate(), Ok(true));
+                assert_eq!(duo.receive(1 - side), Err(Error::WantRead));
+                assert_eq!(duo.receive(side), Err(Error::WantRead));
+            }
+        }
+        duo.prove();
+    }
+}
+
 #[test]
 fn a_write_handshakes_first() {
     let _balance = Balance::start();

@@ -264,6 +264,13 @@ impl Connection {
         }
     }
 
+    /// As [`Ssl::lose_record`].
+    pub fn lose_record(&mut self) {
+        if let Self::Awake(ssl) = self {
+            ssl.lose_record();
+        }
+    }
+
     /// As [`Ssl::verify_result`].
     #[must_use]
     pub fn verify_result(&self) -> u32 {

@@ -19,7 +19,7 @@ use super::call::client_id;
 use super::call::{Call, Outcome, Received, is_alert_last, recv, send};
 #[cfg(exported_keys)]
 use super::exported_keys::Keys;
-use super::layout::max_payload;
+use super::layout::{max_payload, reset_out_pointers};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::problems::Said;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -650,6 +650,20 @@ impl Ssl {
     pub fn is_record_in_flight(&self) -> bool {
         // SAFETY: reads a field of the connection that this owns.
         unsafe { (*self.ctx.get()).out_left != 0 }
+    }
+
+    /// Forgets the record that is written and not yet sent. Its number is not used again.
+    pub fn lose_record(&mut self) {
+        let ctx = self.ctx.get();
+        // SAFETY: the connection that this owns, between calls; it has an output buffer, which holds
+        // that record.
+        unsafe {
+            if (*ctx).out_left != 0 {
+                (*ctx).out_left = 0;
+                reset_out_pointers(ctx);
+                self.buffers.park(ctx);
+            }
+        }
     }
 
     /// The most bytes one record may carry.

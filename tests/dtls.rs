@@ -1515,6 +1515,14 @@ fn an_accepted_client_is_asked_for_its_cookie_again() {
             duo.server.socket.set_accepted();
             if late {
                 clock::advance(61_000);
+                assert_eq!(duo.server.handshake(), Err(Error::WantRead));
+                while duo.last_sent(SERVER)[HEADER] == 3 {
+                    assert_eq!(timer(&duo.server), Some(60_000));
+                    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+                    assert_eq!(duo.server.handshake(), Err(Error::WantRead));
+                }
+                // Then all goes on as usual.
+                assert_eq!(timer(&duo.server), Some(1000));
             } else {
                 let first = duo.link.wire(CLIENT).sent[0].clone();
                 let hello = duo.last_sent(CLIENT);
@@ -1530,6 +1538,37 @@ fn an_accepted_client_is_asked_for_its_cookie_again() {
             duo.open();
             duo.prove();
         }
+    }
+}
+
+/// The same, and the client has gone: the server gives up in the time that any handshake has.
+#[test]
+fn an_accepted_client_is_not_waited_for_without_end() {
+    for late in [false, true] {
+        let _balance = Balance::start();
+        let mut duo = if late { Duo::of(quick()) } else { long_hello(300, 200) };
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        assert_eq!(duo.server.handshake(), Err(VERIFY));
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        duo.server.socket = server(&duo.contexts[SERVER], ID);
+        duo.server.socket.set_accepted();
+        if late {
+            clock::advance(61_000);
+        } else {
+            // Only the beginning of its hello comes.
+            let sent = duo.link.wire(CLIENT).sent.clone();
+            duo.link.wire(CLIENT).clear();
+            let hello = sent.iter().rfind(|datagram| datagram[HEADER + 6..HEADER + 9] == [0; 3]);
+            duo.link.inject(CLIENT, hello.unwrap());
+        }
+        let start = clock::now();
+        let mut result = duo.server.handshake();
+        while result == Err(Error::WantRead) && clock::since(start) < 1_000_000 {
+            clock::advance(timer(&duo.server).expect("no timer").max(1));
+            result = duo.server.handshake();
+        }
+        assert_eq!(result, Err(Error::Errno(110)));
+        assert_eq!(clock::since(start), 60_000);
     }
 }
 

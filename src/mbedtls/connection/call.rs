@@ -437,8 +437,37 @@ impl Call<'_> {
         len
     }
 
-    /// What a server gets that waits for a ClientHello.
+    /// What a server gets that waits for a ClientHello. One whose client has been accepted does not
+    /// wait for ever.
     fn first_hello(&self, datagram: &[u8]) -> core::result::Result<Option<usize>, Interruption> {
+        let result = self.whole_hello(datagram);
+        if result == Ok(None) && self.received.get().accepted {
+            self.start_timer();
+        }
+        result
+    }
+
+    /// Starts the handshake's timer, if it is not running: with the longest delay, behind which Mbed
+    /// TLS gives up. There is no flight yet that it could send again.
+    fn start_timer(&self) {
+        #[cfg(mbedtls_ssl_proto_dtls)]
+        // SAFETY: the connection whose call is under way; the timer was set with it. Mbed TLS sets
+        // both anew for its first flight.
+        unsafe {
+            let ssl = &*self.ssl;
+            if let (Some(get), Some(set), Some(handshake)) =
+                (ssl.f_get_timer, ssl.f_set_timer, ssl.handshake.as_mut())
+                && get(ssl.p_timer) < 0
+            {
+                let longest = (*ssl.conf).hs_timeout_max;
+                handshake.retransmit_timeout = longest;
+                set(ssl.p_timer, longest / 4, longest);
+            }
+        }
+    }
+
+    /// The ClientHello that a datagram is, or makes whole.
+    fn whole_hello(&self, datagram: &[u8]) -> core::result::Result<Option<usize>, Interruption> {
         let Some(hello) = ClientHello::of(datagram) else { return Ok(None) };
         let accepted = self.received.get().accepted;
         if accepted && hello.cookie().is_some() && !self.is_verified(datagram, &hello)? {

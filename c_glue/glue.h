@@ -242,6 +242,9 @@ mp_int_t mpssl_get_int(mp_obj_t obj);
 mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int_t verify_mode);
 bool mpssl_context_makes_listeners(ssl_context_obj_t *self); // a DTLS server's
 void mpssl_context_set_mode(ssl_context_obj_t *self, mp_int_t verify_mode);
+// Makes settings of what stands in the place of attributes, where storing in the instance does not
+// come here: a subclass's own, and what object.__setattr__ stores.
+void mpssl_context_settle(ssl_context_obj_t *self);
 // cert, key: path, PEM or DER; key and password may be mp_const_none.
 void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert, mp_obj_t key, mp_obj_t password);
 // certs: path (when may_be_path), PEM or DER.

@@ -11,6 +11,7 @@
 #include "glue.h"
 
 #include "py/objstr.h"
+#include "py/objtype.h"
 #include "mbedtls/platform_util.h"
 #include "mbedtls/ssl.h"
 
@@ -798,6 +799,35 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
 #endif
 };
 MP_DEFINE_CONST_DICT(mpssl_context_locals_dict, context_locals_dict_table);
+
+void mpssl_context_settle(ssl_context_obj_t *self) {
+    if (self->instance == mp_const_none) {
+        return;
+    }
+    mp_obj_instance_t *instance = MP_OBJ_TO_PTR(self->instance);
+    const mp_map_t *names = &mpssl_context_locals_dict.map;
+    for (size_t i = 0; i < names->used; ++i) {
+        mp_obj_t own = names->table[i].value;
+        if (!mp_obj_is_type(own, &mpssl_attribute_type)) {
+            continue;
+        }
+        qstr name = ((mpssl_attribute_t *)MP_OBJ_TO_PTR(own))->name;
+        mp_obj_t found[2];
+        mp_load_method_maybe(MP_OBJ_FROM_PTR(instance->base.type), name, found);
+        if (found[0] == own && mp_map_lookup(&instance->members, MP_OBJ_NEW_QSTR(name), MP_MAP_LOOKUP) == NULL) {
+            continue;
+        }
+#if MPSSL_MEMORY
+        if (name == MP_QSTR_memory) {
+            continue; // no setting
+        }
+#endif
+        mp_obj_t value = mp_load_attr(self->instance, name);
+        if (!mp_obj_equal(value, mpssl_context_load_attr(self->instance, name))) {
+            mpssl_context_store_attr(self->instance, name, value);
+        }
+    }
+}
 
 static const mp_rom_map_elem_t native_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&context_del_obj) },

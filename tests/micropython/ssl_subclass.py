@@ -233,6 +233,105 @@ for action in (lambda ctx: ctx.verify_mode, lambda ctx: setattr(ctx, "verify_mod
     except (TypeError, AttributeError):
         print("not made")
 
+# What stands in an attribute's place holds for connections as it reads, wherever it stands: in a
+# subclass, as a property of its own, or in an instance that was stored to past the class.
+def refuse(cert, depth):
+    return 7
+
+
+def placed(base, name, value, protocol):
+    class Attribute(base):
+        pass
+
+    setattr(Attribute, name, value)
+
+    class Property(base):
+        pass
+
+    setattr(Property, name, property(lambda self: value))
+
+    class Below(Attribute):
+        pass
+
+    for cls in (Attribute, Property, Below):
+        yield cls.__name__, cls(protocol)
+    # Stored in the instance, where the class has its own.
+    ctx = Attribute(protocol)
+    setattr(Attribute, name, getattr(base(protocol), name))
+    setattr(ctx, name, value)
+    yield "instance", ctx
+    ctx = base(protocol)
+    object.__setattr__(ctx, name, value)
+    yield "past the class", ctx
+
+
+def attempt(ctx, name=HOST, server=None):
+    """What comes of a handshake, or of none."""
+    try:
+        return [r is True or type(r).__name__ for r in shake(*pair(ctx, server, name)[:2])]
+    except Exception as er:
+        return type(er).__name__
+
+
+for base in (ssl.SSLContext, tls.SSLContext):
+    wrong = []
+    for name, value in (("verify_mode", ssl.CERT_REQUIRED), ("check_hostname", True)):
+        for how, ctx in placed(base, name, value, CLIENT):
+            out = []
+            for ca, host in ((pki.other_ca_der, HOST), (pki.ca_der, "elsewhere.example"), (pki.ca_der, None), (pki.ca_der, HOST)):
+                if ca is pki.other_ca_der:
+                    ctx.load_verify_locations(ca)
+                    out.append(attempt(ctx, host))
+                    ctx.load_verify_locations(pki.ca_der)
+                else:
+                    out.append(attempt(ctx, host))
+            if [r == [True, True] for r in out] != [False, False, False, True] or ctx.verify_mode != 2:
+                wrong.append((name, how, out))
+    for how, ctx in placed(base, "verify_callback", refuse, CLIENT):
+        if how in ("Attribute", "Below"):
+            type(ctx).verify_callback = lambda self, cert, depth: 7  # a method
+        ctx.load_verify_locations(pki.ca_der)
+        ctx.verify_mode = ssl.CERT_REQUIRED
+        if attempt(ctx) == [True, True]:
+            wrong.append(("verify_callback", how))
+    # Which others hold is read back from a connection.
+    for how, ctx in placed(base, "keep_peer_cert", False, CLIENT):
+        ctx.verify_mode = ssl.CERT_NONE
+        client, server = pair(ctx)[:2]
+        if shake(client, server) != (True, True) or client.getpeercert(True) is not None:
+            wrong.append(("keep_peer_cert", how))
+    for how, ctx in placed(base, "hibernate_after", 0, CLIENT):
+        ctx.verify_mode = ssl.CERT_NONE
+        client, server = pair(ctx)[:2]
+        if shake(client, server) != (True, True):
+            wrong.append(("hibernate_after", how))
+        client.write(b"x")
+        if ssl.HAS_HIBERNATION and not client.hibernating:
+            wrong.append(("hibernate_after", how))
+    keys = {b"me": b"secret"}
+    for how, ctx in placed(base, "server_psk_keys", keys, SERVER):
+        client = ssl.SSLContext(CLIENT)
+        client.psk_identity = b"me"
+        client.psk_key = b"secret"
+        if ssl.HAS_PSK and attempt(client, None, ctx) != [True, True]:
+            wrong.append(("server_psk_keys", how))
+    # What it cannot be is an error, and no connection is made.
+    for name, value in (("verify_mode", 3), ("verify_mode", None), ("max_fragment_length", 5), ("hibernate_after", "x")):
+        for how, ctx in placed(base, name, value, CLIENT):
+            if attempt(ctx) not in ("ValueError", "TypeError"):
+                wrong.append((name, value, how, attempt(ctx)))
+    print(wrong)
+
+# A client whose class weakens what was stored, too.
+class Weak(ssl.SSLContext):
+    check_hostname = False
+
+
+ctx = Weak(CLIENT)
+ctx.verify_mode = ssl.CERT_REQUIRED
+ctx.load_verify_locations(pki.ca_der)
+print(attempt(ctx, "elsewhere.example"), ctx.check_hostname)
+
 # A socket can be neither made nor subclassed: only wrap_socket knows what is under it.
 try:
     ssl.SSLSocket()

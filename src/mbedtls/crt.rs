@@ -248,8 +248,8 @@ impl Chain {
     }
 }
 
-#[cfg(mbedtls_ssl_keep_peer_certificate)]
-const IP_ADDRESS: c_int = 0x87;
+/// The tag of an IP address in subjectAltName.
+pub(super) const IP_ADDRESS: c_int = 0x87;
 /// The tag of a DNS name in subjectAltName.
 pub(super) const DNS: c_int = 0x82;
 

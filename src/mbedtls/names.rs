@@ -67,9 +67,18 @@ pub(super) fn address<'a>(name: &[u8], address: &'a mut [u8; ADDRESS_MAX + 1]) -
 
 /// Whether Mbed TLS will compare `name` as an IP address.
 pub(super) fn is_address(name: &CStr) -> bool {
+    octets(name, &mut [[0; 4]; 4]).is_some()
+}
+
+/// The IP address that `name` is, as a certificate has it, written to `octets`; `None` for any other
+/// name.
+pub(super) fn octets<'a>(name: &CStr, octets: &'a mut [[u8; 4]; 4]) -> Option<&'a [u8]> {
     let mut binary = [0_u32; 4];
     // SAFETY: the string ends with a NUL, what is written has at most 16 bytes; does not raise.
-    unsafe { sys::mbedtls_x509_crt_parse_cn_inet_pton(name.as_ptr().cast(), binary.as_mut_ptr().cast()) != 0 }
+    let len =
+        unsafe { sys::mbedtls_x509_crt_parse_cn_inet_pton(name.as_ptr().cast(), binary.as_mut_ptr().cast()) };
+    *octets = binary.map(u32::to_ne_bytes);
+    octets.as_flattened().get(..len).filter(|octets| !octets.is_empty())
 }
 
 /// All key exchange groups compiled in, by name and IANA number.

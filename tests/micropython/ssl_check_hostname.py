@@ -148,3 +148,31 @@ for cert, hosts in (
 # What the chain says is still looked at.
 ctx = client_context(pki.ca_der)
 print(shake(*pair(ctx, server_context(chains.san_ip, chains.key))[:2])[0])
+
+# An address is none of those that a wildcard stands for (RFC 9525 6.3). Signed by itself; SAN DNS
+# *.0.2.1, 192.0.2.9, *.example.org, address 198.51.100.1.
+STAR_DER = bytes.fromhex(
+    "308201853082012aa00302010202141f2976174598abd83ace742782ccbd35d3a48c90300a06"
+    "082a8648ce3d040302300e310c300a06035504030c03616e79301e170d323430313031303030"
+    "3030305a170d3439313233313030303030305a300e310c300a06035504030c03616e79305930"
+    "1306072a8648ce3d020106082a8648ce3d03010703420004e76a90e997c5a649992d9c05fe9d"
+    "9bd7be78d8acd0defb4fb729ba7f19a46336005c21d88393d495beb6f03131c7364b142f9313"
+    "921a9d7dae34ff2814e11eb3a3663064300f0603551d130101ff040530030101ff3032060355"
+    "1d11042b302982072a2e302e322e3182093139322e302e322e398704c6336401820d2a2e6578"
+    "616d706c652e6f7267301d0603551d0e04160414b5d8ab3c4bce28f840a412208dd6a957d263"
+    "a3d4300a06082a8648ce3d0403020349003046022100ea883749c0cba407c03524d69c48c828"
+    "aa51a2b3e2dbf6343efa981284a5bc5f0221009b83f04a049827ac49a676b63f933cbcaffc75"
+    "27556974efb9f1117c1d710689"
+)
+STAR_KEY = bytes.fromhex(
+    "307702010104202cfa89e54ff915b3b8a2ebf0ab6aba5b8dd8f8c66593b9a7346ac2f98ccc17"
+    "44a00a06082a8648ce3d030107a14403420004e76a90e997c5a649992d9c05fe9d9bd7be78d8"
+    "acd0defb4fb729ba7f19a46336005c21d88393d495beb6f03131c7364b142f9313921a9d7dae"
+    "34ff2814e11eb3"
+)
+server_ctx = server_context(STAR_DER, STAR_KEY)
+for mode, check in ((REQUIRED, True), (OPTIONAL, True), (REQUIRED, False)):
+    for host in ("192.0.2.1", "[192.0.2.1]", "192.0.2.9", "198.51.100.1", "198.51.100.2", "a.0.2.1", "a.example.org"):
+        client, server = pair(context(mode, check, STAR_DER), server_ctx, host)[:2]
+        result = shake(client, server)[0]
+        print(mode, check, host, result is True, result is True and client.getpeercert() != {})

@@ -27,6 +27,19 @@ fn is_common_name(cert: &sys::mbedtls_x509_crt, host: &CStr) -> bool {
         && crt::common_names(cert).any(|name| is_name_of(name, host.to_bytes()))
 }
 
+/// Whether the host is an address that is not among the certificate's, and no name in it is the same
+/// text. To Mbed TLS it may still be one that a wildcard stands for (RFC 9525 6.3).
+fn is_anothers(cert: &sys::mbedtls_x509_crt, host: &CStr) -> bool {
+    let mut octets = [[0; 4]; 4];
+    let Some(address) = names::octets(host, &mut octets) else { return false };
+    let is_host = |name: &[u8]| name.eq_ignore_ascii_case(host.to_bytes());
+    !crt::alternatives(cert).any(|name| match name.tag {
+        crt::IP_ADDRESS => crt::bytes(name) == address,
+        crt::DNS => is_host(crt::bytes(name)),
+        _ => false,
+    }) && !crt::common_names(cert).any(is_host)
+}
+
 /// This is called from: `mbedtls_ssl_handshake` → `mbedtls_ssl_parse_certificate`
 /// → `mbedtls_x509_crt_verify_restartable`.
 pub(super) unsafe extern "C" fn verify(
@@ -40,15 +53,16 @@ pub(super) unsafe extern "C" fn verify(
     // parsed certificate that lives longer than this call, and what it has found of it, to be
     // changed; the connection's host name is NULL or ends with a NUL.
     let (call, cert, flags) = unsafe { (&*ctx.cast::<Call<'_>>(), &*cert, &mut *flags) };
+    // SAFETY: as above.
+    let host = unsafe { (*call.ssl).hostname };
+    // SAFETY: as above.
+    let host = if host.is_null() { None } else { Some(unsafe { CStr::from_ptr(host.cast()) }) };
     if *flags & MISMATCH != 0 {
-        // SAFETY: as above.
-        let host = unsafe { (*call.ssl).hostname };
-        if !call.checks_hostname
-            // SAFETY: as above.
-            || (!host.is_null() && is_common_name(cert, unsafe { CStr::from_ptr(host.cast()) }))
-        {
+        if !call.checks_hostname || host.is_some_and(|host| is_common_name(cert, host)) {
             *flags &= !MISMATCH;
         }
+    } else if depth == 0 && call.checks_hostname && host.is_some_and(|host| is_anothers(cert, host)) {
+        *flags |= MISMATCH;
     }
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     // SAFETY: the configuration outlives the connection.

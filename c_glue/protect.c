@@ -14,6 +14,7 @@
 #include "py/objtype.h"
 #include "mbedtls/bignum.h"
 #include "mbedtls/platform.h"
+#include "mbedtls/platform_util.h"
 #if defined(__unix__) || defined(__APPLE__)
 #include <errno.h>
 #include <sched.h>
@@ -849,6 +850,30 @@ static void open_file(void *arg) {
     *file = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_builtin_open_obj), 2, 0, args);
 }
 
+// All of a file of the port's, in one piece: what grows leaves pieces, of a key perhaps, behind it in
+// the heap. MP_OBJ_NULL: it is another stream, or one that does not know how long it is.
+static mp_obj_t read_in_one_piece(mp_obj_t file) {
+    if (mp_obj_is_instance_type(mp_obj_get_type(file))) {
+        return MP_OBJ_NULL;
+    }
+    const mp_stream_p_t *stream = mp_get_stream_raise(file, MP_STREAM_OP_READ | MP_STREAM_OP_IOCTL);
+    struct mp_stream_seek_t end = { .offset = 0, .whence = MP_SEEK_END };
+    struct mp_stream_seek_t begin = { .offset = 0, .whence = MP_SEEK_SET };
+    int err;
+    if (stream->ioctl(file, MP_STREAM_SEEK, (uintptr_t)&end, &err) == MP_STREAM_ERROR || (uint64_t)end.offset - 1 >= INT32_MAX // a directory's, say
+        || stream->ioctl(file, MP_STREAM_SEEK, (uintptr_t)&begin, &err) == MP_STREAM_ERROR) {
+        return MP_OBJ_NULL;
+    }
+    vstr_t content;
+    vstr_init_len(&content, end.offset);
+    content.len = mp_stream_rw(file, content.buf, content.len, &err, MP_STREAM_RW_READ);
+    if (err != 0) {
+        mbedtls_platform_zeroize(content.buf, content.len);
+        mp_raise_OSError(err);
+    }
+    return mp_obj_new_bytes_from_vstr(&content);
+}
+
 mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh) {
     mp_obj_t file = path;
     mp_obj_t exc = mpssl_catch(open_file, &file);
@@ -863,8 +888,11 @@ mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh) {
     mp_obj_t read[2];
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
-        mp_load_method(file, MP_QSTR_read, read);
-        mp_obj_t data = mp_call_method_n_kw(0, 0, read);
+        mp_obj_t data = read_in_one_piece(file);
+        if (data == MP_OBJ_NULL) {
+            mp_load_method(file, MP_QSTR_read, read);
+            data = mp_call_method_n_kw(0, 0, read);
+        }
         nlr_pop();
         mp_stream_close(file);
         // A class of Python's may return what it still has.

@@ -74,7 +74,7 @@ fn needs_of(data: &[u8]) -> Option<&'static str> {
     if cfg!(not(mbedtls_des_c)) && has(data, b"\nDEK-Info: DES-") {
         return Some("needs DES, which this Mbed TLS is built without");
     }
-    mbedtls::pem_content(data).map_or_else(|| needs(data), |der| needs(&der))
+    mbedtls::look_into_pem(data, needs).unwrap_or_else(|| needs(data))
 }
 
 /// Why [`load`] may have found the key or the certificate invalid, in words; empty: nobody knows.

@@ -31,10 +31,9 @@ fn label(data: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((label, after(data, b"-----")?))
 }
 
-/// Decodes the text between PEM's labels, with blanks wherever they are: the bytes, and how many
-/// they are.
-fn base64(text: &[u8]) -> Result<(Array<u8>, usize)> {
-    let mut bytes = Array::new(text.len(), 0)?;
+/// Decodes the text between PEM's labels, with blanks wherever they are, to `bytes`: how many they
+/// are.
+fn base64(text: &[u8], bytes: &mut [u8]) -> Result<usize> {
     let (mut len, mut digits, mut bits, mut padding) = (0_usize, 0_usize, 0_u32, false);
     for &byte in text {
         let value = match byte {
@@ -68,7 +67,7 @@ fn base64(text: &[u8]) -> Result<(Array<u8>, usize)> {
         }
         len = len.saturating_add(1);
     }
-    if digits & 3 == 0 { Ok((bytes, len)) } else { Err(Error::Value(Invalid::Cert)) }
+    if digits & 3 == 0 { Ok(len) } else { Err(Error::Value(Invalid::Cert)) }
 }
 
 /// The whole SEQUENCE that `der` begins with.
@@ -87,12 +86,16 @@ pub(super) fn is_pem(data: &[u8]) -> bool {
     find(data, b"-----BEGIN ").is_some()
 }
 
-/// What is between the first labels of PEM, with as many zeros behind it; `None`: it is not PEM.
+/// What `look` makes of what is between the first labels of PEM; `None`: it is not PEM. It may be a
+/// key: nothing of it stays.
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
-#[must_use]
-pub fn pem_content(data: &[u8]) -> Option<Array<u8>> {
+pub fn look_into_pem<T>(data: &[u8], look: impl FnOnce(&[u8]) -> T) -> Option<T> {
     let (_, rest) = after(data, b"-----BEGIN ").and_then(label)?;
-    base64(rest.get(..find(rest, b"-----END ")?)?).ok().map(|(bytes, _)| bytes)
+    let text = rest.get(..find(rest, b"-----END ")?)?;
+    let mut bytes = Array::new(text.len(), 0).ok()?;
+    let result = base64(text, &mut bytes).ok().and_then(|len| bytes.get(..len).map(look));
+    sys::zeroize(&mut bytes);
+    result
 }
 
 impl Chain {
@@ -151,7 +154,8 @@ impl Chain {
                     if after(behind, b"-----END ").and_then(self::label).map(|(end, _)| end) != Some(label) {
                         return Err(invalid);
                     }
-                    let (der, len) = base64(text)?;
+                    let mut der = Array::new(text.len(), 0)?;
+                    let len = base64(text, &mut der)?;
                     append(self, der.get(..len).unwrap_or_default())?;
                     (rest, found) = (behind, true);
                 }

@@ -28,7 +28,7 @@ pub use connection::PSK_LOOK_UP;
 pub use connection::{Connection, HIBERNATION, Interrupted, Outcome, Ssl};
 pub use cookie::Cookies;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
-pub use crt::pem_content;
+pub use crt::look_into_pem;
 pub use crt::{Chain, PARSING};
 pub use key_cert::KeyCert;
 pub use list::List;

@@ -424,13 +424,13 @@ static mp_obj_t context_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     if (backlog < 1 || bufsize < 256 || clients < 1 || clients > MPSSL_CLIENTS_MAX) {
         mp_raise_ValueError(NULL);
     }
-    mp_get_stream_raise(args[ARG_sock].u_obj, MP_STREAM_OP_IOCTL);
+    mp_obj_t sock = mpssl_get_stream(args[ARG_sock].u_obj, MP_STREAM_OP_IOCTL);
     listener_obj_t *self = mp_obj_malloc_with_finaliser(listener_obj_t, &listener_type);
     self->clients = NULL;
     self->version = 0;
     self->seen = 1;
     mpssl_guard_init(&self->guard);
-    self->sock = args[ARG_sock].u_obj;
+    self->sock = sock;
     self->context = context;
     self->bufsize = bufsize;
     context->instance = pos_args[0];

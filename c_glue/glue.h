@@ -338,6 +338,9 @@ bool mpssl_is_exception(mp_obj_t exc, const mp_obj_type_t *type);
 // The content of the file at `path`, a bytes object; `fresh`: nobody else has it. Raises what
 // open and read raise.
 mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh);
+// The stream that it is; raises OSError for none. A class that inherits from a native one (a socket's,
+// say) has that one's protocol, which is for the native part alone.
+mp_obj_t mpssl_get_stream(mp_obj_t sock, int flags);
 // The errno of a stream that failed: one written in Python may report any number.
 int mpssl_stream_errno(int err);
 // Raises what a TLS or VERIFY status of the socket says, with what is known beside; or of no

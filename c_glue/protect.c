@@ -358,6 +358,27 @@ bool mpssl_is_exception(mp_obj_t exc, const mp_obj_type_t *type) {
     return mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(exc)), MP_OBJ_FROM_PTR(type));
 }
 
+#if MICROPY_PY_IO && MICROPY_PY_IO_IOBASE
+extern const mp_obj_module_t mp_module_io; // py/modio.c
+
+// Whether the protocol calls methods of Python's, as io.IOBase's does.
+static bool calls_methods(const void *protocol) {
+    mp_map_elem_t *base = mp_map_lookup(&mp_module_io.globals->map, MP_OBJ_NEW_QSTR(MP_QSTR_IOBase), MP_MAP_LOOKUP);
+    return base != NULL && MP_OBJ_TYPE_GET_SLOT((mp_obj_type_t *)MP_OBJ_TO_PTR(base->value), protocol) == protocol;
+}
+#else
+#define calls_methods(protocol) (false)
+#endif
+
+mp_obj_t mpssl_get_stream(mp_obj_t sock, int flags) {
+    const mp_obj_type_t *type = mp_obj_get_type(sock);
+    if (mp_obj_is_instance_type(type) && MP_OBJ_TYPE_HAS_SLOT(type, protocol) && !calls_methods(MP_OBJ_TYPE_GET_SLOT(type, protocol))) {
+        sock = ((mp_obj_instance_t *)MP_OBJ_TO_PTR(sock))->subobj[0];
+    }
+    mp_get_stream_raise(sock, flags);
+    return sock;
+}
+
 int mpssl_stream_errno(int err) {
     return err > 0 ? err : MP_EIO;
 }
@@ -874,6 +895,18 @@ static mp_obj_t read_in_one_piece(mp_obj_t file) {
     return mp_obj_new_bytes_from_vstr(&content);
 }
 
+// A file of a file system in Python need be no stream.
+static void close_file(void *arg) {
+    mp_obj_t file = *(mp_obj_t *)arg;
+    mp_obj_t close[2];
+    if (MP_OBJ_TYPE_HAS_SLOT(mp_obj_get_type(file), protocol)) {
+        mp_stream_close(mpssl_get_stream(file, MP_STREAM_OP_IOCTL));
+    } else {
+        mp_load_method(file, MP_QSTR_close, close);
+        mp_call_method_n_kw(0, 0, close);
+    }
+}
+
 mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh) {
     mp_obj_t file = path;
     mp_obj_t exc = mpssl_catch(open_file, &file);
@@ -894,12 +927,12 @@ mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh) {
             data = mp_call_method_n_kw(0, 0, read);
         }
         nlr_pop();
-        mp_stream_close(file);
+        close_file(&file);
         // A class of Python's may return what it still has.
         *fresh = !mp_obj_is_instance_type(mp_obj_get_type(file));
         return data;
     }
-    mp_stream_close(file);
+    mpssl_catch(close_file, &file); // what was raised is why
     nlr_jump(nlr.ret_val);
 }
 

@@ -373,7 +373,7 @@ static mp_obj_t callbacks_of(ssl_context_obj_t *context) {
 mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool server_side,
     bool do_handshake, mp_obj_t server_hostname, mp_obj_t client_id) {
     mpssl_context_settle(context); // may run Python
-    mp_get_stream_raise(sock, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
+    sock = mpssl_get_stream(sock, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
     mpssl_bytes_t hostname = { NULL, 0 };
     if (server_hostname != mp_const_none) {
         hostname.data = (const uint8_t *)mp_obj_str_get_data(server_hostname, &hostname.len);

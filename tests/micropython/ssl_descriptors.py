@@ -28,8 +28,8 @@ for port in range(23100, 23200):
 server_ctx = server_context()
 
 
-def tcp():
-    a = socket.socket()
+def tcp(cls=socket.socket):
+    a = cls()
     a.connect(addr)
     b = listener.accept()[0]
     for sock in (a, b):
@@ -186,3 +186,19 @@ a, b = tcp()  # with the same numbers
 client = server = None
 collect()
 print("another's socket", is_open(a), is_open(b))
+
+
+# A class of Python's that inherits from socket's.
+class Sub(socket.socket):
+    def write(self, data):
+        print("write")
+
+
+a, b = tcp(Sub)
+client, server = wrap(a, b)
+print(shake(client, server), client.fileno() == a.fileno())
+client.write(b"hello")
+print(server.read(5))
+client.close()
+print(server.read(1), server.close_notify_received)
+server.close()

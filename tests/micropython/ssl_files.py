@@ -135,5 +135,77 @@ check("wrap both", wrapped, {"certfile": "both.pem"}, {})
 check("wrap no such", wrapped, server_kwargs, {"ca_certs": "no.pem"})
 check("wrap cadata", wrapped, server_kwargs, {"cadata": "ca.pem"})
 
+
+
+# Files of a file system in Python are of any class that has the methods.
+class Plain:
+    def __init__(self, path, data):
+        self.path = path
+        self.data = data
+
+    def read(self):
+        if "unreadable" in self.path:
+            raise OSError(5)
+        return self.data
+
+    def close(self):
+        opened.append((self.path, "closed"))
+        if "unclosable" in self.path:
+            raise OSError(7)
+
+
+class Sub(io.BytesIO):
+    def __init__(self, path, data):
+        super().__init__(data)
+
+
+class Unmade(io.BytesIO):
+    def __init__(self, path, data):
+        pass
+
+
+class NoClose:
+    def __init__(self, path, data):
+        pass
+
+    def read(self):
+        return pki.ca_der
+
+
+make = None
+
+
+class Others:
+    def mount(self, readonly, mkfs):
+        pass
+
+    def umount(self):
+        pass
+
+    def open(self, path, mode):
+        return make(path, pki.ca_der)
+
+
 os.chdir("/")
 vfs.umount("/files")
+vfs.mount(Others(), "/others")
+for label, make in (
+    ("plain", Plain),
+    ("of BytesIO's", Sub),
+    ("not initialised", Unmade),
+    ("without close", NoClose),
+    ("BytesIO", lambda path, data: io.BytesIO(data)),
+    ("StringIO", lambda path, data: io.StringIO(pki.ca_pem)),
+    ("bytes", lambda path, data: data),
+    ("None", lambda path, data: None),
+):
+    for name in ("ca", "unreadable", "unclosable"):
+        opened[:] = []
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            ctx.load_verify_locations("/others/" + name)
+            result = True
+        except Exception as er:
+            result = type(er).__name__
+        print(label, name, result, ctx.cert_store_stats()["x509"], opened)
+vfs.umount("/others")

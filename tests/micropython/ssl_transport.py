@@ -67,3 +67,58 @@ for sock in (None, 1, "x", object(), [], client_context()):
 
 # Any stream can, also one that has no peer.
 show("BytesIO", client_context().wrap_socket, io.BytesIO(b""))
+
+
+# A class that inherits from a native stream is that stream: its protocol is for the native part
+# alone, which methods of the class do not replace, as CPython's wrap_socket calls none.
+class Sub(io.BytesIO):
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.called = 0
+
+    def write(self, data):
+        self.called += 1
+
+
+class Below(Sub):
+    pass
+
+
+class Unmade(io.BytesIO):
+    def __init__(self):
+        pass
+
+
+for cls in (Sub, Below):
+    sock = cls(b"")
+    show(cls.__name__, client_context().wrap_socket, sock)
+    # What a client says first.
+    print(sock.getvalue()[:2], sock.called)
+    client = client_context().wrap_socket(cls(b""), do_handshake_on_connect=False)
+    show("read", client.read, 1)
+    client.close()
+show("not initialised", client_context().wrap_socket, Unmade())
+
+
+# One of IOBase's, also if it was never initialised, calls methods.
+class Never(io.IOBase):
+    def __init__(self):
+        pass
+
+    def readinto(self, buf):
+        return 0
+
+    def write(self, buf):
+        print("write")
+        return len(buf)
+
+    def ioctl(self, request, arg):
+        return 0
+
+
+class NeverBelow(Never):
+    pass
+
+
+for cls in (Never, NeverBelow):
+    show(cls.__name__, client_context().wrap_socket, cls())

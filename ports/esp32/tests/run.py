@@ -383,8 +383,9 @@ def needs(made):
     check(not extra, "not provided by ESP-IDF or MicroPython", "\n".join(extra))
     # And each mpglue_* in truth by our glue.
     defined = set()
-    for name in ("protect", "ssl_socket", "ssl_context", "dtls_listener", "modssl"):
-        defined |= set(re.findall(r" [TW] (\S+)$", tool("nm", made.glue(name)), re.M))
+    for source in (ROOT / "c_glue").glob("*.c"):
+        if source.stem != "arm_eabi":
+            defined |= set(re.findall(r" [TW] (\S+)$", tool("nm", made.glue(source.stem)), re.M))
     missing = sorted(
         symbol for symbol in wanted if symbol.startswith("mpglue_") and symbol not in defined
     )
@@ -400,8 +401,8 @@ def links(made):
     check(not found, "the firmware can panic", "\n".join(found))
 
 
-# Bytes of the glue in the linked firmware, code and constants: 16,100 with -O2, 86,000 with -O0.
-GLUE_MAX = 20_000
+# Bytes of the glue in the linked firmware, code and constants: 25,200 with -O2, five times that with -O0.
+GLUE_MAX = 30_000
 
 
 @each_whole_target("links a glue that is compiled with ESP-IDF's options, each of them once")
@@ -495,8 +496,8 @@ def stock(made):
     for name in ("ssl", "tls", "ussl"):
         check(f"MP_QSTR_{name})" in modules, f"no module {name}", modules)
     check(
-        " mp_module_tls" in tool("nm", made.glue("modssl")),
-        "modssl.c does not define mp_module_tls",
+        " mp_module_tls" in tool("nm", made.glue("classes")),
+        "classes.c does not define mp_module_tls",
     )
 
 

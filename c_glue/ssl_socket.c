@@ -155,6 +155,9 @@ typedef struct _wait_t {
 static void wait_for_descriptor(ssl_socket_obj_t *self, void *arg) {
     (void)self;
     wait_t *w = arg;
+    // A signal that came before, while interrupts were off, ends no poll(): where its handler raises
+    // nothing, it is only noted.
+    mp_handle_pending(true);
     MP_THREAD_GIL_EXIT();
     w->ready = poll(&w->fd, 1, w->timeout_ms);
     int err = errno;

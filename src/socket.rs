@@ -398,7 +398,14 @@ impl Socket {
             }
             self.handshake_for(host, Operation::Read)?;
             let outcome = self.ssl.read(host, buf);
-            if let Some(done) = self.judge(host, outcome, Operation::Read)? {
+            let result = self.judge(host, outcome, Operation::Read);
+            let half_sent = self.in_flight != 0 && !self.outside && self.ssl.is_record_in_flight();
+            if half_sent && self.loses(result.err()) {
+                // Nobody has to make that write again.
+                self.ssl.lose_record();
+                self.in_flight = 0;
+            }
+            if let Some(done) = result? {
                 self.used(host.ticks_ms());
                 return Ok(done);
             }

@@ -714,6 +714,35 @@ fn a_datagram_that_the_transport_refuses_holds_up_nothing() {
     }
 }
 
+/// Likewise for reads, where a write was interrupted that nobody makes again: one hears of it.
+#[test]
+fn a_read_hears_once_that_an_interrupted_write_is_refused() {
+    for why in [Interruption::Errno(90), Interruption::Errno(113), Interruption::Raised] {
+        let _balance = Balance::start();
+        let error = match why {
+            Interruption::Errno(errno) => Error::Errno(errno),
+            _ => Error::Raised,
+        };
+        let mut duo = Duo::of(quick());
+        duo.open();
+        for side in [CLIENT, SERVER] {
+            duo.end(side).port.block();
+            assert_eq!(duo.end(side).write(b"given up"), Err(Error::WantWrite));
+            assert_eq!(duo.end(1 - side).write(b"comes"), Ok(5));
+            // Without a reason nothing is lost.
+            assert_eq!(duo.receive(side), Err(Error::WantWrite));
+            assert_eq!(duo.end(side).write(b"other"), Err(common::EINVAL));
+            duo.end(side).port.unblock();
+            duo.end(side).port.interrupt_at(0, why);
+            assert_eq!(duo.receive(side), Err(error));
+            assert_eq!(duo.receive(side), Ok(b"comes".to_vec()));
+            assert_eq!(duo.receive(1 - side), Err(Error::WantRead));
+            duo.send(side, b"other");
+        }
+        duo.prove();
+    }
+}
+
 #[test]
 fn a_write_handshakes_first() {
     let _balance = Balance::start();

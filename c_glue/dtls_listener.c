@@ -224,7 +224,8 @@ static void pump(listener_obj_t *self) {
             mp_raise_OSError(MP_EBADF); // perhaps closed by a socket in Python
         }
         int err;
-        mp_uint_t ready = mp_get_stream(sock)->ioctl(sock, MP_STREAM_POLL, MP_STREAM_POLL_RD, &err);
+        mp_obj_t stream = mpssl_get_stream(sock, MP_STREAM_OP_IOCTL);
+        mp_uint_t ready = mp_get_stream(stream)->ioctl(stream, MP_STREAM_POLL, MP_STREAM_POLL_RD, &err);
         if (ready == MP_STREAM_ERROR) {
             mp_raise_OSError(err);
         }
@@ -424,13 +425,13 @@ static mp_obj_t context_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     if (backlog < 1 || bufsize < 256 || clients < 1 || clients > MPSSL_CLIENTS_MAX) {
         mp_raise_ValueError(NULL);
     }
-    mp_obj_t sock = mpssl_get_stream(args[ARG_sock].u_obj, MP_STREAM_OP_IOCTL);
+    mpssl_get_stream(args[ARG_sock].u_obj, MP_STREAM_OP_IOCTL);
     listener_obj_t *self = mp_obj_malloc_with_finaliser(listener_obj_t, &listener_type);
     self->clients = NULL;
     self->version = 0;
     self->seen = 1;
     mpssl_guard_init(&self->guard);
-    self->sock = sock;
+    self->sock = args[ARG_sock].u_obj;
     self->context = context;
     self->bufsize = bufsize;
     context->instance = pos_args[0];
@@ -538,6 +539,7 @@ static mp_uint_t listener_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t a
         }
         self->sock = MP_OBJ_NULL;
         listener_free(self);
+        sock = mpssl_get_stream(sock, MP_STREAM_OP_IOCTL);
         return mp_get_stream(sock)->ioctl(sock, MP_STREAM_CLOSE, 0, errcode);
     }
     if (request != MP_STREAM_POLL) {

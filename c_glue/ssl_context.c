@@ -823,7 +823,8 @@ void mpssl_context_settle(ssl_context_obj_t *self) {
         }
 #endif
         mp_obj_t value = mp_load_attr(self->instance, name);
-        if (!mp_obj_equal(value, mpssl_context_load_attr(self->instance, name))) {
+        // MicroPython's super() gives a property the attribute itself: then the setting is meant.
+        if (value != own && !mp_obj_equal(value, mpssl_context_load_attr(self->instance, name))) {
             mpssl_context_store_attr(self->instance, name, value);
         }
     }

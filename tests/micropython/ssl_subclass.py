@@ -322,6 +322,26 @@ for base in (ssl.SSLContext, tls.SSLContext):
                 wrong.append((name, value, how, attempt(ctx)))
     print(wrong)
 
+# super() is no value where MicroPython's gives a property none: the setting holds.
+for base in (ssl.SSLContext, tls.SSLContext):
+    for name in ATTRIBUTES:
+
+        class Above(base):
+            pass
+
+        setattr(Above, name, property(lambda self: getattr(super(Above, self), name)))
+        ctx = Above(CLIENT)
+        if name != "verify_mode":
+            ctx.verify_mode = ssl.CERT_REQUIRED
+            ctx.load_verify_locations(pki.other_ca_der)
+            if attempt(ctx) == [True, True]:
+                print("not verified", name)
+            ctx.load_verify_locations(pki.ca_der)
+        else:
+            base.verify_mode.__set__(ctx, ssl.CERT_NONE)
+        if attempt(ctx) != [True, True]:
+            print(name, attempt(ctx))
+
 # A client whose class weakens what was stored, too.
 class Weak(ssl.SSLContext):
     check_hostname = False

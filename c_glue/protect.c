@@ -881,9 +881,11 @@ static mp_obj_t read_in_one_piece(mp_obj_t file) {
     struct mp_stream_seek_t end = { .offset = 0, .whence = MP_SEEK_END };
     struct mp_stream_seek_t begin = { .offset = 0, .whence = MP_SEEK_SET };
     int err;
-    if (stream->ioctl(file, MP_STREAM_SEEK, (uintptr_t)&end, &err) == MP_STREAM_ERROR || (uint64_t)end.offset - 1 >= INT32_MAX // a directory's, say
-        || stream->ioctl(file, MP_STREAM_SEEK, (uintptr_t)&begin, &err) == MP_STREAM_ERROR) {
+    if (stream->ioctl(file, MP_STREAM_SEEK, (uintptr_t)&end, &err) == MP_STREAM_ERROR) {
         return MP_OBJ_NULL;
+    }
+    if (stream->ioctl(file, MP_STREAM_SEEK, (uintptr_t)&begin, &err) == MP_STREAM_ERROR || (uint64_t)end.offset - 1 >= INT32_MAX) {
+        return MP_OBJ_NULL; // a directory, say
     }
     vstr_t content;
     vstr_init_len(&content, end.offset);

@@ -202,3 +202,9 @@ print(server.read(5))
 client.close()
 print(server.read(1), server.close_notify_received)
 server.close()
+
+# A directory is no file: what reading it raises comes out.
+try:
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations("support")
+except OSError as er:
+    print(er.errno == 21)  # EISDIR

@@ -296,7 +296,7 @@ mp_obj_t mpssl_certificate_dict(mp_obj_t der);
 // protect.c
 
 // Keeps exceptions that a port raises out of a signal handler away from Rust's
-// frames, from `off` to `on`.
+// frames, from `off` to `on`. Neither raises: one that came meanwhile is raised soon.
 void mpssl_interrupts_off(mpssl_signals_t *saved);
 void mpssl_interrupts_on(const mpssl_signals_t *saved);
 void mpssl_guard_init(mpssl_guard_t *guard);
@@ -335,6 +335,8 @@ int mpssl_descriptor(mp_obj_t sock);
 // Runs `fun` with exceptions caught: MP_OBJ_NULL, or what was raised.
 mp_obj_t mpssl_catch(void (*fun)(void *arg), void *arg);
 bool mpssl_is_exception(mp_obj_t exc, const mp_obj_type_t *type);
+// Has a KeyboardInterrupt raised soon that cannot be raised now; whether it is one.
+bool mpssl_keep_ctrl_c(mp_obj_t exc);
 // The content of the file at `path`, a bytes object; `fresh`: nobody else has it. Raises what
 // open and read raise.
 mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh);

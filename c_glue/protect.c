@@ -41,12 +41,20 @@ void mpssl_interrupts_off(mpssl_signals_t *saved) {
     *saved = sigismember(&before, SIGINT) == 1;
 }
 
+static void let_in(void *arg) {
+    (void)arg;
+    sigset_t sigint;
+    sigemptyset(&sigint);
+    sigaddset(&sigint, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &sigint, NULL);
+}
+
+// One that came meanwhile is raised when the port next looks: whoever calls may have something to
+// return, to raise or to close.
 void mpssl_interrupts_on(const mpssl_signals_t *saved) {
-    if (!*saved) {
-        sigset_t sigint;
-        sigemptyset(&sigint);
-        sigaddset(&sigint, SIGINT);
-        pthread_sigmask(SIG_UNBLOCK, &sigint, NULL);
+    mp_obj_t exc = *saved ? MP_OBJ_NULL : mpssl_catch(let_in, NULL);
+    if (exc != MP_OBJ_NULL) {
+        mp_sched_exception(exc);
     }
 }
 #else
@@ -297,9 +305,12 @@ static int protect(mpssl_call_t *call, void (*fun)(ssl_socket_obj_t *self, void 
         return 0;
     }
     come_back(call);
-    // The first exception is the cause; one that follows from it is not kept.
+    // The first exception is the cause; one that follows from it is not kept, but for Ctrl-C.
+    mp_obj_t exc = MP_OBJ_FROM_PTR(nlr.ret_val);
     if (call->exc == MP_OBJ_NULL) {
-        call->exc = MP_OBJ_FROM_PTR(nlr.ret_val);
+        call->exc = exc;
+    } else {
+        mpssl_keep_ctrl_c(exc);
     }
     return MPGLUE_RAISED;
 }
@@ -358,6 +369,14 @@ bool mpssl_is_exception(mp_obj_t exc, const mp_obj_type_t *type) {
     return mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(exc)), MP_OBJ_FROM_PTR(type));
 }
 
+bool mpssl_keep_ctrl_c(mp_obj_t exc) {
+    bool ctrl_c = mpssl_is_exception(exc, &mp_type_KeyboardInterrupt);
+    if (ctrl_c) {
+        mp_sched_exception(exc);
+    }
+    return ctrl_c;
+}
+
 #if MICROPY_PY_IO && MICROPY_PY_IO_IOBASE
 extern const mp_obj_module_t mp_module_io; // py/modio.c
 
@@ -385,6 +404,9 @@ int mpssl_stream_errno(int err) {
 
 static void transfer(ssl_socket_obj_t *self, void *arg) {
     mpssl_transfer_t *t = arg;
+#if defined(__unix__) || defined(__APPLE__)
+    mp_handle_pending(true); // the stream may wait in the system, which does not tell what came before
+#endif
     mp_obj_t sock = self->sock; // close() in another thread takes it away at any time
     if (sock == MP_OBJ_NULL) {
         // Closed or unwrapped by an earlier call-out of the same call.

@@ -85,18 +85,6 @@ static mp_uint_t leave_stream(mpssl_call_t *call, mpssl_status_t status, mp_uint
     return MP_STREAM_ERROR;
 }
 
-static void leave_it(void *call) {
-    mpssl_leave(call);
-}
-
-// Leaves a call that has something to tell: Ctrl-C is raised soon after.
-static void leave_with_result(mpssl_call_t *call) {
-    mp_obj_t exc = mpssl_catch(leave_it, call);
-    if (exc != MP_OBJ_NULL) {
-        mp_sched_exception(exc);
-    }
-}
-
 static void raise_status(void *status) {
     mpssl_raise(MP_OBJ_NULL, *(mpssl_status_t *)status);
 }
@@ -110,9 +98,7 @@ static void keep_interruption(mpssl_call_t *call, mpssl_status_t status) {
     }
     explain(call, status);
     mp_obj_t exc = call->exc != MP_OBJ_NULL ? call->exc : mpssl_catch(raise_status, &status);
-    if (mpssl_is_exception(exc, &mp_type_KeyboardInterrupt)) {
-        mp_sched_exception(exc);
-    } else {
+    if (!mpssl_keep_ctrl_c(exc)) {
         call->socket->kept = exc;
     }
 }
@@ -122,7 +108,7 @@ static mp_uint_t leave_read(mpssl_call_t *call, mpssl_status_t status, size_t do
         return leave_stream(call, status, done, errcode);
     }
     keep_interruption(call, status);
-    leave_with_result(call);
+    mpssl_leave(call);
     return done;
 }
 
@@ -130,7 +116,7 @@ static mp_uint_t leave_write(mpssl_call_t *call, mpssl_status_t status, size_t d
     if (status.kind != MPSSL_OK || call->socket->closing) {
         return leave_stream(call, status, done, errcode);
     }
-    leave_with_result(call);
+    mpssl_leave(call);
     return done;
 }
 
@@ -489,7 +475,9 @@ void mpssl_socket_handshake_or_close(mp_obj_t self_in) {
         mp_obj_t sock = self->sock;
         self->sock = MP_OBJ_NULL;
         self->closing = true;
-        mpssl_protect(&call, close_transport, &sock);
+        if (mpssl_protect(&call, close_transport, &sock) != 0 && cause == MP_OBJ_NULL) {
+            mpssl_keep_ctrl_c(call.exc);
+        }
         call.exc = cause;
     }
     leave(&call, status);
@@ -1072,6 +1060,7 @@ static mp_obj_t socket_do_handshake(mp_obj_t self_in) {
     enter(self, &call, MPSSL_READING | MPSSL_WRITING);
     patience_t p = patience(&call);
     leave(&call, handshake(&call, &p));
+    mp_handle_pending(true); // there is nothing to return
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_do_handshake_obj, socket_do_handshake);

@@ -46,6 +46,7 @@ SKIPS = {
     "ssl_wiped": "looks through the memory of a Linux process",
     "ssl_interrupts_data": "needs processes and signals",
     "ssl_interrupts_handshake": "needs processes and signals",
+    "ssl_interrupts_pending": "needs processes and signals",
 }
 
 TEST_TIMEOUT_S = {"allocation_failures": 900, "ssl_exceptions": 400}

@@ -325,3 +325,20 @@ fn an_error_that_asking_for_a_length_takes_away_is_reported() {
     assert_eq!(pair.server.read(&mut buf), Err(Error::WantRead));
     pair.prove();
 }
+
+#[test]
+fn a_peer_that_only_warns_holds_up_no_call() {
+    let _balance = Balance::start();
+    let mut pair = Setup::default().pair();
+    assert_eq!(pair.client.handshake(), Err(Error::WantRead));
+    let warnings = [21, 3, 3, 0, 2, 1, 90].repeat(30_000);
+    pair.link.inject(SERVER, &warnings);
+    let mut calls = 0;
+    while pair.link.wire(SERVER).has_arrived(pair.link.now()) {
+        assert_eq!(pair.client.handshake(), Err(Error::WantRead));
+        calls += 1;
+    }
+    assert!((3..10).contains(&calls), "{calls} calls");
+    // And the handshake goes on behind them.
+    assert_eq!(pair.handshake(), (Ok(()), Ok(())));
+}

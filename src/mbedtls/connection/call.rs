@@ -120,10 +120,17 @@ pub struct Call<'host> {
     spares_alert: Cell<bool>,
     /// The transport raised: it is not asked again in this call.
     transport_raised: Cell<bool>,
+    /// Bytes of a stream that have come in this call.
+    come: Cell<usize>,
     /// It is the last call there is: what it sends does not wait for another.
     pub(super) is_last: Cell<bool>,
     pub(super) outcome: Cell<Outcome>,
 }
+
+/// How much of a stream one call of a handshake reads, several times what its longest message may
+/// have: Mbed TLS passes over alerts that are warnings as long as there are any, and nobody would
+/// look at time limits and interrupts.
+const MOST: usize = 65536;
 
 /// Whether the record written last is an alert.
 ///
@@ -247,6 +254,7 @@ impl<'host> Call<'host> {
             update_checksum: Cell::new(None),
             spares_alert: Cell::new(false),
             transport_raised: Cell::new(false),
+            come: Cell::new(0),
             is_last: Cell::new(false),
             outcome: Cell::new(Outcome::NOTHING),
         }
@@ -605,8 +613,15 @@ pub(super) unsafe extern "C" fn recv(ctx: *mut c_void, _buf: *mut u8, len: usize
             Err(why) => Err(why),
         }
     } else {
-        match call.recv_stream(len) {
-            Ok(Some(n)) => Ok(n),
+        // SAFETY: reads the connection that calls out.
+        let over = unsafe { (*call.ssl).state } == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+        let come = call.come.get();
+        let result = if over || come < MOST { call.recv_stream(len) } else { Err(Interruption::WouldBlock) };
+        match result {
+            Ok(Some(n)) => {
+                call.come.set(come.saturating_add(n));
+                Ok(n)
+            }
             // Mbed TLS's answer to a record longer than its buffer.
             Ok(None) => return sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA,
             Err(why) => Err(why),

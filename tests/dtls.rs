@@ -940,11 +940,7 @@ fn a_client_restarts_after_bad_records() {
         duo.link.inject(CLIENT, &bad);
         assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
         assert_eq!(duo.server.socket.bad_records(), round);
-        duo.client.socket = client(&duo.contexts[CLIENT]);
-        for _ in 0..2 {
-            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
-            assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
-        }
+        duo.begin_anew(client(&duo.contexts[CLIENT]));
         assert!(duo.server.socket.is_handshaking());
         duo.open();
     }
@@ -960,9 +956,7 @@ fn a_hello_comes_again_when_all_is_over() {
     let all = duo.link.wire(CLIENT).sent.clone();
     for hello in all.iter().filter(|datagram| datagram[HEADER] == 1) {
         for _ in 0..2 {
-            duo.link.inject(CLIENT, hello);
-            assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
-            assert!(!duo.server.socket.is_handshaking());
+            duo.replay(hello);
         }
     }
     duo.link.wire(SERVER).clear();
@@ -1357,11 +1351,7 @@ fn nothing_of_the_old_connection_is_left_to_the_new_one() {
     // The server has said goodbye, and keeps listening.
     assert_eq!(duo.server.close_notify(), Ok(()));
     duo.link.wire(SERVER).clear();
-    duo.client.socket = client(&duo.contexts[CLIENT]);
-    for _ in 0..2 {
-        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
-        assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
-    }
+    duo.begin_anew(client(&duo.contexts[CLIENT]));
     assert!(duo.server.socket.is_handshaking());
     assert_eq!(duo.server.socket.peer_cert(), None, "not while it handshakes");
     duo.open();
@@ -1387,12 +1377,8 @@ fn nobody_else_takes_over_a_clients_connection() {
             let others = contexts(others, Settings::DEFAULT, Settings::DEFAULT);
             // Nor by beginning once more before that handshake is over.
             for _ in 0..2 {
-                duo.client.socket = client(&others[CLIENT]);
                 duo.link.wire(SERVER).clear();
-                for _ in 0..2 {
-                    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
-                    assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
-                }
+                duo.begin_anew(client(&others[CLIENT]));
             }
             assert_eq!(duo.handshake().1, Err(REFUSED));
             let sent = duo.link.wire(SERVER).sent.len();
@@ -1413,18 +1399,12 @@ fn a_client_restarts_after_a_long_time() {
         clock::advance(days * DAY + 1);
         duo.send(CLIENT, b"still there");
         let replayed = duo.link.wire(CLIENT).sent.clone();
-        duo.client.socket = client(&duo.contexts[CLIENT]);
-        for _ in 0..2 {
-            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
-            assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
-        }
+        duo.begin_anew(client(&duo.contexts[CLIENT]));
         assert!(duo.server.socket.is_handshaking(), "after {days} days");
         duo.open();
         // Hellos from before begin nothing, though their cookies may be good.
         for hello in replayed.iter().filter(|datagram| datagram[HEADER] == 1) {
-            duo.link.inject(CLIENT, hello);
-            assert_eq!(duo.receive(SERVER), Err(Error::WantRead));
-            assert!(!duo.server.socket.is_handshaking());
+            duo.replay(hello);
         }
         duo.link.wire(SERVER).clear();
     }

@@ -251,6 +251,24 @@ impl Duo {
         self.link.wire(side).sent.last().expect("nothing was sent").clone()
     }
 
+    /// Another client begins at the client's address, up to the server's answer to its cookie.
+    #[track_caller]
+    pub fn begin_anew(&mut self, client: Box<Socket>) {
+        self.client.socket = client;
+        for _ in 0..2 {
+            assert_eq!(self.client.handshake(), Err(Error::WantRead));
+            assert_eq!(self.receive(SERVER), Err(Error::WantRead));
+        }
+    }
+
+    /// A hello of the client's comes, and begins nothing.
+    #[track_caller]
+    pub fn replay(&mut self, hello: &[u8]) {
+        self.link.inject(CLIENT, hello);
+        assert_eq!(self.receive(SERVER), Err(Error::WantRead));
+        assert!(!self.server.socket.is_handshaking());
+    }
+
     /// Data both ways, then the end both ways: the connection is in order. The weather is good.
     pub fn prove(&mut self) {
         self.clear_up();

@@ -14,11 +14,12 @@ use super::super::config::Config;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::psk::Seen;
 use super::super::sys;
+use super::flight::{CutHeader, StreamHandshake};
 use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, message_rest, take_bad_records};
 use super::messages::{awaits_hello, forget_early, is_patient, next_number, record_limit};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::problems::Problems;
-use super::records::{ALERT, Buffers, CutHeader, DATAGRAM, PREFIX, WHOLE, announced, early};
+use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, announced, early};
 use crate::error::Result;
 use crate::fnv::fnv1a;
 use crate::io::{Host, Interruption, Signer};
@@ -651,8 +652,10 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
     }
     // SAFETY: Mbed TLS gives what is left in its own output buffer, initialised, `len` bytes long.
     let result = unsafe {
-        match record_limit(call.ssl) {
-            Some(limit) => call.buffers().flight.split(buf.cast_mut(), len, limit, |part| call.send(part)),
+        match record_limit(call.ssl).zip(call.stream()) {
+            Some((limit, stream)) => {
+                stream.splitting.send(buf.cast_mut(), len, limit, |part| call.send(part))
+            }
             None => call.send(core::slice::from_raw_parts(buf, len)),
         }
     };
@@ -673,13 +676,14 @@ impl Call<'_> {
         }
         // A ClientHello is a flight by itself.
         // SAFETY: reads the connection that calls out.
-        let collects = !self.datagram
-            && unsafe {
-                (*self.ssl).state != sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int
-                    && !is_alert_last(self.ssl)
-                    && !awaits_hello(self.ssl)
-            };
-        if collects && self.spare(|| self.buffers().flight.add(bytes)).is_ok() {
+        let collects = unsafe {
+            (*self.ssl).state != sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int
+                && !is_alert_last(self.ssl)
+                && !awaits_hello(self.ssl)
+        };
+        if let Some(stream) = self.stream().filter(|_| collects)
+            && self.spare(|| stream.flight.add(bytes)).is_ok()
+        {
             return Ok(bytes.len());
         }
         self.send_flight()?;
@@ -691,7 +695,12 @@ impl Call<'_> {
 
     /// Sends what is kept of a flight.
     fn send_flight(&self) -> core::result::Result<(), Interruption> {
-        self.buffers().flight.send(|bytes| self.transport(bytes, true))
+        self.stream().map_or(Ok(()), |stream| stream.flight.send(|bytes| self.transport(bytes, true)))
+    }
+
+    /// What a stream has while its handshake is not over.
+    fn stream(&self) -> Option<&StreamHandshake> {
+        self.buffers().handshake.as_deref()
     }
 
     /// The same; 0, or what Mbed TLS is to be told.
@@ -792,7 +801,7 @@ impl Call<'_> {
                 }
             }
             let fit = || self.buffers().output.fit(self.ssl);
-            if self.buffers().flight.is_empty() {
+            if self.stream().is_none_or(|stream| stream.flight.is_empty()) {
                 fit()
             } else if self.spare(fit).is_ok() {
                 return 0;
@@ -945,7 +954,8 @@ impl Call<'_> {
                 let header = (*ssl).in_hdr.cast::<[u8; HEADER]>().read();
                 if let Some(record) = announced(header, highest_version(&*ssl)) {
                     if !input.is_whole() {
-                        input.grow(ssl, HEADER, record.saturating_add(input.cut.get().bytes().len()))?;
+                        let cut = self.stream().map_or(0, |stream| stream.cut.get().bytes().len());
+                        input.grow(ssl, HEADER, record.saturating_add(cut))?;
                         // Mbed TLS may answer the record.
                         self.buffers().output.take(ssl, ALERT).map_err(|_| Interruption::NoMemory)?;
                     }
@@ -989,16 +999,16 @@ impl Call<'_> {
     /// and what was cut off the last one, if Mbed TLS takes one of that length.
     unsafe fn join(&self, header: [u8; HEADER], record: usize) -> core::result::Result<Joined, Interruption> {
         let (ssl, input) = (self.ssl, &self.buffers().input);
-        let before = input.cut.get();
+        let Some(stream) = self.stream() else { return Ok(Joined::Record) };
+        let before = stream.cut.get();
         let kept = before.bytes();
         let [content_type, a, b, ..] = header;
         let is = |of: u32| u32::from(content_type) == of;
         // SAFETY: by this function's contract.
         unsafe {
-            let over = (*ssl).state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
             let joins = is(sys::MBEDTLS_SSL_MSG_HANDSHAKE);
             let breaks = !kept.is_empty() && !is(sys::MBEDTLS_SSL_MSG_ALERT);
-            if over || !(*ssl).transform_in.is_null() || !(joins || breaks) {
+            if !(*ssl).transform_in.is_null() || !(joins || breaks) {
                 return Ok(Joined::Record);
             }
             let content = (*ssl).in_hdr.add(HEADER);
@@ -1033,7 +1043,7 @@ impl Call<'_> {
             core::ptr::copy(content, content.add(kept.len()), record.saturating_sub(HEADER));
             core::ptr::copy_nonoverlapping(kept.as_ptr(), content, kept.len());
             let cut = CutHeader::of(core::slice::from_raw_parts(content, len), message_rest(&*ssl));
-            input.cut.set(cut);
+            stream.cut.set(cut);
             let len = len.saturating_sub(cut.bytes().len());
             if len == 0 {
                 input.ahead.set(0);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a stream's side has written of a flight (RFC 5246 7.3) and the transport has not taken.
+//! What a stream's handshake needs: of a flight (RFC 5246 7.3) what this side has written and the
+//! transport has not taken, and of what came the beginning of a header.
 //!
 //! Mbed TLS sends each message of a handshake by itself. A socket by default holds the second back
 //! until the peer has acknowledged the first (RFC 896), which takes its time to do so (RFC 1122
@@ -21,7 +22,53 @@ use super::super::sys;
 use super::layout::HEADER;
 use crate::error::{Error, Result};
 use crate::io::Interruption;
+use crate::mem::copy;
 use crate::micropython_sys::{mpglue_calloc, mpglue_free};
+
+/// What a stream's connection has in its handshake, and not when that is over.
+pub(super) struct StreamHandshake {
+    pub(super) flight: Flight,
+    pub(super) splitting: Splitting,
+    /// What was cut off a record that came, to go before the next one.
+    pub(super) cut: Cell<CutHeader>,
+}
+
+impl StreamHandshake {
+    pub(super) fn new() -> Self {
+        Self {
+            flight: Flight { first: Cell::new(core::ptr::null_mut()), len: Cell::new(0), sent: Cell::new(0) },
+            splitting: Splitting(Cell::new(Split::NONE)),
+            cut: Cell::new(CutHeader::default()),
+        }
+    }
+}
+
+/// The beginning of a handshake message's header, behind the last whole message of a record in the
+/// clear. Mbed TLS takes no header that a record's border cuts.
+#[derive(Clone, Copy, Default)]
+pub(super) struct CutHeader {
+    bytes: [u8; 3],
+    len: u8,
+}
+
+impl CutHeader {
+    /// That of a record with this content, the first `rest` bytes of which are of a message that
+    /// began before.
+    pub(super) fn of(content: &[u8], rest: usize) -> Self {
+        let mut left = content.get(rest..).unwrap_or_default();
+        while let [_, high, middle, low, behind @ ..] = left {
+            let len = u32::from_be_bytes([0, *high, *middle, *low]);
+            left = usize::try_from(len).ok().and_then(|len| behind.get(len..)).unwrap_or_default();
+        }
+        let mut bytes = [0; 3];
+        copy(&mut bytes, left);
+        Self { bytes, len: left.len() as u8 }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len.into()).unwrap_or_default()
+    }
+}
 
 /// The records, one behind the other.
 pub(super) struct Flight {
@@ -30,10 +77,12 @@ pub(super) struct Flight {
     len: Cell<u16>,
     /// How many of these bytes the transport has taken.
     sent: Cell<u16>,
-    split: Cell<Split>,
 }
 
-/// A record of Mbed TLS's that leaves as several.
+/// The record of Mbed TLS's that leaves as several.
+pub(super) struct Splitting(Cell<Split>);
+
+/// How far it has come.
 #[derive(Clone, Copy)]
 struct Split {
     /// How many of its bytes are left; 0: there is none.
@@ -52,15 +101,6 @@ impl Split {
 const TYPE_AND_VERSION: [u8; 3] = [sys::MBEDTLS_SSL_MSG_HANDSHAKE as u8, 3, 3];
 
 impl Flight {
-    pub(super) const fn new() -> Self {
-        Self {
-            first: Cell::new(core::ptr::null_mut()),
-            len: Cell::new(0),
-            sent: Cell::new(0),
-            split: Cell::new(Split::NONE),
-        }
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.first.get().is_null()
     }
@@ -107,6 +147,31 @@ impl Flight {
         Ok(())
     }
 
+    /// What is still to be sent. Nothing else is called while it is looked at, but the transport.
+    fn rest(&self) -> &[u8] {
+        if self.is_empty() {
+            return &[];
+        }
+        // SAFETY: `first` starts so many bytes, all written.
+        let all = unsafe { core::slice::from_raw_parts(self.first.get(), self.len.get().into()) };
+        all.get(self.sent.get().into()..).unwrap_or_default()
+    }
+
+    fn set(&self, first: *mut u8, len: u16) {
+        // SAFETY: it came from this allocator, or is NULL, and nobody looks at it any more.
+        unsafe { mpglue_free(self.first.replace(first).cast()) };
+        self.len.set(len);
+        self.sent.set(0);
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.set(core::ptr::null_mut(), 0);
+    }
+}
+
+impl Splitting {
     /// Sends `bytes` by `send`, which says how much it took, in records of up to `limit` bytes; how
     /// many of Mbed TLS's it was.
     ///
@@ -117,14 +182,14 @@ impl Flight {
     /// # Safety
     ///
     /// They are what Mbed TLS has to send: a whole record in its output buffer, or the rest of one.
-    pub(super) unsafe fn split(
+    pub(super) unsafe fn send(
         &self,
         bytes: *mut u8,
         len: usize,
         limit: u16,
         send: impl Fn(&[u8]) -> core::result::Result<usize, Interruption>,
     ) -> core::result::Result<usize, Interruption> {
-        let mut split = self.split.get();
+        let mut split = self.0.get();
         if split.record == 0 {
             // SAFETY: by this function's contract.
             let whole = unsafe { core::slice::from_raw_parts(bytes, len) };
@@ -147,7 +212,7 @@ impl Flight {
             unsafe { bytes.sub(HEADER).cast::<[u8; HEADER]>().write([a, b, c, high, low]) };
         }
         loop {
-            self.split.set(split);
+            self.0.set(split);
             // SAFETY: what is left of the header is in front of the part, and of the part not more
             // than of the record.
             let taken = send(unsafe {
@@ -165,32 +230,9 @@ impl Flight {
             };
             // Mbed TLS would take none for all.
             if own > 0 {
-                self.split.set(split);
+                self.0.set(split);
                 return Ok(own.into());
             }
         }
-    }
-
-    /// What is still to be sent. Nothing else is called while it is looked at, but the transport.
-    fn rest(&self) -> &[u8] {
-        if self.is_empty() {
-            return &[];
-        }
-        // SAFETY: `first` starts so many bytes, all written.
-        let all = unsafe { core::slice::from_raw_parts(self.first.get(), self.len.get().into()) };
-        all.get(self.sent.get().into()..).unwrap_or_default()
-    }
-
-    fn set(&self, first: *mut u8, len: u16) {
-        // SAFETY: it came from this allocator, or is NULL, and nobody looks at it any more.
-        unsafe { mpglue_free(self.first.replace(first).cast()) };
-        self.len.set(len);
-        self.sent.set(0);
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        self.set(core::ptr::null_mut(), 0);
     }
 }

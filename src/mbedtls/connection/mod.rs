@@ -14,7 +14,7 @@
 //! | `verification` | the peer's certificates, and the host's name |
 //! | `call` | one call: the host, and Mbed TLS's way back to it |
 //! | `records` | the buffers |
-//! | `flight` | what of a stream's handshake is written and not sent |
+//! | `flight` | what a stream's handshake needs: what is written and not sent |
 //! | `problems` | what is wrong with certificates |
 //! | `setup` | a connection without buffers |
 //! | `messages` | how long a handshake's messages get |

@@ -66,7 +66,7 @@ use core::ffi::c_int;
 
 use super::super::error::check;
 use super::super::sys;
-use super::flight::Flight;
+use super::flight::StreamHandshake;
 use super::layout::{
     COUNTER, HEADER, OUT_CONTENT, clear_out_pointers, expansion, is_datagram, is_message_cut, max_payload,
     reset_in_pointers, reset_out_pointers,
@@ -76,7 +76,7 @@ use super::messages;
 use super::setup::setup;
 use crate::error::{Error, Result};
 use crate::io::Interruption;
-use crate::mem::copy;
+use crate::mem::Box;
 use crate::micropython_sys::{mpglue_calloc, mpglue_free};
 
 /// Whether this is the case at all: the build may leave the buffers to Mbed TLS, and
@@ -311,8 +311,6 @@ pub(super) struct Input {
     /// How many bytes of a stream's record, from its beginning, have come of which Mbed TLS has not
     /// been told: its header is not whole, there was no memory for it, or it is looked at first.
     pub(super) ahead: Cell<u16>,
-    /// What was cut off a record, to go before the next one.
-    pub(super) cut: Cell<CutHeader>,
     /// How long the datagram is that Mbed TLS has not been told of: there was no memory for
     /// an answer.
     pub(super) waiting: Cell<u16>,
@@ -338,7 +336,6 @@ impl Input {
         Self {
             buffer: Cell::new(Buffer::Whole),
             ahead: Cell::new(0),
-            cut: Cell::new(CutHeader::default()),
             waiting: Cell::new(0),
             expected: Cell::new(DATAGRAM),
             stub: UnsafeCell::new([0; COUNTER + HEADER]),
@@ -495,33 +492,6 @@ impl Input {
     }
 }
 
-/// The beginning of a handshake message's header, behind the last whole message of a record in the
-/// clear. Mbed TLS takes no header that a record's border cuts.
-#[derive(Clone, Copy, Default)]
-pub(super) struct CutHeader {
-    bytes: [u8; 3],
-    len: u8,
-}
-
-impl CutHeader {
-    /// That of a record with this content, the first `rest` bytes of which are of a message that
-    /// began before.
-    pub(super) fn of(content: &[u8], rest: usize) -> Self {
-        let mut left = content.get(rest..).unwrap_or_default();
-        while let [_, high, middle, low, behind @ ..] = left {
-            let len = u32::from_be_bytes([0, *high, *middle, *low]);
-            left = usize::try_from(len).ok().and_then(|len| behind.get(len..)).unwrap_or_default();
-        }
-        let mut bytes = [0; 3];
-        copy(&mut bytes, left);
-        Self { bytes, len: left.len() as u8 }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len.into()).unwrap_or_default()
-    }
-}
-
 /// The length of the record that a header announces, its header included; `None` if
 /// Mbed TLS refuses it whatever the length, where that has a highest version.
 pub(super) fn announced(
@@ -542,12 +512,13 @@ pub(super) fn announced(
 pub(super) struct Buffers {
     pub(super) input: Input,
     pub(super) output: Output,
-    pub(super) flight: Flight,
+    /// `None`: of datagrams, or the handshake is over.
+    pub(super) handshake: Option<Box<StreamHandshake>>,
 }
 
 impl Buffers {
     pub(super) fn new() -> Self {
-        Self { input: Input::new(), output: Output(Cell::new(Room::Whole)), flight: Flight::new() }
+        Self { input: Input::new(), output: Output(Cell::new(Room::Whole)), handshake: None }
     }
 
     /// `mbedtls_ssl_setup`, without its input buffer where there is a way: a connection

@@ -19,6 +19,7 @@ use super::call::client_id;
 use super::call::{Call, Outcome, Received, is_alert_last, recv, send};
 #[cfg(exported_keys)]
 use super::exported_keys::Keys;
+use super::flight::StreamHandshake;
 use super::layout::{max_payload, reset_out_pointers};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::problems::Said;
@@ -123,8 +124,9 @@ impl Ssl {
         let ctx = self.ctx.get();
         // SAFETY: zeroes the object; does not raise.
         unsafe { sys::mbedtls_ssl_init(ctx) };
-        if transport == Transport::Datagram {
-            self.make_datagrams(Received::default())?;
+        match transport {
+            Transport::Datagram => self.make_datagrams(Received::default())?,
+            Transport::Stream => self.buffers.handshake = Some(Box::new(StreamHandshake::new)?),
         }
         #[cfg(exported_keys)]
         self.keys.install(ctx);
@@ -596,6 +598,9 @@ impl Ssl {
     /// send its last flight again, the MTU of 508 that it has guessed where flights got lost.
     pub fn release_handshake(&mut self) {
         let ctx = self.ctx.get();
+        // What it had to send is sent: `Call::begin_step`.
+        debug_assert!(self.buffers.handshake.as_ref().is_none_or(|stream| stream.flight.is_empty()));
+        self.buffers.handshake = None;
         // SAFETY: Mbed TLS 3.6 owns the session through `session`, and its chain through
         // `peer_cert`. Without renegotiation it reads the former for what is asked here and,
         // by way of `session_out`, for the negotiated length of fragments; the latter only

@@ -34,6 +34,7 @@ HELLO_VERIFY = -27264  # a DTLS server's first contact: wrap again
 FATAL_ALERT = -30592  # the peer's
 HANDSHAKE_FAILURE = -28160
 ALERT = 21
+WITH_CID = 25  # tls12_cid, RFC 9146 4
 STREAM_POLL, STREAM_CLOSE, POLL_RD, POLL_WR = 3, 4, 1, 4
 
 HOST = "micropython.local"
@@ -43,6 +44,7 @@ DATA = bytes(range(48, 112)) + b"\n"
 BIG = DATA * 160  # three records of the stock configuration's 4096 bytes
 ROUNDS = 300  # calls of a would-block operation before it counts as stuck
 
+ADDRESS = ("client", 1)
 PSK_IDENTITY = b"torture"
 PSK_KEY = b"sixteen byte key"
 PSK_HINT = "hint"
@@ -202,6 +204,45 @@ class Wire(End):
         return End.ioctl(self, request, arg)
 
 
+class ListenersWire(Wire):
+    """The subject's end as a listener's socket, which has but one client."""
+
+    def failing(self, where, buf):
+        fi.hold()
+        try:
+            value = self.run.call_out(where, buf)
+            if isinstance(value, int) and value < 0:
+                raise OSError(-value)
+            if self.closed:
+                raise OSError(EBADF)
+            return value
+        finally:
+            fi.release()
+
+    def recvfrom(self, size):
+        value = self.failing("read", b"")
+        if value is not GO_ON:
+            return value
+        fi.hold()
+        try:
+            if not self.rx:
+                self.run.peer.pump()
+            if not self.rx:
+                raise OSError(EAGAIN)
+            return self.rx.pop(0)[:size], ADDRESS
+        finally:
+            fi.release()
+
+    def sendto(self, data, address):
+        value = self.failing("write", data)
+        if value is not GO_ON:
+            self.run.fired = None  # what sendto() returns is of no interest
+        self.last_record = data[0]
+        if not self.other.closed:
+            self.tx.append(bytes(data))
+        return len(data)
+
+
 class Peer:
     """An undisturbed TLS peer; moves only when pumped."""
 
@@ -302,6 +343,8 @@ def make_psk_contexts(scenario):
     client.verify_mode = tls.CERT_NONE
     if scenario.psk != "pair":
         client.set_ciphers([PSK_PLAIN])
+    if scenario.cid is not None:
+        client.dtls_cid = server.dtls_cid = scenario.cid
     subject, peer = (server, client) if scenario.server else (client, server)
     set_psk(subject, scenario.server, scenario.psk)
     set_psk(peer, False, "pair")
@@ -336,6 +379,7 @@ class Run:
         self.nth = nth  # 0: only count
         self.complaints = []
         self.sub = None  # the SSL socket under test
+        self.listener = None
         self.ctx, self.peer_ctx = contexts if scenario.start >= CONTEXT else (None, None)
         self.wire = None
         self.peer = None
@@ -361,7 +405,7 @@ class Run:
             a, b = [], []
         else:
             a, b = bytearray(), bytearray()
-        self.wire = Wire(self, a, b)
+        self.wire = (ListenersWire if self.scenario.listens else Wire)(self, a, b)
         far = self.wire.kind(b, a)
         self.wire.other, far.other = far, self.wire
         self.peer = Peer(self.peer_ctx, far, **self.options(not self.scenario.server))
@@ -374,12 +418,19 @@ class Run:
         return {"server_side": True}
 
     def wrap(self, do_handshake):
+        if self.scenario.listens:
+            self.listener = self.ctx.listen(self.wire, backlog=2)
+            self.listener.setblocking(False)
+            return
         self.sub = self.ctx.wrap_socket(
             self.wire, do_handshake_on_connect=do_handshake, **self.options(self.scenario.server)
         )
 
     def greet(self):
-        """A DTLS server's first contact, which it refuses."""
+        """A DTLS server's first contact, which it refuses; or what a listener accepts."""
+        if self.scenario.listens:
+            self.until(self.accept)
+            return
         for _ in range(ROUNDS):
             try:
                 self.sub.do_handshake()
@@ -387,6 +438,14 @@ class Run:
                 if is_os_error(e, HELLO_VERIFY):
                     return self.wrap(False)
         raise Stuck()
+
+    def accept(self):
+        accepted = self.listener.accept()
+        if accepted:
+            self.sub, address = accepted
+            if address != ADDRESS:
+                self.complain("accepted of %r", address)
+        return accepted and True
 
     def until(self, operation):
         """Repeats a non-blocking operation until it is done."""
@@ -497,7 +556,9 @@ class Run:
         return True
 
     def judge(self, e):
-        text = self.injection.judge(self, e)
+        # recvfrom() is to return a pair, whatever the number.
+        number = self.scenario.listens and self.fired == "read" and isinstance(self.value, int) and self.value >= 0
+        text = (type_error if number else self.injection.judge)(self, e)
         if text:
             self.complain("at %s: %s", self.fired, text)
 
@@ -515,7 +576,9 @@ class Run:
         if self.scenario.fails or not self.fired:
             return False
         if self.fired == "alloc":
-            return self.scenario.start != UP and not self.scenario.handshake
+            # With data the act itself allocates what it read to, and a listener may lose a datagram.
+            kept = self.injection.alloc[0] == fi.MBED and not self.scenario.listens
+            return not self.scenario.handshake and (self.scenario.start != UP or kept)
         if self.fired in ("verify", "psk") or (self.sub is None and self.scenario.handshake):
             return False
         return self.injection.goes_on
@@ -523,8 +586,8 @@ class Run:
     # Finishing.
 
     def finish(self):
-        # Data that was read before memory ran out is lost.
-        lost = self.error and self.fired == "alloc" and self.scenario.start == UP
+        # A datagram that its socket does not take now is lost.
+        lost = self.scenario.listens and self.fired == "write" and self.value == -EAGAIN
         if self.done and self.sub is not None and not self.injection.lies and not lost:
             text = self.scenario.check(self) if self.scenario.check else None
             refused = self.wrong_finished() and is_os_error(self.peer.error, HANDSHAKE_FAILURE)
@@ -535,8 +598,10 @@ class Run:
                 self.sub.close()
             # Unless its own close failed, or unwrap() gave it back.
             excused = self.fired == "ioctl" or self.result is self.wire
-            if self.wire is not None and not self.wire.closed and not excused:
+            if self.wire is not None and not self.wire.closed and not excused and not self.listener:
                 self.complain("close() left the transport open")
+        if self.listener is not None:
+            self.listener.close()
         if self.peer is not None:
             self.peer.sock.close()
 
@@ -581,6 +646,8 @@ def prepare(run):
         run.peer.inbox = b""
     if scenario.setup:
         scenario.setup(run)
+    if scenario.asleep and not run.sub.hibernate():
+        run.complain("it does not hibernate")
 
 
 def next_connection(run):
@@ -597,6 +664,8 @@ def next_connection(run):
         run.complain("another connection: %s", text)
     again.sub.close()
     again.peer.sock.close()
+    if again.listener:
+        again.listener.close()
     current = run
 
 
@@ -806,7 +875,7 @@ def nest(run, buf):
 
 
 def drop(run, buf):
-    run.sub = run.ctx = run.wire = None
+    run.sub = run.ctx = run.wire = run.listener = None
     contexts.clear()
     litter()
     return GO_ON
@@ -885,7 +954,7 @@ class Scenario:
     def __init__(
         self, name, start, act, check=None, setup=None, server=False, blocking=False, verify=False, mutual=False,
         callback=False, keep=False, handshake=False, closes=False, fresh=False, fails=None, needs=None,
-        psk=None, datagram=False,
+        psk=None, datagram=False, cid=None, asleep=False, listens=False,
     ):
         self.name = name
         self.start = start
@@ -905,6 +974,9 @@ class Scenario:
         self.needs = needs  # a method that stock does not have
         self.psk = psk  # how the subject knows its key: see set_psk()
         self.datagram = datagram
+        self.cid = cid  # how long both sides' Connection IDs are; None: without
+        self.asleep = asleep  # the act starts on a connection that hibernates
+        self.listens = listens  # the subject is what a listener accepts
 
 
 def connect(run):
@@ -967,8 +1039,7 @@ def write_big(run):
 def arrives(data):
     def check(run):
         run.peer.pump()
-        # After an error the application cannot know how much of it went.
-        if run.peer.inbox != data and not (run.error and data is BIG):
+        if run.peer.inbox != data:
             return "the peer got %d bytes: %r" % (len(run.peer.inbox), run.peer.inbox[:16])
         return run.echo()
 
@@ -1045,7 +1116,7 @@ def close(run):
 
 def says_goodbye(run):
     # There is none if it could not be made or written.
-    if run.wire.last_record != ALERT and run.fired not in ("write", "ioctl", "alloc"):
+    if run.wire.last_record != (WITH_CID if run.scenario.cid else ALERT) and run.fired not in ("write", "ioctl", "alloc"):
         return "no close_notify was sent"
 
 
@@ -1076,6 +1147,16 @@ def closed_methods(run):
 def dead(run):
     text = answers(EBADF, run.sub.read, 1)
     return text and "read after the failed handshake: " + text
+
+
+def hibernate(run):
+    return run.sub.hibernate()
+
+
+def accept(run):
+    if run.listener is None:
+        run.wrap(False)
+    return run.accept()
 
 
 UNTRUSTED = "not correctly signed by the trusted CA"
@@ -1135,7 +1216,36 @@ SCENARIOS = [
     Scenario("psk datagrams client callback", WRAPPED, shake_by_write, echoes, handshake=True, psk="callback", datagram=True),
     Scenario("psk datagrams server look-up", WRAPPED, shake_by_read, echoes, setup=peer_sends(PING), server=True, handshake=True, psk="get", datagram=True),
     Scenario("psk datagrams server callback", WRAPPED, shake_by_read, echoes, setup=peer_sends(PING), server=True, handshake=True, psk="callback", datagram=True),
+    Scenario("hibernate", UP, hibernate, echoes, needs="hibernate"),
+    Scenario("wake and read", UP, readinto, reads, setup=peer_sends(DATA), server=True, asleep=True, needs="hibernate"),
+    Scenario("wake and readline", UP, lambda run: run.sub.readline(), reads, setup=peer_sends(DATA), blocking=True, asleep=True, needs="hibernate"),
+    Scenario("wake and write", UP, lambda run: run.sub.write(DATA), arrives(DATA), asleep=True, needs="hibernate"),
+    Scenario("wake and write big", UP, write_big, arrives(BIG), blocking=True, asleep=True, needs="hibernate"),
+    Scenario("getpeercert asleep", UP, lambda run: run.sub.getpeercert(True), lambda run: gives(PKI["server"])(run), verify=True, asleep=True, needs="hibernate"),
+    Scenario("poll asleep", UP, poll, polled, asleep=True, needs="hibernate"),
+    Scenario("close asleep", UP, close, says_goodbye, closes=True, asleep=True, needs="hibernate"),
+    Scenario("unwrap asleep", UP, unwrap, hands_back, blocking=True, asleep=True, needs="hibernate"),
+    Scenario("listener accepts", CONTEXT, accept, echoes, server=True, handshake=True, psk="get", datagram=True, listens=True),
+    Scenario("listener accepts callback", CONTEXT, accept, echoes, server=True, handshake=True, psk="callback", datagram=True, listens=True),
 ]
+
+# By datagrams, with and without Connection IDs, at a client, a server and what a listener accepts.
+DATAGRAMS = {"psk": "pair", "datagram": True}
+for cid in (None, 0, 8, 32):
+    told = "" if cid is None else " IDs of %d" % cid
+    SCENARIOS += [
+        Scenario("datagrams client" + told, WRAPPED, shake_by_write, echoes, handshake=True, cid=cid, **DATAGRAMS),
+        Scenario("datagrams server" + told, WRAPPED, shake_by_read, echoes, setup=peer_sends(PING), server=True, handshake=True, cid=cid, **DATAGRAMS),
+        Scenario("datagrams write" + told, UP, lambda run: run.sub.write(DATA), arrives(DATA), cid=cid, **DATAGRAMS),
+        Scenario("datagrams hibernate" + told, UP, hibernate, echoes, server=True, cid=cid, **DATAGRAMS),
+        Scenario("datagrams wake and read" + told, UP, readinto, reads, setup=peer_sends(DATA), asleep=True, cid=cid, **DATAGRAMS),
+        Scenario("datagrams wake and write" + told, UP, lambda run: run.sub.write(DATA), arrives(DATA), server=True, asleep=True, cid=cid, **DATAGRAMS),
+        Scenario("datagrams close asleep" + told, UP, close, says_goodbye, closes=True, asleep=True, cid=cid, **DATAGRAMS),
+        Scenario("listener read" + told, UP, readinto, reads, setup=peer_sends(DATA), server=True, listens=True, cid=cid, **DATAGRAMS),
+        Scenario("listener write" + told, UP, lambda run: run.sub.write(DATA), arrives(DATA), server=True, listens=True, cid=cid, **DATAGRAMS),
+        Scenario("listener wake and read" + told, UP, readinto, reads, setup=peer_sends(DATA), server=True, listens=True, asleep=True, cid=cid, **DATAGRAMS),
+        Scenario("listener wake and write" + told, UP, lambda run: run.sub.write(DATA), arrives(DATA), server=True, listens=True, asleep=True, cid=cid, **DATAGRAMS),
+    ]
 
 # ---------------------------------------------------------------------------------------
 # Self-check: a harness that cannot fail proves nothing. Each of these must be complained

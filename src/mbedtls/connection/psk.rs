@@ -144,8 +144,7 @@ unsafe fn choose(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     // SAFETY: by this function's contract; the call's pointers are valid while it runs.
     let (call, psk) = unsafe {
         let call = &*(*ctx).p_bio.cast::<Call<'_>>();
-        let psk = &mut *call.psk;
-        (call, psk)
+        (call, &*call.psk)
     };
     // SAFETY: as above.
     let (config, key_exchange) = unsafe { (&*call.config, key_exchange(ctx)) };
@@ -157,7 +156,8 @@ unsafe fn choose(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     let ret = match call.host(|host| host.identity(hint, &mut identity, &mut key)) {
         Ok((0, _) | (_, 0)) => sys::MBEDTLS_ERR_SSL_UNKNOWN_IDENTITY,
         Ok((identity_len, key_len)) => {
-            psk.chosen = true;
+            // SAFETY: as above; nobody looks at it meanwhile.
+            unsafe { (*call.psk).chosen = true };
             config.replace_psk(
                 identity.get(..identity_len).unwrap_or_default(),
                 key.get(..key_len).unwrap_or_default(),

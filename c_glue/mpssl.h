@@ -86,8 +86,9 @@ typedef struct _mpssl_bytes_t {
 typedef struct mpssl_context mpssl_context_t;
 
 // protocol: bit 0 server, bit 1 datagram (tls.PROTOCOL_*). verify_mode: 0, 1, 2
-// (tls.CERT_*). Writes *context only on MPSSL_OK.
-mpssl_status_t mpssl_context_new(int32_t protocol, int32_t verify_mode, mpssl_context_t **context);
+// (tls.CERT_*). is_tls: of the module tls, which has more cipher suites enabled than ssl.
+// Writes *context only on MPSSL_OK.
+mpssl_status_t mpssl_context_new(int32_t protocol, int32_t verify_mode, bool is_tls, mpssl_context_t **context);
 void mpssl_context_free(mpssl_context_t *context);
 
 bool mpssl_context_is_server(const mpssl_context_t *context);

@@ -242,7 +242,7 @@ mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int
     mpssl_signals_t signals;
     mpssl_status_t status;
     mpssl_interrupts_off(&signals);
-    CALL_WITH_MEMORY(status, mpssl_context_new(to_int32(protocol), verify_mode, &tls));
+    CALL_WITH_MEMORY(status, mpssl_context_new(to_int32(protocol), verify_mode, type == &mpssl_tls_context_type, &tls));
     self->tls = tls;
     mpssl_interrupts_on(&signals);
     if (status.kind != MPSSL_OK) {

@@ -2,12 +2,10 @@
 //! Cipher suites by name. Mbed TLS spells the IANA names with hyphens, as
 //! upstream's `get_ciphers` does; IANA's own underscores are understood too.
 
-#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-use core::ffi::CStr;
 use core::ffi::c_int;
 
 use crate::error::{Error, Result};
-use crate::mbedtls::{self, List, sys};
+use crate::mbedtls::{self, Defaults, List, sys};
 use crate::mem::Shared;
 
 /// Cipher suites in order of preference, by their IANA numbers.
@@ -39,34 +37,35 @@ pub fn is_name(name: &[u8]) -> bool {
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 const PSK: [&[u8]; 4] = [b"TLS-ECDHE-PSK-", b"TLS-DHE-PSK-", b"TLS-PSK-", b"TLS-RSA-PSK-"];
 
-/// The suites that are enabled without `set_ciphers`, in order of preference: with
-/// pre-shared keys only those that use them, else only the others.
-pub fn defaults(psk: bool) -> impl Iterator<Item = c_int> {
-    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    {
-        let rank = |id: c_int| {
-            let name = mbedtls::cipher_name(id).map_or(b"".as_slice(), CStr::to_bytes);
-            PSK.iter().position(|prefix| name.starts_with(prefix)).unwrap_or(PSK.len())
-        };
-        let ranks = if psk { 0..PSK.len() } else { PSK.len()..PSK.len().saturating_add(1) };
-        ranks.flat_map(move |wanted| mbedtls::ciphers().iter().copied().filter(move |&id| rank(id) == wanted))
-    }
-    #[cfg(not(mbedtls_ssl_handshake_with_psk_enabled))]
-    {
-        let _ = psk;
-        mbedtls::ciphers().iter().copied()
-    }
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+fn begins_with(id: c_int, prefix: &[u8]) -> bool {
+    mbedtls::cipher_name(id).is_some_and(|name| name.to_bytes().starts_with(prefix))
 }
 
-/// Those that use pre-shared keys.
+/// The suites that are enabled without `set_ciphers` and pre-shared keys, in order of preference.
+pub fn defaults(defaults: Defaults) -> impl Iterator<Item = c_int> {
+    let suites = mbedtls::default_ciphers(defaults).iter().copied();
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    let suites = suites.filter(|&id| !PSK.iter().any(|prefix| begins_with(id, prefix)));
+    suites
+}
+
+/// Those that use pre-shared keys, which alone are enabled where there are any.
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+pub fn with_psk() -> impl Iterator<Item = c_int> {
+    let all = || mbedtls::ciphers().iter().copied();
+    PSK.into_iter().flat_map(move |prefix| all().filter(move |&id| begins_with(id, prefix)))
+}
+
+/// Those, as a list.
 ///
 /// # Errors
 ///
 /// [`Error::NoMemory`].
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub fn psk() -> Result<Shared<Ciphers>> {
-    Ciphers::new(defaults(true).count(), |ids| {
-        for (to, id) in ids.iter_mut().zip(defaults(true)) {
+    Ciphers::new(with_psk().count(), |ids| {
+        for (to, id) in ids.iter_mut().zip(with_psk()) {
             *to = id;
         }
         Ok(())

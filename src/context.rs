@@ -10,7 +10,7 @@ use core::ffi::CStr;
 use crate::ciphers::{self, Ciphers};
 use crate::error::{Error, Invalid, Result};
 use crate::groups::{self, Groups};
-use crate::mbedtls::{self, Chain, Config, Cookies, Endpoint, KeyCert, Rng, Transport};
+use crate::mbedtls::{self, Chain, Config, Cookies, Defaults, Endpoint, KeyCert, Rng, Transport};
 use crate::mem::{Array, Box, Shared};
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use crate::psk::{self, Psk};
@@ -27,6 +27,7 @@ pub struct Context {
     own: Option<Shared<KeyCert>>,
     anchors: Option<Shared<Chain>>,
     ciphers: Option<Shared<Ciphers>>,
+    default_ciphers: Defaults,
     groups: Option<Shared<Groups>>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     psk: Psk,
@@ -103,6 +104,7 @@ impl Context {
             own: None,
             anchors: None,
             ciphers: None,
+            default_ciphers: Defaults::Secure,
             groups: None,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk: Psk::default(),
@@ -302,6 +304,17 @@ impl Context {
         self.anchors.as_deref().map_or((0, 0), mbedtls::Chain::count)
     }
 
+    /// Makes it a context of `tls`, of which MicroPython's own tests want suites that are off here
+    /// otherwise, of streams.
+    pub fn begin_as_tls(&mut self) {
+        self.default_ciphers = match (self.transport(), self.endpoint()) {
+            (Transport::Datagram, _) => Defaults::Secure,
+            (Transport::Stream, Endpoint::Client) => Defaults::TlsClient,
+            (Transport::Stream, Endpoint::Server) => Defaults::TlsServer,
+        };
+        self.config = None;
+    }
+
     /// Replaces the cipher suites; see [`ciphers::named`].
     ///
     /// # Errors
@@ -329,17 +342,12 @@ impl Context {
     pub fn cipher(&self, i: usize) -> Option<&'static CStr> {
         let id = match self.ciphers.as_deref() {
             Some(ids) => ids.get(i).copied(),
-            None => ciphers::defaults(self.uses_psk()).nth(i),
+            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+            None if self.psk.is_on() => ciphers::with_psk().nth(i),
+            None => ciphers::defaults(self.default_ciphers).nth(i),
         };
         // Mbed TLS has a name, "unknown", for the 0 at the end as well.
         id.filter(|&id| id != 0).and_then(mbedtls::cipher_name)
-    }
-
-    fn uses_psk(&self) -> bool {
-        #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-        return self.psk.is_on();
-        #[cfg(not(mbedtls_ssl_handshake_with_psk_enabled))]
-        false
     }
 
     /// Replaces the identity and key to show, or for a server the one that it knows
@@ -418,8 +426,9 @@ impl Context {
             if let Some(anchors) = &self.anchors {
                 config.set_anchors(anchors);
             }
-            if let Some(ciphers) = &self.ciphers {
-                config.set_ciphers(ciphers);
+            match &self.ciphers {
+                Some(ciphers) => config.set_ciphers(ciphers),
+                None => config.set_default_ciphers(self.default_ciphers),
             }
             if let Some(groups) = &self.groups {
                 config.set_groups(groups);

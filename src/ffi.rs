@@ -344,10 +344,17 @@ impl Verifier for Owner {
 pub unsafe extern "C" fn mpssl_context_new(
     protocol: i32,
     verify_mode: i32,
+    is_tls: bool,
     out: *mut *mut Context,
 ) -> mpssl_status_t {
+    let context = Context::new(protocol, verify_mode).map(|mut context| {
+        if is_tls {
+            context.begin_as_tls();
+        }
+        Box::into_raw(context)
+    });
     // SAFETY: by this function's contract.
-    unsafe { output(Context::new(protocol, verify_mode).map(Box::into_raw), out) }
+    unsafe { output(context, out) }
 }
 
 /// Frees a context; see `mpssl.h`.

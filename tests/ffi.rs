@@ -91,7 +91,7 @@ fn side(protocol: i32, mode: i32, port: Port, host_signs: bool) -> Side {
     let mut context = null_mut();
     // SAFETY: the pointers are valid, and the bytes followed by a NUL.
     unsafe {
-        assert_eq!(mpssl_context_new(protocol, mode, &raw mut context).kind, OK);
+        assert_eq!(mpssl_context_new(protocol, mode, false, &raw mut context).kind, OK);
         let mut side = Side { context, socket: null_mut(), port: Box::new(port) };
         let context = &mut *context;
         assert_eq!(mpssl_context_is_server(context), protocol == 1);

@@ -7,14 +7,67 @@
 mod common;
 
 use common::datagrams::{Source, contexts};
-use common::{Balance, CLIENT, Duo, Pair, SERVER, Setup, pattern};
+use common::{Balance, CLIENT, Duo, End, Link, Pair, SERVER, Setup, options, pattern};
 use micropython_ssl::context::Context;
 use micropython_ssl::dtls::Settings;
 use micropython_ssl::error::{Error, Invalid};
+use micropython_ssl::mbedtls::{self, Endpoint, Transport};
+use micropython_ssl::socket::Socket;
 
 /// Whether there can be a client, a server, and datagrams.
 const ROLES: [bool; 2] = [cfg!(mbedtls_ssl_cli_c), cfg!(mbedtls_ssl_srv_c)];
 const DATAGRAMS: bool = cfg!(mbedtls_ssl_proto_dtls);
+
+/// The numbers of the suites that a client of this context offers.
+fn offered(context: &mut Context) -> Vec<i32> {
+    let datagram = context.transport() == Transport::Datagram;
+    let (link, port, _) = Link::new(datagram);
+    let socket = Socket::new(context, options(None, None)).expect("socket");
+    assert_eq!(End { socket, port }.handshake(), Err(Error::WantRead));
+    let sent = link.wire(CLIENT).transcript();
+    // Behind the headers of record and message, the version and the random number.
+    let mut rest = &sent[if datagram { 13 + 12 } else { 5 + 4 } + 34..];
+    // Session ID, cookie.
+    for _ in 0..=usize::from(datagram) {
+        rest = &rest[usize::from(rest[0]) + 1..];
+    }
+    let number = |bytes: &[u8]| i32::from(u16::from_be_bytes([bytes[0], bytes[1]]));
+    let suites = rest[2..][..number(rest) as usize].chunks(2).map(number);
+    // TLS_EMPTY_RENEGOTIATION_INFO_SCSV (RFC 5746 3.3) is none.
+    suites.filter(|&id| id != 0xff).collect()
+}
+
+fn is_secure(name: &&str) -> bool {
+    let is_any = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+    let others = ["ARIA", "CAMELLIA", "TLS-DHE-RSA-WITH-AES-128-CCM", "TLS-DHE-RSA-WITH-AES-256-CCM"];
+    is_any(&["TLS-ECDHE-", "TLS-DHE-"]) && is_any(&["-GCM-", "-CCM", "-CHACHA20-"]) && !is_any(&others)
+}
+
+/// Enabled are forward secrecy and authenticated encryption; all suites where none of that kind is
+/// compiled in, or a list of the firmware's own. `get_ciphers()` has what is offered.
+#[test]
+fn the_suites_that_are_enabled() {
+    let names = |ids: &[i32]| -> Vec<_> {
+        ids.iter().map(|&id| mbedtls::cipher_name(id).unwrap().to_str().unwrap()).collect()
+    };
+    let mut all = names(mbedtls::ciphers());
+    all.retain(|name| !name.contains("PSK-"));
+    let mut expected = all.clone();
+    expected.retain(is_secure);
+    let mut expected = if cfg!(mbedtls_ssl_ciphersuites) || expected.is_empty() { all } else { expected };
+    expected.sort_unstable();
+    for protocol in 0..4 {
+        let Ok(mut context) = Context::new(protocol, 0) else { continue };
+        let enabled: Vec<_> =
+            (0..).map_while(|i| context.cipher(i)).map(|name| name.to_str().unwrap()).collect();
+        if context.endpoint() == Endpoint::Client {
+            assert_eq!(names(&offered(&mut context)), enabled, "{protocol}");
+        }
+        let mut sorted = enabled;
+        sorted.sort_unstable();
+        assert_eq!(sorted, expected, "{protocol}");
+    }
+}
 
 fn over_a_stream(mut pair: Pair) {
     assert_eq!(pair.handshake(), (Ok(()), Ok(())));

@@ -17,7 +17,7 @@ use common::{
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Invalid, Result};
 use micropython_ssl::io::Interruption;
-use micropython_ssl::mbedtls::sys;
+use micropython_ssl::mbedtls::{self, sys};
 use micropython_ssl::socket::{Options, Socket};
 
 const ENOTCONN: Error = Error::Errno(107);
@@ -267,9 +267,7 @@ fn arguments_that_are_refused() {
 
 #[test]
 fn each_cipher_suite() {
-    let context = Context::new(0, 0).unwrap();
-    let all: Vec<_> = (0..).map_while(|i| context.cipher(i)).map(|name| name.to_str().unwrap()).collect();
-    drop(context);
+    let all = mbedtls::ciphers().iter().map(|&id| mbedtls::cipher_name(id).unwrap().to_str().unwrap());
     let mut done = Vec::new();
     for name in all {
         if name.contains("-PSK-") {
@@ -895,7 +893,7 @@ fn a_connection_keeps_the_settings_it_was_made_with() {
     const CCM: &str = "TLS-ECDHE-ECDSA-WITH-AES-128-CCM";
     let _balance = Balance::start();
     let setup = Setup { suites: &[GCM], ..Setup::default() };
-    let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
+    let (mut client, mut server) = (setup.client().unwrap(), Setup::default().server().unwrap());
     let mut before = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
     assert_eq!(before.client.handshake(), Err(Error::WantRead)); // under way already
 

@@ -10,6 +10,7 @@ use core::ptr::NonNull;
 #[cfg(mbedtls_ssl_dtls_hello_verify)]
 use super::cookie::{self, Cookies};
 use super::crt::Chain;
+use super::default_ciphers::{Defaults, default_ciphers};
 use super::error::check;
 use super::key_cert::KeyCert;
 use super::list::List;
@@ -234,6 +235,12 @@ impl Config {
             sys::mbedtls_ssl_conf_ca_chain(self.conf.get(), anchors.as_ptr(), core::ptr::null_mut());
         }
         self.anchors = Some(anchors.clone());
+    }
+
+    /// The cipher suites that are offered or accepted until somebody chooses.
+    pub fn set_default_ciphers(&mut self, defaults: Defaults) {
+        // SAFETY: the list is static, and a 0 behind it; does not raise.
+        unsafe { sys::mbedtls_ssl_conf_ciphersuites(self.conf.get(), default_ciphers(defaults).as_ptr()) };
     }
 
     /// The cipher suites to offer or accept, in order.

@@ -11,6 +11,7 @@ mod connection;
 mod cookie;
 mod crt;
 pub mod crypto;
+mod default_ciphers;
 mod error;
 mod key_cert;
 mod list;
@@ -30,6 +31,7 @@ pub use cookie::Cookies;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 pub use crt::look_into_pem;
 pub use crt::{Chain, PARSING};
+pub use default_ciphers::{Defaults, default_ciphers};
 pub use key_cert::KeyCert;
 pub use list::List;
 pub use names::{CID_MAX, cipher_name, ciphers, fragment_code, groups};

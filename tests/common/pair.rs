@@ -264,7 +264,7 @@ pub struct Setup<'a> {
     pub client_mode: i32,
     pub server_mode: i32,
     pub hostname: Option<&'a str>,
-    /// The client's cipher suites; none: all.
+    /// Both sides' cipher suites; none: the default.
     pub suites: &'a [&'a str],
 }
 
@@ -292,16 +292,19 @@ impl Setup<'_> {
 
     pub fn client(&self) -> Result<Box<Context>> {
         let protocol = if self.datagram { 2 } else { 0 };
-        let mut context = context(protocol, self.client_mode, self.client_cert, self.client_trusts)?;
-        if !self.suites.is_empty() {
-            context.set_ciphers(self.suites.len(), self.suites.iter().map(|name| name.as_bytes()))?;
-        }
-        Ok(context)
+        self.chosen(context(protocol, self.client_mode, self.client_cert, self.client_trusts)?)
     }
 
     pub fn server(&self) -> Result<Box<Context>> {
         let protocol = if self.datagram { 3 } else { 1 };
-        context(protocol, self.server_mode, self.server_cert, self.server_trusts)
+        self.chosen(context(protocol, self.server_mode, self.server_cert, self.server_trusts)?)
+    }
+
+    fn chosen(&self, mut context: Box<Context>) -> Result<Box<Context>> {
+        if !self.suites.is_empty() {
+            context.set_ciphers(self.suites.len(), self.suites.iter().map(|name| name.as_bytes()))?;
+        }
+        Ok(context)
     }
 
     /// A pair of connections. Their contexts are gone: connections keep what they need.

@@ -329,7 +329,7 @@ COMMON = "Nothing in common"
 @mistake(
     COMMON,
     "no-suite",
-    "Both sides have no cipher suite in common. A server's RSA certificate, for instance, does not go with an ECDSA suite.",
+    "Both sides have no cipher suite in common. A server's RSA certificate, for instance, does not go with an ECDSA suite. [Some old peers](ssl.md#cipher-suites) have only suites that are off by default.",
     "Compare `get_ciphers()` with what the other side has, or leave `set_ciphers` out. A client that has only TLS 1.3 looks the same: allow TLS 1.2 there.",
 )
 def no_suite():

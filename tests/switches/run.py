@@ -56,6 +56,9 @@ OFF = {
     "GCM_C": [],
     "HAVE_TIME": ["HAVE_TIME_DATE"],
     "HAVE_TIME_DATE": [],
+    "KEY_EXCHANGE_ECDHE_RSA_ENABLED": [],
+    "KEY_EXCHANGE_RSA_ENABLED": [],
+    "MD_CAN_SHA1": ["SHA1_C"],
     "MD_CAN_SHA384": ["SHA384_C"],
     "PEM_PARSE_C": [],
     "PKCS5_C": [],
@@ -86,14 +89,24 @@ ON = {
     "DES_C": [],
     "ECP_RESTARTABLE": [],
     "SSL_CACHE_C": [],
+    "SSL_CIPHERSUITES": [],
     "SSL_CONTEXT_SERIALIZATION": [],
     "SSL_RENEGOTIATION": [],
     "X509_TRUSTED_CERTIFICATE_CALLBACK": [],
 }
+# What it is on with: a firmware's own list, of RSA and ECDHE-ECDSA with AES-128-GCM and PSK with CCM-8.
+VALUES = {"SSL_CIPHERSUITES": "0x009C, 0xC02B, 0xC0A8"}
 # What the build refuses to be without -> what it says.
 REFUSED = {"SSL_HANDSHAKE_WITH_CERT_ENABLED": "configured without certificates"}
 # What build.rs looks at and is not turned here, and why.
 ELSEWHERE = {
+    "KEY_EXCHANGE_DHE_RSA_ENABLED": "ESP-IDF's; in ports/esp32/tests",
+    "KEY_EXCHANGE_ECDHE_ECDSA_ENABLED": "goes with ECDH_C",
+    "SSL_HAVE_AES": "there is no AEAD but ChaCha20-Poly1305 without it",
+    "SSL_HAVE_CBC": "Mbed TLS before 3.6.7 must not be without (build.rs)",
+    "SSL_HAVE_CCM": "goes with CCM_C",
+    "SSL_HAVE_CHACHAPOLY": "goes with CHACHAPOLY_C",
+    "SSL_HAVE_GCM": "goes with GCM_C",
     "MD_CAN_SHA256": "the random generator and the cookies need it",
     "X509_CRT_PARSE_C": "goes with SSL_HANDSHAKE_WITH_CERT_ENABLED",
     "SSL_PROTO_TLS1_2": "without it there is nothing to compile",
@@ -130,7 +143,7 @@ def header(name):
         return "".join(f"#undef MBEDTLS_{option}\n" for option in [*own, *OFF[name]])
     if name in ON:
         options = [name, *ON[name]]
-        return "".join(f"#undef MBEDTLS_{option}\n#define MBEDTLS_{option}\n" for option in options)
+        return "".join(f"#undef MBEDTLS_{option}\n#define MBEDTLS_{option} {VALUES.get(option, '')}\n" for option in options)
     return ""
 
 

@@ -411,6 +411,8 @@ impl Context {
         let empty = || Config::new(self.rng.clone());
         let config = Shared::new(empty, |config| {
             config.set_defaults(self.endpoint(), self.transport())?;
+            #[cfg(mbedtls_ssl_srv_c)]
+            config.set_hello(mbedtls::HELLO);
             config.set_verify_mode(self.verify_mode);
             config.set_check_hostname(self.check_hostname);
             config.set_hibernate_after(self.hibernate_after);

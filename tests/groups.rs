@@ -5,8 +5,11 @@
 
 mod common;
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use common::alloc::failing;
-use common::{ALERTED, Balance, CLIENT, Pair, SERVER, Setup, text};
+use common::{ALERTED, Balance, CLIENT, Duo, Pair, SERVER, Setup, text};
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Invalid, Result};
 use micropython_ssl::mbedtls::sys;
@@ -82,6 +85,68 @@ fn nothing_in_common() {
     let mut pair = Pair::new(&mut client, &mut server, setup.hostname).unwrap();
     let failed = Error::Tls(sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE);
     assert_eq!(pair.handshake(), (Err(ALERTED), Err(failed)));
+}
+
+/// A suite on an elliptic curve is none in common where no curve is: the next one is. Over a stream and
+/// over datagrams, with a certificate and with a pre-shared key.
+#[test]
+fn without_a_curve_in_common_there_are_other_suites() {
+    const RSA: [&str; 2] = ["TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256", "TLS-RSA-WITH-AES-128-GCM-SHA256"];
+    const PSK: [&str; 2] = ["TLS-ECDHE-PSK-WITH-AES-128-CBC-SHA256", "TLS-PSK-WITH-AES-128-GCM-SHA256"];
+    const DHE: [&str; 2] = ["TLS-ECDHE-PSK-WITH-AES-128-CBC-SHA256", "TLS-DHE-PSK-WITH-AES-128-CCM"];
+    let curves: [(&[&str], &[&str], usize); 5] = [
+        (&["x25519"], &["secp256r1"], 1),
+        (&["secp521r1"], &["secp256r1", "x25519"], 1),
+        (&["secp521r1", "secp384r1"], &["x25519"], 1),
+        (&["secp521r1", "x25519"], &["x25519"], 0),
+        (&[], &["secp384r1"], 0),
+    ];
+    for (suites, with_psk) in [(&RSA, false), (&PSK, true), (&DHE, true)] {
+        for (client_curves, server_curves, expected) in curves {
+            for datagram in [false, true] {
+                let _balance = Balance::start();
+                let cert = Setup { server_cert: Some("rsa"), suites, datagram, ..Setup::default() };
+                let setup = if with_psk { Setup { server_cert: None, client_mode: 0, ..cert } } else { cert };
+                let mut contexts = [setup.client().unwrap(), setup.server().unwrap()];
+                for (context, names) in contexts.iter_mut().zip([client_curves, server_curves]) {
+                    if with_psk {
+                        context.set_psk(Some((b"id", b"a key"))).unwrap();
+                    }
+                    if !names.is_empty() {
+                        set(context, names).unwrap();
+                    }
+                }
+                let contexts = contexts.map(|context| Rc::new(RefCell::new(context)));
+                let suite = if datagram {
+                    let mut duo = Duo::new(&contexts);
+                    duo.open();
+                    duo.server.socket.cipher()
+                } else {
+                    let [mut client, mut server] = contexts.each_ref().map(|context| context.borrow_mut());
+                    let mut pair = Pair::new(&mut client, &mut server, setup.hostname).unwrap();
+                    assert_eq!(
+                        pair.handshake(),
+                        (Ok(()), Ok(())),
+                        "{suites:?} {client_curves:?} {server_curves:?}"
+                    );
+                    pair.server.socket.cipher()
+                };
+                assert_eq!(
+                    suite.unwrap().to_str(),
+                    Ok(suites[expected]),
+                    "{client_curves:?} {server_curves:?}"
+                );
+            }
+        }
+    }
+}
+
+/// The curve of a certificate is one that the client has, which need not be one of the key exchange.
+#[test]
+fn a_certificate_on_another_curve() {
+    let _balance = Balance::start();
+    let (_, group) = negotiate(&["secp256r1", "x25519"], &["x25519"], 2);
+    assert_eq!(group, 29);
 }
 
 #[test]

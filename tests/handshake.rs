@@ -102,6 +102,31 @@ fn with_a_certificate() {
     }
 }
 
+/// A client that has but one of the curves that are compiled in, whether or not the server's default is
+/// to have it: without a suite of ECDHE, if need be.
+#[test]
+#[cfg(all(mbedtls_ecdh_c, mbedtls_pem_parse_c))]
+fn with_each_curve() {
+    let suites = ["TLS-ECDHE-RSA-WITH-", "TLS-RSA-WITH-"].map(|kind| {
+        let names = mbedtls::ciphers().iter().map(|&id| mbedtls::cipher_name(id).unwrap().to_str().unwrap());
+        names.into_iter().find(|name| name.starts_with(kind))
+    });
+    let [Some(ecdhe), Some(rsa)] = suites else { return };
+    if ROLES != [true; 2] {
+        return;
+    }
+    for (curve, id) in mbedtls::groups() {
+        let _balance = Balance::start();
+        let setup = Setup { server_cert: Some("rsa"), suites: &[ecdhe, rsa], ..Setup::default() };
+        let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
+        client.set_groups([curve.to_bytes()].into_iter()).unwrap();
+        let mut pair = Pair::new(&mut client, &mut server, setup.hostname).unwrap();
+        assert_eq!(pair.handshake(), (Ok(()), Ok(())), "{curve:?}");
+        let expected = if (23..=29).contains(&id) { ecdhe } else { rsa };
+        assert_eq!(pair.client.socket.cipher().unwrap().to_str(), Ok(expected), "{curve:?}");
+    }
+}
+
 #[test]
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 fn with_a_pre_shared_key() {

@@ -49,6 +49,11 @@ pub enum Transport {
 /// secp521r1 and the Brainpool curves.
 const GROUPS: [u16; 7] = [23, 29, 24, 25, 26, 27, 28];
 
+/// What a server does with a ClientHello, which [`crate::mbedtls::HELLO`] is.
+#[cfg(mbedtls_ssl_srv_c)]
+#[derive(Clone, Copy)]
+pub struct Hello(pub(super) unsafe extern "C" fn(*mut sys::mbedtls_ssl_context) -> c_int);
+
 /// An `mbedtls_ssl_config` and all it points to.
 pub struct Config {
     conf: UnsafeCell<sys::mbedtls_ssl_config>,
@@ -131,6 +136,13 @@ impl Config {
             sys::mbedtls_ssl_conf_session_tickets(conf, sys::MBEDTLS_SSL_SESSION_TICKETS_DISABLED as c_int);
         }
         Ok(())
+    }
+
+    /// What a server does with a ClientHello before it chooses a cipher suite.
+    #[cfg(mbedtls_ssl_srv_c)]
+    pub fn set_hello(&mut self, hello: Hello) {
+        // SAFETY: sets a field, as the inline mbedtls_ssl_conf_cert_cb does.
+        unsafe { (*self.conf.get()).f_cert_cb = Some(hello.0) };
     }
 
     /// Whether the peer must show a certificate: 0 none, 1 optional, 2 required.

@@ -23,7 +23,11 @@ mod rng;
 mod signer;
 pub mod sys;
 
+#[cfg(mbedtls_ssl_srv_c)]
+pub use config::Hello;
 pub use config::{Config, Endpoint, Transport};
+#[cfg(mbedtls_ssl_srv_c)]
+pub use connection::HELLO;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub use connection::PSK_LOOK_UP;
 pub use connection::{Connection, HIBERNATION, Interrupted, Outcome, Ssl};

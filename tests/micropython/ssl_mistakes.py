@@ -95,6 +95,11 @@ RSA, ECDSA = "TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256", "TLS-ECDHE-ECDSA-WITH-AES-
 fails("suite", client(ciphers=ECDSA), server(ciphers="TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384"))
 fails("kind of key", client(ciphers=RSA))
 fails("curve", client(curve="secp384r1"), server(pki.rsa_der, pki.rsa_key_der, curve="secp256r1"))
+PSK = "TLS-ECDHE-PSK-WITH-AES-128-CBC-SHA256"
+with_psk = client(ciphers=PSK, curve="x25519"), server(ciphers=PSK, curve="secp256r1")
+for ctx in with_psk:
+    ctx.psk_identity, ctx.psk_key = "id", b"a key"
+fails("curve with a pre-shared key", *with_psk)
 fails("certificate's curve", client(curve="secp384r1"))
 fails("usage of a server's", None, server(pki.client_pem, pki.client_key))
 fails("no certificate", None, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))

@@ -87,6 +87,7 @@ OFF = {
 ON = {
     "DEBUG_C": [],
     "DES_C": [],
+    "ECP_DP_SECP224R1_ENABLED": [],
     "ECP_RESTARTABLE": [],
     "SSL_CACHE_C": [],
     "SSL_CIPHERSUITES": [],

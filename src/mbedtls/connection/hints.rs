@@ -49,6 +49,16 @@ fn offered(hello: &[u8], has_cookie: bool) -> Option<&[u8]> {
     hello.get(suites..suites.checked_add(number(hello, at)?)?)
 }
 
+/// Whether a key exchange is done on an elliptic curve.
+fn on_curve(kind: sys::mbedtls_key_exchange_type_t) -> bool {
+    matches!(
+        kind,
+        sys::MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA
+            | sys::MBEDTLS_KEY_EXCHANGE_ECDHE_RSA
+            | sys::MBEDTLS_KEY_EXCHANGE_ECDHE_PSK
+    )
+}
+
 /// Whether the usages in a certificate with an EC key are a server's.
 fn is_servers(cert: &sys::mbedtls_x509_crt) -> bool {
     const SERVER_AUTH: &[u8] = b"\x2b\x06\x01\x05\x05\x07\x03\x01";
@@ -134,9 +144,6 @@ impl Ssl {
             let ctx = &*self.ctx.get();
             let (conf, handshake) = (&*ctx.conf, ctx.handshake.as_ref()?);
             let server = conf.endpoint == sys::MBEDTLS_SSL_IS_SERVER as u8;
-            if server && ctx.state == sys::MBEDTLS_SSL_SERVER_KEY_EXCHANGE as c_int {
-                return Some(b"no curve in common");
-            }
             if !server || ctx.state != sys::MBEDTLS_SSL_CLIENT_HELLO as c_int {
                 return None;
             }
@@ -151,13 +158,17 @@ impl Ssl {
             if common().next().is_none() {
                 return Some(b"no cipher suite in common");
             }
+            let curves = handshake.curves_tls_id;
+            let without_curve = || curves.is_null() || *curves == 0;
+            if self.has_psk() && without_curve() && common().all(on_curve) {
+                return Some(b"no curve in common");
+            }
             let Some(own) = own(conf).next() else {
                 return Some(b"no certificate: load_cert_chain() is missing");
             };
             let is_rsa = sys::mbedtls_pk_can_do(&raw const (*own.cert).pk, sys::MBEDTLS_PK_RSA) != 0;
             let fits =
                 |kind| of_certificate(kind) && is_rsa == (kind != sys::MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA);
-            let curves = handshake.curves_tls_id;
             let kind = if is_rsa { sys::MBEDTLS_SSL_SIG_RSA } else { sys::MBEDTLS_SSL_SIG_ECDSA };
             let signs = handshake
                 .received_sig_algs
@@ -165,7 +176,9 @@ impl Ssl {
                 .any(|&algorithm| u32::from(algorithm & 0xff) == kind && algorithm != 0);
             let text: &[u8] = match () {
                 () if !common().any(fits) => b"no cipher suite in common for this certificate's kind of key",
-                () if curves.is_null() || *curves == 0 => b"no curve in common",
+                () if without_curve() && common().filter(|&kind| fits(kind)).all(on_curve) => {
+                    b"no curve in common"
+                }
                 () if !signs => b"no signature algorithm in common",
                 () if is_rsa || !is_servers(&*own.cert) => b"the certificate is not for a server (keyUsage)",
                 () => b"no curve in common: the certificate's",

@@ -53,7 +53,7 @@ unsafe fn count<T: Copy + Default + PartialEq>(list: *const T) -> usize {
 /// # Safety
 ///
 /// As [`count`].
-#[cfg(mbedtls_ssl_keep_peer_certificate)]
+#[cfg(any(mbedtls_ssl_srv_c, mbedtls_ssl_keep_peer_certificate))]
 pub(super) unsafe fn each<T: Copy + Default + PartialEq>(list: *const T) -> impl Iterator<Item = T> {
     // SAFETY: by this function's contract.
     let len = unsafe { count(list) };

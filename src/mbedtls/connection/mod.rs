@@ -6,6 +6,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | `hibernation` | what a quiet connection comes to, and back (`never_asleep.rs` where none does) |
+//! | `hello` | what is made of a ClientHello before the answer |
 //! | `hints` | what mistake may be behind a failure |
 //! | `ssl` | a connection that is awake |
 //! | `psk` | pre-shared keys in its handshake |
@@ -25,6 +26,8 @@ mod call;
 #[cfg(exported_keys)]
 mod exported_keys;
 mod flight;
+#[cfg(mbedtls_ssl_srv_c)]
+mod hello;
 #[cfg(hibernation)]
 mod hibernation;
 #[cfg(not(hibernation))]
@@ -53,6 +56,8 @@ pub use call::Outcome;
 use hibernation::Asleep;
 pub use ssl::{Interrupted, Ssl};
 
+#[cfg(mbedtls_ssl_srv_c)]
+use super::config::Hello;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk::LookUp;
 use super::{names, sys};
@@ -63,6 +68,10 @@ use crate::micropython_sys::{MPSSL_EINVAL, refusals};
 
 /// Whether any connection may hibernate in this build.
 pub const HIBERNATION: bool = cfg!(hibernation);
+
+/// What a server does with a ClientHello before it chooses a cipher suite.
+#[cfg(mbedtls_ssl_srv_c)]
+pub const HELLO: Hello = Hello(hello::forget_curves);
 
 /// How a server's connections find the key of an identity.
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]

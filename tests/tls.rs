@@ -11,8 +11,8 @@ use std::rc::Rc;
 use common::alloc::live;
 use common::raw::Raw;
 use common::{
-    ALERTED, Balance, CLIENT, CUT, EBADF, EINVAL, End, Fate, Link, Pair, SERVER, Setup, options, pattern,
-    pki, records, run, text,
+    ALERTED, Balance, CLIENT, CUT, Duo, EBADF, EINVAL, End, Fate, Link, Pair, SERVER, Setup, options,
+    pattern, pki, records, run, text,
 };
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Invalid, Result};
@@ -261,6 +261,40 @@ fn arguments_that_are_refused() {
     // Only a client needs a name.
     let mut server = Context::new(1, 2).unwrap();
     assert!(Socket::new(&mut server, options(None, None)).is_ok());
+}
+
+// ---- Hellos -----------------------------------------------------------------
+
+/// Nobody learns from a hello what this side's clock says.
+#[test]
+fn hellos_do_not_tell_the_time() {
+    let _balance = Balance::start();
+    let mut seen = Vec::new();
+    for datagram in [false, true] {
+        for _ in 0..10 {
+            let setup = Setup { datagram, ..Setup::default() };
+            let link = if datagram {
+                let mut duo = Duo::of(setup);
+                duo.open();
+                duo.link
+            } else {
+                setup.open().link
+            };
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+            for (side, kind) in [(CLIENT, 1), (SERVER, 2)] {
+                // Behind the headers of record and message, and the version.
+                let (record, message) = if datagram { (13, 12) } else { (5, 4) };
+                let wire = link.wire(side);
+                let hello =
+                    wire.sent.iter().find(|sent| sent[0] == 22 && sent[record] == kind).expect("a hello");
+                let random = &hello[record + message + 2..][..32];
+                let time = u64::from(u32::from_be_bytes(random[..4].try_into().unwrap()));
+                assert!(time.abs_diff(now) > 60, "{kind} {datagram}");
+                assert!(!seen.contains(&random[..4].to_vec()) && !seen.contains(&random[4..8].to_vec()));
+                seen.extend([random[..4].to_vec(), random[4..8].to_vec()]);
+            }
+        }
+    }
 }
 
 // ---- Cipher suites ----------------------------------------------------------

@@ -6,7 +6,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | `hibernation` | what a quiet connection comes to, and back (`never_asleep.rs` where none does) |
-//! | `hello` | what is made of a ClientHello before the answer |
+//! | `hello` | what is otherwise in a hello, or made of one |
 //! | `hints` | what mistake may be behind a failure |
 //! | `ssl` | a connection that is awake |
 //! | `psk` | pre-shared keys in its handshake |
@@ -26,7 +26,6 @@ mod call;
 #[cfg(exported_keys)]
 mod exported_keys;
 mod flight;
-#[cfg(mbedtls_ssl_srv_c)]
 mod hello;
 #[cfg(hibernation)]
 mod hibernation;

@@ -20,6 +20,7 @@ use super::call::{Call, Outcome, Received, is_alert_last, recv, send};
 #[cfg(exported_keys)]
 use super::exported_keys::Keys;
 use super::flight::StreamHandshake;
+use super::hello::without_clock;
 use super::layout::{max_payload, reset_out_pointers};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::problems::Said;
@@ -460,7 +461,8 @@ impl Ssl {
                     ret = psk::before_step(ctx);
                 }
                 if ret == 0 && state == (*ctx).state {
-                    ret = (*(*ctx).p_bio.cast::<Call<'_>>()).end_step(state, step(ctx));
+                    ret =
+                        (*(*ctx).p_bio.cast::<Call<'_>>()).end_step(state, without_clock(ctx, || step(ctx)));
                     (*buffers).check(ctx);
                 }
                 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]

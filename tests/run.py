@@ -422,6 +422,12 @@ def datagrams():
     yield from child("datagrams", [sys.executable, ROOT / "tests/datagrams/run.py"], 900, env)
 
 
+def scanners():
+    """What is flagged at a server of which nothing is set but its certificate."""
+    env = {"MICROPYTHON": build(default_version(), "standard")}
+    yield from child("scanners", [sys.executable, ROOT / "tests/scanners/run.py"], 2400, env)
+
+
 def torture():
     """The Nth allocation fails, the Nth callback raises, collects, closes, re-enters."""
     yield from child("torture", [sys.executable, ROOT / "tests/torture/run.py"], 900)
@@ -894,6 +900,7 @@ def sections():
     # What looks deeper.
     every["rustcrypto_off"] = Section(rustcrypto_off, 280)
     every["torture"] = Section(torture, 540)
+    every["scanners"] = Section(scanners, 170, waits=True)
     every["threads"] = Section(threads, 150)
     every["asan"] = Section(asan, 420)
     every["valgrind"] = Section(valgrind, 500)

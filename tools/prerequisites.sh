@@ -40,6 +40,8 @@ test|program coap-client-openssl|libcoap3-bin|a peer
 test|program chromium|chromium|a peer
 test|program chromedriver|chromium-driver|drives it
 test|program certutil|libnss3-tools|makes the store of what it trusts
+test|program sslscan|sslscan|looks for weaknesses
+test|program testssl|testssl.sh|looks for weaknesses
 test|program valgrind|valgrind|
 test|program nm|binutils|looks into the linked firmware
 test|program debootstrap|debootstrap|makes a machine that nobody prepared

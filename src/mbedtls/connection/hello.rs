@@ -41,10 +41,9 @@ struct Writing {
     conf: *const sys::mbedtls_ssl_config,
 }
 
-/// Runs a step of the handshake. A hello that it writes does not tell the clock of this side: it is what
-/// a scanner can find a device by, and its certificates' and cookies' times out (RFC 5246 7.4.1.2 wants no
-/// clock to be right). Mbed TLS asks for the rest of the random number right behind the time, which
-/// the answer overwrites.
+/// Runs a step of the handshake. A hello that it writes does not tell what this side's clock says, by
+/// which a device is known again (RFC 5246 7.4.1.2 wants no clock to be right): Mbed TLS writes the
+/// time, asks for the rest of the random number right behind it, and has the time overwritten.
 ///
 /// # Safety
 ///

@@ -428,6 +428,12 @@ def scanners():
     yield from child("scanners", [sys.executable, ROOT / "tests/scanners/run.py"], 2400, env)
 
 
+def bogo():
+    """BoringSSL's test runner at the core: a peer that breaks the protocol in thousands of ways."""
+    env = {"MICROPYTHON_DIR": tree_of(default_version()), "MBEDTLS_DIR": mbedtls_dir()}
+    yield from child("bogo", [sys.executable, ROOT / "tests/bogo/run.py"], 2400, env)
+
+
 def torture():
     """The Nth allocation fails, the Nth callback raises, collects, closes, re-enters."""
     yield from child("torture", [sys.executable, ROOT / "tests/torture/run.py"], 900)
@@ -899,6 +905,7 @@ def sections():
     every["micropython_others"] = Section(micropython_others, 400)
     # What looks deeper.
     every["rustcrypto_off"] = Section(rustcrypto_off, 280)
+    every["bogo"] = Section(bogo, 300)
     every["torture"] = Section(torture, 540)
     every["scanners"] = Section(scanners, 170, waits=True)
     every["threads"] = Section(threads, 150)

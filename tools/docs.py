@@ -15,6 +15,7 @@ A part stands between a marker and `<!-- end -->`:
     <!-- values -->                the texts of src/error.rs
     <!-- figures -->               docs/figures.json, which benches/figures.py writes after the benches
     <!-- memory -->                what a connection takes, from the same file
+    <!-- bogo -->                 what BoringSSL's test runner found (docs/bogo.json, by tests/bogo/run.py)
     <!-- cpython -->               CPython's names, and whether the stubs have them
 
 Mistakes and alerts come from a run of the built module (MICROPYTHON, or build/unix/micropython).
@@ -32,7 +33,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 ROOT = Path(__file__).resolve().parent.parent
-MARKED = re.compile(r"<!-- (file|mistakes|mistakes in|alerts|errors|values|cpython|figures|memory)(?:: ([^>]*?))? -->\n(.*?)<!-- end -->", re.S)
+MARKED = re.compile(r"<!-- (file|mistakes|mistakes in|alerts|errors|values|cpython|figures|memory|bogo)(?:: ([^>]*?))? -->\n(.*?)<!-- end -->", re.S)
 
 # What an alert means to whoever reads it, and what to do. It is the *other* side that sent it.
 ALERTS = {
@@ -390,6 +391,21 @@ def part_memory(_):
     head = ("bytes of heap, RISC-V (RV32)", "AES-GCM", "AES-CCM8", "ChaCha20-Poly1305")
     measured = f"\nMeasured on {figures['date']} at commit {figures['commit']} by `make bench-ram`.\n"
     return table(head, rows) + measured
+
+
+def part_bogo(_):
+    found = json.loads((ROOT / "docs/bogo.json").read_text())
+    failed = found["failed"]
+    counts = (
+        f"{found['passed']} tests pass. {sum(failed.values())} fail, each for a reason below."
+        f" {found['unimplemented']} ask for what the module does not offer.\n"
+        f"Measured on {found['date']} at commit {found['commit']} by `tests/bogo/run.py --figures`.\n\n"
+    )
+    rows = []
+    for kind in ("ours", "Mbed TLS", "not offered", "right as it is"):
+        of_it = [reason for reason in failed if reason.startswith(kind + ": ")]
+        rows += [(kind, reason.partition(": ")[2], str(failed[reason])) for reason in sorted(of_it)]
+    return counts + table(("whose", "what", "tests"), rows)
 
 
 def part_file(path):

@@ -47,6 +47,8 @@ test|program nm|binutils|looks into the linked firmware
 test|program debootstrap|debootstrap|makes a machine that nobody prepared
 test|program ip|iproute2|brings up a test's own network
 test|program unshare|util-linux|gives a test its own network
+test|file /usr/share/gocode/src/golang.org/x/crypto|golang-golang-x-crypto-dev|BoringSSL's test runner
+test|file /usr/share/gocode/src/filippo.io/edwards25519|golang-filippo-edwards25519-dev|BoringSSL's test runner
 firmware|program riscv64-unknown-elf-gcc|gcc-riscv64-unknown-elf|compiles for RV32
 firmware|file /usr/lib/picolibc/riscv64-unknown-elf/include|picolibc-riscv64-unknown-elf|RV32's C library
 firmware|program arm-none-eabi-gcc|gcc-arm-none-eabi|compiles for Cortex-M

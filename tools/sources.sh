@@ -30,6 +30,7 @@ micropython-1.25.0|micropython|micropython_1.25.0+ds.orig.tar.xz|7b25be99a502f07
 mbedtls-3.6.7|mbedtls|mbedtls_3.6.7.orig.tar.bz2|a7e8bcbec0e6f761b4af24f25677626b35f762f68eef79c08677a363212d11f6|mbedtls-3.6.6
 mbedtls-3.6.6|mbedtls|mbedtls_3.6.6.orig.tar.bz2|8fb65fae8dcae5840f793c0a334860a411f884cc537ea290ce1c52bb64ca007a|
 mbedtls-3.6.5|crate mbedtls-rs-sys|mbedtls-rs-sys-0.3.1.crate|ed3d6fe75492994df511a63da8de669a0c59938ada3345e3d4756aec095d2ffb|
+boringssl-5.4.0|crate boring-sys|boring-sys-5.4.0.crate|4986392770df40d11d0d6294b0dd8399570f4a6e76d6953c7a34f7dd1defbd76|
 pico-sdk-2.1.1|pico-sdk|pico-sdk_2.1.1.orig.tar.gz|179c5531e75ac7f82d0679e70b6e8881f871738dc0ef17baf3b4ff4679291c41|
 tinyusb-0.18.0|tinyusb-source|tinyusb-source_0.18.0+dfsg-1_all.deb|01ce2c645df68f14a8a7dcfc8fb355713152543757955820479a87949a61154e|
 lwip-2.2.1|lwip|lwip_2.2.1+dfsg1.orig.tar.xz|83729c274c499d3348e9fbbe043a3113f3fa8953e7efddc7c21c7fcbb1f2b7b1|
@@ -143,7 +144,9 @@ unpack() { # tree tarball sum
         die "$2 does not have its pinned SHA-256: not unpacked"
     mkdir "$scratch/$1"
     case $2 in
-    # Of a crate, the tree that it carries.
+    # Of a crate, the tree that it carries; of BoringSSL's, the test runner.
+    boring-sys-*) tar -C "$scratch/$1" --strip-components=3 --no-same-owner -xf "$scratch/$2" \
+        "${2%.crate}"/deps/boringssl/{LICENSE,ssl/test/runner,util/testresult} ;;
     *.crate) tar -C "$scratch/$1" --strip-components=2 --no-same-owner -xf "$scratch/$2" "${2%.crate}/mbedtls" ;;
     # ./usr/src/NAME
     *.deb) dpkg-deb --fsys-tarfile "$scratch/$2" | tar -C "$scratch/$1" --strip-components=4 --no-same-owner -x ./usr/src ;;

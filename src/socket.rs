@@ -283,7 +283,8 @@ impl Socket {
             Error::NoMemory => Error::Errno(MPSSL_ENOMEM.cast_signed()),
             error => error,
         };
-        if alert == 0 || self.ssl.is_alert_last() {
+        // Behind close_notify nothing is sent any more (RFC 5246 7.2.1).
+        if alert == 0 || outcome.alerted || self.close_notify_sent {
             return last;
         }
         self.alert = alert as u8;

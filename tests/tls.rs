@@ -668,11 +668,17 @@ fn a_write_that_never_began_commits_to_nothing() {
 }
 
 /// A raw server and a client that has connected to it.
-fn raw_pair() -> (End, Raw, Rc<Link>) {
+fn raw_pair_to_be() -> (End, Raw, Rc<Link>) {
     let (link, client, server) = Link::new(false);
     let mut context = Setup::default().client().unwrap();
     let socket = Socket::new(&mut context, options(Some(b"localhost\0"), None)).unwrap();
-    let (mut client, mut raw) = (End { socket, port: client }, Raw::new(server));
+    let (client, raw) = (End { socket, port: client }, Raw::new(server));
+    (client, raw, link)
+}
+
+/// The same, once they have handshaken.
+fn raw_pair() -> (End, Raw, Rc<Link>) {
+    let (mut client, mut raw, link) = raw_pair_to_be();
     let results = run(&mut client, &mut raw, End::handshake, Raw::handshake);
     assert_eq!(results, (Ok(()), Ok(())));
     (client, raw, link)
@@ -714,6 +720,48 @@ fn an_alert_half_sent_goes_before_the_data() {
     assert_eq!((n, &buf[..4]), (Some(4), b"data".as_slice()));
     assert_eq!(client.write(b"more"), Ok(4));
     assert_eq!(raw.read(&mut buf), Ok(4));
+}
+
+/// A warning is no reason to keep a fatal alert back: no_renegotiation, the answer to a HelloRequest,
+/// has been sent in another call, in the same, or for the same record.
+#[test]
+fn a_fatal_alert_follows_a_warning() {
+    const REQUEST: [u8; 4] = [0; 4];
+    const SERVER_DONE: [u8; 4] = [14, 0, 0, 0];
+    for way in 0..3 {
+        let _balance = Balance::start();
+        let (mut client, mut raw, link) = raw_pair();
+        match way {
+            2 => raw.send_record(HANDSHAKE, &[REQUEST, SERVER_DONE].concat()).unwrap(),
+            _ => raw.send_record(HANDSHAKE, &REQUEST).unwrap(),
+        }
+        if way == 0 {
+            assert_eq!(client.poke(), Err(Error::WantRead));
+        }
+        if way < 2 {
+            raw.send_record(HANDSHAKE, &SERVER_DONE).unwrap();
+        }
+        assert_eq!(client.poke(), Err(Error::Tls(sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE)), "{way}");
+        assert_eq!(u32::from(client.socket.alert()), sys::MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE);
+        let sent = link.wire(CLIENT).transcript();
+        assert_eq!(records(&sent).iter().filter(|record| record[0] == ALERT).count(), 2, "{way}");
+        // Mbed TLS's server passes over the warning.
+        let said =
+            (0..3).find_map(|_| raw.read(&mut [0; 10]).err().filter(|error| *error != Error::WantRead));
+        assert_eq!((said, raw.alert()), (Some(ALERTED), [2, 10]), "{way}");
+    }
+}
+
+/// A wrong Finished of the server's is answered in a record that is encrypted by then.
+#[test]
+fn the_alert_for_a_wrong_finished_is_known() {
+    let _balance = Balance::start();
+    let (mut client, mut raw, _link) = raw_pair_to_be();
+    let results = run(&mut client, &mut raw, End::handshake, Raw::handshake_wrongly);
+    assert_eq!(results, (Err(Error::Tls(sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE)), Ok(())));
+    assert_eq!(raw.read(&mut [0; 10]), Err(ALERTED));
+    assert_eq!(raw.alert(), [2, 51]);
+    assert_eq!(client.socket.alert(), 51);
 }
 
 #[test]

@@ -133,6 +133,22 @@ impl Raw {
         self.call(|ssl| unsafe { sys::mbedtls_ssl_handshake(ssl) }).map(drop)
     }
 
+    /// The same, with a Finished that is wrong.
+    pub fn handshake_wrongly(&mut self) -> Result<()> {
+        const LAST: c_int = sys::MBEDTLS_SSL_SERVER_FINISHED as c_int;
+        // SAFETY: in `call`; from its ChangeCipherSpec on, a stream's side encrypts as agreed on.
+        let step = |ssl: *mut sys::mbedtls_ssl_context| unsafe {
+            if (*ssl).state != LAST {
+                return sys::mbedtls_ssl_handshake_step(ssl);
+            }
+            (*ssl).cur_out_ctr.fill(0);
+            (*ssl).transform_out = (*ssl).transform_negotiate;
+            1
+        };
+        while self.call(step)? == 0 {}
+        self.send_record(sys::MBEDTLS_SSL_MSG_HANDSHAKE as u8, &[&[20, 0, 0, 12][..], &[0; 12]].concat())
+    }
+
     pub fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
         // SAFETY: in `call`; the slice is valid.
         self.call(|ssl| unsafe { sys::mbedtls_ssl_read(ssl, buf.as_mut_ptr(), buf.len()) })

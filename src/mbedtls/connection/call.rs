@@ -199,6 +199,8 @@ pub struct Outcome {
     /// Which fatal alert (RFC 5246 7.2.2) the peer sent, where `ret` says that it did; else what
     /// Mbed TLS has sent in the clear. 0: none.
     pub alert: u8,
+    /// Whether Mbed TLS has sent a fatal alert.
+    pub alerted: bool,
 }
 
 impl Outcome {
@@ -210,6 +212,7 @@ impl Outcome {
         refused: false,
         spared: 0,
         alert: 0,
+        alerted: false,
     };
 }
 
@@ -642,13 +645,15 @@ pub(super) unsafe extern "C" fn recv(ctx: *mut c_void, _buf: *mut u8, len: usize
 pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usize) -> c_int {
     // SAFETY: as in `recv`.
     let call = unsafe { &*ctx.cast::<Call<'_>>() };
-    if call.transport_raised.get() {
-        return sys::MBEDTLS_ERR_SSL_WANT_WRITE;
-    }
     // SAFETY: reads the connection that calls out. It looks at no message: the alert is about a
     // record that did not become one.
     if call.spares_alert.get() && unsafe { is_alert_last(call.ssl) && (*call.ssl).in_msglen == 0 } {
         return c_int::try_from(len).unwrap_or(c_int::MAX);
+    }
+    // SAFETY: as below.
+    call.note_alert(unsafe { core::slice::from_raw_parts(buf, len) });
+    if call.transport_raised.get() {
+        return sys::MBEDTLS_ERR_SSL_WANT_WRITE;
     }
     // SAFETY: Mbed TLS gives what is left in its own output buffer, initialised, `len` bytes long.
     let result = unsafe {
@@ -663,17 +668,42 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
 }
 
 impl Call<'_> {
-    /// Sends these bytes, or keeps them with what leaves later of the flight; how many.
-    fn send(&self, bytes: &[u8]) -> core::result::Result<usize, Interruption> {
-        // An alert in the clear is the last of what is sent; in the buffer it need not stay.
+    /// Looks whether these bytes of a record are a fatal alert in the clear: it is the last of what
+    /// is sent, and in the buffer it need not stay.
+    fn note_alert(&self, bytes: &[u8]) {
         // SAFETY: reads the connection that calls out.
         let in_clear = unsafe { is_alert_last(self.ssl) && (*self.ssl).transform_out.is_null() };
         if let [.., level, alert] = *bytes
             && in_clear
             && level == sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8
         {
-            self.note(|outcome| outcome.alert = alert);
+            self.note(|outcome| (outcome.alert, outcome.alerted) = (alert, true));
         }
+    }
+
+    /// Whether Mbed TLS has sent a fatal alert in this call, which came to `ret`; and if so, which,
+    /// as far as that is known.
+    pub(super) fn alert_sent(&self, ret: c_int) -> (bool, u8) {
+        let Outcome { alert, alerted, .. } = self.outcome.get();
+        // SAFETY: reads the connection whose call this was.
+        let (encrypted, over) = unsafe {
+            let encrypted = is_alert_last(self.ssl) && !(*self.ssl).transform_out.is_null();
+            (encrypted, (*self.ssl).state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int)
+        };
+        // Encrypted, it does not show its level. In a handshake Mbed TLS sends no warning, and later
+        // a fatal one only for a record that does not authenticate.
+        match ret {
+            sys::MBEDTLS_ERR_SSL_INVALID_MAC if encrypted => (true, alert),
+            // It is the Finished (RFC 5246 7.2.2) that was wrong.
+            sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE if encrypted && !over => {
+                (true, sys::MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR as u8)
+            }
+            _ => (alerted || encrypted && !over, alert),
+        }
+    }
+
+    /// Sends these bytes, or keeps them with what leaves later of the flight; how many.
+    fn send(&self, bytes: &[u8]) -> core::result::Result<usize, Interruption> {
         // A ClientHello is a flight by itself.
         // SAFETY: reads the connection that calls out.
         let collects = unsafe {

@@ -254,15 +254,6 @@ impl Connection {
         }
     }
 
-    /// As [`Ssl::is_alert_last`].
-    #[must_use]
-    pub fn is_alert_last(&self) -> bool {
-        match self {
-            Self::Awake(ssl) => ssl.is_alert_last(),
-            Self::Asleep(_) => false,
-        }
-    }
-
     /// As [`Ssl::is_record_in_flight`].
     #[must_use]
     pub fn is_record_in_flight(&self) -> bool {

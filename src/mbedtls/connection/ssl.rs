@@ -16,7 +16,7 @@ use super::super::psk::Seen;
 use super::super::{crt, sys};
 #[cfg(mbedtls_ssl_dtls_hello_verify)]
 use super::call::client_id;
-use super::call::{Call, Outcome, Received, is_alert_last, recv, send};
+use super::call::{Call, Outcome, Received, recv, send};
 #[cfg(exported_keys)]
 use super::exported_keys::Keys;
 use super::flight::StreamHandshake;
@@ -434,6 +434,8 @@ impl Ssl {
             // in the clear in a datagram: then it is the call's.
             let read = || unsafe { (*ctx).in_msg.cast::<[u8; 2]>().read() };
             [_, outcome.alert] = in_clear.unwrap_or_else(read);
+        } else {
+            (outcome.alerted, outcome.alert) = call.alert_sent(ret);
         }
         // SAFETY: the connection is beside its buffers; the call is over.
         unsafe {
@@ -643,13 +645,6 @@ impl Ssl {
             (*ctx).session_in = core::ptr::null_mut();
             (*ctx).session_out = core::ptr::null_mut();
         }
-    }
-
-    /// Whether the record written last is an alert.
-    #[must_use]
-    pub fn is_alert_last(&self) -> bool {
-        // SAFETY: the connection that this owns.
-        unsafe { is_alert_last(self.ctx.get()) }
     }
 
     /// Whether a record is written and not yet sent whole.

@@ -102,7 +102,10 @@ fn alert(error: Error) -> Option<u32> {
             sys::MBEDTLS_ERR_SSL_DECODE_ERROR | sys::MBEDTLS_ERR_SSL_INVALID_RECORD => {
                 sys::MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR
             }
-            sys::MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER => sys::MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER,
+            // The latter where the peer's key share is none.
+            sys::MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER | sys::MBEDTLS_ERR_ECP_INVALID_KEY => {
+                sys::MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER
+            }
             sys::MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION => sys::MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION,
             sys::MBEDTLS_ERR_SSL_INVALID_MAC => sys::MBEDTLS_SSL_ALERT_MSG_BAD_RECORD_MAC,
             // The peer's signature of the handshake.
@@ -273,7 +276,10 @@ impl Socket {
             },
             (_, error) => error,
         };
-        let alert = alert(error).unwrap_or(0);
+        let alert = match (error, outcome.due) {
+            (Error::Tls(_), due) if due != 0 => due.into(),
+            _ => alert(error).unwrap_or(0),
+        };
         if self.alert == 0 {
             // What Mbed TLS has sent encrypted is this, too.
             self.alert = alert as u8;

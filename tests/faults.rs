@@ -149,7 +149,7 @@ fn a_bit_in_each_record_of_the_handshake() {
     for (sender, record, name, finder, error, alert) in [
         (CLIENT, 0, "ClientHello", SERVER, DECODE, Some(50)),
         (CLIENT, 1, "Certificate", SERVER, UNTRUSTED, Some(48)),
-        (CLIENT, 2, "ClientKeyExchange", SERVER, DECODE, Some(50)),
+        (CLIENT, 2, "ClientKeyExchange", SERVER, DECODE, Some(47)),
         (CLIENT, 3, "CertificateVerify", SERVER, SIGNATURE, Some(51)),
         (CLIENT, 4, "ChangeCipherSpec", SERVER, RECORD, Some(50)),
         (CLIENT, 5, "Finished", SERVER, MAC, Some(20)),

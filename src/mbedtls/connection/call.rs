@@ -14,6 +14,7 @@ use super::super::config::Config;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::psk::Seen;
 use super::super::sys;
+use super::alerts;
 use super::flight::{CutHeader, StreamHandshake};
 use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, message_rest, take_bad_records};
 use super::messages::{awaits_hello, forget_early, is_patient, next_number, record_limit};
@@ -201,6 +202,8 @@ pub struct Outcome {
     pub alert: u8,
     /// Whether Mbed TLS has sent a fatal alert.
     pub alerted: bool,
+    /// The alert for the error, where the error does not say it. 0: none.
+    pub due: u8,
 }
 
 impl Outcome {
@@ -213,6 +216,7 @@ impl Outcome {
         spared: 0,
         alert: 0,
         alerted: false,
+        due: 0,
     };
 }
 
@@ -650,8 +654,8 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
     if call.spares_alert.get() && unsafe { is_alert_last(call.ssl) && (*call.ssl).in_msglen == 0 } {
         return c_int::try_from(len).unwrap_or(c_int::MAX);
     }
-    // SAFETY: as below.
-    call.note_alert(unsafe { core::slice::from_raw_parts(buf, len) });
+    // SAFETY: as below; nobody else refers to the buffer.
+    call.note_alert(unsafe { core::slice::from_raw_parts_mut(buf.cast_mut(), len) });
     if call.transport_raised.get() {
         return sys::MBEDTLS_ERR_SSL_WANT_WRITE;
     }
@@ -669,15 +673,17 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
 
 impl Call<'_> {
     /// Looks whether these bytes of a record are a fatal alert in the clear: it is the last of what
-    /// is sent, and in the buffer it need not stay.
-    fn note_alert(&self, bytes: &[u8]) {
+    /// is sent, and in the buffer it need not stay. Puts the right one there.
+    fn note_alert(&self, bytes: &mut [u8]) {
         // SAFETY: reads the connection that calls out.
         let in_clear = unsafe { is_alert_last(self.ssl) && (*self.ssl).transform_out.is_null() };
-        if let [.., level, alert] = *bytes
+        if let [.., level, alert] = bytes
             && in_clear
-            && level == sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8
+            && *level == sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8
         {
-            self.note(|outcome| (outcome.alert, outcome.alerted) = (alert, true));
+            // SAFETY: Mbed TLS has just looked at what it says that of.
+            *alert = unsafe { alerts::in_place_of(self.ssl, *alert) };
+            self.note(|outcome| (outcome.alert, outcome.alerted) = (*alert, true));
         }
     }
 

@@ -14,6 +14,7 @@
 //! | `unreadable` | certificates of its that Mbed TLS does not read |
 //! | `verification` | the peer's certificates, and the host's name |
 //! | `call` | one call: the host, and Mbed TLS's way back to it |
+//! | `alerts` | the alert for what a peer did wrong |
 //! | `records` | the buffers |
 //! | `flight` | what a stream's handshake needs: what is written and not sent |
 //! | `problems` | what is wrong with certificates |
@@ -22,6 +23,7 @@
 //! | `layout` | what differs between Mbed TLS's versions |
 //! | `exported_keys` | keys, where the ciphers do not tell them |
 
+mod alerts;
 mod call;
 #[cfg(exported_keys)]
 mod exported_keys;

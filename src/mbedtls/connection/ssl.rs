@@ -14,6 +14,7 @@ use super::super::names::{self, ADDRESS_MAX, static_str};
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::psk::Seen;
 use super::super::{crt, sys};
+use super::alerts;
 #[cfg(mbedtls_ssl_dtls_hello_verify)]
 use super::call::client_id;
 use super::call::{Call, Outcome, Received, recv, send};
@@ -436,6 +437,8 @@ impl Ssl {
             [_, outcome.alert] = in_clear.unwrap_or_else(read);
         } else {
             (outcome.alerted, outcome.alert) = call.alert_sent(ret);
+            // SAFETY: the call is over, the buffers still as it left them.
+            outcome.due = unsafe { alerts::for_error(ctx, ret) }.unwrap_or(0);
         }
         // SAFETY: the connection is beside its buffers; the call is over.
         unsafe {

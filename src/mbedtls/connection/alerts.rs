@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The alert that the RFC has for what a peer did wrong, where Mbed TLS has another one, or none:
+//! its errors are fewer than the reasons for them. What came is still in the input buffer.
+
+use core::ffi::c_int;
+
+use super::super::sys;
+use super::layout::{HEADER, is_datagram};
+
+const UNEXPECTED_MESSAGE: u8 = sys::MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE as u8;
+const RECORD_OVERFLOW: u8 = sys::MBEDTLS_SSL_ALERT_MSG_RECORD_OVERFLOW as u8;
+const ILLEGAL_PARAMETER: u8 = sys::MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER as u8;
+
+/// What is to be said of the error `ret`; `None`: what the error says.
+///
+/// # Safety
+///
+/// The connection has an input buffer, which Mbed TLS has not read on in since.
+pub(super) unsafe fn for_error(ssl: *const sys::mbedtls_ssl_context, ret: c_int) -> Option<u8> {
+    // SAFETY: by this function's contract.
+    unsafe {
+        match ret {
+            sys::MBEDTLS_ERR_SSL_INVALID_RECORD | sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA => {
+                for_record(ssl).or_else(|| for_server_hello(ssl))
+            }
+            sys::MBEDTLS_ERR_SSL_DECODE_ERROR => for_message(ssl),
+            _ => None,
+        }
+    }
+}
+
+/// What is to be said where Mbed TLS is about to say `alert`.
+///
+/// # Safety
+///
+/// As [`for_error`].
+pub(super) unsafe fn in_place_of(ssl: *const sys::mbedtls_ssl_context, alert: u8) -> u8 {
+    // SAFETY: by this function's contract.
+    let right = unsafe {
+        match alert.into() {
+            sys::MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR => for_message(ssl),
+            sys::MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR => for_server_hello(ssl),
+            _ => None,
+        }
+    };
+    right.unwrap_or(alert)
+}
+
+/// Of a stream's record that is none.
+///
+/// # Safety
+///
+/// As [`for_error`].
+unsafe fn for_record(ssl: *const sys::mbedtls_ssl_context) -> Option<u8> {
+    // SAFETY: by the caller's contract a header is where Mbed TLS was told of it.
+    let (header, transform) = unsafe {
+        if is_datagram(ssl) || (*ssl).in_hdr.is_null() {
+            return None;
+        }
+        ((*ssl).in_hdr.cast::<[u8; HEADER]>().read(), (*ssl).transform_in.as_ref())
+    };
+    let [content_type, _, _, high, low] = header;
+    let first = if transform.is_some() {
+        sys::MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC..=sys::MBEDTLS_SSL_MSG_APPLICATION_DATA
+    } else {
+        // Data are never in the clear.
+        sys::MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC..=sys::MBEDTLS_SSL_MSG_HANDSHAKE
+    };
+    // "If a TLS implementation receives an unexpected record type, it MUST send an unexpected_message
+    // alert" (RFC 5246 6).
+    if !first.contains(&content_type.into()) {
+        return Some(UNEXPECTED_MESSAGE);
+    }
+    // "The length MUST NOT exceed 2^14" (6.2.1), or what this build has room for; encrypted, it has
+    // at least so much more.
+    let more = transform.map_or(0, |transform| transform.minlen);
+    let longest = (sys::MBEDTLS_SSL_IN_CONTENT_LEN as usize).saturating_add(more);
+    (usize::from(u16::from_be_bytes([high, low])) > longest).then_some(RECORD_OVERFLOW)
+}
+
+/// Of a ServerHello with a suite that there is not: it was not in the client's list (7.4.1.3).
+///
+/// # Safety
+///
+/// As [`for_error`].
+unsafe fn for_server_hello(ssl: *const sys::mbedtls_ssl_context) -> Option<u8> {
+    // SAFETY: by the caller's contract; looks into a static list, and does not raise.
+    unsafe {
+        if (*ssl).state != sys::MBEDTLS_SSL_SERVER_HELLO as c_int {
+            return None;
+        }
+        let (_, body) = message(ssl)?;
+        // Behind the version and the random number.
+        let (_, rest) = vector(body.get(34..)?, 1)?;
+        let suite = rest.first_chunk()?;
+        let known = sys::mbedtls_ssl_ciphersuite_from_id(u16::from_be_bytes(*suite).into());
+        known.is_null().then_some(ILLEGAL_PARAMETER)
+    }
+}
+
+/// Of a message that cannot be read: it may be another one than comes next, or have all its parts, of
+/// which one is wrong.
+///
+/// # Safety
+///
+/// As [`for_error`].
+unsafe fn for_message(ssl: *const sys::mbedtls_ssl_context) -> Option<u8> {
+    // SAFETY: by the caller's contract; the suite is static.
+    unsafe {
+        let (kind, body) = message(ssl)?;
+        let expected = expected((*ssl).state);
+        if !expected.is_empty() && !expected.contains(&kind.into()) {
+            return Some(UNEXPECTED_MESSAGE);
+        }
+        let suite = (*ssl).handshake.as_ref()?.ciphersuite_info.as_ref()?;
+        let whole = (*ssl).state == sys::MBEDTLS_SSL_CLIENT_KEY_EXCHANGE as c_int
+            && is_whole(suite.key_exchange.into(), body)?;
+        whole.then_some(ILLEGAL_PARAMETER)
+    }
+}
+
+/// The message of a handshake that came last: its kind, and what is behind its header.
+///
+/// # Safety
+///
+/// As [`for_error`].
+unsafe fn message<'a>(ssl: *const sys::mbedtls_ssl_context) -> Option<(u8, &'a [u8])> {
+    // SAFETY: by the caller's contract it is in the buffer, in a record of `in_msglen` bytes.
+    unsafe {
+        let none = (*ssl).in_msgtype != sys::MBEDTLS_SSL_MSG_HANDSHAKE as c_int || (*ssl).in_msg.is_null();
+        if none || (*ssl).handshake.is_null() {
+            return None;
+        }
+        let message = core::slice::from_raw_parts((*ssl).in_msg, (*ssl).in_hslen.min((*ssl).in_msglen));
+        let header = if is_datagram(ssl) { 12 } else { 4 };
+        Some((*message.first()?, message.get(header..)?))
+    }
+}
+
+/// The messages that come next.
+fn expected(state: c_int) -> &'static [u32] {
+    match state.cast_unsigned() {
+        sys::MBEDTLS_SSL_SERVER_HELLO => &[sys::MBEDTLS_SSL_HS_SERVER_HELLO],
+        // In this state Mbed TLS also looks at a CertificateRequest.
+        sys::MBEDTLS_SSL_SERVER_HELLO_DONE => {
+            &[sys::MBEDTLS_SSL_HS_CERTIFICATE_REQUEST, sys::MBEDTLS_SSL_HS_SERVER_HELLO_DONE]
+        }
+        _ => &[],
+    }
+}
+
+/// Whether a ClientKeyExchange has all its parts and nothing else (RFC 5246 7.4.7, RFC 8422 5.7, RFC
+/// 5489 2): then it is the key share that is wrong.
+fn is_whole(key_exchange: u32, body: &[u8]) -> Option<bool> {
+    let (identity, share) = match key_exchange {
+        sys::MBEDTLS_KEY_EXCHANGE_ECDHE_RSA | sys::MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA => (false, 1),
+        sys::MBEDTLS_KEY_EXCHANGE_ECDHE_PSK => (true, 1),
+        sys::MBEDTLS_KEY_EXCHANGE_DHE_RSA => (false, 2),
+        sys::MBEDTLS_KEY_EXCHANGE_DHE_PSK => (true, 2),
+        _ => return Some(false),
+    };
+    let body = if identity { vector(body, 2)?.1 } else { body };
+    let (share, rest) = vector(body, share)?;
+    Some(!share.is_empty() && rest.is_empty())
+}
+
+/// What is behind a length of `n` bytes, and the rest.
+fn vector(bytes: &[u8], n: usize) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = bytes.split_at_checked(n)?;
+    let len = len.iter().fold(0_usize, |len, &byte| len << 8 | usize::from(byte));
+    rest.split_at_checked(len)
+}

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use common::alloc::live;
 use common::raw::Raw;
 use common::{
-    ALERTED, Balance, CLIENT, CUT, Duo, EBADF, EINVAL, End, Fate, Link, Pair, SERVER, Setup, options,
-    pattern, pki, records, run, text,
+    ALERTED, Balance, CLIENT, CUT, Duo, EBADF, EINVAL, End, Fate, Link, Pair, SERVER, Setup,
+    TAKES_HELLO_FRAGMENTS, on_records, options, pattern, pki, records, run, text,
 };
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Invalid, Result};
@@ -749,6 +749,41 @@ fn a_fatal_alert_follows_a_warning() {
         let said =
             (0..3).find_map(|_| raw.read(&mut [0; 10]).err().filter(|error| *error != Error::WantRead));
         assert_eq!((said, raw.alert()), (Some(ALERTED), [2, 10]), "{way}");
+    }
+}
+
+/// "TLS servers MUST accept any value {03,XX} as the record layer version number for ClientHello" (RFC
+/// 5246 E.1), in each of its records; and of no other message.
+#[test]
+fn the_record_version_of_a_hello_is_any() {
+    const INVALID: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_INVALID_RECORD);
+    let alter = |link: &Link, side: usize, at: usize, minor: u8, parts: usize| {
+        link.wire(side).fault = Some(on_records(move |n, bytes| {
+            if n == at {
+                let content = bytes.split_off(5);
+                let len = content.len().div_ceil(parts);
+                let header = |part: &[u8]| [&[22, 3, minor][..], &(part.len() as u16).to_be_bytes()].concat();
+                *bytes =
+                    content.chunks(len).flat_map(|part| [header(part), part.to_vec()].concat()).collect();
+            }
+            Fate::Arrives
+        }));
+    };
+    for minor in [0, 1, 2, 3, 4, 5, 0x7f, 0xff] {
+        for parts in if TAKES_HELLO_FRAGMENTS { 1..=3 } else { 1..=1 } {
+            let _balance = Balance::start();
+            let mut pair = Setup::default().pair();
+            alter(&pair.link, CLIENT, 0, minor, parts);
+            assert_eq!(pair.handshake(), (Ok(()), Ok(())), "{minor} {parts}");
+            pair.prove();
+        }
+    }
+    for (side, record, finder) in [(SERVER, 0, CLIENT), (CLIENT, 1, SERVER)] {
+        let _balance = Balance::start();
+        let mut pair = Setup::default().pair();
+        alter(&pair.link, side, record, 4, 1);
+        let (client, server) = pair.handshake();
+        assert_eq!(if finder == CLIENT { client } else { server }, Err(INVALID), "{record} of {side}");
     }
 }
 

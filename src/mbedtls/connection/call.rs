@@ -987,7 +987,16 @@ impl Call<'_> {
                     }
                     ahead = input.ahead.get().into();
                 }
-                let header = (*ssl).in_hdr.cast::<[u8; HEADER]>().read();
+                let mut header = (*ssl).in_hdr.cast::<[u8; HEADER]>().read();
+                // "TLS servers MUST accept any value {03,XX} as the record layer version number for
+                // ClientHello" (RFC 5246 E.1).
+                if let [_, 3, minor @ 4..=u8::MAX, ..] = &mut header
+                    && awaits_hello(ssl)
+                    && (*self.config).is_server()
+                {
+                    *minor = 3;
+                    (*ssl).in_hdr.cast::<[u8; HEADER]>().write(header);
+                }
                 if let Some(record) = announced(header, highest_version(&*ssl)) {
                     if !input.is_whole() {
                         let cut = self.stream().map_or(0, |stream| stream.cut.get().bytes().len());

@@ -2050,3 +2050,32 @@ fn a_flight_held_up_goes_on_with_the_next_call() {
         assert!(held_up > 3, "{held_up}");
     }
 }
+
+/// DTLS counts its versions down; otherwise as a_client_that_knows_newer_versions has it.
+#[test]
+fn a_client_that_knows_newer_versions_of_dtls() {
+    for (version, takes) in [
+        ([0xfe, 0xfc], true),
+        ([0xfe, 0], true),
+        ([0xfd, 0xff], true),
+        ([0, 0], true),
+        ([0xfe, 0xfe], false),
+        ([0xfe, 0xff], false),
+        ([0xff, 0], false),
+    ] {
+        let _balance = Balance::start();
+        let mut duo = Duo::of(Setup { client_mode: 0, ..Setup::default() });
+        duo.link.wire(CLIENT).fault = Some(Box::new(move |_, bytes| {
+            if bytes[0] == 22 && bytes[13] == 1 {
+                bytes[25..27].copy_from_slice(&version);
+            }
+            Fate::Arrives
+        }));
+        let (_, server) = duo.handshake();
+        assert!(server.is_err(), "{version:x?}");
+        let sent = &duo.link.wire(SERVER).sent;
+        let hello = sent.iter().find(|datagram| datagram[0] == 22 && datagram[13] == 2);
+        let answer = hello.map(|hello| [hello[25], hello[26]]);
+        assert_eq!(answer, takes.then_some([0xfe, 0xfd]), "{version:x?}: {server:?}");
+    }
+}

@@ -787,6 +787,39 @@ fn the_record_version_of_a_hello_is_any() {
     }
 }
 
+/// "If a TLS server receives a ClientHello containing a version number greater than the highest version
+/// supported by the server, it MUST reply according to the highest version supported by the server" (RFC
+/// 5246 E.1). What was sent is hashed: here that is not what the client has hashed. BoGo's client has.
+#[test]
+fn a_client_that_knows_newer_versions() {
+    const VERSION: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION);
+    const MAC: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_INVALID_MAC);
+    for (version, expected) in [
+        ([3, 4], MAC),
+        ([3, 0xff], MAC),
+        ([4, 0], MAC),
+        ([0xff, 0xff], MAC),
+        ([3, 2], VERSION),
+        ([3, 0], VERSION),
+        ([2, 0xff], VERSION),
+        ([0, 0], VERSION),
+    ] {
+        let _balance = Balance::start();
+        let mut pair = Setup::default().pair();
+        pair.link.wire(CLIENT).fault = Some(on_records(move |n, bytes| {
+            if n == 0 {
+                bytes[9..11].copy_from_slice(&version);
+            }
+            Fate::Arrives
+        }));
+        assert_eq!(pair.handshake(), (Err(ALERTED), Err(expected)), "{version:?}");
+        let sent = pair.link.wire(SERVER).transcript();
+        let hello = records(&sent).into_iter().find(|record| record[0] == HANDSHAKE && record[5] == 2);
+        let answer = hello.map(|hello| [hello[9], hello[10]]);
+        assert_eq!(answer, (expected == MAC).then_some([3, 3]), "{version:?}");
+    }
+}
+
 /// A wrong Finished of the server's is answered in a record that is encrypted by then.
 #[test]
 fn the_alert_for_a_wrong_finished_is_known() {

@@ -94,7 +94,6 @@ impl Received {
     }
 }
 
-#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 type UpdateChecksum = Option<unsafe extern "C" fn(*mut sys::mbedtls_ssl_context, *const u8, usize) -> c_int>;
 
 /// What one call on a connection may call out to, and what came of it. It lives
@@ -116,7 +115,6 @@ pub struct Call<'host> {
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) psk: *mut Seen,
     /// The handshake's own function while it is replaced.
-    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) update_checksum: Cell<UpdateChecksum>,
     /// An alert about a record that does not authenticate is not sent.
     spares_alert: Cell<bool>,
@@ -258,7 +256,6 @@ impl<'host> Call<'host> {
             config,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk,
-            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             update_checksum: Cell::new(None),
             spares_alert: Cell::new(false),
             transport_raised: Cell::new(false),

@@ -10,6 +10,7 @@
 //! | `hints` | what mistake may be behind a failure |
 //! | `ssl` | a connection that is awake |
 //! | `psk` | pre-shared keys in its handshake |
+//! | `client_version` | a client that knows newer versions, too |
 //! | `retransmission` | the timer of datagrams |
 //! | `unreadable` | certificates of its that Mbed TLS does not read |
 //! | `verification` | the peer's certificates, and the host's name |
@@ -25,6 +26,7 @@
 
 mod alerts;
 mod call;
+mod client_version;
 #[cfg(exported_keys)]
 mod exported_keys;
 mod flight;

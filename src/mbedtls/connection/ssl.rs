@@ -18,6 +18,7 @@ use super::alerts;
 #[cfg(mbedtls_ssl_dtls_hello_verify)]
 use super::call::client_id;
 use super::call::{Call, Outcome, Received, recv, send};
+use super::client_version;
 #[cfg(exported_keys)]
 use super::exported_keys::Keys;
 use super::flight::StreamHandshake;
@@ -466,8 +467,10 @@ impl Ssl {
                     ret = psk::before_step(ctx);
                 }
                 if ret == 0 && state == (*ctx).state {
-                    ret =
-                        (*(*ctx).p_bio.cast::<Call<'_>>()).end_step(state, without_clock(ctx, || step(ctx)));
+                    client_version::before_step(ctx);
+                    ret = without_clock(ctx, || step(ctx));
+                    client_version::after_step(ctx);
+                    ret = (*(*ctx).p_bio.cast::<Call<'_>>()).end_step(state, ret);
                     (*buffers).check(ctx);
                 }
                 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]

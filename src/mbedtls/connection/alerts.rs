@@ -15,15 +15,15 @@ const ILLEGAL_PARAMETER: u8 = sys::MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER as u8
 ///
 /// # Safety
 ///
-/// The connection has an input buffer, which Mbed TLS has not read on in since.
-pub(super) unsafe fn for_error(ssl: *const sys::mbedtls_ssl_context, ret: c_int) -> Option<u8> {
+/// The connection has an input buffer of `size` bytes, which Mbed TLS has not read on in since.
+pub(super) unsafe fn for_error(ssl: *const sys::mbedtls_ssl_context, size: usize, ret: c_int) -> Option<u8> {
     // SAFETY: by this function's contract.
     unsafe {
         match ret {
             sys::MBEDTLS_ERR_SSL_INVALID_RECORD | sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA => {
-                for_record(ssl).or_else(|| for_server_hello(ssl))
+                for_record(ssl, size).or_else(|| for_server_hello(ssl, size))
             }
-            sys::MBEDTLS_ERR_SSL_DECODE_ERROR => for_message(ssl),
+            sys::MBEDTLS_ERR_SSL_DECODE_ERROR => for_message(ssl, size),
             _ => None,
         }
     }
@@ -34,12 +34,12 @@ pub(super) unsafe fn for_error(ssl: *const sys::mbedtls_ssl_context, ret: c_int)
 /// # Safety
 ///
 /// As [`for_error`].
-pub(super) unsafe fn in_place_of(ssl: *const sys::mbedtls_ssl_context, alert: u8) -> u8 {
+pub(super) unsafe fn in_place_of(ssl: *const sys::mbedtls_ssl_context, size: usize, alert: u8) -> u8 {
     // SAFETY: by this function's contract.
     let right = unsafe {
         match alert.into() {
-            sys::MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR => for_message(ssl),
-            sys::MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR => for_server_hello(ssl),
+            sys::MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR => for_message(ssl, size),
+            sys::MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR => for_server_hello(ssl, size),
             _ => None,
         }
     };
@@ -51,13 +51,14 @@ pub(super) unsafe fn in_place_of(ssl: *const sys::mbedtls_ssl_context, alert: u8
 /// # Safety
 ///
 /// As [`for_error`].
-unsafe fn for_record(ssl: *const sys::mbedtls_ssl_context) -> Option<u8> {
+unsafe fn for_record(ssl: *const sys::mbedtls_ssl_context, size: usize) -> Option<u8> {
     // SAFETY: by the caller's contract a header is where Mbed TLS was told of it.
     let (header, transform) = unsafe {
-        if is_datagram(ssl) || (*ssl).in_hdr.is_null() {
+        if is_datagram(ssl) {
             return None;
         }
-        ((*ssl).in_hdr.cast::<[u8; HEADER]>().read(), (*ssl).transform_in.as_ref())
+        let header = within(ssl, size, (*ssl).in_hdr, HEADER);
+        (*header.first_chunk::<HEADER>()?, (*ssl).transform_in.as_ref())
     };
     let [content_type, _, _, high, low] = header;
     let first = if transform.is_some() {
@@ -83,13 +84,13 @@ unsafe fn for_record(ssl: *const sys::mbedtls_ssl_context) -> Option<u8> {
 /// # Safety
 ///
 /// As [`for_error`].
-unsafe fn for_server_hello(ssl: *const sys::mbedtls_ssl_context) -> Option<u8> {
+unsafe fn for_server_hello(ssl: *const sys::mbedtls_ssl_context, size: usize) -> Option<u8> {
     // SAFETY: by the caller's contract; looks into a static list, and does not raise.
     unsafe {
         if (*ssl).state != sys::MBEDTLS_SSL_SERVER_HELLO as c_int {
             return None;
         }
-        let (_, body) = message(ssl)?;
+        let (_, body) = message(ssl, size)?;
         // Behind the version and the random number.
         let (_, rest) = vector(body.get(34..)?, 1)?;
         let suite = rest.first_chunk()?;
@@ -104,10 +105,10 @@ unsafe fn for_server_hello(ssl: *const sys::mbedtls_ssl_context) -> Option<u8> {
 /// # Safety
 ///
 /// As [`for_error`].
-unsafe fn for_message(ssl: *const sys::mbedtls_ssl_context) -> Option<u8> {
+unsafe fn for_message(ssl: *const sys::mbedtls_ssl_context, size: usize) -> Option<u8> {
     // SAFETY: by the caller's contract; the suite is static.
     unsafe {
-        let (kind, body) = message(ssl)?;
+        let (kind, body) = message(ssl, size)?;
         let expected = expected((*ssl).state);
         if !expected.is_empty() && !expected.contains(&kind.into()) {
             return Some(UNEXPECTED_MESSAGE);
@@ -124,16 +125,37 @@ unsafe fn for_message(ssl: *const sys::mbedtls_ssl_context) -> Option<u8> {
 /// # Safety
 ///
 /// As [`for_error`].
-unsafe fn message<'a>(ssl: *const sys::mbedtls_ssl_context) -> Option<(u8, &'a [u8])> {
+unsafe fn message<'a>(ssl: *const sys::mbedtls_ssl_context, size: usize) -> Option<(u8, &'a [u8])> {
     // SAFETY: by the caller's contract it is in the buffer, in a record of `in_msglen` bytes.
     unsafe {
-        let none = (*ssl).in_msgtype != sys::MBEDTLS_SSL_MSG_HANDSHAKE as c_int || (*ssl).in_msg.is_null();
-        if none || (*ssl).handshake.is_null() {
+        if (*ssl).in_msgtype != sys::MBEDTLS_SSL_MSG_HANDSHAKE as c_int || (*ssl).handshake.is_null() {
             return None;
         }
-        let message = core::slice::from_raw_parts((*ssl).in_msg, (*ssl).in_hslen.min((*ssl).in_msglen));
+        let message = within(ssl, size, (*ssl).in_msg, (*ssl).in_hslen.min((*ssl).in_msglen));
         let header = if is_datagram(ssl) { 12 } else { 4 };
         Some((*message.first()?, message.get(header..)?))
+    }
+}
+
+/// As many of the `len` bytes at `at` as lie in the input buffer: Mbed TLS's lengths may be of a
+/// message before, and the buffer be another one by now.
+///
+/// # Safety
+///
+/// As [`for_error`]; `at` is NULL or one of the connection's pointers into that buffer.
+unsafe fn within<'a>(
+    ssl: *const sys::mbedtls_ssl_context,
+    size: usize,
+    at: *const u8,
+    len: usize,
+) -> &'a [u8] {
+    // SAFETY: by this function's contract both pointers are into one buffer.
+    unsafe {
+        if at.is_null() || (*ssl).in_buf.is_null() {
+            return &[];
+        }
+        let before = at.offset_from_unsigned((*ssl).in_buf);
+        core::slice::from_raw_parts(at, len.min(size.saturating_sub(before)))
     }
 }
 

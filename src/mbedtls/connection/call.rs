@@ -679,7 +679,7 @@ impl Call<'_> {
             && *level == sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8
         {
             // SAFETY: Mbed TLS has just looked at what it says that of.
-            *alert = unsafe { alerts::in_place_of(self.ssl, *alert) };
+            *alert = unsafe { alerts::in_place_of(self.ssl, self.buffers().input.size(), *alert) };
             self.note(|outcome| (outcome.alert, outcome.alerted) = (*alert, true));
         }
     }

@@ -439,7 +439,7 @@ impl Ssl {
         } else {
             (outcome.alerted, outcome.alert) = call.alert_sent(ret);
             // SAFETY: the call is over, the buffers still as it left them.
-            outcome.due = unsafe { alerts::for_error(ctx, ret) }.unwrap_or(0);
+            outcome.due = unsafe { alerts::for_error(ctx, self.buffers.input.size(), ret) }.unwrap_or(0);
         }
         // SAFETY: the connection is beside its buffers; the call is over.
         unsafe {

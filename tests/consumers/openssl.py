@@ -301,7 +301,7 @@ def unusual_server(bench, own, other, gnutls):
         command = [need_program("gnutls-serv", "gnutls-bin"), "--echo", "--port", port, "--x509certfile"]
         command += [files["own"], "--x509keyfile", files["key"], "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.2"]
         server = bench.start("gnutls-serv", command)
-        server.wait_for("listening on IPv4")
+        server.wait_for("listening on IPv4 .*done")
         return server, port, files["root"]
     server, port = bench.s_server(
         "-tls1_2", "-rev", "-naccept", "1", "-cert", files["own"], "-key", files["key"],

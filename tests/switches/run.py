@@ -89,6 +89,7 @@ ON = {
     "DES_C": [],
     "ECP_DP_SECP224R1_ENABLED": [],
     "ECP_RESTARTABLE": [],
+    "KEY_EXCHANGE_DHE_RSA_ENABLED": [],
     "SSL_CACHE_C": [],
     "SSL_CIPHERSUITES": [],
     "SSL_CONTEXT_SERIALIZATION": [],
@@ -101,7 +102,6 @@ VALUES = {"SSL_CIPHERSUITES": "0x009C, 0xC02B, 0xC0A8"}
 REFUSED = {"SSL_HANDSHAKE_WITH_CERT_ENABLED": "configured without certificates"}
 # What build.rs looks at and is not turned here, and why.
 ELSEWHERE = {
-    "KEY_EXCHANGE_DHE_RSA_ENABLED": "ESP-IDF's; in ports/esp32/tests",
     "KEY_EXCHANGE_ECDHE_ECDSA_ENABLED": "goes with ECDH_C",
     "SSL_HAVE_AES": "there is no AEAD but ChaCha20-Poly1305 without it",
     "SSL_HAVE_CBC": "Mbed TLS before 3.6.7 must not be without (build.rs)",

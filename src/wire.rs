@@ -323,6 +323,22 @@ impl Assembly {
     }
 }
 
+/// "DTLS 1.2 server implementations SHOULD use DTLS version 1.0 regardless of the version of TLS that is
+/// expected to be negotiated" (RFC 6347 4.2.1): so does this HelloVerifyRequest, if it is one.
+pub(crate) fn put_version_of_hello_verify(datagram: &mut [u8]) {
+    const EPOCH: core::ops::Range<usize> = 3..5;
+    const MSG_TYPE: usize = 13;
+    let is_request = datagram.first() == Some(&layout::HANDSHAKE)
+        && datagram.get(EPOCH) == Some(&[0, 0])
+        && datagram.get(MSG_TYPE) == Some(&layout::HELLO_VERIFY_REQUEST);
+    // The record's, and the message's.
+    for version in [1..3, 25..27] {
+        if let Some([high, low]) = datagram.get_mut(version).filter(|_| is_request) {
+            [*high, *low] = layout::DTLS_1_0.to_be_bytes();
+        }
+    }
+}
+
 /// A HelloVerifyRequest in answer to `hello`, which is a ClientHello.
 pub(crate) fn hello_verify_request(
     hello: &[u8],

@@ -2079,3 +2079,27 @@ fn a_client_that_knows_newer_versions_of_dtls() {
         assert_eq!(answer, takes.then_some([0xfe, 0xfd]), "{version:x?}: {server:?}");
     }
 }
+
+/// "DTLS 1.2 server implementations SHOULD use DTLS version 1.0" in a HelloVerifyRequest (RFC 6347 4.2.1),
+/// whose message_seq is 0 as that of the hello (4.2.2); the client takes either version.
+#[test]
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
+fn the_version_of_a_hello_verify_request() {
+    for version in [[0xfe, 0xff], [0xfe, 0xfd]] {
+        let _balance = Balance::start();
+        let mut duo = Duo::of(Setup { client_mode: 0, ..Setup::default() });
+        duo.link.wire(SERVER).fault = Some(Box::new(move |n, bytes| {
+            if n == 0 {
+                bytes[1..3].copy_from_slice(&version);
+                bytes[25..27].copy_from_slice(&version);
+            }
+            Fate::Arrives
+        }));
+        duo.open();
+        let request = duo.link.wire(SERVER).sent[0].clone();
+        assert_eq!((request[0], request[13]), (22, 3));
+        assert_eq!((&request[1..3], &request[25..27]), (&[0xfe, 0xff][..], &[0xfe, 0xff][..]));
+        assert_eq!(request[17..19], [0, 0], "message_seq");
+        duo.prove();
+    }
+}

@@ -26,7 +26,7 @@ use crate::fnv::fnv1a;
 use crate::io::{Host, Interruption, Signer};
 use crate::mem::Box;
 use crate::micropython_sys::{MPSSL_ECONNRESET, MPSSL_EPIPE, refusals};
-use crate::wire::{self, Assembly, ClientHello};
+use crate::wire::{self, Assembly, ClientHello, put_version_of_hello_verify};
 
 unsafe extern "C" {
     // Internal to Mbed TLS (library/ssl_misc.h), and linkable. Does not raise.
@@ -652,7 +652,11 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
         return c_int::try_from(len).unwrap_or(c_int::MAX);
     }
     // SAFETY: as below; nobody else refers to the buffer.
-    call.note_alert(unsafe { core::slice::from_raw_parts_mut(buf.cast_mut(), len) });
+    let bytes = unsafe { core::slice::from_raw_parts_mut(buf.cast_mut(), len) };
+    call.note_alert(bytes);
+    if call.datagram {
+        put_version_of_hello_verify(bytes);
+    }
     if call.transport_raised.get() {
         return sys::MBEDTLS_ERR_SSL_WANT_WRITE;
     }

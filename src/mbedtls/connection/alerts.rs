@@ -161,7 +161,8 @@ unsafe fn within<'a>(
 
 /// The messages that come next.
 fn expected(state: c_int) -> &'static [u32] {
-    match state.cast_unsigned() {
+    // An enumeration is of a byte on some processors.
+    match sys::mbedtls_ssl_states::try_from(state).unwrap_or(sys::mbedtls_ssl_states::MAX) {
         sys::MBEDTLS_SSL_SERVER_HELLO => &[sys::MBEDTLS_SSL_HS_SERVER_HELLO],
         // In this state Mbed TLS also looks at a CertificateRequest.
         sys::MBEDTLS_SSL_SERVER_HELLO_DONE => {
@@ -173,7 +174,7 @@ fn expected(state: c_int) -> &'static [u32] {
 
 /// Whether a ClientKeyExchange has all its parts and nothing else (RFC 5246 7.4.7, RFC 8422 5.7, RFC
 /// 5489 2): then it is the key share that is wrong.
-fn is_whole(key_exchange: u32, body: &[u8]) -> Option<bool> {
+fn is_whole(key_exchange: sys::mbedtls_key_exchange_type_t, body: &[u8]) -> Option<bool> {
     let (identity, share) = match key_exchange {
         sys::MBEDTLS_KEY_EXCHANGE_ECDHE_RSA | sys::MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA => (false, 1),
         sys::MBEDTLS_KEY_EXCHANGE_ECDHE_PSK => (true, 1),

@@ -51,6 +51,7 @@ const OPTIONS: &[&str] = &[
     "MBEDTLS_MD_CAN_SHA384",
     "MBEDTLS_PEM_PARSE_C",
     "MBEDTLS_PKCS5_C",
+    "MBEDTLS_SSL_ALL_ALERT_MESSAGES",
     "MBEDTLS_SSL_ALPN",
     "MBEDTLS_SSL_ASYNC_PRIVATE",
     "MBEDTLS_SSL_CACHE_C",
@@ -265,6 +266,10 @@ fn run() -> Result<()> {
     write_if_changed(&out.join("mbedtls_sys.rs"), &mbedtls_sys)?;
 
     // The seam of src/mbedtls/connection/layout.rs.
+    println!("cargo::rustc-check-cfg=cfg(mbedtls_curves_tls_id)");
+    if mbedtls_sys.contains("pub curves_tls_id:") {
+        println!("cargo::rustc-cfg=mbedtls_curves_tls_id");
+    }
     println!("cargo::rustc-check-cfg=cfg(mbedtls_in_hsfraglen)");
     if mbedtls_sys.contains("badmac_seen_or_in_hsfraglen") {
         println!("cargo::rustc-cfg=mbedtls_in_hsfraglen");

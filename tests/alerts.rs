@@ -6,15 +6,21 @@
 
 mod common;
 
+use std::rc::Rc;
+
+use common::datagrams::Duo;
 use common::raw::Raw;
 use common::{
-    ALERTED, Balance, CLIENT, EBADF, End, Fate, Link, SERVER, Setup, on_records, options, records, run,
+    ALERTED, Balance, CLIENT, EBADF, End, Fate, Link, SERVER, Setup, TAKES_HELLO_FRAGMENTS, on_records,
+    options, records, run,
 };
 use micropython_ssl::error::Error;
+use micropython_ssl::io::Interruption;
 use micropython_ssl::mbedtls::sys;
 use micropython_ssl::socket::Socket;
 
 const UNEXPECTED_MESSAGE: u8 = 10;
+const BAD_RECORD_MAC: u8 = 20;
 const RECORD_OVERFLOW: u8 = 22;
 const ILLEGAL_PARAMETER: u8 = 47;
 const DECODE_ERROR: u8 = 50;
@@ -51,6 +57,9 @@ fn records_in_the_clear() {
         ("as long as can be", record(22, &vec![1; 0xffff]), RECORD_OVERFLOW),
     ] {
         for side in [CLIENT, SERVER] {
+            // Such a server reads the record of a ClientHello by itself.
+            let half = what == "half an alert" && side == SERVER && !TAKES_HELLO_FRAGMENTS;
+            let expected = if half { UNEXPECTED_MESSAGE } else { expected };
             let _balance = Balance::start();
             let mut pair = Setup::default().pair();
             if side == CLIENT {
@@ -227,4 +236,82 @@ fn suites_that_were_not_offered() {
         assert!(matches!(client, Err(Error::Tls(_))), "{suite:x?}: {client:?}");
         assert_eq!(alert(&pair.link, CLIENT), Some([2, ILLEGAL_PARAMETER]), "{suite:x?}: {client:?}");
     }
+}
+
+/// A client and a peer that writes whatever it is told to.
+fn open() -> (End, Raw, Rc<Link>) {
+    let (link, client, server) = Link::new(false);
+    let socket =
+        Socket::new(&mut Setup::default().client().unwrap(), options(Some(b"localhost\0"), None)).unwrap();
+    let (mut client, mut raw) = (End { socket, port: client }, Raw::new(server));
+    assert_eq!(run(&mut client, &mut raw, End::handshake, Raw::handshake), (Ok(()), Ok(())));
+    (client, raw, link)
+}
+
+/// What the peer is told at last.
+fn told(raw: &mut Raw) -> (Option<Error>, [u8; 2]) {
+    let error = (0..5).find_map(|_| raw.read(&mut [0; 10]).err().filter(|error| *error != Error::WantRead));
+    (error, raw.alert())
+}
+
+/// The transport takes nothing any more after so many calls.
+fn full_after(client: &mut End, calls: usize) {
+    let until = client.port.calls + calls;
+    client.port.gate =
+        Some(Box::new(move |call| if call < until { Ok(()) } else { Err(Interruption::WouldBlock) }));
+}
+
+/// A record that does not authenticate, behind a warning that has left, or of which a part waits.
+#[test]
+fn a_bad_record_behind_a_warning() {
+    for waits in [false, true] {
+        let (mut client, mut raw, link) = open();
+        raw.send_record(22, &[0; 4]).unwrap();
+        if waits {
+            full_after(&mut client, 2);
+        }
+        assert_eq!(client.poke(), Err(if waits { Error::WantWrite } else { Error::WantRead }));
+        client.port.unblock();
+        link.inject(SERVER, &record(23, &[7; 40]));
+        assert_eq!(client.poke(), Err(Error::Tls(sys::MBEDTLS_ERR_SSL_INVALID_MAC)), "{waits}");
+        assert_eq!(told(&mut raw), (Some(ALERTED), [2, BAD_RECORD_MAC]), "{waits}");
+    }
+}
+
+/// The alert comes behind data, or a warning, of which a part was waiting.
+#[test]
+fn an_alert_behind_a_record_half_sent() {
+    for data in [true, false] {
+        let (mut client, mut raw, _link) = open();
+        if data {
+            full_after(&mut client, 0);
+            assert_eq!(client.write(b"data"), Err(Error::WantWrite));
+        } else {
+            raw.send_record(22, &[0; 4]).unwrap();
+            full_after(&mut client, 2);
+            assert_eq!(client.poke(), Err(Error::WantWrite));
+        }
+        client.port.unblock();
+        raw.send_record(22, &[14, 0, 0, 0]).unwrap();
+        assert_eq!(client.poke(), Err(Error::Tls(sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE)), "{data}");
+        assert_eq!(told(&mut raw), (Some(ALERTED), [2, UNEXPECTED_MESSAGE]), "{data}");
+    }
+}
+
+/// It is the message that comes next.
+#[test]
+fn a_hello_verify_request_that_does_not_add_up() {
+    let mut duo = Duo::of(Setup { client_mode: 0, ..Setup::default() });
+    duo.link.wire(SERVER).fault = Some(Box::new(|n, bytes| {
+        if n == 0 {
+            assert_eq!(bytes[13], 3);
+            bytes[27] = 0xf0; // the cookie's length
+        }
+        Fate::Arrives
+    }));
+    assert!(duo.handshake().0.is_err());
+    let wire = duo.link.wire(CLIENT);
+    let alerts: Vec<_> =
+        wire.sent.iter().filter(|sent| sent[0] == 21).map(|sent| [sent[13], sent[14]]).collect();
+    assert_eq!(alerts, [[2, DECODE_ERROR]]);
 }

@@ -62,6 +62,7 @@ OFF = {
     "MD_CAN_SHA384": ["SHA384_C"],
     "PEM_PARSE_C": [],
     "PKCS5_C": [],
+    "SSL_ALL_ALERT_MESSAGES": [],
     "SSL_ALPN": [],
     "SSL_ASYNC_PRIVATE": [],
     "SSL_CLI_C": [],

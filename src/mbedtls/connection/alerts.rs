@@ -109,7 +109,7 @@ unsafe fn for_message(ssl: *const sys::mbedtls_ssl_context, size: usize) -> Opti
     // SAFETY: by the caller's contract; the suite is static.
     unsafe {
         let (kind, body) = message(ssl, size)?;
-        let expected = expected((*ssl).state);
+        let expected = expected((*ssl).state, is_datagram(ssl));
         if !expected.is_empty() && !expected.contains(&kind.into()) {
             return Some(UNEXPECTED_MESSAGE);
         }
@@ -160,9 +160,12 @@ unsafe fn within<'a>(
 }
 
 /// The messages that come next.
-fn expected(state: c_int) -> &'static [u32] {
+fn expected(state: c_int, datagram: bool) -> &'static [u32] {
     // An enumeration is of a byte on some processors.
     match sys::mbedtls_ssl_states::try_from(state).unwrap_or(sys::mbedtls_ssl_states::MAX) {
+        sys::MBEDTLS_SSL_SERVER_HELLO if datagram => {
+            &[sys::MBEDTLS_SSL_HS_SERVER_HELLO, sys::MBEDTLS_SSL_HS_HELLO_VERIFY_REQUEST]
+        }
         sys::MBEDTLS_SSL_SERVER_HELLO => &[sys::MBEDTLS_SSL_HS_SERVER_HELLO],
         // In this state Mbed TLS also looks at a CertificateRequest.
         sys::MBEDTLS_SSL_SERVER_HELLO_DONE => {

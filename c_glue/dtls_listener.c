@@ -227,7 +227,7 @@ static void pump(listener_obj_t *self) {
         mp_obj_t stream = mpssl_get_stream(sock, MP_STREAM_OP_IOCTL);
         mp_uint_t ready = mp_get_stream(stream)->ioctl(stream, MP_STREAM_POLL, MP_STREAM_POLL_RD, &err);
         if (ready == MP_STREAM_ERROR) {
-            mp_raise_OSError(err > 0 ? err : MP_EIO); // a socket in Python may say anything
+            mp_raise_OSError(mpssl_stream_errno(err));
         }
         if (!(ready & MP_STREAM_POLL_RD)) {
             return;

@@ -6,18 +6,15 @@
 
 mod common;
 
-use std::rc::Rc;
-
 use common::datagrams::Duo;
 use common::raw::Raw;
 use common::{
     ALERTED, Balance, CLIENT, EBADF, End, Fate, Link, SERVER, Setup, TAKES_HELLO_FRAGMENTS, on_records,
-    options, records, run,
+    records,
 };
 use micropython_ssl::error::Error;
 use micropython_ssl::io::Interruption;
 use micropython_ssl::mbedtls::sys;
-use micropython_ssl::socket::Socket;
 
 const UNEXPECTED_MESSAGE: u8 = 10;
 const BAD_RECORD_MAC: u8 = 20;
@@ -87,11 +84,8 @@ fn records_encrypted() {
         ("much too long", 23, LONGEST + 3000, RECORD_OVERFLOW),
     ] {
         let _balance = Balance::start();
-        let (link, client, server) = Link::new(false);
         let setup = Setup { suites: &["TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256"], ..Setup::default() };
-        let socket = Socket::new(&mut setup.client().unwrap(), options(Some(b"localhost\0"), None)).unwrap();
-        let (mut client, mut raw) = (End { socket, port: client }, Raw::new(server));
-        assert_eq!(run(&mut client, &mut raw, End::handshake, Raw::handshake), (Ok(()), Ok(())));
+        let (mut client, mut raw, link) = Raw::pair(&setup);
         let sealed = raw.seal(content_type, &vec![2; len]);
         link.inject(SERVER, &sealed);
         let error = client.poke();
@@ -238,16 +232,6 @@ fn suites_that_were_not_offered() {
     }
 }
 
-/// A client and a peer that writes whatever it is told to.
-fn open() -> (End, Raw, Rc<Link>) {
-    let (link, client, server) = Link::new(false);
-    let socket =
-        Socket::new(&mut Setup::default().client().unwrap(), options(Some(b"localhost\0"), None)).unwrap();
-    let (mut client, mut raw) = (End { socket, port: client }, Raw::new(server));
-    assert_eq!(run(&mut client, &mut raw, End::handshake, Raw::handshake), (Ok(()), Ok(())));
-    (client, raw, link)
-}
-
 /// What the peer is told at last.
 fn told(raw: &mut Raw) -> (Option<Error>, [u8; 2]) {
     let error = (0..5).find_map(|_| raw.read(&mut [0; 10]).err().filter(|error| *error != Error::WantRead));
@@ -265,7 +249,7 @@ fn full_after(client: &mut End, calls: usize) {
 #[test]
 fn a_bad_record_behind_a_warning() {
     for waits in [false, true] {
-        let (mut client, mut raw, link) = open();
+        let (mut client, mut raw, link) = Raw::pair(&Setup::default());
         raw.send_record(22, &[0; 4]).unwrap();
         if waits {
             full_after(&mut client, 2);
@@ -282,7 +266,7 @@ fn a_bad_record_behind_a_warning() {
 #[test]
 fn an_alert_behind_a_record_half_sent() {
     for data in [true, false] {
-        let (mut client, mut raw, _link) = open();
+        let (mut client, mut raw, _link) = Raw::pair(&Setup::default());
         if data {
             full_after(&mut client, 0);
             assert_eq!(client.write(b"data"), Err(Error::WantWrite));

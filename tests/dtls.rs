@@ -14,8 +14,8 @@ use std::rc::Rc;
 use common::datagrams::{ID, Source, VERIFY, client, contexts, server, timer};
 use common::raw::Raw;
 use common::{
-    ALERTED, Balance, CLIENT, Dice, Duo, EBADF, End, Fate, Link, SERVER, Setup, Weather, alloc, clock,
-    options, pattern, pki, run,
+    ALERTED, Balance, CLIENT, Dice, Duo, EBADF, End, Fate, Link, SERVER, Setup, TAKES_HELLO_FRAGMENTS,
+    Weather, alloc, clock, options, pattern, pki, run,
 };
 use micropython_ssl::context::Context;
 use micropython_ssl::dtls::{Settings, Stranger, stranger};
@@ -363,9 +363,6 @@ fn no_datagram_is_larger_than_the_mtu() {
     }
 }
 
-/// Whether Mbed TLS's client sends a hello that is longer than its MTU in fragments.
-const FRAGMENTS_HELLO: bool = sys::MBEDTLS_VERSION_PATCH >= 6;
-
 /// A ClientHello too long for a datagram, of a client that names a host of `name_len` bytes.
 fn long_hello(mtu: u16, name_len: usize) -> Duo {
     let mut duo = Duo::with(Setup { client_mode: 0, ..quick() }, with_mtu(mtu));
@@ -379,7 +376,7 @@ fn long_hello(mtu: u16, name_len: usize) -> Duo {
 /// and forged ones among them do no harm.
 #[test]
 fn a_hello_in_several_datagrams() {
-    if !FRAGMENTS_HELLO {
+    if !TAKES_HELLO_FRAGMENTS {
         return;
     }
     for mtu in [256, 257, 300] {
@@ -414,7 +411,7 @@ fn a_hello_in_several_datagrams() {
 /// Half a hello is given back with the connection; one that cannot fit is never begun.
 #[test]
 fn a_hello_of_which_half_comes() {
-    if !FRAGMENTS_HELLO {
+    if !TAKES_HELLO_FRAGMENTS {
         return;
     }
     let _balance = Balance::start();
@@ -1562,7 +1559,7 @@ fn an_accepted_client_is_asked_for_its_cookie_again() {
 /// The same, and the client has gone: the server gives up in the time that any handshake has.
 #[test]
 fn an_accepted_client_is_not_waited_for_without_end() {
-    for late in [false, true].into_iter().filter(|late| *late || FRAGMENTS_HELLO) {
+    for late in [false, true].into_iter().filter(|late| *late || TAKES_HELLO_FRAGMENTS) {
         let _balance = Balance::start();
         let mut duo = if late { Duo::of(quick()) } else { long_hello(300, 200) };
         assert_eq!(duo.client.handshake(), Err(Error::WantRead));

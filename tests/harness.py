@@ -82,6 +82,21 @@ def run(command, timeout, cwd=None, env=None, on_line=None):
     return status, "".join(lines)
 
 
+def install(requirements, target, timeout, only_binary=True):
+    """Has pip bring to `target`, once, what `requirements` pins by hash; None, or why it cannot be had."""
+    wanted, stamp = requirements.read_text(), target / ".wanted"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return None
+    shutil.rmtree(target, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check"]
+    pip += ["--require-hashes", *(("--only-binary", ":all:") if only_binary else ())]
+    status, output = run([*pip, "--target", target, "--requirement", requirements], timeout)
+    if status != 0:
+        return f"pip: {(output.strip().splitlines() or ['no answer'])[-1]}"
+    stamp.write_text(wanted)
+    return None
+
+
 def lines(pipe, silence):
     """The lines of a pipe until its end, or until nothing came for so many seconds."""
     rest = b""

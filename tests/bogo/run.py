@@ -59,14 +59,10 @@ def do(command, timeout, env=None, cwd=ROOT):
 
 def go():
     """The Go toolchain."""
-    wanted = HERE / "go.txt"
     place = WORK / "go"
-    stamp = place / "wanted"
-    if not stamp.exists() or stamp.read_text() != wanted.read_text():
-        shutil.rmtree(place, ignore_errors=True)
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"]
-        do([*pip, "--require-hashes", "--target", place, "--requirement", wanted], 600)
-        stamp.write_text(wanted.read_text())
+    reason = harness.install(HERE / "go.txt", place, 600)
+    if reason:
+        raise Failed(reason)
     return place / "go/bin/go"
 
 

@@ -52,7 +52,7 @@ pub const ALERTED: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE);
 pub const CUT: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_CONN_EOF);
 
 /// Whether this Mbed TLS puts a stream's handshake message together from several records; a
-/// ClientHello too, and one in several datagrams (src/mbedtls/connection/layout.rs).
+/// ClientHello too, and one in several datagrams, as its client then sends it (src/mbedtls/connection/layout.rs).
 pub const TAKES_FRAGMENTS: bool = sys::MBEDTLS_VERSION_PATCH >= 3;
 pub const TAKES_HELLO_FRAGMENTS: bool = sys::MBEDTLS_VERSION_PATCH >= 6;
 /// What it says otherwise.

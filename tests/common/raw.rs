@@ -7,8 +7,12 @@ use micropython_ssl::error::{Error, Result};
 use micropython_ssl::io::{Interruption, Transport};
 use micropython_ssl::mbedtls::sys;
 
+use std::rc::Rc;
+
+use micropython_ssl::socket::Socket;
+
 use super::link::Port;
-use super::{Peer, pki};
+use super::{End, Link, Peer, Setup, options, pki, run};
 
 unsafe extern "C" {
     /// Internal to Mbed TLS: sends what is in `out_msg`.
@@ -61,6 +65,20 @@ unsafe extern "C" fn get_timer(_: *mut c_void) -> c_int {
 }
 
 impl Raw {
+    /// A client as `setup` has it that has connected to a raw server.
+    pub fn pair_to_be(setup: &Setup) -> (End, Self, Rc<Link>) {
+        let (link, client, server) = Link::new(false);
+        let socket = Socket::new(&mut setup.client().unwrap(), options(Some(b"localhost\0"), None)).unwrap();
+        (End { socket, port: client }, Self::new(server), link)
+    }
+
+    /// The same, once they have handshaken.
+    pub fn pair(setup: &Setup) -> (End, Self, Rc<Link>) {
+        let (mut client, mut raw, link) = Self::pair_to_be(setup);
+        assert_eq!(run(&mut client, &mut raw, End::handshake, Self::handshake), (Ok(()), Ok(())));
+        (client, raw, link)
+    }
+
     /// A server with the P-256 certificate.
     pub fn new(port: Port) -> Self {
         Self::over(port, sys::MBEDTLS_SSL_TRANSPORT_STREAM)

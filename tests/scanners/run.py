@@ -9,7 +9,6 @@ nothing matches. sslscan and testssl.sh are Debian's, sslyze comes from pip, onc
 is skipped. The last line is "N passed, N failed, N skipped".
 """
 
-import hashlib
 import json
 import os
 import re
@@ -133,18 +132,10 @@ def sslyze(port, suites):
 
 def bring_sslyze():
     """Where it is, with what it imports."""
-    requirements = HERE / "sslyze.txt"
     target = WORK / "sslyze"
-    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    if (target / ".done").exists() and (target / ".done").read_text() == wanted:
-        return target
-    shutil.rmtree(target, ignore_errors=True)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check"]
-    command += ["--require-hashes", "--target", target, "--requirement", requirements]
-    status, output = harness.run(command, 300)
-    if status != 0:
-        raise Missing(f"pip: {(output.strip().splitlines() or ['no answer'])[-1]}")
-    (target / ".done").write_text(wanted)
+    reason = harness.install(HERE / "sslyze.txt", target, 300, only_binary=False)
+    if reason:
+        raise Missing(reason)
     return target
 
 

@@ -8,7 +8,6 @@ once; without them what needs them is skipped.
 """
 
 import ast
-import hashlib
 import os
 import re
 import shutil
@@ -19,6 +18,10 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import harness  # noqa: E402
+
 ROOT = HERE.parent.parent
 STUBS = ROOT / "stubs"
 BUILD = ROOT / "build" / "stubs"
@@ -118,23 +121,7 @@ def compare_names(binary):
 
 def have_tools():
     """Brings the checker; the reason why not."""
-    requirements = HERE / "requirements.txt"
-    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    done = BUILD / ".done"
-    if done.exists() and done.read_text() == wanted:
-        return None
-    shutil.rmtree(BUILD, ignore_errors=True)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"]
-    pip += ["--disable-pip-version-check", "--require-hashes"]
-    pip += ["--target", BUILD / "tools", "--requirement", requirements]
-    try:
-        ended = subprocess.run(pip, capture_output=True, text=True, timeout=180)
-    except subprocess.TimeoutExpired:
-        return "pip did not answer"
-    if ended.returncode != 0:
-        return (ended.stderr.strip().splitlines() or ["pip failed"])[-1]
-    done.write_text(wanted)
-    return None
+    return harness.install(HERE / "requirements.txt", BUILD / "tools", 180)
 
 
 def check(files, beside):

@@ -94,7 +94,7 @@ impl Received {
     }
 }
 
-type UpdateChecksum = Option<unsafe extern "C" fn(*mut sys::mbedtls_ssl_context, *const u8, usize) -> c_int>;
+type Checksum = unsafe extern "C" fn(*mut sys::mbedtls_ssl_context, *const u8, usize) -> c_int;
 
 /// What one call on a connection may call out to, and what came of it. It lives
 /// for that call, on the stack.
@@ -115,7 +115,7 @@ pub struct Call<'host> {
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) psk: *mut Seen,
     /// The handshake's own function while it is replaced.
-    pub(super) update_checksum: Cell<UpdateChecksum>,
+    pub(super) update_checksum: Cell<Option<Checksum>>,
     /// An alert about a record that does not authenticate is not sent.
     spares_alert: Cell<bool>,
     /// The transport raised: it is not asked again in this call.
@@ -677,6 +677,24 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
 }
 
 impl Call<'_> {
+    /// Replaces the handshake's own function for the hash, until [`Call::restore_checksum`].
+    pub(super) fn replace_checksum(&self, with: Checksum) {
+        // SAFETY: the connection whose call this is; nobody else refers to its handshake.
+        if let Some(handshake) = unsafe { (*self.ssl).handshake.as_mut() } {
+            self.update_checksum.set(handshake.update_checksum.replace(with));
+        }
+    }
+
+    /// Puts that back, if it is replaced; it.
+    pub(super) fn restore_checksum(&self) -> Option<Checksum> {
+        let original = self.update_checksum.take()?;
+        // SAFETY: as above.
+        if let Some(handshake) = unsafe { (*self.ssl).handshake.as_mut() } {
+            handshake.update_checksum = Some(original);
+        }
+        Some(original)
+    }
+
     /// Looks whether these bytes of a record are a fatal alert in the clear: it is the last of what
     /// is sent, and in the buffer it need not stay. Puts the right one there.
     fn note_alert(&self, bytes: &mut [u8]) {

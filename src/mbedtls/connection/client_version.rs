@@ -20,26 +20,8 @@ pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) {
     // SAFETY: by this function's contract.
     unsafe {
         let call = &*(*ctx).p_bio.cast::<Call<'_>>();
-        if (*ctx).state == sys::MBEDTLS_SSL_CLIENT_HELLO as c_int
-            && (*call.config).is_server()
-            && let Some(handshake) = (*ctx).handshake.as_mut()
-        {
-            call.update_checksum.set(handshake.update_checksum.replace(checksum_of_hello));
-        }
-    }
-}
-
-/// After it.
-///
-/// # Safety
-///
-/// As [`before_step`].
-pub(super) unsafe fn after_step(ctx: *mut sys::mbedtls_ssl_context) {
-    // SAFETY: by this function's contract.
-    unsafe {
-        let call = &*(*ctx).p_bio.cast::<Call<'_>>();
-        if let (Some(handshake), Some(original)) = ((*ctx).handshake.as_mut(), call.update_checksum.take()) {
-            handshake.update_checksum = Some(original);
+        if (*ctx).state == sys::MBEDTLS_SSL_CLIENT_HELLO as c_int && (*call.config).is_server() {
+            call.replace_checksum(checksum_of_hello);
         }
     }
 }
@@ -56,10 +38,7 @@ unsafe extern "C" fn checksum_of_hello(
     // messages are, `len` bytes long. The original does not raise.
     unsafe {
         let call = &*(*ctx).p_bio.cast::<Call<'_>>();
-        let Some(original) = call.update_checksum.take() else { return FAILED };
-        if let Some(handshake) = (*ctx).handshake.as_mut() {
-            handshake.update_checksum = Some(original);
-        }
+        let Some(original) = call.restore_checksum() else { return FAILED };
         let ret = original(ctx, message, len);
         let (header, ours) = if is_datagram(ctx) { (12, [0xfe, 0xfd]) } else { (4, [3, 3]) };
         let message = core::slice::from_raw_parts_mut((*ctx).in_msg, len);

@@ -77,11 +77,6 @@ pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
 pub(super) unsafe fn after_step(ctx: *mut sys::mbedtls_ssl_context, state: c_int, ret: c_int) -> c_int {
     // SAFETY: by this function's contract; none raises.
     unsafe {
-        if let (Some(handshake), Some(original)) =
-            ((*ctx).handshake.as_mut(), (*(*ctx).p_bio.cast::<Call<'_>>()).update_checksum.take())
-        {
-            handshake.update_checksum = Some(original);
-        }
         match ret {
             0 if is_client(ctx) && state == state::SERVER_KEY_EXCHANGE => keep_hint(ctx),
             ret => ret,
@@ -220,11 +215,7 @@ unsafe fn write_hint(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     match unsafe { key_exchange(ctx) } {
         sys::MBEDTLS_KEY_EXCHANGE_PSK => {}
         sys::MBEDTLS_KEY_EXCHANGE_DHE_PSK | sys::MBEDTLS_KEY_EXCHANGE_ECDHE_PSK => {
-            // SAFETY: by this function's contract; the handshake puts the original back.
-            unsafe {
-                let handshake = &mut *(*ctx).handshake;
-                call.update_checksum.set(handshake.update_checksum.replace(checksum_with_hint));
-            }
+            call.replace_checksum(checksum_with_hint);
             return 0;
         }
         _ => return 0,

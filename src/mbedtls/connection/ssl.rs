@@ -469,7 +469,7 @@ impl Ssl {
                 if ret == 0 && state == (*ctx).state {
                     client_version::before_step(ctx);
                     ret = without_clock(ctx, || step(ctx));
-                    client_version::after_step(ctx);
+                    (*(*ctx).p_bio.cast::<Call<'_>>()).restore_checksum();
                     ret = (*(*ctx).p_bio.cast::<Call<'_>>()).end_step(state, ret);
                     (*buffers).check(ctx);
                 }

@@ -106,6 +106,7 @@ fn alert(error: Error) -> Option<u32> {
             sys::MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER | sys::MBEDTLS_ERR_ECP_INVALID_KEY => {
                 sys::MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER
             }
+            sys::MBEDTLS_ERR_SSL_UNSUPPORTED_EXTENSION => sys::MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_EXT,
             sys::MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION => sys::MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION,
             sys::MBEDTLS_ERR_SSL_INVALID_MAC => sys::MBEDTLS_SSL_ALERT_MSG_BAD_RECORD_MAC,
             // The peer's signature of the handshake.

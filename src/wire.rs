@@ -31,7 +31,6 @@ mod layout {
     /// Where fields are: of a record, and of the message in it.
     pub const EPOCH: Range<usize> = 3..5;
     pub const RECORD_LENGTH: Range<usize> = 11..13;
-    pub const MESSAGE_LENGTH: Range<usize> = 14..17;
     pub const FRAGMENT_LENGTH: Range<usize> = 22..25;
 }
 
@@ -45,10 +44,10 @@ pub const COOKIE_LIFE_MS: u32 = 60_000;
 pub const HELLO_VERIFY_LEN: usize = layout::RECORD_HEADER + layout::HANDSHAKE_HEADER + 3 + COOKIE_LEN;
 
 /// Reads big-endian fields one after the other; `None` beyond the end.
-struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
-    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, n: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(n)?;
         self.0 = rest;
         Some(taken)
@@ -58,12 +57,18 @@ impl<'a> Fields<'a> {
         self.take(1)?.first().copied()
     }
 
-    fn short(&mut self) -> Option<u16> {
+    pub(crate) fn short(&mut self) -> Option<u16> {
         self.take(2)?.first_chunk().map(|&bytes| u16::from_be_bytes(bytes))
     }
 
     fn uint(&mut self, bytes: usize) -> Option<usize> {
         Some(self.take(bytes)?.iter().fold(0, |n, &byte| (n << 8) | usize::from(byte)))
+    }
+
+    /// What is behind a length of so many bytes (RFC 5246 4.3).
+    pub(crate) fn vector(&mut self, bytes: usize) -> Option<&'a [u8]> {
+        let length = self.uint(bytes)?;
+        self.take(length)
     }
 }
 
@@ -275,41 +280,71 @@ pub(crate) struct Assembly {
 }
 
 impl Assembly {
-    /// Begins with the first fragment, or goes on with the next; whether all have come then.
-    /// `longest`: the longest record that is put together.
+    /// Begins with the first fragment, or goes on with the next, of however many are in the
+    /// datagram's records; whether all have come then. `longest`: the longest record that is put
+    /// together.
     ///
     /// # Errors
     ///
     /// [`crate::error::Error::NoMemory`]; nothing has changed then.
     pub(crate) fn add(this: &mut Option<Box<Self>>, datagram: &[u8], longest: usize) -> Result<bool> {
-        let Some(hello) = ClientHello::of(datagram) else { return Ok(false) };
-        let Message { length, message_seq, fragment_offset: offset, fragment, .. } = hello.message;
+        let mut records = datagram;
+        while let Some(record) = Record::first(records, 0).filter(Record::is_in_the_clear) {
+            let mut messages = if record.content_type == layout::HANDSHAKE { record.fragment } else { &[] };
+            while let Some(message) =
+                Message::first(messages).filter(|message| message.msg_type == layout::CLIENT_HELLO)
+            {
+                Self::add_fragment(this, [records, messages], &message, longest)?;
+                let len = layout::HANDSHAKE_HEADER.saturating_add(message.fragment.len());
+                messages = messages.get(len..).unwrap_or_default();
+            }
+            records = records.get(record.len..).unwrap_or_default();
+        }
+        Ok(this.as_ref().is_some_and(|this| HEADERS.saturating_add(this.come) == this.record.len()))
+    }
+
+    fn add_fragment(
+        this: &mut Option<Box<Self>>,
+        headers: [&[u8]; 2],
+        message: &Message<'_>,
+        longest: usize,
+    ) -> Result<()> {
+        let &Message { length, message_seq, fragment_offset: offset, fragment, .. } = message;
         let size = HEADERS.saturating_add(length);
         if this.as_ref().is_none_or(|this| (this.record.len(), this.message_seq()) != (size, message_seq)) {
             if offset != 0 || size > longest {
-                return Ok(false);
+                return Ok(());
             }
-            let begun = Self::begin(datagram, size)?;
+            let begun = Self::begin(headers, size)?;
             *this = Some(Box::new(|| begun)?);
         }
-        let Some(this) = this else { return Ok(false) };
-        if let Some(skip) = this.come.checked_sub(offset) {
+        if let Some(this) = this
+            && let Some(skip) = this.come.checked_sub(offset)
+        {
             let new = fragment.get(skip..).unwrap_or_default();
             let at = HEADERS.saturating_add(this.come);
             let room = this.record.get_mut(at..).unwrap_or_default();
             copy(room, new);
             this.come = this.come.saturating_add(new.len());
         }
-        Ok(this.come == length)
+        Ok(())
     }
 
-    /// As if all came at once: only the lengths differ.
-    fn begin(datagram: &[u8], size: usize) -> Result<Self> {
+    /// As if all came at once: only the lengths differ from those in the `headers` of the record and
+    /// of the message in it.
+    fn begin([record_header, message_header]: [&[u8]; 2], size: usize) -> Result<Self> {
         let mut record = Array::new(size, 0)?;
-        copy(&mut record, datagram.get(..HEADERS).unwrap_or_default());
+        for (at, len, header) in [
+            (0, layout::RECORD_HEADER, record_header),
+            (layout::RECORD_HEADER, layout::HANDSHAKE_HEADER, message_header),
+        ] {
+            let to = record.get_mut(at..).unwrap_or_default();
+            copy(to, header.get(..len).unwrap_or_default());
+        }
         let len = u16::try_from(size.saturating_sub(layout::RECORD_HEADER)).unwrap_or(0);
-        let length = datagram.get(layout::MESSAGE_LENGTH).unwrap_or_default();
         copy(record.get_mut(layout::RECORD_LENGTH).unwrap_or_default(), &len.to_be_bytes());
+        // The message's length, behind its type.
+        let length = message_header.get(1..4).unwrap_or_default();
         copy(record.get_mut(layout::FRAGMENT_LENGTH).unwrap_or_default(), length);
         Ok(Self { record, come: 0 })
     }

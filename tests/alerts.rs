@@ -185,7 +185,7 @@ fn key_shares_beside_a_pre_shared_key() {
 /// Another message than comes next (7.4): the server's, as the client awaits the one it stands for.
 #[test]
 fn messages_out_of_turn() {
-    for (kind, other) in [(2, 11), (2, 14), (2, 20), (13, 2), (13, 55), (14, 2), (14, 12)] {
+    for (kind, other) in [(2, 11), (2, 14), (2, 20), (13, 2), (13, 55), (14, 2), (14, 12), (14, 13)] {
         let _balance = Balance::start();
         let mut pair = Setup::mutual().pair();
         pair.link.wire(SERVER).fault = Some(on_records(move |_, bytes| {

@@ -65,6 +65,12 @@ pub(super) fn address<'a>(name: &[u8], address: &'a mut [u8; ADDRESS_MAX + 1]) -
     is_address(address).then_some(address)
 }
 
+/// Whether a ClientHello names the host: `HostName<1..2^16-1>`, and "literal IPv4 and IPv6 addresses are
+/// not permitted" (RFC 6066 3).
+pub(super) fn is_sent(name: &CStr) -> bool {
+    !name.is_empty() && !is_address(name)
+}
+
 /// Whether Mbed TLS will compare `name` as an IP address.
 pub(super) fn is_address(name: &CStr) -> bool {
     octets(name, &mut [[0; 4]; 4]).is_some()

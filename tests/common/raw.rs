@@ -34,6 +34,8 @@ pub struct Raw {
     /// On the heap, and only touched through this pointer.
     inner: *mut Inner,
     port: Port,
+    /// Of signatures, as the configuration has them.
+    algorithms: Vec<u16>,
 }
 
 impl Peer for Raw {
@@ -67,9 +69,10 @@ unsafe extern "C" fn get_timer(_: *mut c_void) -> c_int {
 impl Raw {
     /// A client as `setup` has it that has connected to a raw server.
     pub fn pair_to_be(setup: &Setup) -> (End, Self, Rc<Link>) {
-        let (link, client, server) = Link::new(false);
+        let (link, client, server) = Link::new(setup.datagram);
         let socket = Socket::new(&mut setup.client().unwrap(), options(Some(b"localhost\0"), None)).unwrap();
-        (End { socket, port: client }, Self::new(server), link)
+        let raw = if setup.datagram { Self::datagram(server) } else { Self::new(server) };
+        (End { socket, port: client }, raw, link)
     }
 
     /// The same, once they have handshaken.
@@ -133,7 +136,18 @@ impl Raw {
             sys::mbedtls_ssl_set_timer_cb(ssl, std::ptr::null_mut(), Some(set_timer), Some(get_timer));
             inner
         };
-        Self { inner, port }
+        Self { inner, port, algorithms: Vec::new() }
+    }
+
+    /// Asks the client for a certificate, signed by one of these algorithms (RFC 5246 7.4.1.4.1).
+    pub fn ask_for_certificate(&mut self, algorithms: &[u16]) {
+        self.algorithms = [algorithms, &[sys::MBEDTLS_TLS_SIG_NONE as u16]].concat();
+        // SAFETY: the objects are set up, and the list lives as long as they.
+        unsafe {
+            let conf = &raw mut (*self.inner).conf;
+            sys::mbedtls_ssl_conf_authmode(conf, sys::MBEDTLS_SSL_VERIFY_OPTIONAL as c_int);
+            sys::mbedtls_ssl_conf_sig_algs(conf, self.algorithms.as_ptr());
+        }
     }
 
     fn call(&mut self, run: impl FnOnce(*mut sys::mbedtls_ssl_context) -> c_int) -> Result<usize> {

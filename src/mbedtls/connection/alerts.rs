@@ -6,6 +6,7 @@ use core::ffi::c_int;
 
 use super::super::sys;
 use super::layout::{HEADER, is_datagram};
+use crate::wire::Fields;
 
 const UNEXPECTED_MESSAGE: u8 = sys::MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE as u8;
 const RECORD_OVERFLOW: u8 = sys::MBEDTLS_SSL_ALERT_MSG_RECORD_OVERFLOW as u8;
@@ -91,10 +92,10 @@ unsafe fn for_server_hello(ssl: *const sys::mbedtls_ssl_context, size: usize) ->
             return None;
         }
         let (_, body) = message(ssl, size)?;
-        // Behind the version and the random number.
-        let (_, rest) = vector(body.get(34..)?, 1)?;
-        let suite = rest.first_chunk()?;
-        let known = sys::mbedtls_ssl_ciphersuite_from_id(u16::from_be_bytes(*suite).into());
+        // Behind the version, the random number and the session's ID.
+        let mut fields = Fields(body.get(34..)?);
+        fields.vector(1)?;
+        let known = sys::mbedtls_ssl_ciphersuite_from_id(fields.short()?.into());
         known.is_null().then_some(ILLEGAL_PARAMETER)
     }
 }
@@ -185,14 +186,10 @@ fn is_whole(key_exchange: sys::mbedtls_key_exchange_type_t, body: &[u8]) -> Opti
         sys::MBEDTLS_KEY_EXCHANGE_DHE_PSK => (true, 2),
         _ => return Some(false),
     };
-    let body = if identity { vector(body, 2)?.1 } else { body };
-    let (share, rest) = vector(body, share)?;
-    Some(!share.is_empty() && rest.is_empty())
-}
-
-/// What is behind a length of `n` bytes, and the rest.
-fn vector(bytes: &[u8], n: usize) -> Option<(&[u8], &[u8])> {
-    let (len, rest) = bytes.split_at_checked(n)?;
-    let len = len.iter().fold(0_usize, |len, &byte| len << 8 | usize::from(byte));
-    rest.split_at_checked(len)
+    let mut fields = Fields(body);
+    if identity {
+        fields.vector(2)?;
+    }
+    let share = fields.vector(share)?;
+    Some(!share.is_empty() && fields.0.is_empty())
 }

@@ -29,8 +29,13 @@ use crate::micropython_sys::{MPSSL_ECONNRESET, MPSSL_EPIPE, refusals};
 use crate::wire::{self, Assembly, ClientHello, put_version_of_hello_verify};
 
 unsafe extern "C" {
-    // Internal to Mbed TLS (library/ssl_misc.h), and linkable. Does not raise.
+    // Internal to Mbed TLS (library/ssl_misc.h), and linkable. None raises.
     pub(super) fn mbedtls_ssl_flush_output(ssl: *mut sys::mbedtls_ssl_context) -> c_int;
+    pub(super) fn mbedtls_ssl_write_handshake_msg_ext(
+        ssl: *mut sys::mbedtls_ssl_context,
+        update_checksum: c_int,
+        force_flush: c_int,
+    ) -> c_int;
 }
 
 /// An `Option` none of whose bytes is ever left as it was: what the stack had there may be the
@@ -94,7 +99,17 @@ impl Received {
     }
 }
 
-type Checksum = unsafe extern "C" fn(*mut sys::mbedtls_ssl_context, *const u8, usize) -> c_int;
+/// What a client does about a CertificateRequest.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Answer {
+    /// Signs with the hash of the cipher suite.
+    #[default]
+    SuiteHash,
+    OtherHash,
+    NoCertificate,
+}
+
+pub(super) type Checksum = unsafe extern "C" fn(*mut sys::mbedtls_ssl_context, *const u8, usize) -> c_int;
 
 /// What one call on a connection may call out to, and what came of it. It lives
 /// for that call, on the stack.
@@ -116,6 +131,8 @@ pub struct Call<'host> {
     pub(super) psk: *mut Seen,
     /// The handshake's own function while it is replaced.
     pub(super) update_checksum: Cell<Option<Checksum>>,
+    /// What this client does about the CertificateRequest that has just come.
+    pub(super) client_auth: Cell<Answer>,
     /// An alert about a record that does not authenticate is not sent.
     spares_alert: Cell<bool>,
     /// The transport raised: it is not asked again in this call.
@@ -259,6 +276,7 @@ impl<'host> Call<'host> {
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk,
             update_checksum: Cell::new(None),
+            client_auth: Cell::new(Answer::default()),
             spares_alert: Cell::new(false),
             transport_raised: Cell::new(false),
             come: Cell::new(0),

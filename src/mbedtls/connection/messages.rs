@@ -124,7 +124,7 @@ unsafe fn certificate(conf: &sys::mbedtls_ssl_config) -> usize {
 /// # Safety
 ///
 /// As [`own`].
-unsafe fn signature(conf: &sys::mbedtls_ssl_config) -> usize {
+pub(super) unsafe fn signature(conf: &sys::mbedtls_ssl_config) -> usize {
     // SAFETY: by this function's contract: the keys are set up; does not raise.
     let rsa = |own: &sys::mbedtls_ssl_key_cert| unsafe { sys::mbedtls_pk_get_bitlen(own.key).div_ceil(8) };
     // SAFETY: as above.

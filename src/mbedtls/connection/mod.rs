@@ -10,7 +10,8 @@
 //! | `hints` | what mistake may be behind a failure |
 //! | `ssl` | a connection that is awake |
 //! | `psk` | pre-shared keys in its handshake |
-//! | `client_version` | a client that knows newer versions, too |
+//! | `peer_messages` | what is forbidden in a peer's, and Mbed TLS passes over |
+//! | `client_auth` | a client's certificate, as the server asks for it |
 //! | `retransmission` | the timer of datagrams |
 //! | `unreadable` | certificates of its that Mbed TLS does not read |
 //! | `verification` | the peer's certificates, and the host's name |
@@ -26,7 +27,7 @@
 
 mod alerts;
 mod call;
-mod client_version;
+mod client_auth;
 #[cfg(exported_keys)]
 mod exported_keys;
 mod flight;
@@ -41,6 +42,7 @@ mod hints;
 mod layout;
 mod messages;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
+mod peer_messages;
 mod problems;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 mod psk;

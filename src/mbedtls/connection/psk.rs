@@ -18,7 +18,7 @@ use core::ffi::{c_int, c_void};
 use super::super::cookie::constant_time_eq;
 use super::super::psk::{IDENTITY_MAX, KEY_MAX};
 use super::super::sys::{self, zeroize};
-use super::call::{Call, mbedtls_ssl_flush_output};
+use super::call::{Call, mbedtls_ssl_flush_output, mbedtls_ssl_write_handshake_msg_ext};
 use super::layout::OUT_CONTENT;
 use crate::io::Interruption;
 use crate::mem::{Array, copy, slice};
@@ -41,15 +41,6 @@ mod state {
 /// The random key's length where a client's identity is not known: that of most keys, for
 /// a longer one can cost HMAC a block more.
 const RANDOM_KEY: usize = 16;
-
-unsafe extern "C" {
-    // Internal to Mbed TLS (library/ssl_misc.h), and linkable. Does not raise.
-    fn mbedtls_ssl_write_handshake_msg_ext(
-        ssl: *mut sys::mbedtls_ssl_context,
-        update_checksum: c_int,
-        force_flush: c_int,
-    ) -> c_int;
-}
 
 /// What is to happen before a step of the handshake; 0, or what the handshake is to
 /// answer. The step may be done then.

@@ -18,12 +18,13 @@ use super::alerts;
 #[cfg(mbedtls_ssl_dtls_hello_verify)]
 use super::call::client_id;
 use super::call::{Call, Outcome, Received, mbedtls_ssl_flush_output, recv, send};
-use super::client_version;
+use super::client_auth;
 #[cfg(exported_keys)]
 use super::exported_keys::Keys;
 use super::flight::StreamHandshake;
 use super::hello::without_clock;
 use super::layout::{max_payload, reset_out_pointers};
+use super::peer_messages::step_with_checks;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::problems::Said;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -466,10 +467,11 @@ impl Ssl {
                 if ret == 0 {
                     ret = psk::before_step(ctx);
                 }
+                if ret == 0 {
+                    ret = client_auth::before_step(ctx);
+                }
                 if ret == 0 && state == (*ctx).state {
-                    client_version::before_step(ctx);
-                    ret = without_clock(ctx, || step(ctx));
-                    (*(*ctx).p_bio.cast::<Call<'_>>()).restore_checksum();
+                    ret = step_with_checks(ctx, || without_clock(ctx, || step(ctx)));
                     ret = (*(*ctx).p_bio.cast::<Call<'_>>()).end_step(state, ret);
                     (*buffers).check(ctx);
                 }
@@ -769,7 +771,7 @@ impl Drop for Ssl {
     }
 }
 
-/// `mbedtls_ssl_handshake_step`; a ClientHello does not name an address (RFC 6066 3).
+/// `mbedtls_ssl_handshake_step`; a ClientHello does not name what cannot be named (RFC 6066 3).
 ///
 /// # Safety
 ///
@@ -780,7 +782,7 @@ unsafe fn step(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     unsafe {
         let name = (*ctx).hostname;
         let hello = (*ctx).state == sys::MBEDTLS_SSL_CLIENT_HELLO as c_int && !name.is_null();
-        if !hello || !names::is_address(CStr::from_ptr(name.cast())) {
+        if !hello || names::is_sent(CStr::from_ptr(name.cast())) {
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             return step_with_certificates(ctx, || sys::mbedtls_ssl_handshake_step(ctx));
             #[cfg(not(mbedtls_ssl_keep_peer_certificate))]

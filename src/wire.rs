@@ -31,6 +31,7 @@ mod layout {
     /// Where fields are: of a record, and of the message in it.
     pub const EPOCH: Range<usize> = 3..5;
     pub const RECORD_LENGTH: Range<usize> = 11..13;
+    pub const MESSAGE_SEQ: Range<usize> = 17..19;
     pub const FRAGMENT_LENGTH: Range<usize> = 22..25;
 }
 
@@ -248,6 +249,12 @@ impl<'a> ClientHello<'a> {
         Some(id)
     }
 
+    /// Whether it has no cookie: "when sending the first ClientHello, the client does not have a cookie
+    /// yet" (RFC 6347 4.2.1).
+    pub(crate) fn is_first(&self) -> bool {
+        self.cookie().is_some_and(<[u8]>::is_empty)
+    }
+
     /// Whether it is not a fragment.
     pub(crate) fn is_whole(&self) -> bool {
         self.message.fragment.len() == self.message.length
@@ -359,13 +366,18 @@ impl Assembly {
 }
 
 /// "DTLS 1.2 server implementations SHOULD use DTLS version 1.0 regardless of the version of TLS that is
-/// expected to be negotiated" (RFC 6347 4.2.1): so does this HelloVerifyRequest, if it is one.
-pub(crate) fn put_version_of_hello_verify(datagram: &mut [u8]) {
+/// expected to be negotiated" (RFC 6347 4.2.1): so does this HelloVerifyRequest, if it is one. It is
+/// its side's first message where the hello that it answers `is_first`, whatever the number of that is
+/// (4.2.2).
+pub(crate) fn mend_hello_verify_request(datagram: &mut [u8], is_first: bool) {
     const EPOCH: core::ops::Range<usize> = 3..5;
     const MSG_TYPE: usize = 13;
     let is_request = datagram.first() == Some(&layout::HANDSHAKE)
         && datagram.get(EPOCH) == Some(&[0, 0])
         && datagram.get(MSG_TYPE) == Some(&layout::HELLO_VERIFY_REQUEST);
+    if let Some(message_seq) = datagram.get_mut(layout::MESSAGE_SEQ).filter(|_| is_request && is_first) {
+        message_seq.fill(0);
+    }
     // The record's, and the message's.
     for version in [1..3, 25..27] {
         if let Some([high, low]) = datagram.get_mut(version).filter(|_| is_request) {
@@ -383,7 +395,10 @@ pub(crate) fn hello_verify_request(
     const RECORD: u8 = layout::HANDSHAKE_HEADER as u8 + BODY;
     let mut request = [0; HELLO_VERIFY_LEN];
     let sequence_number = hello.get(5..11)?;
-    let message_seq = hello.get(17..19)?;
+    // A second one has the number that the client waits for, which Mbed TLS's and OpenSSL's count on
+    // from the first.
+    let is_first = ClientHello::of(hello).is_some_and(|hello| hello.is_first());
+    let message_seq = if is_first { &[0, 0] } else { hello.get(layout::MESSAGE_SEQ)? };
     let parts: [&[u8]; 9] = [
         // DTLS 1.0, whatever is negotiated later; epoch 0; the hello's own number,
         // for there is no state that would count (RFC 6347 4.2.1).

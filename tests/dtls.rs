@@ -1909,7 +1909,7 @@ fn noise_is_told_from_hellos() {
 fn the_answer_to_a_hello() {
     let _balance = Balance::start();
     let (context, mut first, _) = hellos();
-    // Record and message numbers are the hello's own.
+    // The record's number is the hello's own, not so the message's (RFC 6347 4.2.1, 4.2.2).
     first[5..11].copy_from_slice(&[1, 2, 3, 4, 5, 6]);
     first[HEADER + 4..HEADER + 6].copy_from_slice(&[7, 8]);
     let context = context.borrow();
@@ -1917,7 +1917,7 @@ fn the_answer_to_a_hello() {
     let Ok(Stranger::Unverified(answer)) = stranger(cookies, &first, ID) else { panic!("no answer") };
     let expected = [
         22, 0xfe, 0xff, 0, 0, 1, 2, 3, 4, 5, 6, 0, 47, // record
-        3, 0, 0, 35, 7, 8, 0, 0, 0, 0, 0, 35, // message
+        3, 0, 0, 35, 0, 0, 0, 0, 0, 0, 0, 35, // message
         0xfe, 0xff, 32,
     ];
     assert_eq!(answer[..expected.len()], expected);
@@ -2083,6 +2083,84 @@ fn a_client_that_knows_newer_versions_of_dtls() {
         let hello = sent.iter().find(|datagram| datagram[0] == 22 && datagram[13] == 2);
         let answer = hello.map(|hello| [hello[25], hello[26]]);
         assert_eq!(answer, takes.then_some([0xfe, 0xfd]), "{version:x?}: {server:?}");
+    }
+}
+
+/// "The first message each side transmits in each handshake always has message_seq = 0" (RFC 6347 4.2.2):
+/// a server that is asked for the first time counts from there, whatever the client does. One that is
+/// asked again goes on with the client's number, for which OpenSSL's clients and Mbed TLS's wait.
+#[test]
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
+fn the_number_of_a_hello_verify_request() {
+    for (seq, cookie, expected) in [(0, false, 0), (1, false, 0), (0x1234, false, 0), (1, true, 1)] {
+        let _balance = Balance::start();
+        let mut duo = Duo::of(Setup { client_mode: 0, ..Setup::default() });
+        duo.link.wire(CLIENT).fault = Some(Box::new(move |n, bytes| {
+            if n == 0 {
+                bytes[17..19].copy_from_slice(&u16::to_be_bytes(seq));
+                if cookie {
+                    // Behind the version, the random number and the session's ID.
+                    let at = HEADER + 12 + 34 + 1;
+                    assert_eq!(bytes[at - 1..=at], [0, 0]);
+                    bytes[at] = 4;
+                    bytes.splice(at + 1..at + 1, *b"old!");
+                    for (len, field) in [(2, 11), (3, 14), (3, 22)] {
+                        let more = uint(&bytes[field..field + len]) as u32 + 4;
+                        bytes[field..field + len].copy_from_slice(&more.to_be_bytes()[4 - len..]);
+                    }
+                }
+            }
+            Fate::Arrives
+        }));
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        assert!(duo.server.handshake().is_err());
+        let request = duo.link.wire(SERVER).sent[0].clone();
+        assert_eq!((request[0], request[13]), (22, 3), "{seq}");
+        assert_eq!(request[17..19], u16::to_be_bytes(expected), "{seq}");
+    }
+}
+
+/// A ClientHello comes in fragments as the client likes (4.2.3): several in a record, several records in
+/// a datagram.
+#[test]
+fn a_hello_of_which_fragments_share_a_record() {
+    if !TAKES_HELLO_FRAGMENTS {
+        return;
+    }
+    for (in_record, in_datagram) in [(1, 1), (2, 1), (7, 1), (1, 3), (3, 2), (100, 1), (1, 100)] {
+        let _balance = Balance::start();
+        let mut duo = Duo::of(quick());
+        for n in 1..=2 {
+            duo.link.wire(CLIENT).fault = Some(Box::new(|_, _| Fate::Lost));
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+            duo.link.wire(CLIENT).fault = None;
+            let hello = duo.link.wire(CLIENT).sent.last().unwrap().clone();
+            assert_eq!((hello[0], hello[13]), (22, 1));
+            let (record, message, body) = (&hello[..11], &hello[13..19], &hello[HEADER + 12..]);
+            let u24 = |n: usize| (n as u32).to_be_bytes()[1..].to_vec();
+            let fragments: Vec<_> = body
+                .chunks(20)
+                .enumerate()
+                .map(|(i, part)| {
+                    let kind = [&message[..1], &u24(body.len()), &message[4..]].concat();
+                    [&kind[..], &u24(i * 20), &u24(part.len()), part].concat()
+                })
+                .collect();
+            let records: Vec<_> = fragments
+                .chunks(in_record)
+                .map(|fragments| {
+                    let fragments = fragments.concat();
+                    [record, &(fragments.len() as u16).to_be_bytes(), &fragments].concat()
+                })
+                .collect();
+            for records in records.chunks(in_datagram) {
+                duo.link.inject(CLIENT, &records.concat());
+            }
+            let server = duo.serve();
+            assert!(duo.link.wire(SERVER).sent.len() >= n, "{in_record} {in_datagram}: {server:?}");
+        }
+        duo.open();
+        duo.prove();
     }
 }
 

@@ -164,7 +164,8 @@ fn a_bit_in_each_record_of_the_handshake() {
     ] {
         let _balance = Balance::start();
         let mut pair = Setup::mutual().pair();
-        flip(&pair, sender, record, -1);
+        // A ServerHello ends with a list in which nothing else is right: a bit of its session ID.
+        flip(&pair, sender, record, if name == "ServerHello" { 50 } else { -1 });
         let (client, server) = pair.handshake();
         let (found, other) = if finder == CLIENT { (client, server) } else { (server, client) };
         let what = format!("{name} of {sender}");
@@ -188,7 +189,7 @@ fn a_bit_in_the_shared_secret() {
     let _balance = Balance::start();
     // Without signatures of the client's, Finished is where it shows.
     let mut pair = Setup::default().pair();
-    flip(&pair, SERVER, 0, -1);
+    flip(&pair, SERVER, 0, 50);
     let mac = Error::Tls(sys::MBEDTLS_ERR_SSL_INVALID_MAC);
     assert_eq!(pair.handshake(), (Err(ALERTED), Err(mac)));
     assert_eq!(alerts(&pair, SERVER), [Some(20)]);

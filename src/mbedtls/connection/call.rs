@@ -26,7 +26,7 @@ use crate::fnv::fnv1a;
 use crate::io::{Host, Interruption, Signer};
 use crate::mem::Box;
 use crate::micropython_sys::{MPSSL_ECONNRESET, MPSSL_EPIPE, refusals};
-use crate::wire::{self, Assembly, ClientHello, put_version_of_hello_verify};
+use crate::wire::{self, Assembly, ClientHello, mend_hello_verify_request};
 
 unsafe extern "C" {
     // Internal to Mbed TLS (library/ssl_misc.h), and linkable. None raises.
@@ -121,6 +121,8 @@ pub struct Call<'host> {
     /// Beside the connection.
     buffers: *const Buffers,
     pub(super) received: Cell<Received>,
+    /// The ClientHello that has just come has no cookie.
+    is_first_hello: Cell<bool>,
     /// A ClientHello of which a part has come.
     pub(super) assembly: Cell<Option<Box<Assembly>>>,
     pub(super) checks_hostname: bool,
@@ -268,6 +270,7 @@ impl<'host> Call<'host> {
             ssl,
             buffers,
             received: Cell::new(datagrams.unwrap_or_default()),
+            is_first_hello: Cell::new(false),
             assembly: Cell::new(None),
             checks_hostname: true,
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
@@ -504,6 +507,7 @@ impl Call<'_> {
     /// The ClientHello that a datagram is, or makes whole.
     fn whole_hello(&self, datagram: &[u8]) -> core::result::Result<Option<usize>, Interruption> {
         let Some(hello) = ClientHello::of(datagram) else { return Ok(None) };
+        self.is_first_hello.set(hello.is_first());
         let accepted = self.received.get().accepted;
         if accepted && hello.cookie().is_some() && !self.is_verified(datagram, &hello)? {
             return Ok(None);
@@ -521,6 +525,7 @@ impl Call<'_> {
             return complete.map(|_| None);
         }
         let Some(hello) = ClientHello::of(come) else { return Ok(None) };
+        self.is_first_hello.set(hello.is_first());
         if accepted && !self.is_verified(come, &hello)? {
             return Ok(None);
         }
@@ -677,7 +682,7 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
     let bytes = unsafe { core::slice::from_raw_parts_mut(buf.cast_mut(), len) };
     call.note_alert(bytes);
     if call.datagram {
-        put_version_of_hello_verify(bytes);
+        mend_hello_verify_request(bytes, call.is_first_hello.get());
     }
     if call.transport_raised.get() {
         return sys::MBEDTLS_ERR_SSL_WANT_WRITE;

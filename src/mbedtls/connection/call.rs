@@ -100,6 +100,7 @@ impl Received {
 }
 
 /// What a client does about a CertificateRequest.
+#[cfg(mbedtls_ssl_cli_c)]
 #[derive(Clone, Copy, Default)]
 pub(super) enum Answer {
     /// Signs with the hash of the cipher suite.
@@ -134,6 +135,7 @@ pub struct Call<'host> {
     /// The handshake's own function while it is replaced.
     pub(super) update_checksum: Cell<Option<Checksum>>,
     /// What this client does about the CertificateRequest that has just come.
+    #[cfg(mbedtls_ssl_cli_c)]
     pub(super) client_auth: Cell<Answer>,
     /// An alert about a record that does not authenticate is not sent.
     spares_alert: Cell<bool>,
@@ -279,6 +281,7 @@ impl<'host> Call<'host> {
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk,
             update_checksum: Cell::new(None),
+            #[cfg(mbedtls_ssl_cli_c)]
             client_auth: Cell::new(Answer::default()),
             spares_alert: Cell::new(false),
             transport_raised: Cell::new(false),

@@ -27,6 +27,7 @@
 
 mod alerts;
 mod call;
+#[cfg(mbedtls_ssl_cli_c)]
 mod client_auth;
 #[cfg(exported_keys)]
 mod exported_keys;
@@ -41,8 +42,8 @@ mod hibernation;
 mod hints;
 mod layout;
 mod messages;
-#[cfg(mbedtls_ssl_keep_peer_certificate)]
 mod peer_messages;
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 mod problems;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 mod psk;

@@ -12,6 +12,7 @@ use core::ffi::{CStr, c_int};
 
 use super::super::{names, sys};
 use super::call::Call;
+#[cfg(mbedtls_ssl_cli_c)]
 use super::client_auth;
 use super::layout::is_datagram;
 use crate::mem::slice_mut;
@@ -45,6 +46,7 @@ pub(super) unsafe fn step_with_checks(
     // SAFETY: by this function's contract.
     unsafe {
         let before = (*ctx).state;
+        #[cfg(mbedtls_ssl_cli_c)]
         let hash = (*ctx).handshake.as_ref().and_then(|handshake| handshake.update_checksum);
         let call = &*(*ctx).p_bio.cast::<Call<'_>>();
         // An enumeration is of a byte on some processors.
@@ -69,6 +71,7 @@ pub(super) unsafe fn step_with_checks(
         if ret != 0 {
             return ret;
         }
+        #[cfg(mbedtls_ssl_cli_c)]
         client_auth::after_step(ctx, before, hash);
         let read_certificate = before == sys::MBEDTLS_SSL_SERVER_CERTIFICATE as c_int;
         if read_certificate && !key_agrees(ctx) { ILLEGAL_PARAMETER } else { 0 }
@@ -168,8 +171,11 @@ unsafe fn check(ctx: *mut sys::mbedtls_ssl_context, kind: u32, body: &mut [u8]) 
                     return Err(DECODE_ERROR);
                 }
                 are_pairs(algorithms)?;
+                #[cfg(mbedtls_ssl_cli_c)]
                 // SAFETY: by this function's contract.
-                unsafe { client_auth::choose(ctx, types, algorithms) };
+                unsafe {
+                    client_auth::choose(ctx, types, algorithms)
+                };
             }
         }
         _ => {}
@@ -337,7 +343,7 @@ unsafe fn was_requested(ctx: *const sys::mbedtls_ssl_context, extension: u32) ->
             sys::MBEDTLS_TLS_EXT_ENCRYPT_THEN_MAC => conf.encrypt_then_mac != 0,
             #[cfg(mbedtls_ssl_extended_master_secret)]
             sys::MBEDTLS_TLS_EXT_EXTENDED_MASTER_SECRET => conf.extended_ms != 0,
-            #[cfg(mbedtls_ssl_session_tickets)]
+            #[cfg(all(mbedtls_ssl_session_tickets, mbedtls_ssl_cli_c))]
             sys::MBEDTLS_TLS_EXT_SESSION_TICKET => conf.session_tickets != 0,
             #[cfg(mbedtls_ssl_alpn)]
             sys::MBEDTLS_TLS_EXT_ALPN => !conf.alpn_list.is_null(),

@@ -18,6 +18,7 @@ use super::alerts;
 #[cfg(mbedtls_ssl_dtls_hello_verify)]
 use super::call::client_id;
 use super::call::{Call, Outcome, Received, mbedtls_ssl_flush_output, recv, send};
+#[cfg(mbedtls_ssl_cli_c)]
 use super::client_auth;
 #[cfg(exported_keys)]
 use super::exported_keys::Keys;
@@ -467,6 +468,7 @@ impl Ssl {
                 if ret == 0 {
                     ret = psk::before_step(ctx);
                 }
+                #[cfg(mbedtls_ssl_cli_c)]
                 if ret == 0 {
                     ret = client_auth::before_step(ctx);
                 }

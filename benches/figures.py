@@ -26,9 +26,11 @@ def main():
         print(f"figures: {', '.join(missing)} missing in {build.name}: make bench bench-qemu bench-ram")
         return 1
     bench, qemu, ram, hibernation = (json.loads(file.read_text()) for file in files.values())
-    git = ["git", "log", "-1", "--format=%h"]
+    # Not the newest commit: `make docs` runs long after the benches.
+    times = [file.stat().st_mtime for file in files.values()]
+    git = ["git", "log", "-1", "--format=%h", f"--before={int(max(times))}"]
     commit = subprocess.run(git, cwd=build.parent, capture_output=True, text=True, check=True).stdout.strip()
-    measured = time.gmtime(min(file.stat().st_mtime for file in files.values()))
+    measured = time.gmtime(min(times))
     processor = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
     asleep = [row[f"{side}_hibernated"] for row in hibernation for side in ("client", "server")
               if "kept" not in row["what"]]

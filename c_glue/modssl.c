@@ -277,7 +277,14 @@ static const MP_DEFINE_STR_OBJ(p256_backend_obj, "mbedtls");
 #define DTLS_GLOBALS
 #endif
 
-// CPython's constant.
+// CPython's constants.
+#if defined(MBEDTLS_SSL_ALPN)
+#define HAS_ALPN \
+    { MP_ROM_QSTR(MP_QSTR_HAS_ALPN), MP_ROM_TRUE }
+#else
+#define HAS_ALPN \
+    { MP_ROM_QSTR(MP_QSTR_HAS_ALPN), MP_ROM_FALSE }
+#endif
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
 #define HAS_PSK \
     { MP_ROM_QSTR(MP_QSTR_HAS_PSK), MP_ROM_TRUE }
@@ -328,7 +335,8 @@ static const mp_rom_map_elem_t ssl_names_table[] = {
     { MP_ROM_QSTR(MP_QSTR_get_default_verify_paths), MP_ROM_PTR(&get_default_verify_paths_obj) },
 #endif
     DTLS_GLOBALS
-        HAS_PSK,
+        HAS_ALPN,
+    HAS_PSK,
     COMMON_GLOBALS,
 };
 MP_DEFINE_CONST_DICT(mpssl_ssl_names, ssl_names_table);

@@ -123,6 +123,9 @@ mpssl_status_t mpssl_context_set_ciphers(mpssl_context_t *context, const mpssl_b
 bool mpssl_is_cipher(mpssl_bytes_t name);
 // Replaces the key exchange groups, in order of preference.
 mpssl_status_t mpssl_context_set_groups(mpssl_context_t *context, const mpssl_bytes_t *names, size_t n);
+// Replaces the application protocols (RFC 7301), in order of preference; none: there is no such
+// extension.
+mpssl_status_t mpssl_context_set_alpn_protocols(mpssl_context_t *context, const mpssl_bytes_t *names, size_t n);
 // Name of the i-th enabled cipher suite, static; NULL behind the last.
 const char *mpssl_context_cipher(const mpssl_context_t *context, size_t i);
 
@@ -252,6 +255,8 @@ bool mpssl_socket_close_notify_received(const mpssl_socket_t *socket);
 bool mpssl_socket_would_send(const mpssl_socket_t *socket); // close_notify is still to be sent
 const char *mpssl_socket_cipher(const mpssl_socket_t *socket); // NULL before the handshake is over
 const char *mpssl_socket_version(const mpssl_socket_t *socket); // NULL before the handshake is over
+// What was agreed on, borrowed; NULL before the handshake is over, or where nothing was.
+const char *mpssl_socket_selected_alpn_protocol(const mpssl_socket_t *socket);
 // A server's client's identity, borrowed; data NULL before the handshake is over, or where
 // no pre-shared key was used.
 mpssl_bytes_t mpssl_socket_psk_identity(const mpssl_socket_t *socket);

@@ -651,6 +651,27 @@ static mp_obj_t context_set_ecdh_curve(mp_obj_t self_in, mp_obj_t curves_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(context_set_ecdh_curve_obj, context_set_ecdh_curve);
 
+// SSLContext.set_alpn_protocols(list or tuple of str)
+static mp_obj_t context_set_alpn_protocols(mp_obj_t self_in, mp_obj_t protocols_in) {
+#if defined(MBEDTLS_SSL_ALPN)
+    ssl_context_obj_t *self = mpssl_context_cast(self_in);
+    size_t n;
+    mpssl_bytes_t *names = get_names(protocols_in, &n);
+    mpssl_signals_t signals;
+    mpssl_status_t status;
+    claim(self, &signals);
+    CALL_WITH_MEMORY(status, mpssl_context_set_alpn_protocols(self->tls, names, n));
+    m_del(mpssl_bytes_t, names, n);
+    finish(self, &signals, status);
+    return mp_const_none;
+#else
+    // As CPython's without HAS_ALPN.
+    mpssl_context_cast(self_in);
+    mp_raise_NotImplementedError(MP_ERROR_TEXT("ALPN"));
+#endif
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(context_set_alpn_protocols_obj, context_set_alpn_protocols);
+
 // SSLContext.load_cert_chain(certfile, keyfile=None, password=None)
 static mp_obj_t context_load_cert_chain(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum {
@@ -766,6 +787,7 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     METHOD(get_ciphers, context_get_ciphers_obj),
     METHOD(set_ciphers, context_set_ciphers_obj),
     METHOD(set_ecdh_curve, context_set_ecdh_curve_obj),
+    METHOD(set_alpn_protocols, context_set_alpn_protocols_obj),
     METHOD(load_cert_chain, context_load_cert_chain_obj),
     METHOD(load_verify_locations, context_load_verify_locations_obj),
     METHOD(load_default_certs, context_load_default_certs_obj),

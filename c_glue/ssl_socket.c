@@ -1153,6 +1153,21 @@ static mp_obj_t socket_version(mp_obj_t self_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_version_obj, socket_version);
 
+// selected_alpn_protocol() -> str, None before the handshake is over or without one in common.
+static mp_obj_t socket_selected_alpn_protocol(mp_obj_t self_in) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    mpssl_call_t call;
+    enter(self, &call, 0);
+#if defined(MBEDTLS_SSL_ALPN)
+    const char *protocol = mpssl_socket_selected_alpn_protocol(self->tls);
+#else
+    const char *protocol = NULL;
+#endif
+    mpssl_leave(&call);
+    return protocol == NULL ? mp_const_none : mp_obj_new_str_from_cstr(protocol);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(socket_selected_alpn_protocol_obj, socket_selected_alpn_protocol);
+
 // pending() -> bytes decrypted and not yet read.
 static mp_obj_t socket_pending(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
@@ -1329,6 +1344,7 @@ static const mp_rom_map_elem_t socket_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR_hibernate), MP_ROM_PTR(&socket_hibernate_obj) },
     { MP_ROM_QSTR(MP_QSTR_cipher), MP_ROM_PTR(&socket_cipher_obj) },
     { MP_ROM_QSTR(MP_QSTR_version), MP_ROM_PTR(&socket_version_obj) },
+    { MP_ROM_QSTR(MP_QSTR_selected_alpn_protocol), MP_ROM_PTR(&socket_selected_alpn_protocol_obj) },
     { MP_ROM_QSTR(MP_QSTR_pending), MP_ROM_PTR(&socket_pending_obj) },
 #if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
     { MP_ROM_QSTR(MP_QSTR_getpeercert), MP_ROM_PTR(&socket_getpeercert_obj) },

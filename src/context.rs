@@ -10,6 +10,8 @@ use core::ffi::CStr;
 use crate::ciphers::{self, Ciphers};
 use crate::error::{Error, Invalid, Result};
 use crate::groups::{self, Groups};
+#[cfg(mbedtls_ssl_alpn)]
+use crate::mbedtls::Protocols;
 use crate::mbedtls::{self, Chain, Config, Cookies, Defaults, Endpoint, KeyCert, Rng, Transport};
 use crate::mem::{Array, Box, Shared};
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -29,6 +31,8 @@ pub struct Context {
     ciphers: Option<Shared<Ciphers>>,
     default_ciphers: Defaults,
     groups: Option<Shared<Groups>>,
+    #[cfg(mbedtls_ssl_alpn)]
+    protocols: Option<Shared<Protocols>>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     psk: Psk,
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
@@ -106,6 +110,8 @@ impl Context {
             ciphers: None,
             default_ciphers: Defaults::Secure,
             groups: None,
+            #[cfg(mbedtls_ssl_alpn)]
+            protocols: None,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk: Psk::default(),
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
@@ -337,6 +343,22 @@ impl Context {
         Ok(())
     }
 
+    /// Replaces the application protocols, which `n` names name; see [`Protocols::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Protocols::new`]; the old ones stay then.
+    #[cfg(mbedtls_ssl_alpn)]
+    pub fn set_protocols<'a>(
+        &mut self,
+        n: usize,
+        names: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> Result<()> {
+        self.protocols = Protocols::new(n, names)?;
+        self.config = None;
+        Ok(())
+    }
+
     /// Name of the `i`-th enabled cipher suite.
     #[must_use]
     pub fn cipher(&self, i: usize) -> Option<&'static CStr> {
@@ -434,6 +456,10 @@ impl Context {
             }
             if let Some(groups) = &self.groups {
                 config.set_groups(groups);
+            }
+            #[cfg(mbedtls_ssl_alpn)]
+            if let Some(protocols) = &self.protocols {
+                config.set_protocols(protocols)?;
             }
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             if self.psk.is_on() {

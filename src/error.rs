@@ -81,11 +81,13 @@ pub enum Invalid {
     MaxFragmentLength,
     /// `check_hostname` at a server.
     CheckHostname,
+    /// The name of an application protocol that cannot be one, or more than fit.
+    ApplicationProtocol,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -102,6 +104,7 @@ impl Invalid {
         Self::Curve,
         Self::MaxFragmentLength,
         Self::CheckHostname,
+        Self::ApplicationProtocol,
     ];
 
     /// The `ValueError`'s text.
@@ -124,6 +127,7 @@ impl Invalid {
             Self::Curve => "unknown elliptic curve name",
             Self::MaxFragmentLength => "invalid max_fragment_length",
             Self::CheckHostname => "check_hostname is a client's",
+            Self::ApplicationProtocol => "invalid ALPN protocol",
         }
     }
 }

@@ -102,7 +102,7 @@ unsafe fn bytes<'a>(bytes: mpssl_bytes_t, nul: bool) -> Option<&'a [u8]> {
 ///
 /// `all` points to `n` valid [`mpssl_bytes_t`], which live as long as `'a`, as their bytes
 /// do; where there are none, it may be NULL.
-unsafe fn each<'a>(all: *const mpssl_bytes_t, n: usize) -> impl Iterator<Item = &'a [u8]> {
+unsafe fn each<'a>(all: *const mpssl_bytes_t, n: usize) -> impl Iterator<Item = &'a [u8]> + Clone {
     // SAFETY: by this function's contract.
     let all: &'a [mpssl_bytes_t] = unsafe { slice(all, n) };
     // SAFETY: by this function's contract.
@@ -502,6 +502,22 @@ pub unsafe extern "C" fn mpssl_context_set_groups(
 ) -> mpssl_status_t {
     // SAFETY: by this function's contract.
     status(context.set_groups(unsafe { each(names, n) }))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `names` points to `n` valid names.
+#[cfg(mbedtls_ssl_alpn)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_context_set_alpn_protocols(
+    context: &mut Context,
+    names: *const mpssl_bytes_t,
+    n: usize,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    status(context.set_protocols(n, unsafe { each(names, n) }))
 }
 
 /// See `mpssl.h`.
@@ -1055,6 +1071,13 @@ fn borrowed(bytes: Option<&[u8]>) -> mpssl_bytes_t {
         data: bytes.as_ptr(),
         len: bytes.len(),
     })
+}
+
+/// See `mpssl.h`.
+#[cfg(mbedtls_ssl_alpn)]
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_selected_alpn_protocol(socket: &Socket) -> *const c_char {
+    socket.selected_alpn_protocol().map_or(core::ptr::null(), CStr::as_ptr)
 }
 
 /// See `mpssl.h`.

@@ -49,6 +49,7 @@
 //! | `load_verify_locations` | trust anchor (RFC 5280) | `mbedtls_ssl_conf_ca_chain` |
 //! | `verify_mode` | – | `mbedtls_ssl_conf_authmode` |
 //! | `set_ciphers` | cipher suite | `mbedtls_ssl_conf_ciphersuites` |
+//! | `set_alpn_protocols` | application protocols (RFC 7301) | `mbedtls_ssl_conf_alpn_protocols` |
 //! | `set_ecdh_curve` | supported group (RFC 8422) | `mbedtls_ssl_conf_groups` |
 //! | `hibernate` | – | – |
 //! | `close`, `unwrap` | close_notify alert | `mbedtls_ssl_close_notify` |

@@ -803,6 +803,13 @@ impl Socket {
         if self.ssl.is_handshake_over() { self.ssl.version() } else { None }
     }
 
+    /// The application protocol that was agreed on (RFC 7301), once the handshake is over.
+    #[cfg(mbedtls_ssl_alpn)]
+    #[must_use]
+    pub fn selected_alpn_protocol(&self) -> Option<&CStr> {
+        if self.ssl.is_handshake_over() { self.ssl.selected_alpn_protocol() } else { None }
+    }
+
     /// Whether the peer's certificate was verified, and nothing was wrong with it.
     #[must_use]
     pub fn peer_verified(&self) -> bool {

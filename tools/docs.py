@@ -63,7 +63,7 @@ ALERTS = {
     "bad_certificate_status_response": ("The certificate's OCSP answer is wrong.", "Look into the server's settings."),
     "unknown_psk_identity": ("The server does not know the identity, or its look-up failed.", "Compare the identities. At a server of ours: see what the look-up raised."),
     "certificate_required": ("The server asks for a certificate, and we have none.", "`load_cert_chain(certfile, keyfile)`."),
-    "no_application_protocol": ("No protocol in common (ALPN).", "This module does not ask for one. Look into the server's settings."),
+    "no_application_protocol": ("No protocol in common (ALPN).", "Compare `set_alpn_protocols([…])` with what the other side has."),
 }
 
 # MBEDTLS_ERR_SSL_*: what it means here.
@@ -150,7 +150,7 @@ CPYTHON = {
     "SSLContext.get_ciphers": "a list of names, not of dicts",
     "SSLContext.set_ciphers": "a list of IANA's names, not OpenSSL's string",
     "SSLContext.set_ecdh_curve": "one name, or a list in order of preference",
-    "SSLContext.set_alpn_protocols": "",
+    "SSLContext.set_alpn_protocols": "nothing in common ends the handshake",
     "SSLContext.sni_callback": "",
     "SSLContext.set_psk_client_callback": "",
     "SSLContext.set_psk_server_callback": "",
@@ -214,6 +214,7 @@ RAISED_BY_C = {
     "cafile and cadata omitted": "`load_verify_locations` without an argument.",
     "unexpected keyword argument '%q'": "There is no such argument.",
     "'%q' and '%q' are one argument": "An argument was given under both its names.",
+    "ALPN": "A firmware without it: `ssl.HAS_ALPN` is `False`.",
     "no attribute '%q'": "`tls.SSLContext` keeps no attributes that it does not know.",
     "SSLContext expected, not '%s'": "A method was called with something else as context.",
 }

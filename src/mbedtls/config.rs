@@ -8,6 +8,8 @@ use core::ffi::c_int;
 use core::ptr::NonNull;
 
 #[cfg(mbedtls_ssl_dtls_hello_verify)]
+#[cfg(mbedtls_ssl_alpn)]
+use super::alpn::Protocols;
 use super::cookie::{self, Cookies};
 use super::crt::Chain;
 use super::default_ciphers::{Defaults, default_ciphers};
@@ -68,6 +70,8 @@ pub struct Config {
     signer: Option<Box<Signer>>,
     anchors: Option<Shared<Chain>>,
     ciphers: Option<Shared<List<c_int>>>,
+    #[cfg(mbedtls_ssl_alpn)]
+    protocols: Option<Shared<Protocols>>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     psk: Psk,
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
@@ -91,6 +95,8 @@ impl Config {
             signer: None,
             anchors: None,
             ciphers: None,
+            #[cfg(mbedtls_ssl_alpn)]
+            protocols: None,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk: Psk::default(),
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
@@ -261,6 +267,22 @@ impl Config {
         // which keeps it; does not raise.
         unsafe { sys::mbedtls_ssl_conf_ciphersuites(self.conf.get(), ciphers.as_ptr()) };
         self.ciphers = Some(ciphers.clone());
+    }
+
+    /// The application protocols to offer, or to choose of, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::Tls`]: `mbedtls_ssl_conf_alpn_protocols`.
+    #[cfg(mbedtls_ssl_alpn)]
+    pub fn set_protocols(&mut self, protocols: &Shared<Protocols>) -> Result<()> {
+        // SAFETY: the list lives as long as the configuration, which keeps it, and is not written to;
+        // does not raise.
+        check(unsafe {
+            sys::mbedtls_ssl_conf_alpn_protocols(self.conf.get(), protocols.as_ptr().cast_mut())
+        })?;
+        self.protocols = Some(protocols.clone());
+        Ok(())
     }
 
     /// The key exchange groups to offer or accept, in order.

@@ -6,6 +6,8 @@
 //! Mbed TLS writes to behind a pointer-to-const, or through several pointers,
 //! keep their object in an `UnsafeCell`.
 
+#[cfg(mbedtls_ssl_alpn)]
+mod alpn;
 mod config;
 mod connection;
 mod cookie;
@@ -23,6 +25,8 @@ mod rng;
 mod signer;
 pub mod sys;
 
+#[cfg(mbedtls_ssl_alpn)]
+pub use alpn::Protocols;
 #[cfg(mbedtls_ssl_srv_c)]
 pub use config::Hello;
 pub use config::{Config, Endpoint, Transport};

@@ -328,3 +328,62 @@ for what_, (own_, other_, (verified_, alert_)) in UNUSUAL.items():
             if alert and not gnutls:
                 server.wait()
                 saw_alert(server, alert)
+
+
+@case("client -> openssl s_server: the application protocol (ALPN)")
+def alpn_client(bench):
+    # OpenSSL's server goes on without one where there is none in common.
+    for offered, taken, expected in (
+        ("http/1.1,x-amzn-mqtt-ca", "x-amzn-mqtt-ca", "x-amzn-mqtt-ca"),
+        ("h2,http/1.1", "http/1.1,h2", "http/1.1"),
+        ("h2", "", "None"),
+    ):
+        options = ["-alpn", taken] if taken else []
+        _, port = bench.s_server("-tls1_2", "-rev", "-naccept", "1", *options)
+        client = bench.micropython("tls_client.py", port=port, ca=bench.cert("ca"), alpn=offered)
+        finished(client, f"^ALPN {re.escape(expected)}$")
+        check("LINE b'olleh\\n'" in client.output(), "the line did not come back")
+
+
+@case("openssl s_client -> server: the application protocol (ALPN)")
+def alpn_server(bench):
+    for offered, taken, expected in (
+        ("http/1.1,x-amzn-mqtt-ca", "x-amzn-mqtt-ca", "x-amzn-mqtt-ca"),
+        ("h2,http/1.1", "http/1.1,h2", "http/1.1"),
+        ("", "h2", "None"),
+    ):
+        server, port = tls_server(bench, alpn=taken)
+        options = ["-alpn", offered] if offered else []
+        client = bench.s_client(port, "-tls1_2", *options)
+        client.send(b"hello\n")
+        client.wait_for(r"^echo:hello$")
+        finished(server, f"^ALPN {re.escape(expected)}$")
+        said = f"ALPN protocol: {expected}" if expected != "None" else "No ALPN negotiated"
+        check(said in client.output(), f"s_client does not say {said!r}")
+    server, port = tls_server(bench, alpn="h2")
+    client = bench.s_client(port, "-tls1_2", "-alpn", "http/1.1")
+    finished(server, r"^ERROR OSError\(-30080, 'MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL'\)$")
+    client.wait()
+    # s_client has no name for it.
+    check("alert number 120" in client.output(), "s_client saw no alert no_application_protocol")
+
+
+# (the key of the client, what the server takes, the suite)
+SIGNATURES = [
+    ("client", "ECDSA+SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+    ("client", "ECDSA+SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+    ("rsa", "RSA+SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+    ("rsa", "RSA-PSS+SHA256:RSA+SHA384:ECDSA+SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"),
+]
+
+for key_, taken_, suite_ in SIGNATURES:
+
+    @case(f"client, certificate -> openssl s_server: {key_}, {suite_}, {taken_}")
+    def signature(bench, key=key_, taken=taken_, suite=suite_):
+        options = ["-tls1_2", "-cipher", suite, "-client_sigalgs", taken, "-Verify", "3", "-rev"]
+        server, port = bench.s_server(*options, "-naccept", "1", "-CAfile", bench.file("ca"))
+        client = bench.micropython(
+            "tls_client.py", port=port, ca=bench.cert("ca"), cert=bench.cert(key), key=bench.key(key)
+        )
+        finished(client, "^LINE b'olleh")
+        check(server.wait() == 0, "s_server's exit code")

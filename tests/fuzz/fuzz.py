@@ -628,6 +628,9 @@ def make_contexts(run):
                 run.fits = False
         if rng.one_in(5):
             client.set_ecdh_curve(["x25519", "secp256r1"])
+    if ssl.HAS_ALPN and rng.one_in(3):
+        client.set_alpn_protocols(["h2", "http/1.1", "x" * rng.below(256)][: rng.below(3)])
+        server.set_alpn_protocols(["http/1.1", "h2"])
     if rng.below(3):
         chosen = [rng.pick(suites)]
         client.set_ciphers(chosen + [rng.pick(suites)])

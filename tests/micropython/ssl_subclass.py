@@ -54,6 +54,7 @@ def end():
 METHODS = {
     "get_ciphers": (CLIENT, ()),
     "set_ciphers": (CLIENT, lambda: (ssl.SSLContext(CLIENT).get_ciphers()[:1],)),
+    "set_alpn_protocols": (CLIENT, lambda: (["h2"],)),
     "set_ecdh_curve": (CLIENT, lambda: ("secp256r1",)),
     "load_cert_chain": (SERVER, lambda: (pki.ec_der, pki.ec_key_der)),
     "load_verify_locations": (CLIENT, lambda: (pki.ca_der,)),

@@ -36,15 +36,17 @@
 //! - it is wiped where it ends: woken, closed, dropped;
 //! - without memory a connection stays what it is, awake or asleep.
 
-#[cfg(mbedtls_ssl_alpn)]
-use core::ffi::c_char;
 use core::ffi::c_int;
+#[cfg(mbedtls_ssl_alpn)]
+use core::ffi::{CStr, c_char};
 use core::ptr::NonNull;
 
 use super::super::config::Config;
 #[cfg(not(exported_keys))]
 use super::super::crypto::aes::key_schedule;
 use super::super::error::check;
+#[cfg(mbedtls_ssl_alpn)]
+use super::super::names::static_str;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::psk::Seen;
 use super::super::sys::{self, zeroize};
@@ -352,6 +354,12 @@ impl Asleep {
 
     pub(super) fn suite(&self) -> c_int {
         self.head().suite.into()
+    }
+
+    #[cfg(mbedtls_ssl_alpn)]
+    pub(super) fn selected_alpn_protocol(&self) -> Option<&CStr> {
+        // SAFETY: as the connection had it: of the list of the configuration, which this keeps.
+        unsafe { static_str(self.head().alpn) }
     }
 
     pub(super) fn verify_result(&self) -> u32 {

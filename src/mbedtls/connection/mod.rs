@@ -349,6 +349,16 @@ impl Connection {
         }
     }
 
+    /// As [`Ssl::selected_alpn_protocol`].
+    #[cfg(mbedtls_ssl_alpn)]
+    #[must_use]
+    pub fn selected_alpn_protocol(&self) -> Option<&CStr> {
+        match self {
+            Self::Awake(ssl) => ssl.selected_alpn_protocol(),
+            Self::Asleep(asleep) => asleep.selected_alpn_protocol(),
+        }
+    }
+
     /// As [`Ssl::own_cid`].
     #[must_use]
     pub fn own_cid(&self) -> &[u8] {

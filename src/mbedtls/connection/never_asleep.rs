@@ -2,6 +2,8 @@
 //! In the place of `hibernation.rs` in a build without it: a connection that sleeps cannot be,
 //! and what would be asked of it takes no flash.
 
+#[cfg(mbedtls_ssl_alpn)]
+use core::ffi::CStr;
 use core::ffi::c_int;
 
 use super::super::config::Config;
@@ -35,6 +37,11 @@ impl Asleep {
     }
 
     pub(super) fn suite(&self) -> c_int {
+        self.never()
+    }
+
+    #[cfg(mbedtls_ssl_alpn)]
+    pub(super) fn selected_alpn_protocol(&self) -> Option<&CStr> {
         self.never()
     }
 

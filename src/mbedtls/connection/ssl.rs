@@ -747,6 +747,14 @@ impl Ssl {
         unsafe { static_str(sys::mbedtls_ssl_get_version(self.ctx.get())) }
     }
 
+    /// The application protocol that was agreed on (RFC 7301).
+    #[cfg(mbedtls_ssl_alpn)]
+    #[must_use]
+    pub fn selected_alpn_protocol(&self) -> Option<&CStr> {
+        // SAFETY: NULL, or of the list of the configuration, which the connection keeps; does not raise.
+        unsafe { static_str(sys::mbedtls_ssl_get_alpn_protocol(self.ctx.get())) }
+    }
+
     /// The peer's certificate as DER, if it showed one and the build keeps it.
     #[must_use]
     pub fn peer_cert(&self) -> Option<&[u8]> {

@@ -15,7 +15,8 @@ def read(path):
 
 
 def context(given, server=False):
-    """A tls.SSLContext from ca=, cert=, key=, verify=, ciphers=, max_fragment_length=.
+    """A tls.SSLContext from ca=, cert=, key=, verify=, ciphers=, alpn=,
+    max_fragment_length=.
 
     A client with ca= verifies. Pre-shared keys as in pre_shared_keys().
     """
@@ -28,6 +29,8 @@ def context(given, server=False):
         result.load_cert_chain(read(given["cert"]), read(given["key"]))
     if "ciphers" in given:
         result.set_ciphers(given["ciphers"].split(","))
+    if "alpn" in given:
+        result.set_alpn_protocols(given["alpn"].split(","))
     if "max_fragment_length" in given:
         result.max_fragment_length = int(given["max_fragment_length"])
     pre_shared_keys(given, result, server)

@@ -21,6 +21,8 @@ connection.setsockopt(6, 1, 1)  # TCP_NODELAY
 try:
     connection = ctx.wrap_socket(connection, server_hostname=given.get("host", "localhost"))
     print("CIPHER", *connection.cipher())
+    if "alpn" in given:
+        print("ALPN", connection.selected_alpn_protocol())
     if "psk_identity" in given:
         print("HINT", connection.psk_identity_hint)
     rest = resting(given, connection)

@@ -22,6 +22,8 @@ for _ in range(int(given.get("count", 1))):
     try:
         connection = ctx.wrap_socket(connection, server_side=True)
         print("CIPHER", *connection.cipher())
+        if "alpn" in given:
+            print("ALPN", connection.selected_alpn_protocol())
         if "psk_identity" in given:
             print("IDENTITY", connection.psk_identity)
         rest = resting(given, connection)

@@ -7,9 +7,9 @@ use core::cell::UnsafeCell;
 use core::ffi::c_int;
 use core::ptr::NonNull;
 
-#[cfg(mbedtls_ssl_dtls_hello_verify)]
 #[cfg(mbedtls_ssl_alpn)]
 use super::alpn::Protocols;
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
 use super::cookie::{self, Cookies};
 use super::crt::Chain;
 use super::default_ciphers::{Defaults, default_ciphers};

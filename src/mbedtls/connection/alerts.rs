@@ -5,7 +5,7 @@
 use core::ffi::c_int;
 
 use super::super::sys;
-use super::layout::{HEADER, is_datagram};
+use super::layout::is_datagram;
 use crate::wire::Fields;
 
 const UNEXPECTED_MESSAGE: u8 = sys::MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE as u8;
@@ -47,21 +47,18 @@ pub(super) unsafe fn in_place_of(ssl: *const sys::mbedtls_ssl_context, size: usi
     right.unwrap_or(alert)
 }
 
-/// Of a stream's record that is none.
+/// Of a record that is none.
 ///
 /// # Safety
 ///
 /// As [`for_error`].
 unsafe fn for_record(ssl: *const sys::mbedtls_ssl_context, size: usize) -> Option<u8> {
     // SAFETY: by the caller's contract a header is where Mbed TLS was told of it.
-    let (header, transform) = unsafe {
-        if is_datagram(ssl) {
-            return None;
-        }
-        let header = within(ssl, size, (*ssl).in_hdr, HEADER);
-        (*header.first_chunk::<HEADER>()?, (*ssl).transform_in.as_ref())
+    let (content_type, len, transform, datagram) = unsafe {
+        let content_type = *within(ssl, size, (*ssl).in_hdr, 1).first()?;
+        let len = *within(ssl, size, (*ssl).in_len, 2).first_chunk()?;
+        (content_type, usize::from(u16::from_be_bytes(len)), (*ssl).transform_in.as_ref(), is_datagram(ssl))
     };
-    let [content_type, _, _, high, low] = header;
     let first = if transform.is_some() {
         sys::MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC..=sys::MBEDTLS_SSL_MSG_APPLICATION_DATA
     } else {
@@ -69,15 +66,15 @@ unsafe fn for_record(ssl: *const sys::mbedtls_ssl_context, size: usize) -> Optio
         sys::MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC..=sys::MBEDTLS_SSL_MSG_HANDSHAKE
     };
     // "If a TLS implementation receives an unexpected record type, it MUST send an unexpected_message
-    // alert" (RFC 5246 6).
-    if !first.contains(&content_type.into()) {
+    // alert" (RFC 5246 6). Datagrams have one more type.
+    if !datagram && !first.contains(&content_type.into()) {
         return Some(UNEXPECTED_MESSAGE);
     }
     // "The length MUST NOT exceed 2^14" (6.2.1), or what this build has room for; encrypted, it has
     // at least so much more.
     let more = transform.map_or(0, |transform| transform.minlen);
     let longest = (sys::MBEDTLS_SSL_IN_CONTENT_LEN as usize).saturating_add(more);
-    (usize::from(u16::from_be_bytes([high, low])) > longest).then_some(RECORD_OVERFLOW)
+    (len > longest).then_some(RECORD_OVERFLOW)
 }
 
 /// Of a ServerHello with a suite that there is not: it was not in the client's list (7.4.1.3).

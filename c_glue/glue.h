@@ -74,9 +74,21 @@ typedef struct _ssl_context_obj_t {
     mp_obj_t server_psk_keys;
     mp_obj_t psk_callback; // set_psk_client_callback's or set_psk_server_callback's
 #endif
+    int16_t versions[2]; // minimum_version and maximum_version, as they were set
     mp_obj_t socket_callbacks; // what its sockets share of them; MP_OBJ_NULL: nothing yet
     mp_obj_t instance; // of a class of Python's, that this is the native part of; None: of none
 } ssl_context_obj_t;
+
+// ssl.TLSVersion, with CPython's numbers.
+enum {
+    MPSSL_MINIMUM_SUPPORTED = -2,
+    MPSSL_MAXIMUM_SUPPORTED = -1,
+    MPSSL_SSLV3 = 0x300,
+    MPSSL_TLSV1 = 0x301,
+    MPSSL_TLSV1_1 = 0x302,
+    MPSSL_TLSV1_2 = 0x303,
+    MPSSL_TLSV1_3 = 0x304,
+};
 
 // What a call on a socket keeps other threads' calls out of while it lasts, its waits included.
 enum {

@@ -207,6 +207,23 @@ static MP_DEFINE_CONST_OBJ_TYPE(
     MP_TYPE_FLAG_NONE,
     locals_dict, &purpose_locals_dict);
 
+static const mp_rom_map_elem_t version_locals_dict_table[] = {
+    { MP_ROM_QSTR(MP_QSTR_MINIMUM_SUPPORTED), MP_ROM_INT(MPSSL_MINIMUM_SUPPORTED) },
+    { MP_ROM_QSTR(MP_QSTR_SSLv3), MP_ROM_INT(MPSSL_SSLV3) },
+    { MP_ROM_QSTR(MP_QSTR_TLSv1), MP_ROM_INT(MPSSL_TLSV1) },
+    { MP_ROM_QSTR(MP_QSTR_TLSv1_1), MP_ROM_INT(MPSSL_TLSV1_1) },
+    { MP_ROM_QSTR(MP_QSTR_TLSv1_2), MP_ROM_INT(MPSSL_TLSV1_2) },
+    { MP_ROM_QSTR(MP_QSTR_TLSv1_3), MP_ROM_INT(MPSSL_TLSV1_3) },
+    { MP_ROM_QSTR(MP_QSTR_MAXIMUM_SUPPORTED), MP_ROM_INT(MPSSL_MAXIMUM_SUPPORTED) },
+};
+static MP_DEFINE_CONST_DICT(version_locals_dict, version_locals_dict_table);
+
+static MP_DEFINE_CONST_OBJ_TYPE(
+    version_type,
+    MP_QSTR_TLSVersion,
+    MP_TYPE_FLAG_NONE,
+    locals_dict, &version_locals_dict);
+
 #if defined(__unix__) || defined(__APPLE__)
 // get_default_verify_paths(): CPython's, where there is a file system that the system's are in.
 static mp_obj_t get_default_verify_paths(void) {
@@ -331,6 +348,9 @@ static const mp_rom_map_elem_t ssl_names_table[] = {
     { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&ssl_wrap_socket_obj) },
     { MP_ROM_QSTR(MP_QSTR_create_default_context), MP_ROM_PTR(&create_default_context_obj) },
     { MP_ROM_QSTR(MP_QSTR_Purpose), MP_ROM_PTR(&purpose_type) },
+    { MP_ROM_QSTR(MP_QSTR_TLSVersion), MP_ROM_PTR(&version_type) },
+    { MP_ROM_QSTR(MP_QSTR_HAS_TLSv1_2), MP_ROM_TRUE },
+    { MP_ROM_QSTR(MP_QSTR_HAS_TLSv1_3), MP_ROM_FALSE },
 #if defined(__unix__) || defined(__APPLE__)
     { MP_ROM_QSTR(MP_QSTR_get_default_verify_paths), MP_ROM_PTR(&get_default_verify_paths_obj) },
 #endif

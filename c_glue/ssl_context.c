@@ -227,6 +227,8 @@ mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int
     ssl_context_obj_t *self = mp_obj_malloc_with_finaliser(ssl_context_obj_t, type);
     self->tls = NULL;
     mpssl_guard_init(&self->guard);
+    self->versions[0] = MPSSL_MINIMUM_SUPPORTED;
+    self->versions[1] = MPSSL_MAXIMUM_SUPPORTED;
     self->socket_callbacks = MP_OBJ_NULL;
     self->instance = mp_const_none;
     self->verify_callback = mp_const_none;
@@ -280,6 +282,19 @@ bool mpssl_context_makes_listeners(ssl_context_obj_t *self) {
 static mp_int_t int_within(mp_obj_t value, mp_int_t max, mp_int_t otherwise) {
     mp_int_t n = mpssl_get_int(value);
     return n < 0 || n > max ? otherwise : n;
+}
+
+// minimum_version, maximum_version. TLS 1.2 is the only one there is: bounds that leave it out are
+// refused here, and not in the handshake.
+static void store_version(ssl_context_obj_t *self, bool is_maximum, mp_obj_t value) {
+    mp_int_t version = mpssl_get_int(value);
+    bool is_bound = version >= MPSSL_MINIMUM_SUPPORTED && version <= MPSSL_MAXIMUM_SUPPORTED;
+    bool is_version = version >= MPSSL_SSLV3 && version <= MPSSL_TLSV1_3;
+    bool leaves = is_maximum ? version >= MPSSL_TLSV1_2 : version <= MPSSL_TLSV1_2;
+    if (!is_bound && !(is_version && leaves)) {
+        mp_raise_ValueError(MP_ERROR_TEXT("unsupported protocol version"));
+    }
+    self->versions[is_maximum] = version;
 }
 
 // max_fragment_length, keep_peer_cert.
@@ -472,6 +487,9 @@ mp_obj_t mpssl_context_load_attr(mp_obj_t self_in, qstr attr) {
 #endif
         case MP_QSTR__context:
             return self_in;
+        case MP_QSTR_minimum_version:
+        case MP_QSTR_maximum_version:
+            return MP_OBJ_NEW_SMALL_INT(self->versions[attr == MP_QSTR_maximum_version]);
         case MP_QSTR_max_fragment_length:
         case MP_QSTR_keep_peer_cert:
             return load_memory(self, attr);
@@ -536,6 +554,10 @@ void mpssl_context_store_attr(mp_obj_t self_in, qstr attr, mp_obj_t value) {
         case MP_QSTR_max_fragment_length:
         case MP_QSTR_keep_peer_cert:
             store_memory(self, attr, value);
+            return;
+        case MP_QSTR_minimum_version:
+        case MP_QSTR_maximum_version:
+            store_version(self, attr == MP_QSTR_maximum_version, value);
             return;
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
         case MP_QSTR_psk_identity:
@@ -801,6 +823,8 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     ATTRIBUTE(verify_callback),
     ATTRIBUTE(ecdsa_sign_callback),
     ATTRIBUTE(hibernate_after),
+    ATTRIBUTE(minimum_version),
+    ATTRIBUTE(maximum_version),
     ATTRIBUTE(max_fragment_length),
     ATTRIBUTE(keep_peer_cert),
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)

@@ -12,6 +12,8 @@ from typing_extensions import Buffer, Self, TypeAlias
 HAS_ALPN: Final[bool]
 HAS_HIBERNATION: Final[bool]
 HAS_PSK: Final[bool]
+HAS_TLSv1_2: Final[bool]
+HAS_TLSv1_3: Final[bool]
 MBEDTLS_VERSION: Final[str]
 P256_BACKEND: Final[str]
 RECORD_BUFFERS: Final[bool]
@@ -47,6 +49,17 @@ class SSLWantReadError(OSError):
 
 class SSLWantWriteError(OSError):
     """do_handshake() on a transport that does not block: call again when it can be written."""
+
+class TLSVersion:
+    """Numbers, not members of an enumeration."""
+
+    MINIMUM_SUPPORTED: Final[int]
+    SSLv3: Final[int]
+    TLSv1: Final[int]
+    TLSv1_1: Final[int]
+    TLSv1_2: Final[int]
+    TLSv1_3: Final[int]
+    MAXIMUM_SUPPORTED: Final[int]
 
 class Purpose:
     SERVER_AUTH: Final[str]
@@ -187,6 +200,8 @@ class _SSLContext:
     ecdsa_sign_callback: Callable[[bytearray, bytearray], Buffer | None] | None
     max_fragment_length: int | None
     keep_peer_cert: bool
+    minimum_version: int
+    maximum_version: int
     hibernate_after: int | None
 
     psk_identity: _Data | None

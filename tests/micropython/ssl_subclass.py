@@ -27,6 +27,8 @@ ATTRIBUTES = {
     "verify_callback": (CLIENT, callback),
     "ecdsa_sign_callback": (SERVER, callback),
     "hibernate_after": (CLIENT, 1234),
+    "minimum_version": (CLIENT, 771),
+    "maximum_version": (CLIENT, 772),
     "max_fragment_length": (CLIENT, 512),
     "keep_peer_cert": (CLIENT, False),
     "psk_identity": (CLIENT, b"me"),

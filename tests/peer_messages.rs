@@ -6,6 +6,8 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use common::datagrams::Duo;
 use common::raw::Raw;
 use common::{ALERTED, Balance, CLIENT, End, Fate, Link, SERVER, Setup, on_records, records, run};
@@ -203,6 +205,38 @@ fn client_hellos_with_what_is_unknown() {
         assert_eq!(results.0.unwrap_err(), ALERTED, "{what}");
         assert_eq!(pair.link.wire(SERVER).transcript()[5], SERVER_HELLO, "{what}");
         assert_ne!(alerts(&pair.link, SERVER, false), [[2, DECODE_ERROR]], "{what}");
+    }
+}
+
+/// Looking for an extension that comes twice costs little, however many there are: compared each with
+/// each, they cost some hundred handshakes.
+#[test]
+fn a_hello_with_as_many_extensions_as_fit() {
+    let quickest = |run: &dyn Fn() -> Duration| (0..5).map(|_| run()).min().unwrap();
+    let handshake = quickest(&|| {
+        let mut pair = Setup::default().pair();
+        let begun = Instant::now();
+        assert_eq!(pair.handshake(), (Ok(()), Ok(())));
+        begun.elapsed()
+    });
+    // Of every kind: one behind the other, and far from each other.
+    for stride in [1, 7, 16] {
+        let hello = quickest(&|| {
+            let mut pair = Setup::default().pair();
+            change(&pair.link, CLIENT, CLIENT_HELLO, false, move |body| {
+                let mut hello = Hello::read(CLIENT_HELLO, false, body);
+                let types = (0x100..).step_by(stride).take((16_000 - body.len()) / 4);
+                hello.extensions.extend(types.map(|kind: u16| (kind, vec![])));
+                *body = hello.bytes();
+            });
+            assert_eq!(pair.client.handshake(), Err(Error::WantRead));
+            let begun = Instant::now();
+            assert_eq!(pair.server.handshake(), Err(Error::WantRead));
+            let elapsed = begun.elapsed();
+            assert_eq!(pair.link.wire(SERVER).transcript()[5], SERVER_HELLO);
+            elapsed
+        });
+        assert!(hello < 30 * handshake, "types {stride} apart: {hello:?}, a handshake {handshake:?}");
     }
 }
 

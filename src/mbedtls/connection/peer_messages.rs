@@ -282,20 +282,32 @@ fn extension_in<'a>(fields: &mut Fields<'a>) -> Option<(u16, &'a [u8])> {
 fn for_extensions(mut hello: Fields<'_>, mut look: impl FnMut(u32, &[u8]) -> Checked) -> Checked {
     let Some(extensions) = hello.vector(2).filter(|_| hello.0.is_empty()) else { return Ok(()) };
     // "There MUST NOT be more than one extension of the same type" (7.4.1.4).
-    let mut fields = Fields(extensions);
-    while let Some((extension, _)) = extension_in(&mut fields) {
-        let mut behind = Fields(fields.0);
-        while let Some((other, _)) = extension_in(&mut behind) {
-            if other == extension {
-                return Err(DECODE_ERROR);
-            }
-        }
+    if is_any_twice(extensions) {
+        return Err(DECODE_ERROR);
     }
+    all_of(extensions).try_for_each(|(extension, data)| look(extension.into(), data))
+}
+
+fn all_of(extensions: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut fields = Fields(extensions);
-    while let Some((extension, data)) = extension_in(&mut fields) {
-        look(extension.into(), data)?;
-    }
-    Ok(())
+    core::iter::from_fn(move || extension_in(&mut fields))
+}
+
+/// Thousands fit into a hello, so each is not compared with each: a bit tells whether a type has been
+/// there, for the types of one block at a time.
+fn is_any_twice(extensions: &[u8]) -> bool {
+    const BLOCK: u16 = 1024;
+    let bit = |n: u16| 1_u64.wrapping_shl(n.into());
+    let types = || all_of(extensions).map(|(extension, _)| extension);
+    let blocks = types().fold(0, |blocks, extension| blocks | bit(extension / BLOCK));
+    (0..64).filter(|&block| blocks & bit(block) != 0).any(|block| {
+        let mut seen = [0; BLOCK as usize / 64];
+        types().filter(|extension| extension / BLOCK == block).any(|extension| {
+            let at = extension % BLOCK;
+            let word = seen.get_mut(usize::from(at / 64));
+            word.is_some_and(|word| core::mem::replace(word, *word | bit(at % 64)) & bit(at % 64) != 0)
+        })
+    })
 }
 
 /// The vector that `data` is, with a length of `len` bytes.

@@ -288,20 +288,24 @@ pub(crate) struct Assembly {
 
 impl Assembly {
     /// Begins with the first fragment, or goes on with the next, of however many are in the
-    /// datagram's records; whether all have come then. `longest`: the longest record that is put
-    /// together.
+    /// datagram's records; whether all have come then. They are of one hello: each that is begun is
+    /// memory. `longest`: the longest record that is put together.
     ///
     /// # Errors
     ///
     /// [`crate::error::Error::NoMemory`]; nothing has changed then.
     pub(crate) fn add(this: &mut Option<Box<Self>>, datagram: &[u8], longest: usize) -> Result<bool> {
         let mut records = datagram;
+        let mut hello = None;
         while let Some(record) = Record::first(records, 0).filter(Record::is_in_the_clear) {
             let mut messages = if record.content_type == layout::HANDSHAKE { record.fragment } else { &[] };
             while let Some(message) =
                 Message::first(messages).filter(|message| message.msg_type == layout::CLIENT_HELLO)
             {
-                Self::add_fragment(this, [records, messages], &message, longest)?;
+                let this_hello = (message.length, message.message_seq);
+                if *hello.get_or_insert(this_hello) == this_hello {
+                    Self::add_fragment(this, [records, messages], &message, longest)?;
+                }
                 let len = layout::HANDSHAKE_HEADER.saturating_add(message.fragment.len());
                 messages = messages.get(len..).unwrap_or_default();
             }

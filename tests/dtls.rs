@@ -2164,6 +2164,45 @@ fn a_hello_of_which_fragments_share_a_record() {
     }
 }
 
+/// A datagram is of one hello: what begins others behind it costs no memory, and does not take the place
+/// of it.
+#[test]
+fn a_datagram_of_many_hellos_begun() {
+    if !TAKES_HELLO_FRAGMENTS {
+        return;
+    }
+    let u24 = |n: usize| (n as u32).to_be_bytes()[1..].to_vec();
+    let fragment = |seq: u16, len: usize, offset: usize, part: &[u8]| {
+        [&[1][..], &u24(len), &seq.to_be_bytes(), &u24(offset), &u24(part.len()), part].concat()
+    };
+    let others = (1..100).flat_map(|seq| fragment(seq, 4000, 0, &[])).collect::<Vec<_>>();
+    let _balance = Balance::start();
+    let mut duo = Duo::of(quick());
+    for n in 1..=2 {
+        duo.link.wire(CLIENT).fault = Some(Box::new(|_, _| Fate::Lost));
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        duo.link.wire(CLIENT).fault = None;
+        let hello = duo.link.wire(CLIENT).sent.last().unwrap().clone();
+        let seq = u16::from_be_bytes([hello[17], hello[18]]);
+        let body = &hello[HEADER + 12..];
+        let (half, rest) = body.split_at(body.len() / 2);
+        let before = alloc::made();
+        for (offset, part) in [(0, half), (half.len(), rest)] {
+            let fragments = [fragment(seq, body.len(), offset, part), others.clone()].concat();
+            let record = [&hello[..11], &(fragments.len() as u16).to_be_bytes(), &fragments].concat();
+            duo.link.inject(CLIENT, &record);
+        }
+        let server = duo.serve();
+        assert!(duo.link.wire(SERVER).sent.len() >= n, "{server:?}");
+        if n == 1 {
+            let made = alloc::made() - before;
+            assert!(made < 50, "{made} allocations");
+        }
+    }
+    duo.open();
+    duo.prove();
+}
+
 /// "DTLS 1.2 server implementations SHOULD use DTLS version 1.0" in a HelloVerifyRequest (RFC 6347 4.2.1),
 /// whose message_seq is 0 as that of the hello (4.2.2); the client takes either version.
 #[test]

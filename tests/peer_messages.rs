@@ -12,11 +12,15 @@ use common::datagrams::Duo;
 use common::raw::Raw;
 use common::{ALERTED, Balance, CLIENT, End, Fate, Link, SERVER, Setup, on_records, records, run};
 use micropython_ssl::error::Error;
+use micropython_ssl::io::Interruption;
 use micropython_ssl::mbedtls::sys;
+use micropython_ssl::socket::{Options, Socket};
 
 const ILLEGAL_PARAMETER: u8 = 47;
 const DECODE_ERROR: u8 = 50;
 const UNSUPPORTED_EXTENSION: u8 = 110;
+
+const ENOMEM: Error = Error::Errno(12);
 
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
@@ -476,5 +480,112 @@ fn a_suite_and_a_key_that_do_not_agree() {
         let results = pair.handshake();
         assert_eq!(results.0, Err(Error::Tls(sys::MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER)), "{own}");
         assert_eq!(alerts(&pair.link, CLIENT, false), [[2, ILLEGAL_PARAMETER]], "{own}: {results:?}");
+    }
+}
+
+/// A client whose suite has one hash, and a server that takes signatures with the other one alone.
+fn with_the_other_hash(setup: &Setup) -> (End, Raw, std::rc::Rc<Link>) {
+    let setup = Setup { suites: &["TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384"], ..*setup };
+    let (client, mut raw, link) = Raw::pair_to_be(&setup);
+    raw.ask_for_certificate(&[0x0403, 0x0401]);
+    (client, raw, link)
+}
+
+/// Wherever the transport blocks or raises.
+#[test]
+fn the_other_hash_and_a_transport_that_interrupts() {
+    let _balance = Balance::start();
+    for datagram in [false, true] {
+        for why in [Interruption::WouldBlock, Interruption::Raised, Interruption::Errno(4)] {
+            for n in 0.. {
+                let (mut client, mut raw, _link) =
+                    with_the_other_hash(&Setup { datagram, ..Setup::mutual() });
+                client.port.interrupt_at(n, why);
+                let results = run(&mut client, &mut raw, End::handshake, Raw::handshake);
+                assert_eq!(results, (Ok(()), Ok(())), "{datagram} {why:?} at {n}");
+                if client.port.calls <= n {
+                    assert!(n > 5, "{n} calls");
+                    break;
+                }
+            }
+        }
+        if !datagram {
+            let (mut client, mut raw, _link) = with_the_other_hash(&Setup::mutual());
+            (client.port.max_read, client.port.max_write) = (1, 1);
+            let results = run(&mut client, &mut raw, End::handshake, Raw::handshake);
+            assert_eq!(results, (Ok(()), Ok(())));
+        }
+    }
+}
+
+/// Whichever datagram of the client's is lost: what is sent again is what was signed.
+#[test]
+fn the_other_hash_and_a_flight_that_is_lost() {
+    for lost in 0..8 {
+        let _balance = Balance::start();
+        let (mut client, mut raw, link) = with_the_other_hash(&Setup { datagram: true, ..Setup::mutual() });
+        link.wire(CLIENT).fault =
+            Some(Box::new(move |n, _| if n == lost { Fate::Lost } else { Fate::Arrives }));
+        let results = run(&mut client, &mut raw, End::handshake, Raw::handshake);
+        assert_eq!(results, (Ok(()), Ok(())), "datagram {lost}");
+    }
+}
+
+/// Whichever allocation fails of the call that signs.
+#[test]
+fn the_other_hash_without_memory() {
+    let mut failures = 0;
+    for n in (0..100).chain((100..).step_by(97)) {
+        let _balance = Balance::start();
+        let (mut client, mut raw, _link) = with_the_other_hash(&Setup::mutual());
+        assert_eq!(client.handshake(), Err(Error::WantRead));
+        assert_eq!(raw.handshake(), Err(Error::WantRead));
+        let (result, failed) = common::alloc::failing(n, false, || client.handshake());
+        if !failed {
+            assert_eq!(result, Err(Error::WantRead));
+            break;
+        }
+        if let Err(Error::WantRead | Error::NoMemory) = result {
+            let (result, _) = run(&mut client, &mut raw, End::handshake, Raw::handshake);
+            assert!([Ok(()), Err(ENOMEM)].contains(&result), "allocation {n}: {result:?}");
+        } else {
+            assert_eq!(result, Err(ENOMEM), "allocation {n}");
+        }
+        failures += 1;
+    }
+    assert!(failures > 100, "{failures}");
+}
+
+/// The host signs 32 bytes then; what it makes of them, or that it raises, is its own.
+#[test]
+fn the_other_hash_signed_by_the_host() {
+    for (made, expected) in [
+        (Ok(None), Ok(())),
+        (Err(Interruption::Raised), Err(Error::Raised)),
+        (Err(Interruption::NoMemory), Err(ENOMEM)),
+        (Ok(Some(vec![0x30; 20_000])), Err(Error::Tls(sys::MBEDTLS_ERR_PK_FEATURE_UNAVAILABLE))),
+        (Ok(Some(vec![0x30; 70])), Err(ALERTED)),
+        (Ok(Some(vec![])), Err(ALERTED)),
+    ] {
+        for datagram in [false, true] {
+            let _balance = Balance::start();
+            let setup =
+                Setup { datagram, suites: &["TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384"], ..Setup::mutual() };
+            let (mut client, mut raw, _link) = with_the_other_hash(&setup);
+            let options = Options { host_signs: true, ..common::options(Some(b"localhost\0"), None) };
+            client.socket = Socket::new(&mut setup.client().unwrap(), options).unwrap();
+            let asked = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+            let (answer, seen) = (made.clone(), asked.clone());
+            client.port.sign = Some(Box::new(move |_, hash| {
+                seen.borrow_mut().push(hash.len());
+                answer.clone()
+            }));
+            let results = run(&mut client, &mut raw, End::handshake, Raw::handshake);
+            assert_eq!(*asked.borrow(), [32]);
+            assert_eq!(results.1.is_ok(), expected == Ok(()), "{datagram}: {results:?}");
+            if expected != Err(ALERTED) {
+                assert_eq!(results.0, expected, "{datagram}: {results:?}");
+            }
+        }
     }
 }

@@ -359,7 +359,7 @@ impl Socket {
         self.usable()?;
         self.handshake_for(host, Operation::Read)?;
         while !matches!(self.state, State::CloseNotify | State::Cut) && self.ssl.bytes_available() == 0 {
-            let outcome = self.ssl.read(host, &mut []);
+            let outcome = self.ssl.read(host, &mut [], self.close_notify_sent);
             self.judge(host, outcome, Operation::Read)?;
             self.handshake_for(host, Operation::Read)?;
         }
@@ -405,7 +405,7 @@ impl Socket {
                 return Ok(0);
             }
             self.handshake_for(host, Operation::Read)?;
-            let outcome = self.ssl.read(host, buf);
+            let outcome = self.ssl.read(host, buf, self.close_notify_sent);
             let result = self.judge(host, outcome, Operation::Read);
             let half_sent = self.in_flight != 0 && !self.outside && self.ssl.is_record_in_flight();
             if half_sent && self.loses(result.err()) {

@@ -282,6 +282,39 @@ fn an_alert_behind_a_record_half_sent() {
     }
 }
 
+/// "Neither party may send anything behind its close_notify" (7.2.1): not about a record that does not
+/// authenticate, nor to a HelloRequest; and what is left of itself, it does send.
+#[test]
+fn nothing_behind_close_notify() {
+    for half_sent in [false, true] {
+        for what in ["a bad record", "a HelloRequest"] {
+            let _balance = Balance::start();
+            let (mut client, mut raw, link) = Raw::pair(&Setup::default());
+            if half_sent {
+                full_after(&mut client, 0);
+                assert_eq!(client.unwrap(), Err(Error::WantWrite), "{what}");
+                client.port.unblock();
+            }
+            assert_eq!(client.unwrap(), Err(Error::WantRead), "{what}");
+            let sent = link.wire(CLIENT).transcript();
+            let error = if what == "a bad record" {
+                link.inject(SERVER, &record(23, &[7; 40]));
+                Error::Tls(sys::MBEDTLS_ERR_SSL_INVALID_MAC)
+            } else {
+                raw.send_record(22, &[0; 4]).unwrap();
+                Error::WantRead
+            };
+            assert_eq!(client.unwrap(), Err(error), "{what}");
+            assert_eq!(link.wire(CLIENT).transcript(), sent, "{what} {half_sent}");
+            assert_eq!(
+                raw.read(&mut [0; 10]),
+                Err(Error::Tls(sys::MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)),
+                "{what}"
+            );
+        }
+    }
+}
+
 /// It is the message that comes next.
 #[test]
 fn a_hello_verify_request_that_does_not_add_up() {

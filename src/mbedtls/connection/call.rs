@@ -139,6 +139,8 @@ pub struct Call<'host> {
     pub(super) client_auth: Cell<Answer>,
     /// An alert about a record that does not authenticate is not sent.
     spares_alert: Cell<bool>,
+    /// This side has sent its close_notify.
+    pub(super) is_closed: Cell<bool>,
     /// The transport raised: it is not asked again in this call.
     transport_raised: Cell<bool>,
     /// Bytes of a stream that have come in this call.
@@ -284,6 +286,7 @@ impl<'host> Call<'host> {
             #[cfg(mbedtls_ssl_cli_c)]
             client_auth: Cell::new(Answer::default()),
             spares_alert: Cell::new(false),
+            is_closed: Cell::new(false),
             transport_raised: Cell::new(false),
             come: Cell::new(0),
             is_last: Cell::new(false),
@@ -681,6 +684,12 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
     if call.spares_alert.get() && unsafe { is_alert_last(call.ssl) && (*call.ssl).in_msglen == 0 } {
         return c_int::try_from(len).unwrap_or(c_int::MAX);
     }
+    // Behind close_notify nothing is sent any more (RFC 5246 7.2.1), but what is left of itself.
+    // SAFETY: reads the connection that calls out.
+    let answers = unsafe { is_alert_last(call.ssl) && (*call.ssl).cur_out_ctr != call.next_record };
+    if call.is_closed.get() && answers {
+        return c_int::try_from(len).unwrap_or(c_int::MAX);
+    }
     // SAFETY: as below; nobody else refers to the buffer.
     let bytes = unsafe { core::slice::from_raw_parts_mut(buf.cast_mut(), len) };
     call.note_alert(bytes);
@@ -740,6 +749,9 @@ impl Call<'_> {
     /// as far as that is known.
     pub(super) fn alert_sent(&self, ret: c_int) -> (bool, u8) {
         let Outcome { alert, alerted, .. } = self.outcome.get();
+        if self.is_closed.get() {
+            return (false, alert);
+        }
         // SAFETY: reads the connection whose call this was.
         let (encrypted, over, written) = unsafe {
             let encrypted = is_alert_last(self.ssl) && !(*self.ssl).transform_out.is_null();

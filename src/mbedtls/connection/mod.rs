@@ -181,8 +181,8 @@ impl Connection {
     }
 
     /// As [`Ssl::read`].
-    pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Outcome {
-        self.call(|ssl| ssl.read(host, buf))
+    pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8], closed: bool) -> Outcome {
+        self.call(|ssl| ssl.read(host, buf, closed))
     }
 
     /// As [`Ssl::write`].

@@ -506,12 +506,13 @@ impl Ssl {
         self.psk.shown.as_deref().filter(|_| !self.config.is_server())
     }
 
-    /// `mbedtls_ssl_read`.
-    pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Outcome {
+    /// `mbedtls_ssl_read`; `closed`: this side has sent its close_notify.
+    pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8], closed: bool) -> Outcome {
         // SAFETY: the connection is beside its buffers, and set up.
         let answer = unsafe { self.buffers.answer(self.ctx.get()) };
         // SAFETY: the connection is set up, the slice valid; does not raise.
         self.call(host, answer, |ctx, _| unsafe {
+            (*(*ctx).p_bio.cast::<Call<'_>>()).is_closed.set(closed);
             let ret = match (*(*ctx).p_bio.cast::<Call<'_>>()).begin_read() {
                 0 => sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()),
                 ret => return ret,

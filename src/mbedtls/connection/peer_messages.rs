@@ -296,16 +296,16 @@ fn all_of(extensions: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 /// Thousands fit into a hello, so each is not compared with each: a bit tells whether a type has been
 /// there, for the types of one block at a time.
 fn is_any_twice(extensions: &[u8]) -> bool {
-    const BLOCK: u16 = 1024;
-    let bit = |n: u16| 1_u64.wrapping_shl(n.into());
+    const BLOCK: u16 = 2048;
+    let bit = |n: u16| 1_u32.wrapping_shl(n.into());
     let types = || all_of(extensions).map(|(extension, _)| extension);
     let blocks = types().fold(0, |blocks, extension| blocks | bit(extension / BLOCK));
-    (0..64).filter(|&block| blocks & bit(block) != 0).any(|block| {
-        let mut seen = [0; BLOCK as usize / 64];
+    (0..32).filter(|&block| blocks & bit(block) != 0).any(|block| {
+        let mut seen = [0; BLOCK as usize / 32];
         types().filter(|extension| extension / BLOCK == block).any(|extension| {
             let at = extension % BLOCK;
-            let word = seen.get_mut(usize::from(at / 64));
-            word.is_some_and(|word| core::mem::replace(word, *word | bit(at % 64)) & bit(at % 64) != 0)
+            let word = seen.get_mut(usize::from(at / 32));
+            word.is_some_and(|word| core::mem::replace(word, *word | bit(at % 32)) & bit(at % 32) != 0)
         })
     })
 }

@@ -655,37 +655,33 @@ static mp_obj_t context_set_ciphers(mp_obj_t self_in, mp_obj_t ciphers_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(context_set_ciphers_obj, context_set_ciphers);
 
-// SSLContext.set_ecdh_curve(str, or list or tuple of str)
-static mp_obj_t context_set_ecdh_curve(mp_obj_t self_in, mp_obj_t curves_in) {
+// Sets what the names in a list or tuple name.
+static mp_obj_t set_names(mp_obj_t self_in, mp_obj_t names_in, mpssl_status_t (*set)(mpssl_context_t *, const mpssl_bytes_t *, size_t)) {
     ssl_context_obj_t *self = mpssl_context_cast(self_in);
-    if (mp_obj_is_str_or_bytes(curves_in)) {
-        curves_in = mp_obj_new_tuple(1, &curves_in);
-    }
     size_t n;
-    mpssl_bytes_t *names = get_names(curves_in, &n);
+    mpssl_bytes_t *names = get_names(names_in, &n);
     mpssl_signals_t signals;
     mpssl_status_t status;
     claim(self, &signals);
-    CALL_WITH_MEMORY(status, mpssl_context_set_groups(self->tls, names, n));
+    CALL_WITH_MEMORY(status, set(self->tls, names, n));
     m_del(mpssl_bytes_t, names, n);
     finish(self, &signals, status);
     return mp_const_none;
+}
+
+// SSLContext.set_ecdh_curve(str, or list or tuple of str)
+static mp_obj_t context_set_ecdh_curve(mp_obj_t self_in, mp_obj_t curves_in) {
+    if (mp_obj_is_str_or_bytes(curves_in)) {
+        curves_in = mp_obj_new_tuple(1, &curves_in);
+    }
+    return set_names(self_in, curves_in, mpssl_context_set_groups);
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(context_set_ecdh_curve_obj, context_set_ecdh_curve);
 
 // SSLContext.set_alpn_protocols(list or tuple of str)
 static mp_obj_t context_set_alpn_protocols(mp_obj_t self_in, mp_obj_t protocols_in) {
 #if defined(MBEDTLS_SSL_ALPN)
-    ssl_context_obj_t *self = mpssl_context_cast(self_in);
-    size_t n;
-    mpssl_bytes_t *names = get_names(protocols_in, &n);
-    mpssl_signals_t signals;
-    mpssl_status_t status;
-    claim(self, &signals);
-    CALL_WITH_MEMORY(status, mpssl_context_set_alpn_protocols(self->tls, names, n));
-    m_del(mpssl_bytes_t, names, n);
-    finish(self, &signals, status);
-    return mp_const_none;
+    return set_names(self_in, protocols_in, mpssl_context_set_alpn_protocols);
 #else
     // As CPython's without HAS_ALPN.
     mpssl_context_cast(self_in);

@@ -2120,6 +2120,16 @@ fn the_number_of_a_hello_verify_request() {
     }
 }
 
+/// The client's next hello, which does not arrive.
+fn lost_hello(duo: &mut Duo) -> Vec<u8> {
+    duo.link.wire(CLIENT).fault = Some(Box::new(|_, _| Fate::Lost));
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    duo.link.wire(CLIENT).fault = None;
+    let hello = duo.link.wire(CLIENT).sent.last().unwrap().clone();
+    assert_eq!((hello[0], hello[13]), (22, 1));
+    hello
+}
+
 /// A ClientHello comes in fragments as the client likes (4.2.3): several in a record, several records in
 /// a datagram.
 #[test]
@@ -2131,11 +2141,7 @@ fn a_hello_of_which_fragments_share_a_record() {
         let _balance = Balance::start();
         let mut duo = Duo::of(quick());
         for n in 1..=2 {
-            duo.link.wire(CLIENT).fault = Some(Box::new(|_, _| Fate::Lost));
-            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
-            duo.link.wire(CLIENT).fault = None;
-            let hello = duo.link.wire(CLIENT).sent.last().unwrap().clone();
-            assert_eq!((hello[0], hello[13]), (22, 1));
+            let hello = lost_hello(&mut duo);
             let (record, message, body) = (&hello[..11], &hello[13..19], &hello[HEADER + 12..]);
             let u24 = |n: usize| (n as u32).to_be_bytes()[1..].to_vec();
             let fragments: Vec<_> = body
@@ -2179,10 +2185,7 @@ fn a_datagram_of_many_hellos_begun() {
     let _balance = Balance::start();
     let mut duo = Duo::of(quick());
     for n in 1..=2 {
-        duo.link.wire(CLIENT).fault = Some(Box::new(|_, _| Fate::Lost));
-        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
-        duo.link.wire(CLIENT).fault = None;
-        let hello = duo.link.wire(CLIENT).sent.last().unwrap().clone();
+        let hello = lost_hello(&mut duo);
         let seq = u16::from_be_bytes([hello[17], hello[18]]);
         let body = &hello[HEADER + 12..];
         let (half, rest) = body.split_at(body.len() / 2);

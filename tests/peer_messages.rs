@@ -112,6 +112,21 @@ impl Hello {
 
 type Fault = fn(&mut Hello);
 
+/// A change of a hello's body.
+fn on_hello(kind: u8, datagrams: bool, edit: impl Fn(&mut Hello)) -> impl Fn(&mut Vec<u8>) {
+    move |body| {
+        let mut hello = Hello::read(kind, datagrams, body);
+        edit(&mut hello);
+        *body = hello.bytes();
+    }
+}
+
+/// The first extension comes once more.
+fn first_again(hello: &mut Hello) {
+    let first = hello.extensions[0].clone();
+    hello.extensions.push(first);
+}
+
 /// Both transports; what the side that gets the hello says of it.
 fn refused(kind: u8, cases: &[(&str, Fault, u8)]) {
     let sender = if kind == CLIENT_HELLO { CLIENT } else { SERVER };
@@ -119,11 +134,7 @@ fn refused(kind: u8, cases: &[(&str, Fault, u8)]) {
         for datagram in [false, true] {
             let _balance = Balance::start();
             let setup = Setup { datagram, ..Setup::default() };
-            let edit = move |body: &mut Vec<u8>| {
-                let mut hello = Hello::read(kind, datagram, body);
-                fault(&mut hello);
-                *body = hello.bytes();
-            };
+            let edit = on_hello(kind, datagram, fault);
             let (results, alerts) = if datagram {
                 let mut duo = Duo::of(setup);
                 change(&duo.link, sender, kind, true, edit);
@@ -153,14 +164,7 @@ fn client_hellos() {
                 },
                 DECODE_ERROR,
             ),
-            (
-                "a known one twice",
-                |hello| {
-                    let first = hello.extensions[0].clone();
-                    hello.extensions.push(first);
-                },
-                DECODE_ERROR,
-            ),
+            ("a known one twice", first_again, DECODE_ERROR),
             ("no signature algorithm", |hello| hello.set(13, &[0, 0]), DECODE_ERROR),
             ("half a signature algorithm", |hello| hello.set(13, &[0, 3, 4, 3, 4]), DECODE_ERROR),
             ("signature algorithms and a byte", |hello| hello.set(13, &[0, 2, 4, 3, 0]), DECODE_ERROR),
@@ -199,11 +203,7 @@ fn client_hellos_with_what_is_unknown() {
     ];
     for (what, edit) in good {
         let mut pair = Setup::default().pair();
-        change(&pair.link, CLIENT, CLIENT_HELLO, false, move |body| {
-            let mut hello = Hello::read(CLIENT_HELLO, false, body);
-            edit(&mut hello);
-            *body = hello.bytes();
-        });
+        change(&pair.link, CLIENT, CLIENT_HELLO, false, on_hello(CLIENT_HELLO, false, edit));
         let results = pair.handshake();
         // The ends disagree about the transcript at last: the server has taken the hello.
         assert_eq!(results.0.unwrap_err(), ALERTED, "{what}");
@@ -274,14 +274,7 @@ fn server_hellos() {
                 },
                 DECODE_ERROR,
             ),
-            (
-                "a known one twice",
-                |hello| {
-                    let first = hello.extensions[0].clone();
-                    hello.extensions.push(first);
-                },
-                DECODE_ERROR,
-            ),
+            ("a known one twice", first_again, DECODE_ERROR),
             ("a server name that says something", |hello| hello.set(0, &[0]), DECODE_ERROR),
             ("compressed points only", |hello| hello.set(11, &[1, 1]), ILLEGAL_PARAMETER),
             ("no point format", |hello| hello.set(11, &[0]), DECODE_ERROR),
@@ -295,11 +288,8 @@ fn an_acknowledged_server_name() {
     for (hostname, asked) in [(Some("localhost"), true), (Some("127.0.0.1"), false), (None, false)] {
         let _balance = Balance::start();
         let mut pair = Setup { hostname, client_mode: 0, ..Setup::default() }.pair();
-        change(&pair.link, SERVER, SERVER_HELLO, false, |body| {
-            let mut hello = Hello::read(SERVER_HELLO, false, body);
-            hello.set(0, &[]);
-            *body = hello.bytes();
-        });
+        let acknowledge = on_hello(SERVER_HELLO, false, |hello| hello.set(0, &[]));
+        change(&pair.link, SERVER, SERVER_HELLO, false, acknowledge);
         let results = pair.handshake();
         assert!(results.0.is_err());
         let refused = alerts(&pair.link, CLIENT, false) == [[2, UNSUPPORTED_EXTENSION]];

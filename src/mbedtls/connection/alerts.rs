@@ -5,7 +5,7 @@
 use core::ffi::c_int;
 
 use super::super::sys;
-use super::layout::is_datagram;
+use super::layout::{is_datagram, message_header};
 use crate::wire::Fields;
 
 const UNEXPECTED_MESSAGE: u8 = sys::MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE as u8;
@@ -130,8 +130,7 @@ unsafe fn message<'a>(ssl: *const sys::mbedtls_ssl_context, size: usize) -> Opti
             return None;
         }
         let message = within(ssl, size, (*ssl).in_msg, (*ssl).in_hslen.min((*ssl).in_msglen));
-        let header = if is_datagram(ssl) { 12 } else { 4 };
-        Some((*message.first()?, message.get(header..)?))
+        Some((*message.first()?, message.get(message_header(ssl)..)?))
     }
 }
 

@@ -679,15 +679,14 @@ pub(super) unsafe extern "C" fn recv(ctx: *mut c_void, _buf: *mut u8, len: usize
 pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usize) -> c_int {
     // SAFETY: as in `recv`.
     let call = unsafe { &*ctx.cast::<Call<'_>>() };
-    // SAFETY: reads the connection that calls out. It looks at no message: the alert is about a
-    // record that did not become one.
-    if call.spares_alert.get() && unsafe { is_alert_last(call.ssl) && (*call.ssl).in_msglen == 0 } {
-        return c_int::try_from(len).unwrap_or(c_int::MAX);
-    }
-    // Behind close_notify nothing is sent any more (RFC 5246 7.2.1), but what is left of itself.
     // SAFETY: reads the connection that calls out.
-    let answers = unsafe { is_alert_last(call.ssl) && (*call.ssl).cur_out_ctr != call.next_record };
-    if call.is_closed.get() && answers {
+    let ssl = unsafe { &*call.ssl };
+    // It looks at no message: the alert is about a record that did not become one.
+    let is_spared = call.spares_alert.get() && ssl.in_msglen == 0;
+    // Behind close_notify nothing is sent any more (RFC 5246 7.2.1), but what is left of itself.
+    let is_behind = call.is_closed.get() && ssl.cur_out_ctr != call.next_record;
+    // SAFETY: as above.
+    if (is_spared || is_behind) && unsafe { is_alert_last(ssl) } {
         return c_int::try_from(len).unwrap_or(c_int::MAX);
     }
     // SAFETY: as below; nobody else refers to the buffer.

@@ -11,7 +11,8 @@ use core::ffi::c_int;
 
 use super::super::sys;
 use super::call::{Answer, Call, Checksum, mbedtls_ssl_flush_output, mbedtls_ssl_write_handshake_msg_ext};
-use super::messages::signature;
+use super::layout::is_client;
+use super::messages::{own, signature};
 
 unsafe extern "C" {
     // Internal to Mbed TLS (library/ssl_misc.h), and linkable. None raises.
@@ -65,16 +66,6 @@ unsafe fn hashes(ctx: *const sys::mbedtls_ssl_context) -> Option<[Hash; 2]> {
     Some(if is_sha384 { [sha384, sha256] } else { [sha256, sha384] })
 }
 
-/// The certificate that this end has, and its key.
-///
-/// # Safety
-///
-/// The connection is set up.
-unsafe fn own<'a>(ctx: *const sys::mbedtls_ssl_context) -> Option<&'a sys::mbedtls_ssl_key_cert> {
-    // SAFETY: by this function's contract: NULL, or the configuration's.
-    unsafe { (*(*ctx).conf).key_cert.as_ref().filter(|own| !own.cert.is_null() && !own.key.is_null()) }
-}
-
 /// Decides about a CertificateRequest with these types and algorithms.
 ///
 /// # Safety
@@ -83,7 +74,7 @@ unsafe fn own<'a>(ctx: *const sys::mbedtls_ssl_context) -> Option<&'a sys::mbedt
 pub(super) unsafe fn choose(ctx: *mut sys::mbedtls_ssl_context, types: &[u8], algorithms: &[u8]) {
     // SAFETY: by this function's contract. None raises.
     unsafe {
-        let (Some(own), Some([suite, other])) = (own(ctx), hashes(ctx)) else { return };
+        let (Some(own), Some([suite, other])) = (own(&*(*ctx).conf).next(), hashes(ctx)) else { return };
         let signature = mbedtls_ssl_sig_from_pk(own.key);
         let own_type = match signature.into() {
             sys::MBEDTLS_SSL_SIG_RSA => sys::MBEDTLS_SSL_CERT_TYPE_RSA_SIGN,
@@ -120,7 +111,7 @@ pub(super) unsafe fn after_step(
     // SAFETY: by this function's contract; the suite is static. None raises.
     unsafe {
         let Some(handshake) = (*ctx).handshake.as_mut() else { return };
-        if (*(*ctx).conf).endpoint != sys::MBEDTLS_SSL_IS_CLIENT as u8 || own(ctx).is_none() {
+        if !is_client(ctx) || own(&*(*ctx).conf).next().is_none() {
             return;
         }
         if state == sys::MBEDTLS_SSL_SERVER_HELLO as c_int
@@ -161,7 +152,7 @@ pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         {
             return 0;
         }
-        let (Some(own), Some([_, hash])) = (own(ctx), hashes(ctx)) else { return 0 };
+        let (Some(own), Some([_, hash])) = (own(&*(*ctx).conf).next(), hashes(ctx)) else { return 0 };
         let mut ret = mbedtls_ssl_flush_output(ctx);
         if ret == 0 {
             ret = mbedtls_ssl_derive_keys(ctx);

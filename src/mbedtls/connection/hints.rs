@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_int};
 
 use super::super::crt::Chain;
 use super::super::sys;
-use super::layout::message_len;
+use super::layout::{message_header, message_len};
 use super::messages::{client_curves, each, of_certificate, own};
 use super::ssl::Ssl;
 use crate::error::Error;
@@ -129,7 +129,7 @@ impl Ssl {
         // SAFETY: what Mbed TLS has read is where it says, and stays until more is read.
         unsafe {
             let ctx = &*self.ctx.get();
-            let header = if self.is_datagram() { 12 } else { 4 };
+            let header = message_header(ctx);
             let room = self.message_room()?;
             let message = crate::mem::slice(ctx.in_msg, message_len(ctx).min(room));
             message.get(header..)

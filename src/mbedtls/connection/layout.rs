@@ -37,6 +37,26 @@ pub(super) unsafe fn is_datagram(ssl: *const sys::mbedtls_ssl_context) -> bool {
     unsafe { (*(*ssl).conf).transport == sys::MBEDTLS_SSL_TRANSPORT_DATAGRAM as u8 }
 }
 
+/// Whether this side is the client.
+///
+/// # Safety
+///
+/// As [`is_datagram`].
+pub(super) unsafe fn is_client(ssl: *const sys::mbedtls_ssl_context) -> bool {
+    // SAFETY: by this function's contract.
+    unsafe { (*(*ssl).conf).endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8 }
+}
+
+/// Bytes of the header of a handshake's message (RFC 5246 7.4, RFC 6347 4.2.2).
+///
+/// # Safety
+///
+/// As [`is_datagram`].
+pub(super) unsafe fn message_header(ssl: *const sys::mbedtls_ssl_context) -> usize {
+    // SAFETY: by this function's contract.
+    if unsafe { is_datagram(ssl) } { 12 } else { 4 }
+}
+
 /// `mbedtls_ssl_reset_in_pointers`: every pointer into the input buffer, as before its first
 /// record.
 ///

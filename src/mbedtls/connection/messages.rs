@@ -9,6 +9,7 @@
 use core::ffi::{c_int, c_uint};
 
 use super::super::sys;
+use super::layout::is_client;
 #[cfg(mbedtls_ssl_max_fragment_length)]
 use super::layout::is_datagram;
 #[cfg(mbedtls_ssl_proto_dtls)]
@@ -190,8 +191,8 @@ unsafe fn client_hello(ssl: &sys::mbedtls_ssl_context, conf: &sys::mbedtls_ssl_c
 /// The connection is set up.
 pub(super) unsafe fn awaits_hello(ssl: *const sys::mbedtls_ssl_context) -> bool {
     // SAFETY: by this function's contract.
-    let (state, endpoint) = unsafe { ((*ssl).state, (*(*ssl).conf).endpoint) };
-    if endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8 {
+    let (state, client) = unsafe { ((*ssl).state, is_client(ssl)) };
+    if client {
         state == sys::MBEDTLS_SSL_SERVER_HELLO as c_int
     } else {
         state <= sys::MBEDTLS_SSL_CLIENT_HELLO as c_int
@@ -210,8 +211,7 @@ pub(super) unsafe fn record_limit(ssl: *const sys::mbedtls_ssl_context) -> Optio
     // SAFETY: by this function's contract. None raises.
     unsafe {
         let negotiated = (*ssl).session_negotiate.as_ref()?;
-        let client = (*(*ssl).conf).endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8;
-        let code = if client { (*(*ssl).conf).mfl_code } else { negotiated.mfl_code };
+        let code = if is_client(ssl) { (*(*ssl).conf).mfl_code } else { negotiated.mfl_code };
         if code == 0 || is_datagram(ssl) || !(*ssl).transform_out.is_null() || awaits_hello(ssl) {
             return None;
         }

@@ -14,7 +14,7 @@ use super::super::{names, sys};
 use super::call::Call;
 #[cfg(mbedtls_ssl_cli_c)]
 use super::client_auth;
-use super::layout::is_datagram;
+use super::layout::{is_client, is_datagram, message_header};
 use crate::mem::slice_mut;
 use crate::wire::Fields;
 
@@ -50,10 +50,8 @@ pub(super) unsafe fn step_with_checks(
         let hash = (*ctx).handshake.as_ref().and_then(|handshake| handshake.update_checksum);
         let call = &*(*ctx).p_bio.cast::<Call<'_>>();
         // An enumeration is of a byte on some processors.
-        let state = sys::mbedtls_ssl_states::try_from((*ctx).state).unwrap_or(sys::mbedtls_ssl_states::MAX);
-        let reads = if (*call.config).is_server() {
-            matches!(state, sys::MBEDTLS_SSL_CLIENT_HELLO | sys::MBEDTLS_SSL_CLIENT_KEY_EXCHANGE)
-        } else {
+        let state = sys::mbedtls_ssl_states::try_from(before).unwrap_or(sys::mbedtls_ssl_states::MAX);
+        let reads = if is_client(ctx) {
             matches!(
                 state,
                 sys::MBEDTLS_SSL_SERVER_HELLO
@@ -62,6 +60,8 @@ pub(super) unsafe fn step_with_checks(
                     | sys::MBEDTLS_SSL_SERVER_HELLO_DONE
                     | sys::MBEDTLS_SSL_NEW_SESSION_TICKET
             )
+        } else {
+            matches!(state, sys::MBEDTLS_SSL_CLIENT_HELLO | sys::MBEDTLS_SSL_CLIENT_KEY_EXCHANGE)
         };
         if reads {
             call.replace_checksum(checksum);
@@ -111,8 +111,7 @@ unsafe extern "C" fn checksum(ctx: *mut sys::mbedtls_ssl_context, message: *cons
         let call = &*(*ctx).p_bio.cast::<Call<'_>>();
         let Some(original) = call.restore_checksum() else { return sys::MBEDTLS_ERR_SSL_INTERNAL_ERROR };
         let ret = original(ctx, message, len);
-        let header = if is_datagram(ctx) { 12 } else { 4 };
-        match slice_mut((*ctx).in_msg, len).split_at_mut_checked(header) {
+        match slice_mut((*ctx).in_msg, len).split_at_mut_checked(message_header(ctx)) {
             Some(([kind, ..], body)) if ret == 0 => check(ctx, (*kind).into(), body).err().unwrap_or(0),
             _ => ret,
         }
@@ -146,17 +145,12 @@ unsafe fn check(ctx: *mut sys::mbedtls_ssl_context, kind: u32, body: &mut [u8]) 
         // RFC 6347 4.2.1, RFC 5077 3.3: nothing is behind the cookie, and the ticket.
         sys::MBEDTLS_SSL_HS_HELLO_VERIFY_REQUEST => is_last(body, 2, 1)?,
         sys::MBEDTLS_SSL_HS_NEW_SESSION_TICKET => is_last(body, 4, 2)?,
-        sys::MBEDTLS_SSL_HS_SERVER_KEY_EXCHANGE => {
-            let hint = key_exchange == sys::MBEDTLS_KEY_EXCHANGE_ECDHE_PSK;
-            if hint || is_ecdhe(key_exchange) {
-                // The curve's type and name are before it.
-                is_uncompressed(body, hint, 3)?;
-            }
-        }
-        sys::MBEDTLS_SSL_HS_CLIENT_KEY_EXCHANGE => {
-            let identity = key_exchange == sys::MBEDTLS_KEY_EXCHANGE_ECDHE_PSK;
-            if identity || is_ecdhe(key_exchange) {
-                is_uncompressed(body, identity, 0)?;
+        sys::MBEDTLS_SSL_HS_SERVER_KEY_EXCHANGE | sys::MBEDTLS_SSL_HS_CLIENT_KEY_EXCHANGE => {
+            // A hint, or an identity, comes first; then a server's curve, its type and name.
+            let psk = key_exchange == sys::MBEDTLS_KEY_EXCHANGE_ECDHE_PSK;
+            if psk || is_ecdhe(key_exchange) {
+                let curve = if kind == sys::MBEDTLS_SSL_HS_SERVER_KEY_EXCHANGE { 3 } else { 0 };
+                is_uncompressed(body, psk, curve)?;
             }
         }
         sys::MBEDTLS_SSL_HS_CERTIFICATE_REQUEST => {

@@ -19,7 +19,7 @@ use super::super::cookie::constant_time_eq;
 use super::super::psk::{IDENTITY_MAX, KEY_MAX};
 use super::super::sys::{self, zeroize};
 use super::call::{Call, mbedtls_ssl_flush_output, mbedtls_ssl_write_handshake_msg_ext};
-use super::layout::OUT_CONTENT;
+use super::layout::{OUT_CONTENT, is_client, message_header};
 use crate::io::Interruption;
 use crate::mem::{Array, copy, slice};
 use crate::micropython_sys::MPSSL_EIO;
@@ -75,16 +75,6 @@ pub(super) unsafe fn after_step(ctx: *mut sys::mbedtls_ssl_context, state: c_int
     }
 }
 
-/// Whether this side is the client.
-///
-/// # Safety
-///
-/// As [`before_step`].
-unsafe fn is_client(ctx: *const sys::mbedtls_ssl_context) -> bool {
-    // SAFETY: by this function's contract.
-    unsafe { (*(*ctx).conf).endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8 }
-}
-
 /// The key exchange of the suite that is being agreed on.
 ///
 /// # Safety
@@ -108,17 +98,6 @@ fn is_psk(key_exchange: sys::mbedtls_key_exchange_type_t) -> bool {
             | sys::MBEDTLS_KEY_EXCHANGE_ECDHE_PSK
             | sys::MBEDTLS_KEY_EXCHANGE_RSA_PSK
     )
-}
-
-/// Bytes of the header of a handshake message.
-///
-/// # Safety
-///
-/// As [`before_step`].
-unsafe fn header_len(ctx: *const sys::mbedtls_ssl_context) -> usize {
-    // SAFETY: by this function's contract.
-    let transport = unsafe { (*(*ctx).conf).transport };
-    if transport == sys::MBEDTLS_SSL_TRANSPORT_DATAGRAM as u8 { 12 } else { 4 }
 }
 
 /// Client: asks the host for identity and key, once.
@@ -170,7 +149,7 @@ unsafe fn keep_hint(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         if !is_psk(key_exchange(ctx)) {
             return 0;
         }
-        (slice((*ctx).in_msg, (*ctx).in_hslen), header_len(ctx))
+        (slice((*ctx).in_msg, (*ctx).in_hslen), message_header(ctx))
     };
     let hint = match (message.first(), message.get(header..)) {
         (Some(&SERVER_KEY_EXCHANGE), Some([high, low, rest @ ..])) => {
@@ -252,7 +231,7 @@ unsafe extern "C" fn checksum_with_hint(
     // points to are valid.
     let (original, config, header) = unsafe {
         let call = &*(*ctx).p_bio.cast::<Call<'_>>();
-        (call.update_checksum.get(), &*call.config, header_len(ctx))
+        (call.update_checksum.get(), &*call.config, message_header(ctx))
     };
     let (Some(original), Some(hint)) = (original, config.psk().hint.as_deref()) else { return FAILED };
     let grown = len.saturating_add(hint.len());

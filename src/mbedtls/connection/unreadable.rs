@@ -15,6 +15,7 @@ use core::ffi::{c_int, c_uint};
 use super::super::crt::Chain;
 use super::super::sys;
 use super::call::{Call, mbedtls_ssl_flush_output};
+use super::layout::message_header;
 use super::messages::of_certificate;
 use crate::error::Error;
 use crate::mem::{Array, close_gap, slice_mut};
@@ -187,7 +188,7 @@ pub(super) unsafe fn step_with_certificates(
         (*ctx).keep_current_message = 1;
         let mut first: Option<Array<u8>> = None;
         if (*ctx).in_msgtype == sys::MBEDTLS_SSL_MSG_HANDSHAKE as c_int && *(*ctx).in_msg == CERTIFICATE {
-            let header = if super::layout::is_datagram(ctx) { 12 } else { 4 };
+            let header = message_header(ctx);
             let record = slice_mut((*ctx).in_msg, (*ctx).in_msglen);
             if let Some(tidied) = tidy(record, (*ctx).in_hslen, header) {
                 (*ctx).in_hslen = (*ctx).in_hslen.saturating_sub(tidied.removed);

@@ -242,7 +242,9 @@ class Side:
             return
         if er is not None and isinstance(er, KeyboardInterrupt) and n is not None:
             er = None
-        refused = isinstance(er, OSError) and (er.errno in (EINVAL, EBUSY) or (er.errno == EPIPE and self.shut))
+        # EPIPE is the shut connection's, before it writes; or the path's, whose other end is closed.
+        cut = self.end.peer is not None and self.end.peer.closed
+        refused = isinstance(er, OSError) and (er.errno in (EINVAL, EBUSY) or (er.errno == EPIPE and self.shut and not cut))
         if self.run.datagram:
             if n == len(data) and n:
                 self.due.append(data[2] << 8 | data[3])

@@ -9,8 +9,8 @@ mod common;
 use common::datagrams::Duo;
 use common::raw::Raw;
 use common::{
-    ALERTED, Balance, CLIENT, EBADF, End, Fate, Link, SERVER, Setup, TAKES_HELLO_FRAGMENTS, on_records,
-    records,
+    ALERTED, Balance, CLIENT, EBADF, End, Fate, Link, SERVER, Setup, TAKES_HELLO_FRAGMENTS, is_message,
+    on_records, records,
 };
 use micropython_ssl::error::Error;
 use micropython_ssl::io::Interruption;
@@ -102,7 +102,7 @@ type Change = fn(&mut Vec<u8>);
 /// Changes the body of the first message of this kind that `side` sends.
 fn change(link: &Link, side: usize, kind: u8, mut change: impl FnMut(&mut Vec<u8>) + 'static) {
     link.wire(side).fault = Some(on_records(move |_, bytes| {
-        if bytes[0] == 22 && bytes[5] == kind {
+        if is_message(bytes, kind) {
             let mut body = bytes.split_off(9);
             change(&mut body);
             let len = body.len() as u16;
@@ -189,7 +189,7 @@ fn messages_out_of_turn() {
         let _balance = Balance::start();
         let mut pair = Setup::mutual().pair();
         pair.link.wire(SERVER).fault = Some(on_records(move |_, bytes| {
-            if bytes[0] == 22 && bytes[5] == kind {
+            if is_message(bytes, kind) {
                 bytes[5] = other;
             }
             Fate::Arrives

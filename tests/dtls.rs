@@ -2072,7 +2072,7 @@ fn a_client_that_knows_newer_versions_of_dtls() {
         let _balance = Balance::start();
         let mut duo = Duo::of(Setup { client_mode: 0, ..Setup::default() });
         duo.link.wire(CLIENT).fault = Some(Box::new(move |_, bytes| {
-            if bytes[0] == 22 && bytes[13] == 1 {
+            if bytes[0] == 22 && bytes[3..5] == [0, 0] && bytes[13] == 1 {
                 bytes[25..27].copy_from_slice(&version);
             }
             Fate::Arrives

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use common::alloc::failing;
-use common::{ALERTED, Balance, CLIENT, Duo, Pair, SERVER, Setup, text};
+use common::{ALERTED, Balance, CLIENT, Duo, Pair, SERVER, Setup, is_message, text};
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Invalid, Result};
 use micropython_ssl::mbedtls::sys;
@@ -38,7 +38,7 @@ fn offered(hello: &[u8], n: u16) -> Vec<u16> {
 fn chosen(flight: &[u8]) -> u16 {
     let message = common::records(flight)
         .into_iter()
-        .find(|record| record[0] == 22 && record[5] == 12)
+        .find(|record| is_message(record, 12))
         .expect("a ServerKeyExchange");
     assert_eq!(message[9], 3, "a named curve");
     u16::from_be_bytes([message[10], message[11]])

@@ -588,14 +588,14 @@ fn bad_records_are_counted_on() {
 
 #[test]
 fn a_client_begins_anew_at_a_server_that_sleeps() {
+    let is_hello = |sent: &[u8]| sent[0] == 22 && sent[3..5] == [0, 0] && sent[13] == 1;
     for cids in [None, Some((4, 4))] {
         let _balance = Balance::start();
         let mut duo = known(cids);
         duo.open();
         for _ in 0..3 {
             duo.send(CLIENT, b"before");
-            let hello =
-                duo.link.wire(CLIENT).sent.iter().rev().find(|sent| sent[0] == 22 && sent[13] == 1).cloned();
+            let hello = duo.link.wire(CLIENT).sent.iter().rev().find(|sent| is_hello(sent)).cloned();
             sleep(&mut duo.server);
             // The hello that made the connection is nobody's business any more.
             duo.replay(&hello.unwrap());

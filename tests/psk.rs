@@ -13,8 +13,8 @@ use common::alloc::{failing, holding, live, spilled, watch};
 use common::link::{PskIdentity, PskKey};
 use common::pair::Setup;
 use common::{
-    ALERTED, Balance, CLIENT, Duo, Fate, Link, Pair, Port, SERVER, Weather, datagrams, on_records, pki,
-    records, text,
+    ALERTED, Balance, CLIENT, Duo, Fate, Link, Pair, Port, SERVER, Weather, datagrams, is_message,
+    on_records, pki, records, text,
 };
 use micropython_ssl::context::Context;
 use micropython_ssl::dtls::Settings;
@@ -421,7 +421,7 @@ fn forge(pair: &Pair, identity: &[u8], said_len: usize) {
     let mut body = u16::try_from(said_len).unwrap().to_be_bytes().to_vec();
     body.extend_from_slice(identity);
     pair.link.wire(CLIENT).fault = Some(on_records(move |_, bytes| {
-        if bytes[0] == HANDSHAKE && bytes[5] == CLIENT_KEY_EXCHANGE {
+        if is_message(bytes, CLIENT_KEY_EXCHANGE) {
             let mut message = vec![CLIENT_KEY_EXCHANGE, 0, 0, body.len() as u8];
             message.extend_from_slice(&body);
             bytes.truncate(3);
@@ -552,7 +552,7 @@ fn a_hint_that_is_too_long_is_passed_over() {
         let mut contexts = Contexts::callbacks(false, HINT).with_suite(PLAIN);
         let mut pair = contexts.knowing();
         pair.link.wire(SERVER).fault = Some(on_records(move |_, bytes| {
-            if bytes[0] == HANDSHAKE && bytes[5] == SERVER_KEY_EXCHANGE {
+            if is_message(bytes, SERVER_KEY_EXCHANGE) {
                 bytes.truncate(3);
                 bytes.extend_from_slice(&[0, len as u8 + 6, SERVER_KEY_EXCHANGE, 0, 0, len as u8 + 2]);
                 bytes.extend_from_slice(&[0, len as u8]);

@@ -398,6 +398,13 @@ impl PskStore for Port {
     }
 }
 
+/// Whether a stream's record is in the clear, and has a whole handshake message of this kind: what is
+/// encrypted may begin like any, once in a while.
+pub fn is_message(record: &[u8], kind: u8) -> bool {
+    let [22, _, _, _, _, first, high, middle, low, body @ ..] = record else { return false };
+    *first == kind && u32::from_be_bytes([0, *high, *middle, *low]) as usize <= body.len()
+}
+
 /// The TLS records in a transcript of a stream.
 pub fn records(mut transcript: &[u8]) -> Vec<&[u8]> {
     let mut records = Vec::new();

@@ -50,6 +50,8 @@ const OPTIONS: &[&str] = &[
     "MBEDTLS_MD_CAN_SHA256",
     "MBEDTLS_MD_CAN_SHA384",
     "MBEDTLS_PEM_PARSE_C",
+    "MBEDTLS_PSA_ASSUME_EXCLUSIVE_BUFFERS",
+    "MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG",
     "MBEDTLS_PKCS5_C",
     "MBEDTLS_SSL_ALL_ALERT_MESSAGES",
     "MBEDTLS_SSL_ALPN",
@@ -92,6 +94,8 @@ const OPTIONS: &[&str] = &[
 
 /// The patch release that is built and tested: 3.6.7.
 const NEWEST: u32 = 7;
+/// The first with which TLS 1.3 is built: PSA's keys can be in static slots.
+const TLS13_SINCE: u32 = 3;
 /// What each patch release of Mbed TLS 3.6 has fixed, by its ChangeLog.
 const CVES: &[(u32, &str)] = &[
     (1, "CVE-2024-45157 to CVE-2024-45159"),
@@ -115,6 +119,17 @@ const CVES: &[(u32, &str)] = &[
 const P256_OPTIONS: &[&str] = &["MBEDTLS_ECP_C", "MBEDTLS_ECP_DP_SECP256R1_ENABLED"];
 /// The functions of Mbed TLS's that are wrapped then.
 const P256_WRAPPED: &[&str] = &["mbedtls_ecp_mul_restartable", "mbedtls_ecp_muladd_restartable"];
+
+/// What TLS 1.3 needs.
+const TLS13_OPTIONS: &[&str] = &["MBEDTLS_SSL_PROTO_TLS1_3", "MBEDTLS_SSL_PROTO_TLS1_2"];
+/// The functions of Mbed TLS's that are wrapped then, and where P-256 is Rust's the one of PSA's.
+const TLS13_WRAPPED: &[&str] = &[
+    "mbedtls_ssl_session_reset_msg_layer",
+    "mbedtls_ssl_send_alert_message",
+    "mbedtls_cipher_setup",
+    "mbedtls_cipher_free",
+];
+const TLS13_P256_WRAPPED: &[&str] = &["mbedtls_ecp_mul"];
 
 /// What hibernation needs, where keys are not PSA's.
 const HIBERNATION_OPTIONS: &[&str] = &["MBEDTLS_SSL_PROTO_TLS1_2", "MBEDTLS_CIPHER_C"];
@@ -222,6 +237,16 @@ fn run() -> Result<()> {
         input.wrap(AES_GCM_WRAPPED, "MPSSL_AES_GCM")?;
     }
 
+    println!("cargo::rustc-check-cfg=cfg(tls13)");
+    if env::var_os("CARGO_FEATURE_TLS13").is_some() {
+        check_tls13(&macros, wraps)?;
+        println!("cargo::rustc-cfg=tls13");
+        input.wrap(TLS13_WRAPPED, "MPSSL_TLS13")?;
+        if env::var_os("CARGO_FEATURE_P256").is_some() {
+            input.wrap(TLS13_P256_WRAPPED, "MPSSL_P256")?;
+        }
+    }
+
     // A build for tests, with what only such a build may have.
     println!("cargo::rustc-check-cfg=cfg(address_sanitizer)");
     if has_address_sanitizer() {
@@ -233,7 +258,7 @@ fn run() -> Result<()> {
     let not_plain = [
         "MBEDTLS_ECP_RESTARTABLE",
         "MBEDTLS_KEY_EXCHANGE_ECJPAKE_ENABLED",
-        "MBEDTLS_SSL_PROTO_TLS1_3",
+        "MBEDTLS_SSL_EARLY_DATA",
         "MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH",
         "MBEDTLS_USE_PSA_CRYPTO",
     ];
@@ -388,6 +413,9 @@ impl Input {
             flags.push(format!("-I{}", utf8(&port)?));
         }
         flags.push(format!("-I{}", utf8(&mbedtls.join("include"))?));
+        if env::var_os("CARGO_FEATURE_TLS13").is_some() {
+            flags.push("-DMPSSL_TLS13=1".into());
+        }
         let config = root.join("c_glue/mbedtls_config.h");
         flags.push(format!("-DMBEDTLS_CONFIG_FILE=\"{}\"", utf8(&config)?));
         flags.push("-include".into());
@@ -790,6 +818,27 @@ fn check_version(macros: &HashMap<String, String>) -> Result<()> {
                  {major}.{minor}.{since} was the first to take one"
             );
         }
+    }
+    Ok(())
+}
+
+/// That TLS 1.3 can be had, for which the port has asked.
+fn check_tls13(macros: &HashMap<String, String>, wraps: bool) -> Result<()> {
+    if let Some(missing) = TLS13_OPTIONS.iter().find(|option| !macros.contains_key(**option)) {
+        return Err(format!("MPSSL_TLS13=1: this Mbed TLS is configured without {missing}"));
+    }
+    let patch = macros.get("MBEDTLS_VERSION_PATCH").and_then(|patch| patch.parse::<u32>().ok());
+    if patch.is_none_or(|patch| patch < TLS13_SINCE) {
+        return Err(format!(
+            "MPSSL_TLS13=1: TLS 1.3 needs Mbed TLS 3.6.{TLS13_SINCE} or newer, 3.6.{NEWEST} at best: name a \
+             tree by MBEDTLS_DIR"
+        ));
+    }
+    if !wraps {
+        return Err("MPSSL_TLS13=1: TLS 1.3 needs a linker with --wrap".into());
+    }
+    if macros.contains_key("MBEDTLS_USE_PSA_CRYPTO") {
+        return Err("MPSSL_TLS13=1: MBEDTLS_USE_PSA_CRYPTO is not supported with it".into());
     }
     Ok(())
 }

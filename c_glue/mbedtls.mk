@@ -21,6 +21,10 @@ vpath $(MBEDTLS_DIR)/%.c $(patsubst %/,%,$(dir $(MPSSL_MBEDTLS_TREE)))
 CFLAGS_USERMOD += -I$(MPSSL_MBEDTLS_TREE)/include
 endif
 
+ifeq ($(MPSSL_TLS13),1)
+CFLAGS_USERMOD += -DMPSSL_TLS13=1
+endif
+
 ifeq ($(MPSSL_MBEDTLS_CONFIG),1)
 ifneq ($(MBEDTLS_CONFIG_FILE),)
 # A board has its own file: ours builds on it.
@@ -33,6 +37,12 @@ endif
 
 # Beyond extmod.mk's list. Compiles to nothing where the options are off.
 SRC_THIRDPARTY_C += $(addprefix $(MBEDTLS_DIR)/library/,block_cipher.c threading.c)
+ifeq ($(MPSSL_TLS13),1)
+SRC_THIRDPARTY_C += $(addprefix $(MBEDTLS_DIR)/library/,$(addsuffix .c,\
+	psa_crypto psa_crypto_aead psa_crypto_cipher psa_crypto_client psa_crypto_driver_wrappers_no_static \
+	psa_crypto_ecp psa_crypto_hash psa_crypto_mac psa_crypto_random psa_crypto_slot_management \
+	psa_util ssl_tls13_client ssl_tls13_generic ssl_tls13_keys ssl_tls13_server))
+endif
 endif
 
 # Records. Nothing given: the port's own flags. Targets are expanded here, before extmod.mk says

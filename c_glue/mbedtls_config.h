@@ -156,6 +156,68 @@ void mpssl_free(void *block);
 #define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE // getpeercert() after the handshake
 #endif
 
+// ---- TLS 1.3 -----------------------------------------------------------------
+
+// MPSSL_TLS13. Keys, hashes and key exchange of 1.3 are PSA's; certificates and records stay with
+// the older functions (no MBEDTLS_USE_PSA_CRYPTO), which the rest of the firmware has anyway.
+#if MPSSL_TLS13
+#define MBEDTLS_SSL_PROTO_TLS1_3
+#define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE // for boxes on the way that know TLS 1.2 only
+#define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ENABLED
+#define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL_ENABLED // with a pre-shared key
+#undef MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_ENABLED // no forward secrecy
+#undef MBEDTLS_SSL_EARLY_DATA // can be replayed
+#undef MBEDTLS_USE_PSA_CRYPTO
+#undef MBEDTLS_PSA_CRYPTO_STORAGE_C
+#define MBEDTLS_PSA_CRYPTO_C
+// Its state is static, and outlives a soft reset, which the heap does not: nothing of it may be in
+// the heap. Random bytes come from src/mbedtls/rng.rs, keys are in slots.
+#define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
+#define MBEDTLS_PSA_STATIC_KEY_SLOTS
+#if !defined(MBEDTLS_PSA_KEY_SLOT_COUNT)
+#if defined(__unix__) || defined(__APPLE__)
+#define MBEDTLS_PSA_KEY_SLOT_COUNT 32
+#else
+#define MBEDTLS_PSA_KEY_SLOT_COUNT 8 // a client in the middle of its handshake has one
+#endif
+#endif
+// Else it copies what it is to write to, at the length that Mbed TLS gives it: its own buffers', which
+// are shorter here, and may be 16 KB.
+#define MBEDTLS_PSA_ASSUME_EXCLUSIVE_BUFFERS
+// All that PSA does is listed here; this header stands in for the file where it would be.
+#define MBEDTLS_PSA_CRYPTO_CONFIG
+#define MBEDTLS_PSA_CRYPTO_CONFIG_FILE MBEDTLS_CONFIG_FILE
+#define PSA_WANT_ALG_HKDF_EXTRACT 1
+#define PSA_WANT_ALG_HKDF_EXPAND 1
+#define PSA_WANT_ALG_HMAC 1
+#define PSA_WANT_ALG_SHA_256 1
+#define PSA_WANT_ALG_SHA_384 1
+#define PSA_WANT_ALG_ECDH 1
+#define PSA_WANT_ALG_ECDSA 1
+#define PSA_WANT_ALG_GCM 1
+#define PSA_WANT_ALG_CCM 1
+#define PSA_WANT_KEY_TYPE_HMAC 1
+#define PSA_WANT_KEY_TYPE_DERIVE 1
+#define PSA_WANT_KEY_TYPE_AES 1
+#if defined(MBEDTLS_CHACHAPOLY_C)
+#define PSA_WANT_ALG_CHACHA20_POLY1305 1
+#define PSA_WANT_KEY_TYPE_CHACHA20 1
+#endif
+#define PSA_WANT_KEY_TYPE_ECC_PUBLIC_KEY 1
+#define PSA_WANT_KEY_TYPE_ECC_KEY_PAIR_BASIC 1
+#define PSA_WANT_KEY_TYPE_ECC_KEY_PAIR_IMPORT 1
+#define PSA_WANT_KEY_TYPE_ECC_KEY_PAIR_EXPORT 1
+#define PSA_WANT_KEY_TYPE_ECC_KEY_PAIR_GENERATE 1
+#define PSA_WANT_ECC_SECP_R1_256 1
+#define PSA_WANT_ECC_SECP_R1_384 1
+#if defined(MBEDTLS_ECP_DP_SECP521R1_ENABLED)
+#define PSA_WANT_ECC_SECP_R1_521 1
+#endif
+#if defined(MBEDTLS_ECP_DP_CURVE25519_ENABLED)
+#define PSA_WANT_ECC_MONTGOMERY_255 1
+#endif
+#endif
+
 // ---- DTLS --------------------------------------------------------------------
 
 #define MBEDTLS_SSL_PROTO_DTLS

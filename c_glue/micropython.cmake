@@ -19,6 +19,7 @@
 #   MPSSL_EXTRA_MBEDTLS_CONFIG_FILE  a header with the last word on it
 #   MPSSL_AEAD_CFLAGS      how Mbed TLS's gcm.c is optimised, for speed; -Os: as all the rest
 #   MPSSL_PEER_CERT_DICT   0: getpeercert() knows DER only, as upstream's, for less flash
+#   MPSSL_TLS13            1: TLS 1.3 as well (docs/porting.md)
 #   MPSSL_MEMORY           1: contexts and sockets report their memory; to size a heap
 #   MBEDTLS_DIR            an Mbed TLS 3.6 tree other than lib/mbedtls
 # For a file like ports/esp32/micropython.cmake to set:
@@ -54,6 +55,12 @@ if(NOT DEFINED MPSSL_RECORD_BUFFERS)
 endif()
 if(MPSSL_RECORD_BUFFERS)
     list(APPEND _mpssl_config_says MPSSL_RECORD_BUFFERS=1)
+endif()
+if(NOT DEFINED MPSSL_TLS13)
+    set(MPSSL_TLS13 0)
+endif()
+if(MPSSL_TLS13)
+    list(APPEND _mpssl_config_says MPSSL_TLS13=1)
 endif()
 if(NOT DEFINED MPSSL_MBEDTLS_CONFIG)
     set(MPSSL_MBEDTLS_CONFIG 1)
@@ -153,6 +160,14 @@ if(MPSSL_MBEDTLS_CONFIG)
         target_sources(micropy_lib_mbedtls INTERFACE
             ${_mpssl_library}/block_cipher.c
             ${_mpssl_library}/threading.c)
+        if(MPSSL_TLS13)
+            foreach(_mpssl_name IN ITEMS psa_crypto psa_crypto_aead psa_crypto_cipher psa_crypto_client
+                    psa_crypto_driver_wrappers_no_static psa_crypto_ecp psa_crypto_hash psa_crypto_mac
+                    psa_crypto_random psa_crypto_slot_management psa_util ssl_tls13_client
+                    ssl_tls13_generic ssl_tls13_keys ssl_tls13_server)
+                target_sources(micropy_lib_mbedtls INTERFACE ${_mpssl_library}/${_mpssl_name}.c)
+            endforeach()
+        endif()
     else()
         if(MBEDTLS_CONFIG_FILE)
             target_compile_definitions(usermod_mpssl INTERFACE
@@ -196,6 +211,18 @@ if(MPSSL_P256)
     target_link_options(usermod_mpssl INTERFACE
         -Wl,--wrap=mbedtls_ecp_mul_restartable
         -Wl,--wrap=mbedtls_ecp_muladd_restartable)
+endif()
+if(MPSSL_TLS13)
+    string(APPEND _mpssl_features ,tls13)
+    # What src/mbedtls/connection/tls13.rs does otherwise; and PSA's way to a public key.
+    target_link_options(usermod_mpssl INTERFACE
+        -Wl,--wrap=mbedtls_ssl_session_reset_msg_layer
+        -Wl,--wrap=mbedtls_ssl_send_alert_message
+        -Wl,--wrap=mbedtls_cipher_setup
+        -Wl,--wrap=mbedtls_cipher_free)
+    if(MPSSL_P256)
+        target_link_options(usermod_mpssl INTERFACE -Wl,--wrap=mbedtls_ecp_mul)
+    endif()
 endif()
 if(MPSSL_HIBERNATION)
     string(APPEND _mpssl_features ,hibernation)

@@ -16,6 +16,7 @@
 #   MPSSL_HIBERNATION      0: connections cannot hibernate
 #   MPSSL_RECORD_BUFFERS   0: a connection keeps Mbed TLS's record buffers all its life
 #   MPSSL_AES_GCM          0: AES-GCM by Mbed TLS on x86-64 too
+#   MPSSL_TLS13            1: TLS 1.3 as well (docs/porting.md)
 #   MPSSL_MEMORY           1: contexts and sockets report their memory; to size a heap
 #   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
 #   MPSSL_EXTRA_MBEDTLS_CONFIG_FILE  a header with the last word on it
@@ -46,6 +47,7 @@ MPSSL_RECORD_BUFFERS ?= 1
 MPSSL_AES_GCM ?= $(if $(filter 11,$(MPSSL_P256)$(MPSSL_MBEDTLS_CONFIG)),1,0)
 MPSSL_PEER_CERT_DICT ?= $(MPSSL_IS_FULL)
 MPSSL_MEMORY ?= 0
+MPSSL_TLS13 ?= 0
 
 # realpath, because the directory may be reached through a link.
 MPSSL_ROOT := $(realpath $(USERMOD_DIR)/..)
@@ -113,6 +115,10 @@ ifeq ($(MPSSL_P256),1)
 CFLAGS_USERMOD += -DMPSSL_P256=1
 LDFLAGS += $(call MPSSL_WRAP,mbedtls_ecp_mul_restartable mbedtls_ecp_muladd_restartable)
 MPSSL_FEATURES := firmware,p256
+# PSA's way to a public key.
+ifeq ($(MPSSL_TLS13),1)
+LDFLAGS += $(call MPSSL_WRAP,mbedtls_ecp_mul)
+endif
 else
 MPSSL_FEATURES := firmware
 endif
@@ -122,6 +128,12 @@ endif
 ifeq ($(MPSSL_RECORD_BUFFERS),1)
 CFLAGS_USERMOD += -DMPSSL_RECORD_BUFFERS=1
 MPSSL_FEATURES := $(MPSSL_FEATURES),record-buffers
+endif
+# And what src/mbedtls/connection/tls13.rs does otherwise.
+ifeq ($(MPSSL_TLS13),1)
+LDFLAGS += $(call MPSSL_WRAP,mbedtls_ssl_session_reset_msg_layer mbedtls_ssl_send_alert_message \
+	mbedtls_cipher_setup mbedtls_cipher_free)
+MPSSL_FEATURES := $(MPSSL_FEATURES),tls13
 endif
 # Likewise what it asks of AES-GCM (src/mbedtls/crypto/gcm.rs).
 ifeq ($(MPSSL_AES_GCM),1)

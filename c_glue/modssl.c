@@ -350,7 +350,11 @@ static const mp_rom_map_elem_t ssl_names_table[] = {
     { MP_ROM_QSTR(MP_QSTR_Purpose), MP_ROM_PTR(&purpose_type) },
     { MP_ROM_QSTR(MP_QSTR_TLSVersion), MP_ROM_PTR(&version_type) },
     { MP_ROM_QSTR(MP_QSTR_HAS_TLSv1_2), MP_ROM_TRUE },
+#if MPSSL_TLS13
+    { MP_ROM_QSTR(MP_QSTR_HAS_TLSv1_3), MP_ROM_TRUE },
+#else
     { MP_ROM_QSTR(MP_QSTR_HAS_TLSv1_3), MP_ROM_FALSE },
+#endif
 #if defined(__unix__) || defined(__APPLE__)
     { MP_ROM_QSTR(MP_QSTR_get_default_verify_paths), MP_ROM_PTR(&get_default_verify_paths_obj) },
 #endif

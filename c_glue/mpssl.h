@@ -67,6 +67,10 @@ enum {
     MPSSL_POLL_NVAL = 0x0020,
 };
 
+// Forgets what the handshakes of TLS 1.3 that the last soft reset has cut off have left: keys in PSA's
+// static slots. Where there may be others, theirs as well.
+void mpssl_begin_life(void);
+
 // Writes the text of a TLS, VALUE or VERIFY status, without a terminating NUL.
 // Returns its length in bytes; 0 where there is none (a build without
 // MBEDTLS_ERROR_C has no text for TLS). 256 bytes hold any text.
@@ -98,6 +102,8 @@ mpssl_status_t mpssl_context_set_verify_mode(mpssl_context_t *context, int32_t v
 // Whether the server's certificate must be for server_hostname. To set it turns verify_mode
 // 0 into 2; ValueError for a server.
 bool mpssl_context_check_hostname(const mpssl_context_t *context);
+// minimum_version, maximum_version: TLSVersion's number. A ValueError if it leaves no version.
+mpssl_status_t mpssl_context_set_version(mpssl_context_t *context, bool is_maximum, int32_t version);
 mpssl_status_t mpssl_context_set_check_hostname(mpssl_context_t *context, bool check);
 
 // Replaces certificate chain and private key, PEM or DER. password.data may be

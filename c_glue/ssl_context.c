@@ -284,16 +284,18 @@ static mp_int_t int_within(mp_obj_t value, mp_int_t max, mp_int_t otherwise) {
     return n < 0 || n > max ? otherwise : n;
 }
 
-// minimum_version, maximum_version. TLS 1.2 is the only one there is: bounds that leave it out are
-// refused here, and not in the handshake.
+// minimum_version, maximum_version. A bound that leaves no version is refused here, and not in the
+// handshake.
 static void store_version(ssl_context_obj_t *self, bool is_maximum, mp_obj_t value) {
     mp_int_t version = mpssl_get_int(value);
     bool is_bound = version >= MPSSL_MINIMUM_SUPPORTED && version <= MPSSL_MAXIMUM_SUPPORTED;
     bool is_version = version >= MPSSL_SSLV3 && version <= MPSSL_TLSV1_3;
-    bool leaves = is_maximum ? version >= MPSSL_TLSV1_2 : version <= MPSSL_TLSV1_2;
-    if (!is_bound && !(is_version && leaves)) {
+    if (!is_bound && !is_version) {
         mp_raise_ValueError(MP_ERROR_TEXT("unsupported protocol version"));
     }
+    mpssl_signals_t signals;
+    claim(self, &signals);
+    finish(self, &signals, mpssl_context_set_version(self->tls, is_maximum, (int32_t)version));
     self->versions[is_maximum] = version;
 }
 

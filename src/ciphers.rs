@@ -42,6 +42,13 @@ fn begins_with(id: c_int, prefix: &[u8]) -> bool {
     mbedtls::cipher_name(id).is_some_and(|name| name.to_bytes().starts_with(prefix))
 }
 
+/// Whether a suite is for pre-shared keys.
+#[cfg(all(tls13, mbedtls_ssl_handshake_with_psk_enabled))]
+#[must_use]
+pub fn is_psk(id: c_int) -> bool {
+    PSK.iter().any(|prefix| begins_with(id, prefix))
+}
+
 /// The suites that are enabled without `set_ciphers` and pre-shared keys, in order of preference.
 pub fn defaults(defaults: Defaults) -> impl Iterator<Item = c_int> {
     let suites = mbedtls::default_ciphers(defaults).iter().copied();
@@ -57,22 +64,24 @@ pub fn with_psk() -> impl Iterator<Item = c_int> {
     PSK.into_iter().flat_map(move |prefix| all().filter(move |&id| begins_with(id, prefix)))
 }
 
-/// Those, as a list.
+/// Those, as a list, behind TLS 1.3's, which are for any.
 ///
 /// # Errors
 ///
 /// [`Error::NoMemory`].
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub fn psk() -> Result<Shared<Ciphers>> {
-    Ciphers::new(with_psk().count(), |ids| {
-        for (to, id) in ids.iter_mut().zip(with_psk()) {
+    let all = || mbedtls::tls13_ciphers().chain(with_psk());
+    Ciphers::new(all().count(), |ids| {
+        for (to, id) in ids.iter_mut().zip(all()) {
             *to = id;
         }
         Ok(())
     })
 }
 
-/// The suites named by `names`, of which there are `n`.
+/// The suites named by `names`, of which there are `n`. TLS 1.3's stay where they name none of them: as
+/// CPython's `set_ciphers`, this is about TLS 1.2's.
 ///
 /// # Errors
 ///
@@ -83,9 +92,16 @@ pub fn named<'a>(n: usize, names: impl Iterator<Item = &'a [u8]>) -> Result<Shar
     if n == 0 {
         return Err(BAD_CONFIG);
     }
-    Ciphers::new(n, |ids| {
+    let others = mbedtls::tls13_ciphers().count();
+    Ciphers::new(n.saturating_add(others), |ids| {
         for (to, name) in ids.iter_mut().zip(names) {
             *to = id(name).ok_or(BAD_CONFIG)?;
+        }
+        if !ids.iter().any(|&id| mbedtls::is_tls13(id)) {
+            ids.rotate_right(others);
+            for (to, id) in ids.iter_mut().zip(mbedtls::tls13_ciphers()) {
+                *to = id;
+            }
         }
         Ok(())
     })

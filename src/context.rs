@@ -5,13 +5,15 @@
 //! configuration never changes: changing a setting lets go of it, and the next
 //! connection gets a new one from the parts. Connections made before keep theirs.
 
-use core::ffi::CStr;
+use core::ffi::{CStr, c_int};
 
 use crate::ciphers::{self, Ciphers};
 use crate::error::{Error, Invalid, Result};
 use crate::groups::{self, Groups};
 #[cfg(mbedtls_ssl_alpn)]
 use crate::mbedtls::Protocols;
+#[cfg(tls13)]
+use crate::mbedtls::Version;
 use crate::mbedtls::{self, Chain, Config, Cookies, Defaults, Endpoint, KeyCert, Rng, Transport};
 use crate::mem::{Array, Box, Shared};
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -40,6 +42,9 @@ pub struct Context {
     dtls: dtls::Settings,
     hibernate_after: Option<u32>,
     memory: Memory,
+    /// The lowest and the highest.
+    #[cfg(tls13)]
+    versions: (Version, Version),
     /// What these settings make; `None` since the last change.
     config: Option<Shared<Config>>,
 }
@@ -119,6 +124,8 @@ impl Context {
             dtls: dtls::Settings::DEFAULT,
             hibernate_after: None,
             memory: Memory::DEFAULT,
+            #[cfg(tls13)]
+            versions: (Version::Tls12, Version::Tls13),
             config: None,
         })
     }
@@ -332,6 +339,45 @@ impl Context {
         Ok(())
     }
 
+    /// Replaces the lowest or the highest version of TLS: by its number, or -2 for the lowest that there
+    /// is, -1 for the highest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] for one that leaves no version.
+    pub fn set_version(&mut self, is_maximum: bool, version: i32) -> Result<()> {
+        const TLS_1_2: i32 = 0x303;
+        const LOWEST: i32 = -2;
+        let highest = if cfg!(tls13) && self.transport() == Transport::Stream { 0x304 } else { TLS_1_2 };
+        let version = match version {
+            LOWEST => TLS_1_2,
+            _ if version < 0 => highest,
+            _ => version,
+        };
+        if if is_maximum { version < TLS_1_2 } else { version > highest } {
+            return Err(Error::Value(Invalid::ProtocolVersion));
+        }
+        #[cfg(tls13)]
+        {
+            let version = if version > TLS_1_2 { Version::Tls13 } else { Version::Tls12 };
+            *(if is_maximum { &mut self.versions.1 } else { &mut self.versions.0 }) = version;
+            self.config = None;
+        }
+        Ok(())
+    }
+
+    /// Whether its connections may be of TLS 1.3. There is no DTLS 1.3 here, and none where a client's
+    /// host chooses a pre-shared key by the server's hint, which TLS 1.3 has not.
+    #[must_use]
+    pub fn has_tls13(&self) -> bool {
+        #[cfg(tls13)]
+        {
+            self.transport() == Transport::Stream && self.versions.1 == Version::Tls13 && !self.host_chooses()
+        }
+        #[cfg(not(tls13))]
+        false
+    }
+
     /// Replaces the key exchange groups; see [`groups::named`].
     ///
     /// # Errors
@@ -362,14 +408,16 @@ impl Context {
     /// Name of the `i`-th enabled cipher suite.
     #[must_use]
     pub fn cipher(&self, i: usize) -> Option<&'static CStr> {
+        let is_enabled = |id: &c_int| *id != 0 && (self.has_tls13() || !mbedtls::is_tls13(*id));
         let id = match self.ciphers.as_deref() {
-            Some(ids) => ids.get(i).copied(),
+            Some(ids) => ids.iter().copied().filter(is_enabled).nth(i),
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-            None if self.psk.is_on() => ciphers::with_psk().nth(i),
-            None => ciphers::defaults(self.default_ciphers).nth(i),
+            None if self.psk.is_on() => {
+                mbedtls::tls13_ciphers().chain(ciphers::with_psk()).filter(is_enabled).nth(i)
+            }
+            None => ciphers::defaults(self.default_ciphers).filter(is_enabled).nth(i),
         };
-        // Mbed TLS has a name, "unknown", for the 0 at the end as well.
-        id.filter(|&id| id != 0).and_then(mbedtls::cipher_name)
+        id.and_then(mbedtls::cipher_name)
     }
 
     /// Replaces the identity and key to show, or for a server the one that it knows
@@ -435,6 +483,20 @@ impl Context {
             config.set_defaults(self.endpoint(), self.transport())?;
             #[cfg(mbedtls_ssl_srv_c)]
             config.set_hello(mbedtls::HELLO);
+            #[cfg(tls13)]
+            if self.has_tls13() {
+                // As of TLS 1.2's suites: a pre-shared key, unless somebody chooses, or a certificate.
+                #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+                let certificates = match &self.ciphers {
+                    Some(ids) => ids.iter().any(|&id| id != 0 && !ciphers::is_psk(id)),
+                    None => !self.psk.is_on(),
+                };
+                #[cfg(not(mbedtls_ssl_handshake_with_psk_enabled))]
+                let certificates = true;
+                config.set_versions(self.versions, certificates);
+            } else if self.versions.0 == Version::Tls13 {
+                return Err(Error::Value(Invalid::ProtocolVersion));
+            }
             config.set_verify_mode(self.verify_mode);
             config.set_check_hostname(self.check_hostname);
             config.set_hibernate_after(self.hibernate_after);

@@ -83,11 +83,13 @@ pub enum Invalid {
     CheckHostname,
     /// The name of an application protocol that cannot be one, or more than fit.
     ApplicationProtocol,
+    /// No version of TLS is left.
+    ProtocolVersion,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -105,6 +107,7 @@ impl Invalid {
         Self::MaxFragmentLength,
         Self::CheckHostname,
         Self::ApplicationProtocol,
+        Self::ProtocolVersion,
     ];
 
     /// The `ValueError`'s text.
@@ -128,6 +131,7 @@ impl Invalid {
             Self::MaxFragmentLength => "invalid max_fragment_length",
             Self::CheckHostname => "check_hostname is a client's",
             Self::ApplicationProtocol => "invalid ALPN protocol",
+            Self::ProtocolVersion => "unsupported protocol version",
         }
     }
 }

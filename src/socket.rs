@@ -443,7 +443,13 @@ impl Socket {
             return Err(Error::Errno(MPSSL_EPIPE.cast_signed()));
         }
         self.ssl.wake()?;
-        if self.in_flight == 0 { self.flush(host) } else { Ok(()) }
+        if self.in_flight != 0 {
+            return Ok(());
+        }
+        self.flush(host)?;
+        let outcome = self.ssl.answer_key_update(host);
+        self.judge(host, outcome, Operation::Write)?;
+        self.flush(host)
     }
 
     /// Writes one record of at most `buf.len()` bytes; returns how many it took.

@@ -46,6 +46,17 @@ pub enum Transport {
     Datagram,
 }
 
+/// A version of TLS, by its number on the wire.
+#[cfg(tls13)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+#[repr(u32)]
+pub enum Version {
+    /// RFC 5246.
+    Tls12 = 0x303,
+    /// RFC 8446.
+    Tls13 = 0x304,
+}
+
 /// Key exchange groups in order of preference, by their IANA numbers: secp256r1
 /// first, for which Mbed TLS has its fastest arithmetic, then x25519, secp384r1,
 /// secp521r1 and the Brainpool curves.
@@ -131,6 +142,9 @@ impl Config {
                 sys::MBEDTLS_SSL_PRESET_DEFAULT as c_int,
             ))?;
             sys::mbedtls_ssl_conf_rng(conf, self.rng.function(), self.rng.state());
+            // Mbed TLS may have another one, which is not to be had without what TLS 1.3 needs here.
+            (*conf).min_tls_version = sys::MBEDTLS_SSL_VERSION_TLS1_2;
+            (*conf).max_tls_version = sys::MBEDTLS_SSL_VERSION_TLS1_2;
             for (to, group) in self.groups.iter_mut().zip(
                 GROUPS.into_iter().filter(|&group| !sys::mbedtls_ecp_curve_info_from_tls_id(group).is_null()),
             ) {
@@ -142,6 +156,26 @@ impl Config {
             sys::mbedtls_ssl_conf_session_tickets(conf, sys::MBEDTLS_SSL_SESSION_TICKETS_DISABLED as c_int);
         }
         Ok(())
+    }
+
+    /// The lowest and the highest version of TLS; without it, TLS 1.2 alone. `certificates`: TLS 1.3 may
+    /// do without a pre-shared key.
+    #[cfg(tls13)]
+    pub fn set_versions(&mut self, (lowest, highest): (Version, Version), certificates: bool) {
+        let conf = self.conf.get();
+        // SAFETY: sets fields, as the inline mbedtls_ssl_conf_min_tls_version and max_tls_version do.
+        unsafe {
+            (*conf).min_tls_version = lowest as sys::mbedtls_ssl_protocol_version;
+            (*conf).max_tls_version = highest as sys::mbedtls_ssl_protocol_version;
+            // Those with forward secrecy.
+            let modes = if certificates {
+                sys::MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL
+                    | sys::MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL
+            } else {
+                sys::MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL
+            };
+            sys::mbedtls_ssl_conf_tls13_key_exchange_modes(conf, modes as c_int);
+        }
     }
 
     /// What a server does with a ClientHello before it chooses a cipher suite.

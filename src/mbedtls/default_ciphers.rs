@@ -32,6 +32,27 @@ const CBC: bool = cfg!(all(mbedtls_ssl_have_aes, mbedtls_ssl_have_cbc));
 const SHA1: bool = cfg!(mbedtls_md_can_sha1);
 const SHA384: bool = cfg!(mbedtls_md_can_sha384);
 
+/// TLS 1.3's, which none of TLS 1.2 is, in the same order.
+const SUITES_1_3: [Suite; 5] = [
+    (TLS13 && CHACHA, sys::MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256),
+    (TLS13 && GCM, sys::MBEDTLS_TLS1_3_AES_128_GCM_SHA256),
+    (TLS13 && GCM && SHA384, sys::MBEDTLS_TLS1_3_AES_256_GCM_SHA384),
+    (TLS13 && CCM, sys::MBEDTLS_TLS1_3_AES_128_CCM_SHA256),
+    (TLS13 && CCM, sys::MBEDTLS_TLS1_3_AES_128_CCM_8_SHA256),
+];
+const TLS13: bool = cfg!(tls13);
+
+/// Whether a suite is of TLS 1.3.
+#[must_use]
+pub fn is_tls13(suite: c_int) -> bool {
+    TLS13 && SUITES_1_3.iter().any(|(_, known)| *known as c_int == suite)
+}
+
+/// Those of TLS 1.3 that there are, in order of preference.
+pub fn tls13_ciphers() -> impl Iterator<Item = c_int> + Clone {
+    SUITES_1_3.into_iter().filter(|(is_in, _)| *is_in).map(|(_, suite)| suite as c_int)
+}
+
 /// ChaCha20-Poly1305 is first: a connection takes a third of the memory that it takes with GCM, and
 /// without AES in hardware a third of the time. Then as Mozilla has it: AES with 128 bits, and with
 /// it SHA-256, which is the cheaper handshake. Tags of 8 bytes (RFC 7925 4.4) are last.
@@ -67,7 +88,7 @@ const TLS_CLIENT: [Suite; 8] = [
 const TLS_SERVER: [Suite; 1] = [(ECDSA && CBC, sys::MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256)];
 
 /// For the longest list, and the 0 at the end.
-const ROOM: usize = SECURE.len() + TLS_CLIENT.len() + 1;
+const ROOM: usize = SUITES_1_3.len() + SECURE.len() + TLS_CLIENT.len() + 1;
 
 /// `list`, and in place of its zeros those of `suites` that are compiled in.
 const fn with(mut list: [c_int; ROOM], mut suites: &[Suite]) -> [c_int; ROOM] {
@@ -84,7 +105,7 @@ const fn with(mut list: [c_int; ROOM], mut suites: &[Suite]) -> [c_int; ROOM] {
     list
 }
 
-const SECURE_LIST: [c_int; ROOM] = with([0; ROOM], &SECURE);
+const SECURE_LIST: [c_int; ROOM] = with(with([0; ROOM], &SUITES_1_3), &SECURE);
 static LISTS: [[c_int; ROOM]; 3] =
     [SECURE_LIST, with(SECURE_LIST, &TLS_CLIENT), with(SECURE_LIST, &TLS_SERVER)];
 

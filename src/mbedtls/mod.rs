@@ -29,6 +29,8 @@ pub mod sys;
 pub use alpn::Protocols;
 #[cfg(mbedtls_ssl_srv_c)]
 pub use config::Hello;
+#[cfg(tls13)]
+pub use config::Version;
 pub use config::{Config, Endpoint, Transport};
 #[cfg(mbedtls_ssl_srv_c)]
 pub use connection::HELLO;
@@ -39,7 +41,7 @@ pub use cookie::Cookies;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 pub use crt::look_into_pem;
 pub use crt::{Chain, PARSING};
-pub use default_ciphers::{Defaults, default_ciphers};
+pub use default_ciphers::{Defaults, default_ciphers, is_tls13, tls13_ciphers};
 pub use key_cert::KeyCert;
 pub use list::List;
 pub use names::{CID_MAX, cipher_name, ciphers, fragment_code, groups};
@@ -47,3 +49,10 @@ pub use pk::PrivateKey;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub use psk::{IDENTITY_MAX, KEY_MAX, Pair, Psk};
 pub use rng::Rng;
+
+/// What a soft reset leaves of the life before, and is not to be found in the next one.
+#[cfg(tls13)]
+pub fn begin_life() {
+    connection::begin_life();
+    rng::forget_psa_keys();
+}

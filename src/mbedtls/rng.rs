@@ -8,6 +8,8 @@ use super::error::check;
 use super::sys;
 use crate::error::{Error, Result};
 use crate::mem::Shared;
+#[cfg(all(tls13, mbedtls_psa_crypto_external_rng))]
+use crate::mem::slice_mut;
 
 /// A seeded CTR_DRBG (NIST SP 800-90A). Its lock against other threads is Mbed
 /// TLS's (`MBEDTLS_THREADING_C`).
@@ -94,6 +96,53 @@ impl Rng {
         Some(sys::mbedtls_ctr_drbg_random)
     }
 }
+
+/// PSA's random bytes, where it has no generator of its own (`MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG`): its
+/// state is static, and a soft reset takes the heap from under what a generator has there. So one is
+/// made for each request, of which a handshake has few.
+///
+/// This is called from: `psa_generate_random`, `psa_generate_key`, and whatever blinds a key.
+#[cfg(all(tls13, mbedtls_psa_crypto_external_rng))]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mbedtls_psa_external_get_random(
+    _: *mut c_void,
+    bytes: *mut u8,
+    size: usize,
+    len: *mut usize,
+) -> c_int {
+    // SAFETY: PSA's buffer, which is as long as it says.
+    let filled = Rng::new().and_then(|rng| rng.fill(unsafe { slice_mut(bytes, size) }));
+    match filled {
+        Ok(()) => {
+            // SAFETY: PSA's number.
+            unsafe { *len = size };
+            0
+        }
+        Err(Error::NoMemory) => NO_MEMORY,
+        Err(_) => NO_ENTROPY,
+    }
+}
+
+/// Frees what PSA has, keys in slots above all; the next handshake begins anew. Not where PSA may be
+/// others' as well, with a generator of its own in memory that a soft reset leaves alone.
+#[cfg(tls13)]
+pub fn forget_psa_keys() {
+    #[cfg(mbedtls_psa_crypto_external_rng)]
+    {
+        unsafe extern "C" {
+            // PSA's (psa/crypto_extra.h). Does not raise.
+            fn mbedtls_psa_crypto_free();
+        }
+        // SAFETY: of its state nothing is in the heap.
+        unsafe { mbedtls_psa_crypto_free() };
+    }
+}
+
+/// `PSA_ERROR_INSUFFICIENT_MEMORY` and `PSA_ERROR_INSUFFICIENT_ENTROPY`.
+#[cfg(all(tls13, mbedtls_psa_crypto_external_rng))]
+const NO_MEMORY: c_int = -141;
+#[cfg(all(tls13, mbedtls_psa_crypto_external_rng))]
+const NO_ENTROPY: c_int = -148;
 
 impl Drop for Rng {
     fn drop(&mut self) {

@@ -266,6 +266,8 @@ pub struct Setup<'a> {
     pub hostname: Option<&'a str>,
     /// Both sides' cipher suites; none: the default.
     pub suites: &'a [&'a str],
+    /// TLS 1.3, where it is built; else the highest version is 1.2.
+    pub tls13: bool,
 }
 
 impl Default for Setup<'_> {
@@ -280,6 +282,7 @@ impl Default for Setup<'_> {
             server_mode: 0,
             hostname: Some("localhost"),
             suites: &[],
+            tls13: false,
         }
     }
 }
@@ -301,6 +304,9 @@ impl Setup<'_> {
     }
 
     fn chosen(&self, mut context: Box<Context>) -> Result<Box<Context>> {
+        if !self.tls13 {
+            context.set_version(true, 0x303)?;
+        }
         if !self.suites.is_empty() {
             context.set_ciphers(self.suites.len(), self.suites.iter().map(|name| name.as_bytes()))?;
         }

@@ -16,6 +16,8 @@ use super::super::psk::Seen;
 use super::super::sys;
 use super::alerts;
 use super::flight::{CutHeader, StreamHandshake};
+#[cfg(tls13)]
+use super::layout::is_tls13;
 use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, message_rest, take_bad_records};
 use super::messages::{awaits_hello, forget_early, is_patient, next_number, record_limit};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
@@ -147,6 +149,13 @@ pub struct Call<'host> {
     come: Cell<usize>,
     /// It is the last call there is: what it sends does not wait for another.
     pub(super) is_last: Cell<bool>,
+    /// What is sent was written in a step before: in TLS 1.3, where records do not show what they are,
+    /// an alert is the one thing that a step of the handshake sends itself.
+    #[cfg(tls13)]
+    flushes: Cell<bool>,
+    /// It has sent an encrypted alert of TLS 1.3's.
+    #[cfg(tls13)]
+    alerts: Cell<bool>,
     pub(super) outcome: Cell<Outcome>,
     /// The number of the next record that was to be written when it began.
     next_record: [u8; COUNTER],
@@ -290,6 +299,10 @@ impl<'host> Call<'host> {
             transport_raised: Cell::new(false),
             come: Cell::new(0),
             is_last: Cell::new(false),
+            #[cfg(tls13)]
+            flushes: Cell::new(false),
+            #[cfg(tls13)]
+            alerts: Cell::new(false),
             outcome: Cell::new(Outcome::NOTHING),
             // SAFETY: the connection is set up.
             next_record: unsafe { (*ssl).cur_out_ctr },
@@ -314,7 +327,7 @@ impl Call<'_> {
         unsafe { (**self.host.get()).ticks_ms() }
     }
 
-    fn buffers(&self) -> &Buffers {
+    pub(super) fn buffers(&self) -> &Buffers {
         // SAFETY: beside the connection, of which this is the call; changed by way of shared
         // references only.
         unsafe { &*self.buffers }
@@ -744,16 +757,32 @@ impl Call<'_> {
         }
     }
 
+    /// Mbed TLS is about to send this alert in a handshake of TLS 1.3.
+    #[cfg(tls13)]
+    pub(super) fn sends_alert(&self, description: u8) {
+        self.note(|outcome| outcome.alert = description);
+    }
+
     /// Whether Mbed TLS has sent a fatal alert in this call, which came to `ret`; and if so, which,
     /// as far as that is known.
     pub(super) fn alert_sent(&self, ret: c_int) -> (bool, u8) {
         let Outcome { alert, alerted, .. } = self.outcome.get();
+        #[cfg(tls13)]
+        // SAFETY: reads the connection whose call this was.
+        unsafe {
+            if self.alerts.get() && (*self.ssl).alert_reason == ret && alert == 0 {
+                return (true, (*self.ssl).alert_type);
+            }
+        }
         if self.is_closed.get() {
             return (false, alert);
         }
         // SAFETY: reads the connection whose call this was.
         let (encrypted, over, written) = unsafe {
-            let encrypted = is_alert_last(self.ssl) && !(*self.ssl).transform_out.is_null();
+            let alert = is_alert_last(self.ssl);
+            #[cfg(tls13)]
+            let alert = alert || self.alerts.get();
+            let encrypted = alert && !(*self.ssl).transform_out.is_null();
             let written = (*self.ssl).cur_out_ctr != self.next_record;
             (encrypted, (*self.ssl).state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int, written)
         };
@@ -771,15 +800,33 @@ impl Call<'_> {
         }
     }
 
+    /// Whether the record that is being sent is an alert, of a handshake at least.
+    fn is_alert(&self) -> bool {
+        #[cfg(tls13)]
+        // SAFETY: reads the connection whose call this is.
+        unsafe {
+            if is_tls13(self.ssl) && !(*self.ssl).transform_out.is_null() {
+                return !self.flushes.get() && (*self.ssl).state != sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+            }
+        }
+        // SAFETY: as above.
+        unsafe { is_alert_last(self.ssl) }
+    }
+
     /// Sends these bytes, or keeps them with what leaves later of the flight; how many.
     fn send(&self, bytes: &[u8]) -> core::result::Result<usize, Interruption> {
         // A ClientHello is a flight by itself.
         // SAFETY: reads the connection that calls out.
         let collects = unsafe {
             (*self.ssl).state != sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int
-                && !is_alert_last(self.ssl)
+                && !self.is_alert()
                 && !awaits_hello(self.ssl)
         };
+        #[cfg(tls13)]
+        // SAFETY: as above.
+        if unsafe { is_tls13(self.ssl) } && !self.flushes.get() {
+            self.alerts.set(true);
+        }
         if let Some(stream) = self.stream().filter(|_| collects)
             && self.spare(|| stream.flight.add(bytes)).is_ok()
         {
@@ -787,8 +834,7 @@ impl Call<'_> {
         }
         self.send_flight()?;
         // The error that an alert tells the peer of ends the connection in the same call.
-        // SAFETY: reads the connection that calls out.
-        let now = self.is_last.get() || unsafe { is_alert_last(self.ssl) };
+        let now = self.is_last.get() || self.is_alert();
         self.transport(bytes, now)
     }
 
@@ -889,7 +935,11 @@ impl Call<'_> {
         // beside it, and nobody else uses it until then. When all is sent, nothing in its
         // buffer is needed.
         let room = unsafe {
+            #[cfg(tls13)]
+            self.flushes.set(true);
             let ret = mbedtls_ssl_flush_output(self.ssl);
+            #[cfg(tls13)]
+            self.flushes.set(false);
             if ret != 0 {
                 return ret;
             }

@@ -47,6 +47,16 @@ pub(super) unsafe fn is_client(ssl: *const sys::mbedtls_ssl_context) -> bool {
     unsafe { (*(*ssl).conf).endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8 }
 }
 
+/// Whether TLS 1.3 is what is agreed on, or, until that is known, the highest there is.
+///
+/// # Safety
+///
+/// As [`is_datagram`].
+pub(super) unsafe fn is_tls13(ssl: *const sys::mbedtls_ssl_context) -> bool {
+    // SAFETY: by this function's contract.
+    cfg!(tls13) && unsafe { (*ssl).tls_version } == sys::MBEDTLS_SSL_VERSION_TLS1_3
+}
+
 /// Bytes of the header of a handshake's message (RFC 5246 7.4, RFC 6347 4.2.2).
 ///
 /// # Safety

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How long the messages of a TLS 1.2 handshake get. Mbed TLS writes them into the
+//! How long the messages of a handshake get. Mbed TLS writes them into the
 //! output buffer without a look at its size, which it takes for granted; where there is
 //! a smaller one, this is what it must hold.
 //!
@@ -233,7 +233,7 @@ pub(super) unsafe fn record_limit(ssl: *const sys::mbedtls_ssl_context) -> Optio
 pub(super) unsafe fn longest(ssl: *const sys::mbedtls_ssl_context) -> Option<usize> {
     // SAFETY: by this function's contract.
     let (ssl, conf, handshake) = unsafe { (&*ssl, &*(*ssl).conf, (*ssl).handshake.as_ref()?) };
-    if conf.max_tls_version > sys::MBEDTLS_SSL_VERSION_TLS1_2 || cfg!(mbedtls_use_psa_crypto) {
+    if cfg!(mbedtls_use_psa_crypto) {
         return None;
     }
     #[cfg(mbedtls_ssl_server_name_indication)]
@@ -245,6 +245,15 @@ pub(super) unsafe fn longest(ssl: *const sys::mbedtls_ssl_context) -> Option<usi
         .map_or(sys::MBEDTLS_KEY_EXCHANGE_NONE, |suite| suite.key_exchange.into());
     let client = conf.endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8;
     let state = sys::mbedtls_ssl_states::try_from(ssl.state).ok()?;
+    #[cfg(tls13)]
+    if ssl.tls_version == sys::MBEDTLS_SSL_VERSION_TLS1_3 {
+        // PSA copies a buffer that it writes to, at the length that it is told, which is Mbed TLS's.
+        if !cfg!(mbedtls_psa_assume_exclusive_buffers) {
+            return None;
+        }
+        // SAFETY: as above.
+        return Some(unsafe { longest_of_tls13(ssl, conf, handshake, state) }.saturating_add(SHORT));
+    }
     // SAFETY: by this function's contract.
     let len = unsafe {
         match (client, state) {
@@ -287,6 +296,50 @@ pub(super) unsafe fn longest(ssl: *const sys::mbedtls_ssl_context) -> Option<usi
         }
     };
     Some(len.saturating_add(SHORT))
+}
+
+/// The longest message of TLS 1.3 (RFC 8446 4) that the next step may write; before its version is
+/// known, of either.
+///
+/// # Safety
+///
+/// As [`longest`].
+#[cfg(tls13)]
+unsafe fn longest_of_tls13(
+    ssl: &sys::mbedtls_ssl_context,
+    conf: &sys::mbedtls_ssl_config,
+    handshake: &sys::mbedtls_ssl_handshake_params,
+    state: sys::mbedtls_ssl_states,
+) -> usize {
+    /// A Finished, or a binder: SHA-384's.
+    const HASH: usize = 48;
+    // SAFETY: by this function's contract.
+    unsafe {
+        match (is_client(ssl), state) {
+            (true, sys::MBEDTLS_SSL_HELLO_REQUEST | sys::MBEDTLS_SSL_CLIENT_HELLO) => {
+                let cookie = usize::from(handshake.cookie_len);
+                // Versions, a share of a key, how keys are exchanged, an identity and its binder.
+                let more = [POINT, PSK, HASH, HELLO, cookie];
+                more.iter().fold(client_hello(ssl, conf), |len, more| len.saturating_add(*more))
+            }
+            // Or a HelloRetryRequest; of a client that has offered one, with the state of the next.
+            (false, sys::MBEDTLS_SSL_CLIENT_HELLO | sys::MBEDTLS_SSL_SERVER_HELLO) => HELLO + NAME + POINT,
+            (false, sys::MBEDTLS_SSL_HELLO_RETRY_REQUEST) => HELLO + NAME + POINT,
+            (false, sys::MBEDTLS_SSL_ENCRYPTED_EXTENSIONS) => HELLO + NAME,
+            #[cfg(mbedtls_ssl_handshake_with_cert_enabled)]
+            (false, sys::MBEDTLS_SSL_CERTIFICATE_REQUEST) => {
+                count(conf.sig_algs).saturating_mul(2).saturating_add(NAME)
+            }
+            (false, sys::MBEDTLS_SSL_SERVER_CERTIFICATE) | (true, sys::MBEDTLS_SSL_CLIENT_CERTIFICATE) => {
+                // Extensions behind each, and in front of all what the server has called its request.
+                let extensions = own(conf).map(|own| chain(own.cert).count()).max().unwrap_or(0);
+                certificate(conf).saturating_add(extensions.saturating_mul(2)).saturating_add(NAME)
+            }
+            (false, sys::MBEDTLS_SSL_CERTIFICATE_VERIFY)
+            | (true, sys::MBEDTLS_SSL_CLIENT_CERTIFICATE_VERIFY) => signature(conf),
+            _ => HASH,
+        }
+    }
 }
 
 /// The records that a datagram's side may have to send again, all of them at once.

@@ -12,6 +12,7 @@
 //! | `psk` | pre-shared keys in its handshake |
 //! | `peer_messages` | what is forbidden in a peer's, and Mbed TLS passes over |
 //! | `client_auth` | a client's certificate, as the server asks for it |
+//! | `tls13` | what TLS 1.3 needs beside Mbed TLS's |
 //! | `retransmission` | the timer of datagrams |
 //! | `unreadable` | certificates of its that Mbed TLS does not read |
 //! | `verification` | the peer's certificates, and the host's name |
@@ -52,6 +53,8 @@ mod retransmission;
 #[cfg(plain_setup)]
 mod setup;
 mod ssl;
+#[cfg(tls13)]
+mod tls13;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 mod unreadable;
 mod verification;
@@ -61,6 +64,8 @@ use core::ffi::CStr;
 pub use call::Outcome;
 use hibernation::Asleep;
 pub use ssl::{Interrupted, Ssl};
+#[cfg(tls13)]
+pub use tls13::begin_life;
 
 #[cfg(mbedtls_ssl_srv_c)]
 use super::config::Hello;
@@ -183,6 +188,14 @@ impl Connection {
     /// As [`Ssl::read`].
     pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8], closed: bool) -> Outcome {
         self.call(|ssl| ssl.read(host, buf, closed))
+    }
+
+    /// As [`Ssl::answer_key_update`].
+    pub fn answer_key_update(&mut self, host: &mut dyn Host) -> Outcome {
+        match self {
+            Self::Awake(ssl) => ssl.answer_key_update(host),
+            Self::Asleep(_) => Outcome::NOTHING,
+        }
     }
 
     /// As [`Ssl::write`].

@@ -517,6 +517,12 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
+    /// Whether both are Mbed TLS's, as it has made them.
+    #[cfg(tls13)]
+    pub(super) fn are_whole(&self) -> bool {
+        self.input.is_whole() && self.output.is_whole()
+    }
+
     pub(super) fn new() -> Self {
         Self { input: Input::new(), output: Output(Cell::new(Room::Whole)), handshake: None }
     }

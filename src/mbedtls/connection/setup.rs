@@ -48,6 +48,10 @@ pub(super) unsafe fn setup(
         {
             (*handshake).sni_authmode = sys::MBEDTLS_SSL_VERIFY_UNSET as _;
         }
+        #[cfg(all(tls13, mbedtls_ssl_srv_c, mbedtls_ssl_session_tickets))]
+        {
+            (*handshake).new_session_tickets_count = (*config).new_session_tickets_count;
+        }
         #[cfg(mbedtls_ssl_proto_dtls)]
         if is_datagram(ctx) && (*config).endpoint == sys::MBEDTLS_SSL_IS_SERVER as u8 {
             (*handshake).retransmit_state = sys::MBEDTLS_SSL_RETRANS_WAITING as _;

@@ -24,7 +24,7 @@ use super::client_auth;
 use super::exported_keys::Keys;
 use super::flight::StreamHandshake;
 use super::hello::without_clock;
-use super::layout::{max_payload, reset_out_pointers};
+use super::layout::{is_tls13, max_payload, reset_out_pointers};
 use super::peer_messages::step_with_checks;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::problems::Said;
@@ -32,6 +32,8 @@ use super::problems::Said;
 use super::psk;
 use super::records::{ALERT, Buffers, DATA, DATAGRAM_OUT, ON_DEMAND, PREFIX};
 use super::retransmission::{CallTimer, get_timer, set_timer};
+#[cfg(tls13)]
+use super::tls13::{self, KEY_UPDATE, Secrets};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::unreadable::step_with_certificates;
 use super::verification::verify;
@@ -63,6 +65,9 @@ pub struct Ssl {
     pub(super) interrupted: Interrupted,
     #[cfg(exported_keys)]
     pub(super) keys: Keys,
+    /// Of TLS 1.3, once the handshake is over.
+    #[cfg(tls13)]
+    secrets: Option<Box<Secrets>>,
     _pinned: PhantomPinned,
 }
 
@@ -116,6 +121,8 @@ impl Ssl {
             interrupted: Interrupted::default(),
             #[cfg(exported_keys)]
             keys: Keys::new(),
+            #[cfg(tls13)]
+            secrets: None,
             _pinned: PhantomPinned,
         }
     }
@@ -129,6 +136,8 @@ impl Ssl {
         let ctx = self.ctx.get();
         // SAFETY: zeroes the object; does not raise.
         unsafe { sys::mbedtls_ssl_init(ctx) };
+        #[cfg(tls13)]
+        tls13::check_linked();
         match transport {
             Transport::Datagram => self.make_datagrams(Received::default())?,
             Transport::Stream => self.buffers.handshake = Some(Box::new(StreamHandshake::new)?),
@@ -469,8 +478,12 @@ impl Ssl {
                     ret = psk::before_step(ctx);
                 }
                 #[cfg(mbedtls_ssl_cli_c)]
-                if ret == 0 {
+                if ret == 0 && !is_tls13(ctx) {
                     ret = client_auth::before_step(ctx);
+                }
+                #[cfg(tls13)]
+                if ret == 0 {
+                    tls13::before_step(ctx);
                 }
                 if ret == 0 && state == (*ctx).state {
                     ret = step_with_checks(ctx, || without_clock(ctx, || step(ctx)));
@@ -510,12 +523,19 @@ impl Ssl {
     pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8], closed: bool) -> Outcome {
         // SAFETY: the connection is beside its buffers, and set up.
         let answer = unsafe { self.buffers.answer(self.ctx.get()) };
-        // SAFETY: the connection is set up, the slice valid; does not raise.
+        #[cfg(tls13)]
+        let secrets = self.secrets.as_deref().map(core::ptr::from_ref);
+        // SAFETY: the connection is set up, the slice valid, the secrets beside it; does not raise.
         self.call(host, answer, |ctx, _| unsafe {
             (*(*ctx).p_bio.cast::<Call<'_>>()).is_closed.set(closed);
             let ret = match (*(*ctx).p_bio.cast::<Call<'_>>()).begin_read() {
                 0 => sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()),
                 ret => return ret,
+            };
+            #[cfg(tls13)]
+            let ret = match secrets {
+                Some(secrets) => (*secrets).go_on(ctx, ret, buf),
+                None => ret,
             };
             // RFC 6347 4.2.8: see `begin_anew`.
             let call = &*(*ctx).p_bio.cast::<Call<'_>>();
@@ -525,6 +545,19 @@ impl Ssl {
                 ret
             }
         })
+    }
+
+    /// Sends the KeyUpdate that the peer waits for (RFC 8446 4.6.3), if it does. It may be half sent
+    /// then: nothing of what is to be written is.
+    pub fn answer_key_update(&mut self, host: &mut dyn Host) -> Outcome {
+        #[cfg(tls13)]
+        if let Some(secrets) = self.secrets.as_deref().filter(|secrets| secrets.is_due()) {
+            let (secrets, buffers) = (core::ptr::from_ref(secrets), &raw const self.buffers);
+            // SAFETY: the connection is set up, the others beside it; does not raise.
+            return self.call(host, KEY_UPDATE, |ctx, _| unsafe { (*secrets).send(ctx, &*buffers) });
+        }
+        let _ = host;
+        Outcome::NOTHING
     }
 
     /// `mbedtls_ssl_write`.
@@ -640,8 +673,13 @@ impl Ssl {
                 mpglue_free(session.peer_cert.cast());
                 session.peer_cert = core::ptr::null_mut();
             }
-            if (*ctx).tls_version != sys::MBEDTLS_SSL_VERSION_TLS1_2 {
-                return;
+            #[cfg(tls13)]
+            if is_tls13(ctx) {
+                if self.secrets.is_none() {
+                    let Ok(secrets) = Box::new(|| Secrets::new(session)) else { return };
+                    self.secrets = Some(secrets);
+                }
+                tls13::release_handshake(ctx);
             }
             self.agreed = Agreed { suite: session.ciphersuite, verify_result: session.verify_result };
             sys::mbedtls_ssl_set_hostname(ctx, core::ptr::null());

@@ -231,6 +231,26 @@ pub unsafe extern "C" fn __wrap_mbedtls_ecp_mul_restartable(
     }
 }
 
+/// This is called from: `mbedtls_psa_ecp_export_public_key`, instead of Mbed TLS's function of that name,
+/// which would do the other one's work by itself.
+///
+/// # Safety
+///
+/// As for Mbed TLS's function.
+#[cfg(tls13)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __wrap_mbedtls_ecp_mul(
+    group: *mut sys::mbedtls_ecp_group,
+    r: *mut sys::mbedtls_ecp_point,
+    m: *const sys::mbedtls_mpi,
+    p: *const sys::mbedtls_ecp_point,
+    f_rng: Option<rng::Function>,
+    p_rng: *mut c_void,
+) -> c_int {
+    // SAFETY: by this function's contract.
+    unsafe { __wrap_mbedtls_ecp_mul_restartable(group, r, m, p, f_rng, p_rng, core::ptr::null_mut()) }
+}
+
 /// This is called from: `mbedtls_ecdsa_verify`, instead of Mbed TLS's function of that name.
 ///
 /// # Safety

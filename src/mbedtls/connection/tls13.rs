@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What TLS 1.3 (RFC 8446) needs beside Mbed TLS 3.6's:
+//!
+//! - A HelloRetryRequest, on either side, has Mbed TLS begin anew, and wipe both buffers at the lengths
+//!   it would have allocated. Here they are shorter: that function is wrapped.
+//! - Mbed TLS never frees the handshake of a connection of 1.3, nor, then, the transform that was to be
+//!   negotiated: [`release_handshake`] does.
+//! - A peer may have its keys updated (4.6.3), which Mbed TLS takes for an unexpected message: [`Secrets`].
+
+use core::cell::{Cell, UnsafeCell};
+use core::ffi::{c_int, c_uchar};
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use super::super::sys;
+use super::call::{Call, mbedtls_ssl_flush_output};
+use super::layout::{COUNTER, is_client, is_tls13, reset_in_pointers, reset_out_pointers};
+use super::records::Buffers;
+use crate::micropython_sys::mpglue_free;
+
+/// The longest hash of a suite: SHA-384's.
+const HASH_MAX: usize = 48;
+/// A KeyUpdate: type, length, and whether the other side is to do likewise.
+pub(super) const KEY_UPDATE: usize = 5;
+const KEY_UPDATE_TYPE: u8 = 24;
+/// After how many KeyUpdates in a row, with no data between them, a peer only wants to keep this side
+/// busy.
+const KEY_UPDATES: u8 = 32;
+
+/// `PSA_ALG_SHA_256` and `PSA_ALG_SHA_384`.
+const SHA_256: u32 = 0x0200_0009;
+const SHA_384: u32 = 0x0200_000a;
+
+unsafe extern "C" {
+    // Internal to Mbed TLS (library/ssl_misc.h, library/ssl_tls13_keys.h), and linkable. None raises.
+    fn __real_mbedtls_ssl_session_reset_msg_layer(ssl: *mut sys::mbedtls_ssl_context, partial: c_int);
+    fn __real_mbedtls_cipher_setup(
+        ctx: *mut sys::mbedtls_cipher_context_t,
+        info: *const sys::mbedtls_cipher_info_t,
+    ) -> c_int;
+    fn __real_mbedtls_cipher_free(ctx: *mut sys::mbedtls_cipher_context_t);
+    fn __real_mbedtls_ssl_send_alert_message(
+        ssl: *mut sys::mbedtls_ssl_context,
+        level: c_uchar,
+        description: c_uchar,
+    ) -> c_int;
+    fn mbedtls_ssl_set_outbound_transform(
+        ssl: *mut sys::mbedtls_ssl_context,
+        transform: *mut sys::mbedtls_ssl_transform,
+    );
+    fn mbedtls_ssl_write_record(ssl: *mut sys::mbedtls_ssl_context, force_flush: c_int) -> c_int;
+    fn mbedtls_ssl_tls13_hkdf_expand_label(
+        hash: u32,
+        secret: *const c_uchar,
+        secret_len: usize,
+        label: *const c_uchar,
+        label_len: usize,
+        context: *const c_uchar,
+        context_len: usize,
+        to: *mut c_uchar,
+        len: usize,
+    ) -> c_int;
+    fn mbedtls_ssl_tls13_make_traffic_keys(
+        hash: u32,
+        client_secret: *const c_uchar,
+        server_secret: *const c_uchar,
+        secret_len: usize,
+        key_len: usize,
+        iv_len: usize,
+        keys: *mut sys::mbedtls_ssl_key_set,
+    ) -> c_int;
+}
+
+/// Makes sure that the linker has wrapped the function: where it has not, there is no `__real_` one.
+pub(super) fn check_linked() {
+    core::hint::black_box(__real_mbedtls_ssl_session_reset_msg_layer as *const ());
+}
+
+/// This is called from: `mbedtls_ssl_handshake_step`, when a HelloRetryRequest is about to be written or
+/// has been read, instead of Mbed TLS's function of that name; which also does the beginning of a new
+/// connection, in its own file, and there is not wrapped.
+///
+/// # Safety
+///
+/// As for Mbed TLS's function; the connection's call is under way.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __wrap_mbedtls_ssl_session_reset_msg_layer(
+    ssl: *mut sys::mbedtls_ssl_context,
+    partial: c_int,
+) {
+    // SAFETY: by this function's contract: both buffers are as long as their owner says, and hold
+    // nothing that is still needed. None raises.
+    unsafe {
+        let buffers = (*ssl).p_bio.cast::<Call<'_>>().as_ref().map(Call::buffers);
+        if buffers.is_none_or(Buffers::are_whole) {
+            return __real_mbedtls_ssl_session_reset_msg_layer(ssl, partial);
+        }
+        let ssl = &mut *ssl;
+        reset_in_pointers(ssl);
+        (ssl.in_left, ssl.in_offt) = (0, core::ptr::null_mut());
+        (ssl.in_msgtype, ssl.in_msglen, ssl.in_hslen) = (0, 0, 0);
+        (ssl.nb_zero, ssl.keep_current_message) = (0, 0);
+        ssl.badmac_seen_or_in_hsfraglen = 0;
+        core::slice::from_raw_parts_mut(ssl.in_ctr, COUNTER).fill(0);
+        ssl.transform_in = core::ptr::null_mut();
+        ssl.send_alert = 0;
+        (ssl.out_msgtype, ssl.out_msglen, ssl.out_left) = (0, 0, 0);
+        ssl.cur_out_ctr = [0; COUNTER];
+        ssl.transform_out = core::ptr::null_mut();
+        if !ssl.out_buf.is_null() {
+            reset_out_pointers(ssl);
+        }
+    }
+}
+
+/// The cipher that was set up last, and is not freed.
+static LAST_CIPHER: AtomicPtr<sys::mbedtls_cipher_context_t> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Where there is no memory for the second cipher of a transform, frees the first, which lies in front of
+/// it: Mbed TLS forgets it with the transform (`mbedtls_ssl_tls13_compute_handshake_transform`, and the
+/// application's). If another thread has set one up meanwhile, it is forgotten.
+///
+/// This is called from: whatever encrypts, instead of Mbed TLS's function of that name.
+///
+/// # Safety
+///
+/// As for Mbed TLS's function.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __wrap_mbedtls_cipher_setup(
+    ctx: *mut sys::mbedtls_cipher_context_t,
+    info: *const sys::mbedtls_cipher_info_t,
+) -> c_int {
+    // SAFETY: by this function's contract; the last one is set up, as far as it is not taken back below.
+    unsafe {
+        let ret = __real_mbedtls_cipher_setup(ctx, info);
+        let last = LAST_CIPHER.load(Ordering::Relaxed);
+        if ret == 0 {
+            LAST_CIPHER.store(ctx, Ordering::Relaxed);
+        } else if !last.is_null() && last.wrapping_add(1) == ctx {
+            __wrap_mbedtls_cipher_free(last);
+        }
+        ret
+    }
+}
+
+/// This is called from: whatever has a cipher, instead of Mbed TLS's function of that name.
+///
+/// # Safety
+///
+/// As for Mbed TLS's function.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __wrap_mbedtls_cipher_free(ctx: *mut sys::mbedtls_cipher_context_t) {
+    if LAST_CIPHER.load(Ordering::Relaxed) == ctx {
+        LAST_CIPHER.store(core::ptr::null_mut(), Ordering::Relaxed);
+    }
+    // SAFETY: by this function's contract.
+    unsafe { __real_mbedtls_cipher_free(ctx) };
+}
+
+/// Forgets what was set up in another life.
+pub fn begin_life() {
+    LAST_CIPHER.store(core::ptr::null_mut(), Ordering::Relaxed);
+}
+
+/// Notes which alert is sent, which an encrypted record does not show.
+///
+/// This is called from: Mbed TLS where the peer's certificate is refused, instead of its function of that
+/// name. What is wrong with a record, and the alerts of TLS 1.3 that it sends at a step's end, it sends
+/// from the function's own file, and they are not seen here.
+///
+/// # Safety
+///
+/// As for Mbed TLS's function; a call on the connection is under way.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __wrap_mbedtls_ssl_send_alert_message(
+    ssl: *mut sys::mbedtls_ssl_context,
+    level: c_uchar,
+    description: c_uchar,
+) -> c_int {
+    // SAFETY: by this function's contract. None raises.
+    unsafe {
+        if let Some(call) = (*ssl).p_bio.cast::<Call<'_>>().as_ref().filter(|_| is_tls13(ssl)) {
+            call.sends_alert(description);
+        }
+        __real_mbedtls_ssl_send_alert_message(ssl, level, description)
+    }
+}
+
+/// Before a step of the handshake: has an alert that it may come to protected as the peer expects it.
+///
+/// Mbed TLS changes the keys of what it sends with its own next message. A client's are those of the
+/// handshake from the ServerHello on, but for the ChangeCipherSpec that stands for nothing (appendix
+/// D.4); a server's are those of the data from its Finished on (7.1).
+///
+/// # Safety
+///
+/// The connection is set up, in a handshake that may be of TLS 1.3; nothing is half written.
+pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) {
+    // SAFETY: by this function's contract: the transforms are the connection's own. None raises.
+    unsafe {
+        if !is_tls13(ctx) {
+            return;
+        }
+        let Some(handshake) = (*ctx).handshake.as_ref() else { return };
+        let Ok(state) = sys::mbedtls_ssl_states::try_from((*ctx).state) else { return };
+        let transform = match (is_client(ctx), state) {
+            (
+                true,
+                sys::MBEDTLS_SSL_ENCRYPTED_EXTENSIONS
+                | sys::MBEDTLS_SSL_CERTIFICATE_REQUEST
+                | sys::MBEDTLS_SSL_SERVER_CERTIFICATE
+                | sys::MBEDTLS_SSL_CERTIFICATE_VERIFY
+                | sys::MBEDTLS_SSL_SERVER_FINISHED,
+            ) => handshake.transform_handshake,
+            (true, sys::MBEDTLS_SSL_CLIENT_CCS_AFTER_SERVER_FINISHED) => core::ptr::null_mut(),
+            (
+                false,
+                sys::MBEDTLS_SSL_CLIENT_CERTIFICATE
+                | sys::MBEDTLS_SSL_CLIENT_CERTIFICATE_VERIFY
+                | sys::MBEDTLS_SSL_CLIENT_FINISHED,
+            ) => (*ctx).transform_application,
+            _ => return,
+        };
+        if (*ctx).transform_out != transform {
+            mbedtls_ssl_set_outbound_transform(ctx, transform);
+        }
+    }
+}
+
+/// Frees what Mbed TLS keeps of a handshake that is over.
+///
+/// # Safety
+///
+/// The connection's handshake of TLS 1.3 is over, and no call under way.
+pub(super) unsafe fn release_handshake(ctx: *mut sys::mbedtls_ssl_context) {
+    // SAFETY: by this function's contract: both are the connection's, and not looked at any more; without
+    // the handshake `mbedtls_ssl_free` would forget the transform. None raises.
+    unsafe {
+        if (*ctx).handshake.is_null() {
+            return;
+        }
+        sys::mbedtls_ssl_handshake_free(ctx);
+        mpglue_free((*ctx).handshake.cast());
+        (*ctx).handshake = core::ptr::null_mut();
+        sys::mbedtls_ssl_transform_free((*ctx).transform_negotiate);
+        mpglue_free((*ctx).transform_negotiate.cast());
+        (*ctx).transform_negotiate = core::ptr::null_mut();
+    }
+}
+
+/// What the keys of both directions follow from, and the next ones will.
+pub(super) struct Secrets {
+    hash: u32,
+    hash_len: usize,
+    /// The client's, the server's: `…_application_traffic_secret_N`.
+    of: UnsafeCell<[[u8; HASH_MAX]; 2]>,
+    /// How many KeyUpdates have come since there were data.
+    in_a_row: Cell<u8>,
+    /// The peer waits for this side to do likewise.
+    due: Cell<bool>,
+}
+
+impl Secrets {
+    /// # Safety
+    ///
+    /// The session is of a handshake of TLS 1.3 that is over.
+    pub(super) unsafe fn new(session: &sys::mbedtls_ssl_session) -> Self {
+        // SAFETY: looks into a static list; does not raise.
+        let suite = unsafe { sys::mbedtls_ssl_ciphersuite_from_id(session.ciphersuite).as_ref() };
+        let is_sha384 =
+            suite.is_some_and(|suite| sys::mbedtls_md_type_t::from(suite.mac) == sys::MBEDTLS_MD_SHA384);
+        let (hash, hash_len) = if is_sha384 { (SHA_384, 48) } else { (SHA_256, 32) };
+        let secrets = &session.app_secrets;
+        let mut of = [[0; HASH_MAX]; 2];
+        for (to, from) in of
+            .iter_mut()
+            .zip([&secrets.client_application_traffic_secret_N, &secrets.server_application_traffic_secret_N])
+        {
+            let len = to.len().min(from.len());
+            crate::mem::copy(to, from.get(..len).unwrap_or_default());
+        }
+        let this =
+            Self { hash, hash_len, of: UnsafeCell::new(of), in_a_row: Cell::new(0), due: Cell::new(false) };
+        sys::zeroize(of.as_flattened_mut());
+        this
+    }
+
+    /// What a read that came to `ret` comes to, KeyUpdates aside, of which there may be any number in
+    /// front of what it is for.
+    ///
+    /// # Safety
+    ///
+    /// The connection is theirs, set up, its call under way.
+    pub(super) unsafe fn go_on(
+        &self,
+        ctx: *mut sys::mbedtls_ssl_context,
+        mut ret: c_int,
+        buf: &mut [u8],
+    ) -> c_int {
+        while ret == sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE {
+            // SAFETY: by this function's contract. None raises.
+            ret = unsafe {
+                match self.receive(ctx) {
+                    Some(0) => sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()),
+                    Some(error) => return error,
+                    None => return ret,
+                }
+            };
+        }
+        if ret > 0 {
+            self.in_a_row.set(0);
+        }
+        ret
+    }
+
+    /// Whether a KeyUpdate is to be sent before any data.
+    pub(super) fn is_due(&self) -> bool {
+        self.due.get()
+    }
+
+    /// What a message that Mbed TLS did not expect comes to, if it is a KeyUpdate: 0, or the error.
+    ///
+    /// # Safety
+    ///
+    /// They are the connection's, whose handshake is over; Mbed TLS has read the message, and nothing
+    /// since.
+    pub(super) unsafe fn receive(&self, ctx: *mut sys::mbedtls_ssl_context) -> Option<c_int> {
+        // SAFETY: by this function's contract: the message is where messages are, in a record of its
+        // length.
+        unsafe {
+            let is_message = (*ctx).in_msgtype == sys::MBEDTLS_SSL_MSG_HANDSHAKE as c_int
+                && (*ctx).in_msglen >= 4
+                && *(*ctx).in_msg == KEY_UPDATE_TYPE;
+            if !is_message {
+                return None;
+            }
+            // "Handshake messages MUST NOT span key changes" (5.1): it ends its record.
+            if (*ctx).in_msglen != (*ctx).in_hslen {
+                return Some(sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE);
+            }
+            if (*ctx).in_hslen != KEY_UPDATE {
+                return Some(sys::MBEDTLS_ERR_SSL_DECODE_ERROR);
+            }
+            let wants_answer = match *(*ctx).in_msg.add(4) {
+                0 => false,
+                1 => true,
+                _ => return Some(sys::MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER),
+            };
+            let in_a_row = self.in_a_row.get().saturating_add(1);
+            if in_a_row > KEY_UPDATES {
+                return Some(sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE);
+            }
+            self.in_a_row.set(in_a_row);
+            let ret = self.renew(ctx, false);
+            if ret != 0 {
+                return Some(ret);
+            }
+            core::slice::from_raw_parts_mut((*ctx).in_ctr, COUNTER).fill(0);
+            if wants_answer {
+                self.due.set(true);
+            }
+            Some(0)
+        }
+    }
+
+    /// Sends the KeyUpdate that is due, and has the next records of this side's keys. What is half sent
+    /// has to be sent first. 0: it is written, and may be half sent.
+    ///
+    /// # Safety
+    ///
+    /// The connection is theirs, beside its buffers, set up, and its call under way.
+    pub(super) unsafe fn send(&self, ctx: *mut sys::mbedtls_ssl_context, buffers: &Buffers) -> c_int {
+        // SAFETY: by this function's contract; the buffer has room for the message. None raises.
+        unsafe {
+            let ret = mbedtls_ssl_flush_output(ctx);
+            if ret != 0 || !self.due.get() {
+                return ret;
+            }
+            if buffers.output.take(ctx, KEY_UPDATE).is_err() {
+                return sys::MBEDTLS_ERR_SSL_ALLOC_FAILED;
+            }
+            (*ctx).out_msgtype = sys::MBEDTLS_SSL_MSG_HANDSHAKE as c_int;
+            (*ctx).out_msglen = KEY_UPDATE;
+            (*ctx).out_msg.cast::<[u8; KEY_UPDATE]>().write([KEY_UPDATE_TYPE, 0, 0, 1, 0]);
+            let written = mbedtls_ssl_write_record(ctx, 1);
+            if written != 0 && (*ctx).out_left == 0 {
+                return written;
+            }
+            self.due.set(false);
+            let ret = self.renew(ctx, true);
+            if ret != 0 {
+                return ret;
+            }
+            (*ctx).cur_out_ctr = [0; COUNTER];
+            written
+        }
+    }
+
+    /// The next secret of one direction, and its keys.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::receive`].
+    unsafe fn renew(&self, ctx: *mut sys::mbedtls_ssl_context, own: bool) -> c_int {
+        // SAFETY: by this function's contract: the transform is the connection's own, its ciphers set
+        // up; nobody else looks at the secrets. None raises.
+        unsafe {
+            let Some(transform) = (*ctx).transform_application.as_mut() else {
+                return sys::MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+            };
+            let of_client = own == is_client(ctx);
+            let [client, server] = &mut *self.of.get();
+            let secret = if of_client { client } else { server };
+            let mut next = [0; HASH_MAX];
+            let label = b"traffic upd";
+            let mut ret = mbedtls_ssl_tls13_hkdf_expand_label(
+                self.hash,
+                secret.as_ptr(),
+                self.hash_len,
+                label.as_ptr(),
+                label.len(),
+                core::ptr::null(),
+                0,
+                next.as_mut_ptr(),
+                self.hash_len,
+            );
+            let cipher =
+                if own { &raw mut transform.cipher_ctx_enc } else { &raw mut transform.cipher_ctx_dec };
+            let bits = (*cipher).key_bitlen;
+            let mut keys: sys::mbedtls_ssl_key_set = core::mem::zeroed();
+            if ret == 0 {
+                // Both are made of the one secret; those of the other direction are not used.
+                ret = mbedtls_ssl_tls13_make_traffic_keys(
+                    self.hash,
+                    next.as_ptr(),
+                    next.as_ptr(),
+                    self.hash_len,
+                    usize::try_from(bits).unwrap_or(0).div_ceil(8),
+                    transform.ivlen,
+                    &raw mut keys,
+                );
+            }
+            if ret == 0 {
+                let operation = if own { sys::MBEDTLS_ENCRYPT } else { sys::MBEDTLS_DECRYPT };
+                ret = sys::mbedtls_cipher_setkey(cipher, keys.client_write_key.as_ptr(), bits, operation);
+            }
+            if ret == 0 {
+                let iv = if own { &mut transform.iv_enc } else { &mut transform.iv_dec };
+                crate::mem::copy(iv, keys.client_write_iv.get(..transform.ivlen).unwrap_or_default());
+                *secret = next;
+            }
+            sys::zeroize(&mut next);
+            sys::mbedtls_platform_zeroize((&raw mut keys).cast(), size_of_val(&keys));
+            ret
+        }
+    }
+}
+
+impl Drop for Secrets {
+    fn drop(&mut self) {
+        sys::zeroize(self.of.get_mut().as_flattened_mut());
+    }
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! TLS 1.3 (RFC 8446): whom it is agreed on with, what it begins anew for, what it leaves, and what
+//! becomes of it without memory, over paths that change it, and cut anywhere.
+#![cfg(tls13)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+mod common;
+
+use common::alloc::{failing, live};
+use common::{Balance, CLIENT, Dice, Fate, Pair, SERVER, Setup, on_records, pattern, records};
+use micropython_ssl::context::Context;
+use micropython_ssl::error::{Error, Result};
+use micropython_ssl::mem;
+
+const TLS_1_2: i32 = 0x303;
+const TLS_1_3: i32 = 0x304;
+
+struct Contexts {
+    client: mem::Box<Context>,
+    server: mem::Box<Context>,
+}
+
+impl Contexts {
+    fn new(setup: &Setup<'_>) -> Self {
+        let setup = Setup { tls13: true, ..*setup };
+        Self { client: setup.client().unwrap(), server: setup.server().unwrap() }
+    }
+
+    fn groups(mut self, client: &[&str], server: &[&str]) -> Self {
+        self.client.set_groups(client.iter().map(|name| name.as_bytes())).unwrap();
+        self.server.set_groups(server.iter().map(|name| name.as_bytes())).unwrap();
+        self
+    }
+
+    fn pair(&mut self) -> Pair {
+        Pair::new(&mut self.client, &mut self.server, Some("localhost")).unwrap()
+    }
+}
+
+fn versions(pair: &Pair) -> [Option<&str>; 2] {
+    [&pair.client, &pair.server].map(|end| end.socket.version().map(|name| name.to_str().unwrap()))
+}
+
+/// The first messages in the clear that a side has sent: their types.
+fn hellos(pair: &Pair, side: usize) -> Vec<u8> {
+    let sent = pair.link.wire(side).transcript();
+    records(&sent).iter().filter(|record| record[0] == 22).map(|record| record[5]).collect()
+}
+
+#[test]
+fn each_suite_with_each_kind_of_certificate() {
+    let suites = micropython_ssl::mbedtls::tls13_ciphers();
+    let names = suites.map(|suite| micropython_ssl::mbedtls::cipher_name(suite).unwrap().to_str().unwrap());
+    let names: Vec<_> = names.collect();
+    assert!(names.len() >= 3, "{names:?}");
+    for name in names {
+        for (client_cert, server_cert) in [("client", "ec"), ("rsa", "rsa")] {
+            let _balance = Balance::start();
+            let setup = Setup {
+                suites: &[name],
+                client_cert: Some(client_cert),
+                server_cert: Some(server_cert),
+                client_mode: 0,
+                server_mode: 0,
+                ..Setup::mutual()
+            };
+            let mut pair = Contexts::new(&setup).pair().open();
+            assert_eq!(versions(&pair), [Some("TLSv1.3"); 2]);
+            assert_eq!(pair.client.socket.cipher().unwrap().to_str(), Ok(name));
+            for len in [1, 15, 16, 17, 4095, 4096, 4097, 20_000] {
+                pair.transfer(CLIENT, &pattern(len));
+                pair.transfer(SERVER, &pattern(len));
+            }
+            pair.prove();
+        }
+    }
+}
+
+#[test]
+fn both_sides_verified() {
+    let _balance = Balance::start();
+    let pair = Contexts::new(&Setup::mutual()).pair().open();
+    for end in [&pair.client, &pair.server] {
+        assert!(end.socket.peer_verified());
+        assert!(end.socket.peer_cert().is_some());
+    }
+    pair.prove();
+}
+
+#[test]
+fn the_highest_version_that_both_have() {
+    for (client, server, agreed) in [
+        ((TLS_1_2, TLS_1_3), (TLS_1_2, TLS_1_3), Some("TLSv1.3")),
+        ((TLS_1_2, TLS_1_3), (TLS_1_2, TLS_1_2), Some("TLSv1.2")),
+        ((TLS_1_2, TLS_1_2), (TLS_1_2, TLS_1_3), Some("TLSv1.2")),
+        ((TLS_1_3, TLS_1_3), (TLS_1_3, TLS_1_3), Some("TLSv1.3")),
+        ((TLS_1_3, TLS_1_3), (TLS_1_2, TLS_1_2), None),
+        ((TLS_1_2, TLS_1_2), (TLS_1_3, TLS_1_3), None),
+    ] {
+        let _balance = Balance::start();
+        let mut contexts = Contexts::new(&Setup::mutual());
+        for (context, (lowest, highest)) in [(&mut contexts.client, client), (&mut contexts.server, server)] {
+            context.set_version(false, lowest).unwrap();
+            context.set_version(true, highest).unwrap();
+        }
+        let mut pair = contexts.pair();
+        let (client, server) = pair.handshake();
+        if agreed.is_some() {
+            assert_eq!((client, server), (Ok(()), Ok(())));
+            assert_eq!(versions(&pair), [agreed; 2]);
+            pair.prove();
+        } else {
+            assert!(client.is_err() && server.is_err(), "{client:?} {server:?}");
+        }
+    }
+}
+
+#[test]
+fn bounds_that_leave_no_version() {
+    let mut context = Setup { tls13: true, ..Setup::default() }.client().unwrap();
+    for (is_maximum, version, good) in [
+        (true, 0x302, false),
+        (false, 0x305, false),
+        (true, 0x305, true),
+        (false, 0x300, true),
+        (false, -1, true),
+        (true, -2, true),
+    ] {
+        assert_eq!(context.set_version(is_maximum, version).is_ok(), good, "{is_maximum} {version:x}");
+    }
+    // Now TLS 1.3 at least, and 1.2 at most.
+    assert!(matches!(Contexts::of(context), Err(Error::Value(_))));
+    let mut datagrams = Setup { datagram: true, ..Setup::default() }.client().unwrap();
+    assert!(datagrams.set_version(false, TLS_1_3).is_err(), "there is no DTLS 1.3 here");
+}
+
+impl Contexts {
+    fn of(mut client: mem::Box<Context>) -> Result<Pair> {
+        let mut server = Setup::default().server().unwrap();
+        Pair::new(&mut client, &mut server, Some("localhost"))
+    }
+}
+
+/// A HelloRetryRequest (4.1.4), which has Mbed TLS begin anew on both sides: with short buffers, which
+/// AddressSanitizer watches in the run that has it, and with a part of a record in them.
+#[test]
+fn a_hello_is_retried() {
+    for (client, server) in [
+        (&["x25519", "prime256v1"][..], &["prime256v1"][..]),
+        (&["prime256v1", "secp384r1"], &["secp384r1"]),
+        (&["secp384r1", "x25519"], &["x25519", "prime256v1"]),
+    ] {
+        for limit in [None, Some(1), Some(7)] {
+            let _balance = Balance::start();
+            let mut pair =
+                Contexts::new(&Setup { client_mode: 0, ..Setup::default() }).groups(client, server).pair();
+            for port in [&mut pair.client.port, &mut pair.server.port] {
+                port.max_read = limit.unwrap_or(port.max_read);
+                port.max_write = limit.unwrap_or(port.max_write);
+            }
+            assert_eq!(pair.handshake(), (Ok(()), Ok(())), "{client:?} {server:?} {limit:?}");
+            assert_eq!(hellos(&pair, CLIENT), [1, 1]);
+            assert_eq!(hellos(&pair, SERVER), [2, 2]);
+            assert_eq!(versions(&pair), [Some("TLSv1.3"); 2]);
+            pair.prove();
+        }
+    }
+}
+
+/// Nothing of a handshake stays, whatever it was like; also where the peer shows no certificate.
+#[test]
+fn an_open_connection_is_small() {
+    let mut sizes = Vec::new();
+    for tls13 in [false, true] {
+        let mut contexts = Contexts::new(&Setup::default());
+        let highest = if tls13 { TLS_1_3 } else { TLS_1_2 };
+        contexts.client.set_version(true, highest).unwrap();
+        // What contexts make once is not a connection's.
+        contexts.pair().open().prove();
+        let before = live();
+        let pair = contexts.pair().open();
+        sizes.push(live().bytes - before.bytes);
+        drop(pair);
+        assert_eq!(live(), before);
+    }
+    let [tls12, tls13] = sizes[..] else { panic!() };
+    // The secrets of both directions, for KeyUpdate.
+    assert!(tls13 <= tls12 + 2 * 160, "{tls12} and {tls13} bytes of both ends");
+}
+
+#[test]
+fn handshakes_without_memory() {
+    for on in [false, true] {
+        let _balance = Balance::start();
+        let mut contexts = Contexts::new(&Setup::mutual());
+        contexts.pair().open().prove();
+        let mut refused = 0;
+        for n in 0.. {
+            let level = live();
+            let mut pair = contexts.pair();
+            let (results, failed) = failing(n, on, || pair.handshake());
+            if !failed {
+                assert_eq!(results, (Ok(()), Ok(())));
+                break;
+            }
+            match pair.resume(results) {
+                (Ok(()), Ok(())) => pair.converse(),
+                (Err(Error::Errno(12)), _) | (_, Err(Error::Errno(12))) => refused += 1,
+                // By then the client has what it wants: it learns when it reads.
+                other => panic!("allocation {n}: {other:?}"),
+            }
+            drop(pair);
+            assert_eq!(live(), level, "allocation {n}");
+        }
+        assert!(refused > 50, "{refused}");
+        contexts.pair().open().prove();
+    }
+}
+
+/// Each record of either side, a bit of it changed: nobody takes it for what it was, and nothing is lost
+/// but the connection.
+#[test]
+fn a_bit_in_each_record() {
+    for side in [CLIENT, SERVER] {
+        for record in 0..8 {
+            for at in [0, 1, 3, 4, 5, 9, 20, 43, 60] {
+                let _balance = Balance::start();
+                let mut pair = Contexts::new(&Setup::mutual()).pair();
+                pair.link.wire(side).fault = Some(on_records(move |n, bytes| {
+                    if n == record && at < bytes.len() {
+                        bytes[at] ^= 1;
+                    }
+                    Fate::Arrives
+                }));
+                let _ = pair.handshake();
+                let _ = pair.client.poke();
+                let _ = pair.server.poke();
+            }
+        }
+    }
+}
+
+/// Cuts what `side` sends behind each byte of the handshake in turn.
+#[test]
+fn handshakes_cut_anywhere() {
+    let _balance = Balance::start();
+    let mut contexts = Contexts::new(&Setup::mutual());
+    for side in [CLIENT, SERVER] {
+        for len in 0.. {
+            let mut pair = contexts.pair();
+            pair.link.wire(side).cut = Some(len);
+            let results = pair.handshake();
+            let sent: usize = pair.link.wire(side).sent.iter().map(Vec::len).sum();
+            if len >= sent {
+                assert_eq!(results, (Ok(()), Ok(())));
+                break;
+            }
+            assert!(results.0.is_err() || results.1.is_err(), "{len} of {sent}");
+        }
+    }
+}
+
+/// Records that are made up, in the clear and not, in the place of any of a handshake's.
+#[test]
+fn records_that_are_made_up() {
+    let mut dice = Dice::new(13);
+    for seed in 0..2000 {
+        let _balance = Balance::start();
+        let mut pair = Contexts::new(&Setup::mutual()).pair();
+        let (side, record) = (dice.roll(2), dice.roll(8));
+        let mut made = Dice::new(seed);
+        pair.link.wire(side).fault = Some(on_records(move |n, bytes| {
+            if n == record {
+                match made.roll(4) {
+                    0 => bytes[0] = 20 + made.roll(4) as u8,
+                    1 => {
+                        let len = made.roll(64);
+                        bytes.truncate(5);
+                        bytes.extend(made.bytes(len));
+                        bytes[3..5].copy_from_slice(&(len as u16).to_be_bytes());
+                    }
+                    2 => bytes.extend_from_within(..),
+                    _ => {
+                        let at = 5 + made.roll(bytes.len() - 5);
+                        bytes[at] = made.roll(256) as u8;
+                    }
+                }
+            }
+            Fate::Arrives
+        }));
+        let _ = pair.handshake();
+        let _ = pair.client.poke();
+        let _ = pair.server.poke();
+    }
+}

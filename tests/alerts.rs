@@ -10,7 +10,7 @@ use common::datagrams::Duo;
 use common::raw::Raw;
 use common::{
     ALERTED, Balance, CLIENT, EBADF, End, Fate, Link, SERVER, Setup, TAKES_HELLO_FRAGMENTS, is_message,
-    on_records, records,
+    on_records, records, tls12,
 };
 use micropython_ssl::error::Error;
 use micropython_ssl::io::Interruption;
@@ -169,7 +169,7 @@ fn key_shares_beside_a_pre_shared_key() {
     ] {
         let _balance = Balance::start();
         let [mut client, mut server] = [0, 1].map(|protocol| {
-            let mut context = micropython_ssl::context::Context::new(protocol, 0).unwrap();
+            let mut context = tls12(micropython_ssl::context::Context::new(protocol, 0));
             context.set_psk(Some((b"somebody", b"0123456789abcdef"))).unwrap();
             context.set_ciphers(1, [SUITE].into_iter()).unwrap();
             context.set_groups([b"secp256r1".as_slice()].into_iter()).unwrap();

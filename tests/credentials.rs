@@ -6,7 +6,7 @@
 mod common;
 
 use common::alloc::{failing, live};
-use common::{Balance, Pair, Setup, pki};
+use common::{Balance, Pair, Setup, pki, tls12};
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Invalid, Result};
 use micropython_ssl::mem::Box;
@@ -16,7 +16,7 @@ const BAD_CERT: Error = Error::Value(Invalid::Cert);
 const MISMATCH: Error = Error::Value(Invalid::KeyMismatch);
 
 fn server() -> Box<Context> {
-    Context::new(1, 0).unwrap()
+    tls12(Context::new(1, 0))
 }
 
 /// A file with the NUL behind it.
@@ -236,7 +236,7 @@ fn trust_anchors_in_every_form() {
         [ca.as_slice(), &other, &ca, b"\0"].concat(),
         [b"comment\n\n", pki::file("bundle.pem").as_slice(), b"\n\ncomment\0"].concat(),
     ] {
-        let mut client = Context::new(0, 2).unwrap();
+        let mut client = tls12(Context::new(0, 2));
         client.load_verify_locations(&anchors).unwrap();
         for name in ["ec", "other"] {
             let mut server = Setup { server_cert: Some(name), ..Setup::default() }.server().unwrap();
@@ -248,7 +248,7 @@ fn trust_anchors_in_every_form() {
 #[test]
 fn anchors_add_up_and_a_bad_one_adds_nothing() {
     let _balance = Balance::start();
-    let mut client = Context::new(0, 2).unwrap();
+    let mut client = tls12(Context::new(0, 2));
     let tries = |client: &mut Context, name: &str| {
         let mut server = Setup { server_cert: Some(name), ..Setup::default() }.server().unwrap();
         Pair::new(client, &mut server, Some("localhost")).unwrap().handshake().0

@@ -15,7 +15,7 @@ use common::datagrams::{ID, Source, VERIFY, client, contexts, server, timer};
 use common::raw::Raw;
 use common::{
     ALERTED, Balance, CLIENT, Dice, Duo, EBADF, End, Fate, Link, SERVER, Setup, TAKES_HELLO_FRAGMENTS,
-    Weather, alloc, clock, options, pattern, pki, run,
+    Weather, alloc, clock, options, pattern, pki, run, tls12,
 };
 use micropython_ssl::context::Context;
 use micropython_ssl::dtls::{Settings, Stranger, stranger};
@@ -450,7 +450,7 @@ fn a_path_narrower_than_the_mtu() {
 fn settings_that_cannot_be() {
     let _balance = Balance::start();
     for protocol in [2, 3] {
-        let mut context = Context::new(protocol, 0).unwrap();
+        let mut context = tls12(Context::new(protocol, 0));
         assert_eq!(context.dtls(), Settings::DEFAULT);
         assert_eq!(context.dtls().timeout, (1000, 60_000));
         for (settings, invalid) in [
@@ -1624,7 +1624,7 @@ fn cookie_context() -> Source {
 fn only_servers_of_datagrams_have_cookies() {
     let _balance = Balance::start();
     for protocol in 0..4 {
-        assert_eq!(Context::new(protocol, 0).unwrap().cookies().is_some(), protocol == 3);
+        assert_eq!(tls12(Context::new(protocol, 0)).cookies().is_some(), protocol == 3);
     }
 }
 

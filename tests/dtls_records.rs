@@ -55,11 +55,13 @@ fn without_a_datagram_there_is_no_buffer() {
             Duo::with(Setup { client_mode: 0, ..Setup::default() }, Settings { cid, ..Settings::DEFAULT });
         // Two connections to be, and their contexts.
         let before = live().bytes;
-        assert!(before < WHOLE, "{before}");
+        // What handshake and session of TLS 1.3 have is in those of TLS 1.2 as well.
+        let most = if cfg!(tls13) { WHOLE + 4096 } else { WHOLE };
+        assert!(before < most, "{before}");
         take_peak();
         duo.open();
         let peak = take_peak() - before;
-        assert!(peak < WHOLE, "{peak} in the handshake of both");
+        assert!(peak < most, "{peak} in the handshake of both");
         let open = live().bytes;
         // The server keeps its last flight until the client shows that it has got it.
         duo.send(SERVER, b"data");

@@ -9,7 +9,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use common::{Balance, text};
+use common::{Balance, text, tls12};
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Invalid};
 use micropython_ssl::ffi::{mpssl_context_set_verify_mode, mpssl_status_text};
@@ -242,7 +242,7 @@ fn every_error_crosses_the_border_with_its_text() {
 #[test]
 fn a_status_that_is_none_has_no_text() {
     let _balance = Balance::start();
-    let mut context = Context::new(0, 0).unwrap();
+    let mut context = tls12(Context::new(0, 0));
     // The only way to a status whose fields a test can set.
     let mut status = mpssl_context_set_verify_mode(&mut context, 0);
     let count = i32::try_from(Invalid::ALL.len()).unwrap();

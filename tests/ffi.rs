@@ -9,7 +9,7 @@ mod common;
 use std::ffi::{CStr, c_void};
 use std::ptr::null_mut;
 
-use common::{Balance, CLIENT, Link, Port, SERVER, options, pattern, pki};
+use common::{Balance, CLIENT, Link, Port, SERVER, options, pattern, pki, tls12};
 use micropython_ssl::context::Context;
 use micropython_ssl::ffi::*;
 use micropython_ssl::io::Interruption;
@@ -92,13 +92,14 @@ fn side(protocol: i32, mode: i32, port: Port, host_signs: bool) -> Side {
     // SAFETY: the pointers are valid, and the bytes followed by a NUL.
     unsafe {
         assert_eq!(mpssl_context_new(protocol, mode, false, &raw mut context).kind, OK);
+        assert_eq!(mpssl_context_set_version(&mut *context, true, 0x303).kind, OK);
         let mut side = Side { context, socket: null_mut(), port: Box::new(port) };
         let context = &mut *context;
         assert_eq!(mpssl_context_is_server(context), protocol == 1);
         assert_eq!(mpssl_context_verify_mode(context), mode);
         // A socket that does not exist has no certificate: the template for bytes.
         let mut probe = null_mut();
-        let mut plain = Context::new(1, 0).unwrap();
+        let mut plain = tls12(Context::new(1, 0));
         let template = mpssl_socket_peer_cert(&Socket::new(&mut plain, options(None, None)).unwrap());
         let none = bytes!(template, None);
         let (cert, key, ca) = (pki::cert("ec"), pki::key("ec"), pki::cert("ca"));

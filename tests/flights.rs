@@ -7,7 +7,7 @@
 mod common;
 
 use common::alloc::{failing, made};
-use common::{Balance, CLIENT, Duo, End, Pair, SERVER, Setup, TAKES_FRAGMENTS, pki, records, run};
+use common::{Balance, CLIENT, Duo, End, Pair, SERVER, Setup, TAKES_FRAGMENTS, pki, records, run, tls12};
 use micropython_ssl::context::{Context, Memory};
 use micropython_ssl::dtls::Settings;
 use micropython_ssl::error::Error;
@@ -26,7 +26,7 @@ fn limited(limit: u16, own: usize) -> [Box<Context>; 2] {
         pem
     };
     [(0, "client"), (1, "ec")].map(|(protocol, name)| {
-        let mut context = Context::new(protocol, 2).unwrap();
+        let mut context = tls12(Context::new(protocol, 2));
         let pem = std::iter::once(text(name)).chain(std::iter::repeat_n(text("ca"), own));
         let pem = pki::with_nul(pem.flatten().collect());
         context.load_cert_chain(Some(&pem), &pki::key(name), None, true).unwrap();

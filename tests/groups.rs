@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use common::alloc::failing;
-use common::{ALERTED, Balance, CLIENT, Duo, Pair, SERVER, Setup, is_message, text};
+use common::{ALERTED, Balance, CLIENT, Duo, Pair, SERVER, Setup, is_message, text, tls12};
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Invalid, Result};
 use micropython_ssl::mbedtls::sys;
@@ -152,7 +152,7 @@ fn a_certificate_on_another_curve() {
 #[test]
 fn names() {
     let _balance = Balance::start();
-    let mut context = Context::new(0, 0).unwrap();
+    let mut context = tls12(Context::new(0, 0));
     for name in [
         "secp256r1",
         "prime256v1",

@@ -8,7 +8,9 @@ mod common;
 
 use common::alloc::{failing, holding, live, newest, spilled, watch};
 use common::datagrams::client;
-use common::{Balance, CLIENT, Dice, Duo, EBADF, End, Pair, SERVER, Setup, Weather, clock, pattern, records};
+use common::{
+    Balance, CLIENT, Dice, Duo, EBADF, End, Pair, SERVER, Setup, Weather, clock, pattern, records, tls12,
+};
 use micropython_ssl::context::{Context, Memory};
 use micropython_ssl::dtls::Settings;
 use micropython_ssl::error::Error;
@@ -308,7 +310,7 @@ fn an_interrupted_record_header_is_no_quiet_point_without_memory_either() {
 fn pre_shared_keys_identity_and_hint_stay() {
     let _balance = Balance::start();
     for suite in ["TLS-PSK-WITH-AES-128-CCM-8", "TLS-ECDHE-PSK-WITH-CHACHA20-POLY1305-SHA256"] {
-        let (mut client, mut server) = (Context::new(0, 0).unwrap(), Context::new(1, 0).unwrap());
+        let (mut client, mut server) = (tls12(Context::new(0, 0)), tls12(Context::new(1, 0)));
         let key = &[7; 16];
         client.set_psk(Some((b"sensor", key))).unwrap();
         client.set_ciphers(1, [suite.as_bytes()].into_iter()).unwrap();

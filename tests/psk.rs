@@ -14,7 +14,7 @@ use common::link::{PskIdentity, PskKey};
 use common::pair::Setup;
 use common::{
     ALERTED, Balance, CLIENT, Duo, Fate, Link, Pair, Port, SERVER, Weather, datagrams, is_message,
-    on_records, pki, records, text,
+    on_records, pki, records, text, tls12,
 };
 use micropython_ssl::context::Context;
 use micropython_ssl::dtls::Settings;
@@ -66,7 +66,7 @@ impl Contexts {
     /// Nobody has a key or a certificate yet.
     fn bare(datagram: bool) -> Self {
         let protocol = if datagram { 2 } else { 0 };
-        let [client, server] = [protocol, protocol + 1].map(|protocol| Context::new(protocol, 0).unwrap());
+        let [client, server] = [protocol, protocol + 1].map(|protocol| tls12(Context::new(protocol, 0)));
         Self { client, server }
     }
 
@@ -760,7 +760,7 @@ fn nobody_falls_back_to_certificates() {
 fn set_ciphers_has_the_last_word() {
     let _balance = Balance::start();
     let mut contexts = Contexts::callbacks(false, &[]);
-    let (before, server_psk) = (enabled(&Context::new(0, 0).unwrap()), enabled(&contexts.server));
+    let (before, server_psk) = (enabled(&tls12(Context::new(0, 0))), enabled(&contexts.server));
     let psk = |name: &&str| name.contains("-PSK-");
     assert!(!before.iter().any(psk), "without keys, none of these");
     assert!(server_psk.iter().all(psk) && !server_psk.is_empty());
@@ -1114,7 +1114,7 @@ fn keys_are_wiped_with_settings_and_contexts() {
     watch(KEY);
     let gone = |what: &str| assert_eq!((holding(), spilled()), (0, 0), "{what}");
     for protocol in 0..4 {
-        let mut context = Context::new(protocol, 0).unwrap();
+        let mut context = tls12(Context::new(protocol, 0));
         let set = |key: Option<&[u8]>, context: &mut Context| {
             context.set_psk(key.map(|key| (IDENTITY, key))).unwrap();
         };

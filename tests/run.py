@@ -242,10 +242,10 @@ def net_hosted():
 
 
 def own_tests(
-    version, variant, binary, label="", single_only=False, env=None, slower=1, debug=False, tree=None
+    version, variant, binary, label="", single_only=False, env=None, slower=1, debug=False, tree=None, folder=None
 ):
-    """tests/micropython with MicroPython's own runners."""
-    folder = ROOT / "tests" / "micropython"
+    """tests/micropython, or a copy of it, with MicroPython's own runners."""
+    folder = folder or ROOT / "tests" / "micropython"
     work = BUILD / "upstream" / f"micropython{label}-{version}-{variant}"
     runner = harness.UpstreamTests(tree or tree_of(version), work)
     runner.prepare()
@@ -342,6 +342,37 @@ def fresh_section(*options):
         yield Result(name, "pass" if right else "fail", "", output[-4000:])
 
     return section
+
+
+# What looks at records that TLS 1.3 encrypts, or at what it does not have here.
+NOT_AT_TLS13 = {
+    "ssl_alerts": "reads alerts in the clear, which TLS 1.3 encrypts; tests/consumers/tls13.py has what peers see",
+    "ssl_hibernate": "connections of TLS 1.3 do not hibernate",
+    "ssl_interrupts_pending": "interrupts the look-up of a key, which comes a flight earlier",
+    "ssl_psk": "the key is looked up a flight earlier; tls13/ssl_tls13.py has TLS 1.3's",
+    "ssl_unreadable": "changes Certificate messages in the clear, which TLS 1.3 encrypts",
+}
+
+
+def tls13():
+    """TLS 1.3: the core, mostly at TLS 1.2 in a build that has both; our tests at 1.3, under the
+    sanitizers, with what is expected otherwise than of 1.2 from tests/micropython/tls13; other
+    implementations."""
+    yield from rust("--features", "tls13")
+    version = default_version()
+    binary = build(version, "standard", "--asan", "MPSSL_MEMORY=1", "MPSSL_TLS13=1")
+    own = ROOT / "tests" / "micropython"
+    folder = BUILD / "tls13" / "micropython"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(own, folder)
+    shutil.copytree(own / "tls13", folder, dirs_exist_ok=True)
+    for name, reason in NOT_AT_TLS13.items():
+        (folder / f"{name}.py").unlink()
+        yield Result(f"tests/micropython/{name}.py at TLS 1.3", "skip", reason)
+    env = {"ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1", "MICROPY_TEST_TIMEOUT": "120"}
+    yield from own_tests(version, "standard", binary, "-tls13", env=env, slower=2, folder=folder)
+    command = [sys.executable, ROOT / "tests/consumers/run.py", "tls13"]
+    yield from child("tls13", command, 600, {"MICROPYTHON": binary, **env})
 
 
 def rustcrypto_off():
@@ -901,6 +932,7 @@ def sections():
         every["shape-micropython"] = Section(shape_micropython, 240)
     every["micropython_others"] = Section(micropython_others, 400)
     # What looks deeper.
+    every["tls13"] = Section(tls13, 400)
     every["rustcrypto_off"] = Section(rustcrypto_off, 280)
     every["bogo"] = Section(bogo, 300)
     every["torture"] = Section(torture, 540)

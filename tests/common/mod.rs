@@ -33,9 +33,18 @@ pub use datagrams::{Dice, Duo, Weather};
 pub use link::{CLIENT, Fate, Link, Port, SERVER, is_message, on_records, records};
 pub use pair::{End, Pair, Peer, Setup, run};
 
-use micropython_ssl::error::Error;
+use micropython_ssl::context::Context;
+use micropython_ssl::error::{Error, Result};
 use micropython_ssl::mbedtls::sys;
+use micropython_ssl::mem;
 use micropython_ssl::socket::Options;
+
+/// A context of TLS 1.2, whatever there is: what most tests are about. `tests/tls13.rs` has the others.
+pub fn tls12(context: Result<mem::Box<Context>>) -> mem::Box<Context> {
+    let mut context = context.unwrap();
+    context.set_version(true, 0x303).unwrap();
+    context
+}
 
 /// A connection's options: a host name to verify, an address that cookies are bound to.
 pub fn options<'a>(hostname: Option<&'a [u8]>, client_id: Option<&'a [u8]>) -> Options<'a> {

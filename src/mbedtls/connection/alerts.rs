@@ -4,12 +4,14 @@
 
 use core::ffi::c_int;
 
+use super::super::default_ciphers::is_tls13;
 use super::super::sys;
-use super::layout::{is_datagram, message_header};
+use super::layout::{is_client, is_datagram, message_header};
 use crate::wire::Fields;
 
 const UNEXPECTED_MESSAGE: u8 = sys::MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE as u8;
 const RECORD_OVERFLOW: u8 = sys::MBEDTLS_SSL_ALERT_MSG_RECORD_OVERFLOW as u8;
+const SERVER_HELLO: u8 = sys::MBEDTLS_SSL_HS_SERVER_HELLO as u8;
 const ILLEGAL_PARAMETER: u8 = sys::MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER as u8;
 
 /// What is to be said of the error `ret`; `None`: what the error says.
@@ -40,7 +42,9 @@ pub(super) unsafe fn in_place_of(ssl: *const sys::mbedtls_ssl_context, size: usi
     let right = unsafe {
         match alert.into() {
             sys::MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR => for_message(ssl, size),
-            sys::MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR => for_server_hello(ssl, size),
+            sys::MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR | sys::MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE => {
+                for_server_hello(ssl, size)
+            }
             _ => None,
         }
     };
@@ -77,7 +81,7 @@ unsafe fn for_record(ssl: *const sys::mbedtls_ssl_context, size: usize) -> Optio
     (len > longest).then_some(RECORD_OVERFLOW)
 }
 
-/// Of a ServerHello with a suite that there is not: it was not in the client's list (7.4.1.3).
+/// Of a ServerHello with a suite that there is not, or not in TLS 1.2: it was not in the client's list (7.4.1.3).
 ///
 /// # Safety
 ///
@@ -85,15 +89,14 @@ unsafe fn for_record(ssl: *const sys::mbedtls_ssl_context, size: usize) -> Optio
 unsafe fn for_server_hello(ssl: *const sys::mbedtls_ssl_context, size: usize) -> Option<u8> {
     // SAFETY: by the caller's contract; looks into a static list, and does not raise.
     unsafe {
-        if (*ssl).state != sys::MBEDTLS_SSL_SERVER_HELLO as c_int {
-            return None;
-        }
-        let (_, body) = message(ssl, size)?;
+        let (_, body) = message(ssl, size).filter(|(kind, _)| *kind == SERVER_HELLO && is_client(ssl))?;
         // Behind the version, the random number and the session's ID.
         let mut fields = Fields(body.get(34..)?);
         fields.vector(1)?;
-        let known = sys::mbedtls_ssl_ciphersuite_from_id(fields.short()?.into());
-        known.is_null().then_some(ILLEGAL_PARAMETER)
+        let suite = fields.short()?.into();
+        let known = sys::mbedtls_ssl_ciphersuite_from_id(suite);
+        let is_other = is_tls13(suite) && (*ssl).tls_version == sys::MBEDTLS_SSL_VERSION_TLS1_2;
+        (known.is_null() || is_other).then_some(ILLEGAL_PARAMETER)
     }
 }
 

@@ -327,6 +327,26 @@ impl Call<'_> {
         unsafe { (**self.host.get()).ticks_ms() }
     }
 
+    /// The call that is under way on a connection; none, if it is not one of ours: others in the firmware
+    /// may use Mbed TLS as well.
+    ///
+    /// # Safety
+    ///
+    /// The connection is initialised, and ours or none of Rust's.
+    #[cfg(tls13)]
+    pub(super) unsafe fn under_way<'a>(ssl: *const sys::mbedtls_ssl_context) -> Option<&'a Self> {
+        // SAFETY: by this function's contract: with our callback, the pointer is a call's.
+        unsafe {
+            let is_ours = (*ssl).f_send.is_some_and(|f_send| {
+                core::ptr::fn_addr_eq(
+                    f_send,
+                    send as unsafe extern "C" fn(*mut c_void, *const u8, usize) -> c_int,
+                )
+            });
+            if is_ours { (*ssl).p_bio.cast::<Self>().as_ref() } else { None }
+        }
+    }
+
     pub(super) fn buffers(&self) -> &Buffers {
         // SAFETY: beside the connection, of which this is the call; changed by way of shared
         // references only.

@@ -81,7 +81,7 @@ pub(super) fn check_linked() {
 ///
 /// # Safety
 ///
-/// As for Mbed TLS's function; the connection's call is under way.
+/// As for Mbed TLS's function.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn __wrap_mbedtls_ssl_session_reset_msg_layer(
     ssl: *mut sys::mbedtls_ssl_context,
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn __wrap_mbedtls_ssl_session_reset_msg_layer(
     // SAFETY: by this function's contract: both buffers are as long as their owner says, and hold
     // nothing that is still needed. None raises.
     unsafe {
-        let buffers = (*ssl).p_bio.cast::<Call<'_>>().as_ref().map(Call::buffers);
+        let buffers = Call::under_way(ssl).map(Call::buffers);
         if buffers.is_none_or(Buffers::are_whole) {
             return __real_mbedtls_ssl_session_reset_msg_layer(ssl, partial);
         }
@@ -169,7 +169,7 @@ pub fn begin_life() {
 ///
 /// # Safety
 ///
-/// As for Mbed TLS's function; a call on the connection is under way.
+/// As for Mbed TLS's function.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn __wrap_mbedtls_ssl_send_alert_message(
     ssl: *mut sys::mbedtls_ssl_context,
@@ -178,7 +178,7 @@ pub unsafe extern "C" fn __wrap_mbedtls_ssl_send_alert_message(
 ) -> c_int {
     // SAFETY: by this function's contract. None raises.
     unsafe {
-        if let Some(call) = (*ssl).p_bio.cast::<Call<'_>>().as_ref().filter(|_| is_tls13(ssl)) {
+        if let Some(call) = Call::under_way(ssl).filter(|_| is_tls13(ssl)) {
             call.sends_alert(description);
         }
         __real_mbedtls_ssl_send_alert_message(ssl, level, description)

@@ -15,7 +15,7 @@ def read(path):
 
 
 def context(given, server=False):
-    """A tls.SSLContext from ca=, cert=, key=, verify=, ciphers=, alpn=,
+    """A tls.SSLContext from ca=, cert=, key=, verify=, ciphers=, curves=, alpn=,
     max_fragment_length=.
 
     A client with ca= verifies. Pre-shared keys as in pre_shared_keys().
@@ -29,6 +29,8 @@ def context(given, server=False):
         result.load_cert_chain(read(given["cert"]), read(given["key"]))
     if "ciphers" in given:
         result.set_ciphers(given["ciphers"].split(","))
+    if "curves" in given:
+        result.set_ecdh_curve(given["curves"].split(","))
     if "alpn" in given:
         result.set_alpn_protocols(given["alpn"].split(","))
     if "max_fragment_length" in given:

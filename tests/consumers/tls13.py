@@ -1,0 +1,172 @@
+"""TLS 1.3 with OpenSSL, GnuTLS and CPython: suites, groups, HelloRetryRequest, mutual TLS, KeyUpdate,
+external pre-shared keys, the alerts that the peer can read. Needs a build with MPSSL_TLS13=1."""
+
+import re
+
+from cases import case, finished
+from openssl import tls_server
+from peers import check, free_port, need_program
+
+KEY = "1a" * 32
+SUITES = [
+    ("TLS_AES_128_GCM_SHA256", "TLS1-3-AES-128-GCM-SHA256"),
+    ("TLS_AES_256_GCM_SHA384", "TLS1-3-AES-256-GCM-SHA384"),
+    ("TLS_CHACHA20_POLY1305_SHA256", "TLS1-3-CHACHA20-POLY1305-SHA256"),
+    ("TLS_AES_128_CCM_SHA256", "TLS1-3-AES-128-CCM-SHA256"),
+    ("TLS_AES_128_CCM_8_SHA256", "TLS1-3-AES-128-CCM-8-SHA256"),
+]
+
+for openssl_name_, mbedtls_name_ in SUITES:
+    for cert_ in ("ec", "ec384", "rsa"):
+
+        @case(f"tls13: openssl s_client -> server: {openssl_name_}, {cert_}")
+        def suite_server(bench, suite=openssl_name_, name=mbedtls_name_, cert=cert_):
+            server, port = tls_server(bench, cert)
+            client = bench.s_client(port, "-tls1_3", "-ciphersuites", f"{suite}:@SECLEVEL=0")
+            client.send(b"hello\n")
+            client.wait_for(r"^echo:hello$")
+            finished(server, f"^CIPHER {name} TLSv1.3$")
+
+        @case(f"tls13: client -> openssl s_server: {openssl_name_}, {cert_}")
+        def suite_client(bench, suite=openssl_name_, name=mbedtls_name_, cert=cert_):
+            server, port = bench.s_server(
+                "-tls1_3", "-ciphersuites", f"{suite}:@SECLEVEL=0", "-rev", "-naccept", "1", cert=cert
+            )
+            client = bench.micropython("tls_client.py", port=port, ca=bench.cert("ca"))
+            finished(client, f"^CIPHER {name} TLSv1.3$")
+            check("LINE b'olleh\\n'" in client.output(), "the line did not come back")
+            check(server.wait() == 0, "s_server's exit code")
+
+
+# The client's first share of a key is on another group than the server has.
+for group_ in ("P-384", "X25519", "P-521"):
+
+    @case(f"tls13: client -> openssl s_server: HelloRetryRequest for {group_}")
+    def retried_client(bench, group=group_):
+        server, port = bench.s_server("-tls1_3", "-groups", group, "-rev", "-naccept", "1")
+        client = bench.micropython("tls_client.py", port=port, ca=bench.cert("ca"))
+        finished(client, r"^CIPHER \S+ TLSv1.3$")
+        hellos = server.output().count(", ClientHello")
+        check(hellos == 2, f"{hellos} hellos of the client")
+
+    @case(f"tls13: openssl s_client -> server: HelloRetryRequest for P-256, {group_} first")
+    def retried_server(bench, group=group_):
+        server, port = tls_server(bench, curves="prime256v1")
+        client = bench.s_client(port, "-tls1_3", "-groups", f"{group}:P-256")
+        client.send(b"hello\n")
+        client.wait_for(r"^echo:hello$")
+        finished(server, r"^CIPHER \S+ TLSv1.3$")
+        hellos = client.output().count(", ClientHello")
+        check(hellos == 2, f"{hellos} hellos of the client")
+
+
+# OpenSSL renews its keys for "k", and asks for ours too for "K".
+for letters_ in ("k", "K", "kKkK"):
+
+    @case(f"tls13: openssl s_client -> server: KeyUpdate, {letters_}")
+    def renewed_server(bench, letters=letters_):
+        server, port = tls_server(bench, exchanges=2 * len(letters) + 1)
+        client = bench.start(
+            "openssl s_client",
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "localhost"]
+            + ["-CAfile", bench.file("ca"), "-msg", "-tls1_3"],
+        )
+        client.send(b"before\n")
+        client.wait_for(r"^echo:before$")
+        for i, letter in enumerate(letters):
+            client.send(letter.encode() + b"\n")
+            client.wait_for(r"(?s)" + r"^KEYUPDATE$.*?" * (i + 1))  # what comes with the letter is lost
+            for j in range(2):
+                client.send(b"line%d-%d\n" % (i, j))
+                client.wait_for(rf"^echo:line{i}-{j}$")
+        finished(server, r"^CIPHER \S+ TLSv1.3$")
+        answered = client.output().count("<<< TLS 1.3, Handshake [length 0005], KeyUpdate")
+        check(answered == letters.count("K"), f"{answered} KeyUpdates of ours")
+
+
+@case("tls13: openssl s_client -> server: mutual TLS, both kinds of key")
+def mutual_server(bench):
+    for cert in ("client", "rsa_client"):
+        server, port = tls_server(bench, ca=bench.cert("ca"), verify=2)
+        client = bench.s_client(port, "-tls1_3", "-cert", bench.file(cert), "-key", bench.file(cert, "key"))
+        client.send(b"hello\n")
+        client.wait_for(r"^echo:hello$")
+        finished(server, r"^CIPHER \S+ TLSv1.3$")
+
+
+@case("tls13: client -> openssl s_server: mutual TLS, both kinds of key")
+def mutual_client(bench):
+    for cert in ("client", "rsa_client"):
+        server, port = bench.s_server(
+            "-tls1_3", "-Verify", "2", "-CAfile", bench.file("ca"), "-verify_return_error", "-rev",
+            "-naccept", "1",
+        )  # fmt: skip
+        client = bench.micropython(
+            "tls_client.py", port=port, ca=bench.cert("ca"), cert=bench.cert(cert), key=bench.key(cert)
+        )
+        finished(client, r"^LINE b'olleh")
+        check(server.wait() == 0, "s_server's exit code")
+
+
+@case("tls13: the alert for a server's certificate reaches OpenSSL")
+def alert_to_server(bench):
+    server, port = bench.s_server("-tls1_3", "-naccept", "1")
+    client = bench.micropython("tls_client.py", port=port, ca=bench.cert("ec"), host="elsewhere.example")
+    client.wait_for(r"^ERROR ")
+    server.wait_for(r"alert (unknown ca|bad certificate)")
+
+
+@case("tls13: the alert for a missing client certificate reaches OpenSSL")
+def alert_to_client(bench):
+    _, port = tls_server(bench, ca=bench.cert("ca"), verify=2)
+    client = bench.s_client(port, "-tls1_3")
+    client.wait_for(r"<<< TLS 1.3, Alert \[length 0002\], fatal")
+
+
+def psk_server(bench):
+    port = free_port()
+    server = bench.micropython("tls_server.py", port=port, psk_identity=b"device".hex(), psk_key=KEY)
+    server.wait_for(r"^READY")
+    return server, port
+
+
+@case("tls13: an external pre-shared key, both ways, with OpenSSL")
+def external_psk(bench):
+    need_program("openssl", "openssl")
+    command = ["openssl", "s_server", "-accept", "127.0.0.1:0", "-nocert", "-tls1_3", "-rev"]
+    command += ["-naccept", "1", "-psk_identity", "device", "-psk", KEY]
+    command += ["-ciphersuites", "TLS_AES_128_GCM_SHA256"]
+    server = bench.start("openssl s_server", command)
+    port = int(server.wait_for(r"^ACCEPT .*:(\d+)$")[1])
+    client = bench.micropython("tls_client.py", port=port, psk_identity=b"device".hex(), psk_key=KEY)
+    finished(client, r"^CIPHER TLS1-3-AES-128-GCM-SHA256 TLSv1.3$")
+    server, port = psk_server(bench)
+    client = bench.s_client(
+        port, "-tls1_3", "-psk_identity", "device", "-psk", KEY, "-ciphersuites", "TLS_AES_128_GCM_SHA256"
+    )
+    client.send(b"hello\n")
+    client.wait_for(r"^echo:hello$")
+    finished(server, r"^CIPHER TLS1-3-AES-128-GCM-SHA256 TLSv1.3$")
+
+
+@case("tls13: gnutls-cli -> server")
+def gnutls_client(bench):
+    need_program("gnutls-cli", "gnutls-bin")
+    server, port = tls_server(bench)
+    client = bench.start(
+        "gnutls-cli",
+        ["gnutls-cli", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3", "--x509cafile", bench.file("ca")]
+        + ["-p", str(port), "localhost"],
+    )
+    client.wait_for(r"Handshake was completed")
+    client.send(b"hello\n")
+    client.wait_for(r"^echo:hello$")
+    finished(server, r"^CIPHER \S+ TLSv1.3$")
+
+
+@case("tls13: client -> openssl s_server, whose tickets are passed over")
+def tickets(bench):
+    server, port = bench.s_server("-tls1_3", "-num_tickets", "5", "-rev", "-naccept", "1")
+    client = bench.micropython("tls_client.py", port=port, ca=bench.cert("ca"), exchanges=3)
+    finished(client, r"^CIPHER \S+ TLSv1.3$")
+    check(len(re.findall("^LINE b'olleh", client.output(), re.M)) == 3, "three lines come back")

@@ -347,7 +347,6 @@ def fresh_section(*options):
 # What looks at records that TLS 1.3 encrypts, or at what it does not have here.
 NOT_AT_TLS13 = {
     "ssl_alerts": "reads alerts in the clear, which TLS 1.3 encrypts; tests/consumers/tls13.py has what peers see",
-    "ssl_hibernate": "connections of TLS 1.3 do not hibernate",
     "ssl_interrupts_pending": "interrupts the look-up of a key, which comes a flight earlier",
     "ssl_psk": "the key is looked up a flight earlier; tls13/ssl_tls13.py has TLS 1.3's",
     "ssl_unreadable": "changes Certificate messages in the clear, which TLS 1.3 encrypts",

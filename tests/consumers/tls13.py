@@ -16,6 +16,19 @@ SUITES = [
     ("TLS_AES_128_CCM_8_SHA256", "TLS1-3-AES-128-CCM-8-SHA256"),
 ]
 
+
+
+def gnutls(bench, port):
+    need_program("gnutls-cli", "gnutls-bin")
+    client = bench.start(
+        "gnutls-cli",
+        ["gnutls-cli", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3", "--x509cafile", bench.file("ca")]
+        + ["-p", str(port), "localhost"],
+    )
+    client.wait_for(r"Handshake was completed")
+    return client
+
+
 for openssl_name_, mbedtls_name_ in SUITES:
     for cert_ in ("ec", "ec384", "rsa"):
 
@@ -61,11 +74,11 @@ for group_ in ("P-384", "X25519", "P-521"):
 
 
 # OpenSSL renews its keys for "k", and asks for ours too for "K".
-for letters_ in ("k", "K", "kKkK"):
+for letters_, given_ in (("k", {}), ("K", {}), ("kKkK", {}), ("kKkK", {"hibernate": 1})):
 
-    @case(f"tls13: openssl s_client -> server: KeyUpdate, {letters_}")
-    def renewed_server(bench, letters=letters_):
-        server, port = tls_server(bench, exchanges=2 * len(letters) + 1)
+    @case(f"tls13: openssl s_client -> server: KeyUpdate, {letters_}{', asleep between' if given_ else ''}")
+    def renewed_server(bench, letters=letters_, given=given_):
+        server, port = tls_server(bench, exchanges=2 * len(letters) + 1, **given)
         client = bench.start(
             "openssl s_client",
             ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "localhost"]
@@ -82,6 +95,27 @@ for letters_ in ("k", "K", "kKkK"):
         finished(server, r"^CIPHER \S+ TLSv1.3$")
         answered = client.output().count("<<< TLS 1.3, Handshake [length 0005], KeyUpdate")
         check(answered == letters.count("K"), f"{answered} KeyUpdates of ours")
+
+
+@case("tls13: asleep at every quiet point, with OpenSSL and GnuTLS")
+def asleep(bench):
+    for suite, name in SUITES:
+        server, port = bench.s_server(
+            "-tls1_3", "-ciphersuites", f"{suite}:@SECLEVEL=0", "-rev", "-naccept", "1"
+        )
+        client = bench.micropython(
+            "tls_client.py", port=port, ca=bench.cert("ca"), exchanges=3, hibernate=1
+        )
+        finished(client, f"^CIPHER {name} TLSv1.3$")
+        check(client.output().count("LINE b'olleh\\n'") == 3, "three lines come back")
+        check("SLEEPS False" not in client.output(), "not every point is quiet")
+    server, port = tls_server(bench, exchanges=2, hibernate=1)
+    client = gnutls(bench, port)
+    for line in ("one", "two"):
+        client.send(line.encode() + b"\n")
+        client.wait_for(f"^echo:{line}$")
+    finished(server, r"^CIPHER \S+ TLSv1.3$")
+    check("SLEEPS False" not in server.output(), "not every point is quiet")
 
 
 @case("tls13: openssl s_client -> server: mutual TLS, both kinds of key")
@@ -151,14 +185,8 @@ def external_psk(bench):
 
 @case("tls13: gnutls-cli -> server")
 def gnutls_client(bench):
-    need_program("gnutls-cli", "gnutls-bin")
     server, port = tls_server(bench)
-    client = bench.start(
-        "gnutls-cli",
-        ["gnutls-cli", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3", "--x509cafile", bench.file("ca")]
-        + ["-p", str(port), "localhost"],
-    )
-    client.wait_for(r"Handshake was completed")
+    client = gnutls(bench, port)
     client.send(b"hello\n")
     client.wait_for(r"^echo:hello$")
     finished(server, r"^CIPHER \S+ TLSv1.3$")

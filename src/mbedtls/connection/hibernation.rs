@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Hibernation: a TLS 1.2 or DTLS 1.2 connection that is quiet, reduced to what the
+//! Hibernation: a TLS or DTLS connection that is quiet, reduced to what the
 //! protocol has to remember of it.
 //!
 //! Written for Mbed TLS 3.6, which build.rs insists on, with keys that are not PSA's (cfg
@@ -17,7 +17,10 @@
 //! - the key of AES, as long as only encryption is set up from it (GCM and CCM use no
 //!   other), is the beginning of its key schedule, `buf[rk_offset..]`, in little-endian
 //!   words; that of ChaCha20 is `state[4..12]` likewise. So nothing need be kept of the
-//!   handshake for the case that a connection may hibernate, and no key be derived again.
+//!   handshake for the case that a connection may hibernate, and no key be derived again, but for what
+//!   a KeyUpdate of TLS 1.3 derives them from;
+//! - `ssl_tls13_populate_transform` differs from that of TLS 1.2 in what is said here: its transform is
+//!   `transform_application`, all of the nonce is fixed, and records are padded.
 //!   Where the ciphers may be others (cfg `exported_keys`), [`Keys`] keeps what Mbed TLS's
 //!   public functions give in the handshake;
 //! - of the session only the negotiated length of fragments is read any more;
@@ -44,6 +47,7 @@ use core::ptr::NonNull;
 use super::super::config::Config;
 #[cfg(not(exported_keys))]
 use super::super::crypto::aes::key_schedule;
+use super::super::default_ciphers::is_tls13;
 use super::super::error::check;
 #[cfg(mbedtls_ssl_alpn)]
 use super::super::names::static_str;
@@ -53,6 +57,8 @@ use super::super::sys::{self, zeroize};
 use super::call::Received;
 use super::layout::{COUNTER, is_message_cut};
 use super::ssl::{Agreed, Ssl};
+#[cfg(tls13)]
+use super::tls13::Secrets;
 use crate::error::{Error, Result};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use crate::mem::Array;
@@ -65,6 +71,8 @@ const WINDOW: usize = 16;
 const KEY_MAX: usize = 32;
 /// Bytes of the nonce of each AEAD suite.
 const NONCE: usize = 12;
+/// To a multiple of which Mbed TLS makes the records of TLS 1.3 longer.
+const PADDING: usize = sys::MBEDTLS_SSL_CID_TLS1_3_PADDING_GRANULARITY as usize;
 
 /// A suite that a connection can hibernate with.
 #[derive(Clone, Copy)]
@@ -74,6 +82,9 @@ struct Suite {
     /// The part of the nonce that comes from the handshake.
     fixed_iv: usize,
     tag: usize,
+    /// What a record has beside its content at least, the nonce aside.
+    least: usize,
+    tls13: bool,
 }
 
 impl Suite {
@@ -88,7 +99,16 @@ impl Suite {
             _ => return None,
         };
         let short = u32::from(info.flags) & sys::MBEDTLS_CIPHERSUITE_SHORT_TAG != 0;
-        Some(Self { cipher, key, fixed_iv, tag: if short { 8 } else { 16 } })
+        let tag = if short { 8 } else { 16 };
+        let tls13 = is_tls13(id);
+        // TLS 1.3 has all of the nonce from the handshake, and padding.
+        let (fixed_iv, padding) = if tls13 { (NONCE, PADDING) } else { (fixed_iv, 0) };
+        let least = NONCE.saturating_sub(fixed_iv).saturating_add(tag).saturating_add(padding);
+        Some(Self { cipher, key, fixed_iv, tag, least, tls13 })
+    }
+
+    fn version(self) -> sys::mbedtls_ssl_protocol_version {
+        if self.tls13 { sys::MBEDTLS_SSL_VERSION_TLS1_3 } else { sys::MBEDTLS_SSL_VERSION_TLS1_2 }
     }
 
     /// Bytes of the keys and fixed IVs of both directions.
@@ -173,12 +193,21 @@ impl Suite {
                 .cast::<sys::mbedtls_ssl_transform>();
             let Some(to) = transform.as_mut() else { return Err(Error::NoMemory) };
             sys::mbedtls_ssl_transform_init(to);
-            ctx.transform = transform;
-            to.tls_version = sys::MBEDTLS_SSL_VERSION_TLS1_2;
+            #[cfg(tls13)]
+            if self.tls13 {
+                ctx.transform_application = transform;
+            } else {
+                ctx.transform = transform;
+            }
+            #[cfg(not(tls13))]
+            {
+                ctx.transform = transform;
+            }
+            to.tls_version = self.version();
             to.ivlen = NONCE;
             to.fixed_ivlen = self.fixed_iv;
             to.taglen = self.tag;
-            to.minlen = NONCE.saturating_sub(self.fixed_iv).saturating_add(self.tag);
+            to.minlen = self.least;
             let info = sys::mbedtls_cipher_info_from_type(self.cipher);
             for (cipher, iv, operation) in [
                 (&raw mut to.cipher_ctx_enc, &mut to.iv_enc, sys::MBEDTLS_ENCRYPT),
@@ -298,6 +327,7 @@ impl Cids {
 /// - key and fixed IV for output, then for input;
 /// - the counter for output;
 /// - for input: a stream's counter; of datagrams the window's top, and the window;
+/// - of TLS 1.3, the secrets that the keys follow from;
 /// - of datagrams, each behind its length: the own and the peer's Connection ID, a
 ///   server's client's id, and the random number of that client's hello.
 pub struct Asleep {
@@ -386,8 +416,11 @@ impl Asleep {
 
     /// Own and the peer's Connection ID.
     pub(super) fn cids(&self) -> (&[u8], &[u8]) {
+        if !self.head().datagram {
+            return (&[], &[]);
+        }
         let mut state = self.input();
-        state.take(if self.head().datagram { WINDOW } else { COUNTER });
+        state.take(WINDOW);
         (state.take_short(), state.take_short())
     }
 
@@ -407,7 +440,7 @@ impl Asleep {
         // session; the counter is in its input buffer.
         let (ctx, transform, counter) = unsafe {
             let ctx = &*ssl.ctx.get();
-            let Some(transform) = ctx.transform.as_ref() else { return Ok(None) };
+            let Some(transform) = ctx.transform_out.as_ref() else { return Ok(None) };
             (ctx, transform, core::slice::from_raw_parts(ctx.in_ctr, COUNTER))
         };
         #[cfg(mbedtls_ssl_dtls_connection_id)]
@@ -424,6 +457,10 @@ impl Asleep {
         let ids = [own_cid, peer_cid, ssl.client_id(), hello];
         let mut len = suite.keys().saturating_add(COUNTER);
         len = len.saturating_add(if ssl.is_datagram() { WINDOW } else { COUNTER });
+        #[cfg(tls13)]
+        {
+            len = len.saturating_add(ssl.secrets.as_ref().map_or(0, |secrets| secrets.saved_len()));
+        }
         if ssl.is_datagram() {
             for id in ids {
                 if id.len() > u8::MAX.into() {
@@ -477,6 +514,10 @@ impl Asleep {
             }
         } else {
             room.put(counter);
+            #[cfg(tls13)]
+            if let Some(secrets) = &ssl.secrets {
+                secrets.save(room.take(secrets.saved_len()));
+            }
         }
         #[cfg(mbedtls_ssl_keep_peer_certificate)]
         {
@@ -516,7 +557,7 @@ impl Asleep {
         ssl.agreed = Agreed { suite: head.suite.into(), verify_result: head.verify_result };
         ctx.conf = config;
         ctx.state = sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
-        ctx.tls_version = sys::MBEDTLS_SSL_VERSION_TLS1_2;
+        ctx.tls_version = suite.version();
         ctx.nb_zero = head.empty_records.into();
         #[cfg(mbedtls_ssl_alpn)]
         {
@@ -584,6 +625,10 @@ impl Asleep {
             ssl.resume(&[0; COUNTER])?;
         } else {
             ssl.resume(state.take(COUNTER))?;
+            #[cfg(tls13)]
+            if suite.tls13 {
+                ssl.secrets = Some(Box::new(|| Secrets::restore(head.suite.into(), state.0))?);
+            }
         }
         #[cfg(exported_keys)]
         ssl.keys.install(ssl.ctx.get());
@@ -618,11 +663,10 @@ impl Ssl {
         unsafe {
             let ctx = &*self.ctx.get();
             let fit = ctx.state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int
-                && ctx.tls_version == sys::MBEDTLS_SSL_VERSION_TLS1_2
                 && ctx.handshake.is_null()
-                && !ctx.transform.is_null()
-                && ctx.transform_in == ctx.transform
-                && ctx.transform_out == ctx.transform
+                && !ctx.transform_out.is_null()
+                && ctx.transform_in == ctx.transform_out
+                && ctx.transform_out == self.transform()
                 && ctx.out_left == 0
                 && ctx.send_alert == 0
                 && !is_message_cut(ctx)
@@ -638,6 +682,19 @@ impl Ssl {
                 fit && (!self.is_datagram() || ctx.in_epoch == u16::from_be_bytes([high, low]))
             };
             if fit { Suite::of(self.agreed.suite) } else { None }
+        }
+    }
+
+    /// That of the data; NULL: there is none, or it is not known to be whole.
+    fn transform(&self) -> *mut sys::mbedtls_ssl_transform {
+        // SAFETY: reads fields of the connection that this owns.
+        let ctx = unsafe { &*self.ctx.get() };
+        match ctx.tls_version {
+            sys::MBEDTLS_SSL_VERSION_TLS1_2 => ctx.transform,
+            // Where ciphers do not tell their keys, those of TLS 1.2 are kept.
+            #[cfg(all(tls13, not(exported_keys)))]
+            sys::MBEDTLS_SSL_VERSION_TLS1_3 if self.secrets.is_some() => ctx.transform_application,
+            _ => core::ptr::null_mut(),
         }
     }
 

@@ -69,6 +69,7 @@ pub use tls13::begin_life;
 
 #[cfg(mbedtls_ssl_srv_c)]
 use super::config::Hello;
+use super::default_ciphers::is_tls13;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk::LookUp;
 use super::{names, sys};
@@ -358,7 +359,9 @@ impl Connection {
     pub fn version(&self) -> Option<&'static CStr> {
         match self {
             Self::Awake(ssl) => ssl.version(),
-            Self::Asleep(asleep) => Some(if asleep.is_datagram() { c"DTLSv1.2" } else { c"TLSv1.2" }),
+            Self::Asleep(asleep) if asleep.is_datagram() => Some(c"DTLSv1.2"),
+            Self::Asleep(asleep) if is_tls13(asleep.suite()) => Some(c"TLSv1.3"),
+            Self::Asleep(_) => Some(c"TLSv1.2"),
         }
     }
 

@@ -67,7 +67,7 @@ pub struct Ssl {
     pub(super) keys: Keys,
     /// Of TLS 1.3, once the handshake is over.
     #[cfg(tls13)]
-    secrets: Option<Box<Secrets>>,
+    pub(super) secrets: Option<Box<Secrets>>,
     _pinned: PhantomPinned,
 }
 

@@ -247,6 +247,15 @@ pub(super) unsafe fn release_handshake(ctx: *mut sys::mbedtls_ssl_context) {
     }
 }
 
+/// The hash of a suite, and its length.
+fn hash(suite: c_int) -> (u32, usize) {
+    // SAFETY: looks into a static list; does not raise.
+    let suite = unsafe { sys::mbedtls_ssl_ciphersuite_from_id(suite).as_ref() };
+    let is_sha384 =
+        suite.is_some_and(|suite| sys::mbedtls_md_type_t::from(suite.mac) == sys::MBEDTLS_MD_SHA384);
+    if is_sha384 { (SHA_384, 48) } else { (SHA_256, 32) }
+}
+
 /// What the keys of both directions follow from, and the next ones will.
 pub(super) struct Secrets {
     hash: u32,
@@ -264,11 +273,6 @@ impl Secrets {
     ///
     /// The session is of a handshake of TLS 1.3 that is over.
     pub(super) unsafe fn new(session: &sys::mbedtls_ssl_session) -> Self {
-        // SAFETY: looks into a static list; does not raise.
-        let suite = unsafe { sys::mbedtls_ssl_ciphersuite_from_id(session.ciphersuite).as_ref() };
-        let is_sha384 =
-            suite.is_some_and(|suite| sys::mbedtls_md_type_t::from(suite.mac) == sys::MBEDTLS_MD_SHA384);
-        let (hash, hash_len) = if is_sha384 { (SHA_384, 48) } else { (SHA_256, 32) };
         let secrets = &session.app_secrets;
         let mut of = [[0; HASH_MAX]; 2];
         for (to, from) in of
@@ -278,9 +282,46 @@ impl Secrets {
             let len = to.len().min(from.len());
             crate::mem::copy(to, from.get(..len).unwrap_or_default());
         }
-        let this =
-            Self { hash, hash_len, of: UnsafeCell::new(of), in_a_row: Cell::new(0), due: Cell::new(false) };
+        let this = Self::of_suite(session.ciphersuite, of);
         sys::zeroize(of.as_flattened_mut());
+        this
+    }
+
+    fn of_suite(suite: c_int, of: [[u8; HASH_MAX]; 2]) -> Self {
+        let (hash, hash_len) = hash(suite);
+        Self { hash, hash_len, of: UnsafeCell::new(of), in_a_row: Cell::new(0), due: Cell::new(false) }
+    }
+
+    /// How many bytes [`Self::save`] writes.
+    #[cfg(hibernation)]
+    pub(super) fn saved_len(&self) -> usize {
+        self.hash_len.saturating_mul(2).saturating_add(2)
+    }
+
+    /// Writes all that is to be known again.
+    #[cfg(hibernation)]
+    pub(super) fn save(&self, to: &mut [u8]) {
+        // SAFETY: nobody changes them meanwhile.
+        let secrets = unsafe { &*self.of.get() };
+        for (to, secret) in to.chunks_mut(self.hash_len).zip(secrets) {
+            crate::mem::copy(to, secret);
+        }
+        if let [.., in_a_row, due] = to {
+            (*in_a_row, *due) = (self.in_a_row.get(), self.due.get().into());
+        }
+    }
+
+    /// What a connection of this suite has [saved](Self::save).
+    #[cfg(hibernation)]
+    pub(super) fn restore(suite: c_int, saved: &[u8]) -> Self {
+        let mut this = Self::of_suite(suite, [[0; HASH_MAX]; 2]);
+        for (to, secret) in this.of.get_mut().iter_mut().zip(saved.chunks_exact(this.hash_len)) {
+            crate::mem::copy(to, secret);
+        }
+        if let [.., in_a_row, due] = saved {
+            this.in_a_row.set(*in_a_row);
+            this.due.set(*due != 0);
+        }
         this
     }
 

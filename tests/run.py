@@ -372,6 +372,9 @@ def tls13():
     yield from own_tests(version, "standard", binary, "-tls13", env=env, slower=2, folder=folder)
     command = [sys.executable, ROOT / "tests/consumers/run.py", "tls13"]
     yield from child("tls13", command, 600, {"MICROPYTHON": binary, **env})
+    program = build_firmware("VIRT_RV32", "qemu-VIRT_RV32-tls13", tree_of(version), "MPSSL_TLS13=1")
+    command = [sys.executable, ROOT / "tests/qemu/run.py", "VIRT_RV32", program, "soft_reset"]
+    yield from child("tls13", command, 600, {"MICROPYTHON_DIR": tree_of(version)})
 
 
 def rustcrypto_off():
@@ -931,7 +934,7 @@ def sections():
         every["shape-micropython"] = Section(shape_micropython, 240)
     every["micropython_others"] = Section(micropython_others, 400)
     # What looks deeper.
-    every["tls13"] = Section(tls13, 400)
+    every["tls13"] = Section(tls13, 600)
     every["rustcrypto_off"] = Section(rustcrypto_off, 280)
     every["bogo"] = Section(bogo, 300)
     every["torture"] = Section(torture, 540)

@@ -207,14 +207,8 @@ static mp_obj_t module_init(mp_obj_t self_in) {
     if (is_loaded(self, name)) {
         return mp_const_none; // where sys.path is empty, an import does not look
     }
-    bool is_ssl_loaded = is_loaded(&mpssl_module_ssl, MP_QSTR_ssl) || is_loaded(&mpssl_module_ussl, MP_QSTR_ussl);
-#if MPSSL_TLS13
-    if (!is_ssl_loaded && !is_loaded(&mp_module_tls, MP_QSTR_tls)) {
-        mpssl_begin_life();
-    }
-#endif
     mp_obj_t *class = &MP_STATE_VM(mpssl_classes)[is_tls ? CLASS_TLS : CLASS_SSL];
-    if (is_tls || !is_ssl_loaded) {
+    if (is_tls || (!is_loaded(&mpssl_module_ssl, MP_QSTR_ssl) && !is_loaded(&mpssl_module_ussl, MP_QSTR_ussl))) {
         *class = make_class(is_tls ? &mpssl_tls_context_type : &mpssl_ssl_context_type);
     }
     const mp_map_t *names = is_tls ? &mpssl_tls_names.map : &mpssl_ssl_names.map;

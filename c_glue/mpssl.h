@@ -67,10 +67,6 @@ enum {
     MPSSL_POLL_NVAL = 0x0020,
 };
 
-// Forgets what the handshakes of TLS 1.3 that the last soft reset has cut off have left: keys in PSA's
-// static slots. Where there may be others, theirs as well.
-void mpssl_begin_life(void);
-
 // Writes the text of a TLS, VALUE or VERIFY status, without a terminating NUL.
 // Returns its length in bytes; 0 where there is none (a build without
 // MBEDTLS_ERROR_C has no text for TLS). 256 bytes hold any text.

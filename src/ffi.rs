@@ -394,13 +394,6 @@ pub extern "C" fn mpssl_context_check_hostname(context: &Context) -> bool {
 
 /// See `mpssl.h`.
 #[unsafe(no_mangle)]
-pub extern "C" fn mpssl_begin_life() {
-    #[cfg(tls13)]
-    crate::mbedtls::begin_life();
-}
-
-/// See `mpssl.h`.
-#[unsafe(no_mangle)]
 pub extern "C" fn mpssl_context_set_version(
     context: &mut Context,
     is_maximum: bool,

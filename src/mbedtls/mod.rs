@@ -49,10 +49,3 @@ pub use pk::PrivateKey;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub use psk::{IDENTITY_MAX, KEY_MAX, Pair, Psk};
 pub use rng::Rng;
-
-/// What a soft reset leaves of the life before, and is not to be found in the next one.
-#[cfg(tls13)]
-pub fn begin_life() {
-    connection::begin_life();
-    rng::forget_psa_keys();
-}

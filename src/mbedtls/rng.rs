@@ -123,21 +123,6 @@ unsafe extern "C" fn mbedtls_psa_external_get_random(
     }
 }
 
-/// Frees what PSA has, keys in slots above all; the next handshake begins anew. Not where PSA may be
-/// others' as well, with a generator of its own in memory that a soft reset leaves alone.
-#[cfg(tls13)]
-pub fn forget_psa_keys() {
-    #[cfg(mbedtls_psa_crypto_external_rng)]
-    {
-        unsafe extern "C" {
-            // PSA's (psa/crypto_extra.h). Does not raise.
-            fn mbedtls_psa_crypto_free();
-        }
-        // SAFETY: of its state nothing is in the heap.
-        unsafe { mbedtls_psa_crypto_free() };
-    }
-}
-
 /// `PSA_ERROR_INSUFFICIENT_MEMORY` and `PSA_ERROR_INSUFFICIENT_ENTROPY`.
 #[cfg(all(tls13, mbedtls_psa_crypto_external_rng))]
 const NO_MEMORY: c_int = -141;

@@ -68,7 +68,7 @@ for _ in range(2):
 kept[0][0].write(b"sent and never read")
 kept.append(link.pair())
 kept[-1][0].write(b"x") if link.step(kept[-1][0]) else link.step(kept[-1][1])  # half a handshake
-# Of TLS 1.3 each has a key in one of PSA's slots, which are static: there are 8.
+# Of TLS 1.3 each has a key in one of PSA's slots, of which there are 8, and which a soft reset leaves alone.
 waiting = [link.pair() for _ in range(6)]
 print([link.step(client) for client, *_ in waiting] == [None] * 6)
 sys.modules["kept"] = kept, waiting

@@ -64,8 +64,6 @@ use core::ffi::CStr;
 pub use call::Outcome;
 use hibernation::Asleep;
 pub use ssl::{Interrupted, Ssl};
-#[cfg(tls13)]
-pub use tls13::begin_life;
 
 #[cfg(mbedtls_ssl_srv_c)]
 use super::config::Hello;

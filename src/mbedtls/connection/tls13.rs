@@ -156,11 +156,6 @@ pub unsafe extern "C" fn __wrap_mbedtls_cipher_free(ctx: *mut sys::mbedtls_ciphe
     unsafe { __real_mbedtls_cipher_free(ctx) };
 }
 
-/// Forgets what was set up in another life.
-pub fn begin_life() {
-    LAST_CIPHER.store(core::ptr::null_mut(), Ordering::Relaxed);
-}
-
 /// Notes which alert is sent, which an encrypted record does not show.
 ///
 /// This is called from: Mbed TLS where the peer's certificate is refused, instead of its function of that

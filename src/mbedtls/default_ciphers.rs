@@ -33,19 +33,21 @@ const SHA1: bool = cfg!(mbedtls_md_can_sha1);
 const SHA384: bool = cfg!(mbedtls_md_can_sha384);
 
 /// TLS 1.3's, which none of TLS 1.2 is, in the same order.
+#[cfg(tls13)]
 const SUITES_1_3: [Suite; 5] = [
-    (TLS13 && CHACHA, sys::MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256),
-    (TLS13 && GCM, sys::MBEDTLS_TLS1_3_AES_128_GCM_SHA256),
-    (TLS13 && GCM && SHA384, sys::MBEDTLS_TLS1_3_AES_256_GCM_SHA384),
-    (TLS13 && CCM, sys::MBEDTLS_TLS1_3_AES_128_CCM_SHA256),
-    (TLS13 && CCM, sys::MBEDTLS_TLS1_3_AES_128_CCM_8_SHA256),
+    (CHACHA, sys::MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256),
+    (GCM, sys::MBEDTLS_TLS1_3_AES_128_GCM_SHA256),
+    (GCM && SHA384, sys::MBEDTLS_TLS1_3_AES_256_GCM_SHA384),
+    (CCM, sys::MBEDTLS_TLS1_3_AES_128_CCM_SHA256),
+    (CCM, sys::MBEDTLS_TLS1_3_AES_128_CCM_8_SHA256),
 ];
-const TLS13: bool = cfg!(tls13);
+#[cfg(not(tls13))]
+const SUITES_1_3: [Suite; 0] = [];
 
 /// Whether a suite is of TLS 1.3.
 #[must_use]
 pub fn is_tls13(suite: c_int) -> bool {
-    TLS13 && SUITES_1_3.iter().any(|(_, known)| *known as c_int == suite)
+    SUITES_1_3.iter().any(|(_, known)| *known as c_int == suite)
 }
 
 /// Those of TLS 1.3 that there are, in order of preference.

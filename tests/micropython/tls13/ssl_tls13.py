@@ -94,6 +94,9 @@ client_ctx.psk_key = b"K" * 32
 connect(client_ctx, server_ctx)
 client_ctx.psk_identity = b"nobody"
 connect(client_ctx, server_ctx)
+# A certificate stands for no key.
+client, server, *_ = pair(client_ctx, server_context())
+print([type(er) for er in shake(client, server)], client.version())
 # The hint, by which a callback chooses, is TLS 1.2's.
 client_ctx.set_psk_client_callback(lambda hint: (b"device", b"k" * 32))
 connect(client_ctx, server_ctx)

@@ -302,6 +302,13 @@ static const MP_DEFINE_STR_OBJ(p256_backend_obj, "mbedtls");
 #define HAS_ALPN \
     { MP_ROM_QSTR(MP_QSTR_HAS_ALPN), MP_ROM_FALSE }
 #endif
+#if defined(MBEDTLS_SSL_SERVER_NAME_INDICATION)
+#define HAS_SNI \
+    { MP_ROM_QSTR(MP_QSTR_HAS_SNI), MP_ROM_TRUE }
+#else
+#define HAS_SNI \
+    { MP_ROM_QSTR(MP_QSTR_HAS_SNI), MP_ROM_FALSE }
+#endif
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
 #define HAS_PSK \
     { MP_ROM_QSTR(MP_QSTR_HAS_PSK), MP_ROM_TRUE }
@@ -360,6 +367,7 @@ static const mp_rom_map_elem_t ssl_names_table[] = {
 #endif
     DTLS_GLOBALS
         HAS_ALPN,
+    HAS_SNI,
     HAS_PSK,
     COMMON_GLOBALS,
 };

@@ -12,6 +12,7 @@ from typing_extensions import Buffer, Self, TypeAlias
 HAS_ALPN: Final[bool]
 HAS_HIBERNATION: Final[bool]
 HAS_PSK: Final[bool]
+HAS_SNI: Final[bool]
 HAS_TLSv1_2: Final[bool]
 HAS_TLSv1_3: Final[bool]
 MBEDTLS_VERSION: Final[str]

@@ -134,6 +134,7 @@ CPYTHON = {
     "ssl.TLSVersion": "numbers",
     "ssl.HAS_PSK": "",
     "ssl.HAS_ALPN": "",
+    "ssl.HAS_SNI": "",
     "ssl.OPENSSL_VERSION": "`MBEDTLS_VERSION`",
     "ssl.get_default_verify_paths": "on unix",
     "ssl.get_server_certificate": "`getpeercert(True)` of a connection with `CERT_NONE`",

@@ -38,6 +38,7 @@ for args, kwargs in (((1,), {}), ((None,), {}), ((), {"cadata": b"x"}), ((), {"n
 ctx = ssl.create_default_context()
 print(ctx.verify_mode, ctx.check_hostname, shake(*pair(ctx)[:2])[0] is True)
 ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+print(ssl.HAS_SNI)
 print(ctx.load_default_certs(), ctx.load_default_certs(ssl.Purpose.SERVER_AUTH))
 if hasattr(ssl, "get_default_verify_paths"):
     paths = ssl.get_default_verify_paths()

@@ -259,6 +259,7 @@ impl Socket {
     /// Ends the connection for an error, and tells the peer where Mbed TLS has not.
     fn fail(&mut self, host: &mut dyn Host, outcome: Outcome, code: i32) -> Error {
         self.state = State::Failed;
+        self.ssl.release_failed();
         self.alert = outcome.alert;
         let error = match (outcome.interruption, Error::from_mbedtls(code)) {
             (Some(Interruption::Raised), _) => Error::Raised,

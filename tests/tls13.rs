@@ -7,10 +7,14 @@
 
 mod common;
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use common::alloc::{failing, live};
-use common::{Balance, CLIENT, Dice, Fate, Pair, SERVER, Setup, on_records, pattern, records};
+use common::{Balance, CLIENT, Dice, Fate, Pair, SERVER, Setup, is_message, on_records, pattern, records};
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Result};
+use micropython_ssl::io::Interruption;
 use micropython_ssl::mem;
 
 const TLS_1_2: i32 = 0x303;
@@ -216,6 +220,37 @@ fn handshakes_without_memory() {
         assert!(refused > 50, "{refused}");
         contexts.pair().open().prove();
     }
+}
+
+/// A host that cannot sign is asked once, however many of the client's algorithms its key would do for.
+#[test]
+fn a_signer_is_asked_once() {
+    let _balance = Balance::start();
+    let Contexts { mut client, mut server } = Contexts::new(&Setup::default());
+    let mut pair = Pair::with_signers(&mut client, &mut server, Some("localhost"), true).unwrap();
+    // All of them are ecdsa_secp256r1_sha256.
+    pair.link.wire(CLIENT).fault = Some(on_records(|_, bytes| {
+        let short = |at: usize| usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
+        // signature_algorithms, and the lengths of the extension and its list.
+        let is_list = |at: &usize| short(*at) == 13 && short(at + 2) == short(at + 4) + 2;
+        if let Some(at) = (43..bytes.len() - 6).find(is_list).filter(|_| is_message(bytes, 1)) {
+            let (begin, len) = (at + 6, short(at + 4));
+            for scheme in bytes[begin..begin + len].chunks_exact_mut(2) {
+                scheme.copy_from_slice(&[4, 3]);
+            }
+        }
+        Fate::Arrives
+    }));
+    let asked = Rc::new(Cell::new(0));
+    let count = Rc::clone(&asked);
+    pair.server.port.sign = Some(Box::new(move |_, _| {
+        count.set(count.get() + 1);
+        Err(Interruption::Raised)
+    }));
+    assert_eq!(pair.client.handshake(), Err(Error::WantRead));
+    assert_eq!(pair.server.handshake(), Err(Error::Raised));
+    assert_eq!(asked.get(), 1);
+    pair.assert_failed(SERVER);
 }
 
 /// Each record of either side, a bit of it changed: nobody takes it for what it was, and nothing is lost

@@ -2,6 +2,8 @@
 external pre-shared keys, the alerts that the peer can read. Needs a build with MPSSL_TLS13=1."""
 
 import re
+import socket
+import struct
 
 from cases import case, finished
 from openssl import tls_server
@@ -116,6 +118,68 @@ def asleep(bench):
         client.wait_for(f"^echo:{line}$")
     finished(server, r"^CIPHER \S+ TLSv1.3$")
     check("SLEEPS False" not in server.output(), "not every point is quiet")
+
+
+@case("tls13: client that asks for short records -> openssl s_server, which agrees")
+def short_records(bench):
+    for length in (512, 4096):
+        server, port = bench.s_server("-tls1_3", "-rev", "-naccept", "1")
+        client = bench.micropython(
+            "tls_client.py", port=port, ca=bench.cert("ca"), max_fragment_length=length
+        )
+        finished(client, r"^LINE b'olleh")
+        check(server.wait() == 0, "s_server's exit code")
+
+
+def receive(connection, count):
+    data = b""
+    while len(data) < count:
+        more = connection.recv(count - len(data))
+        check(more, "the stream has ended")
+        data += more
+    return data
+
+
+def hello_of(connection):
+    """(session ID, extensions) of a ClientHello, past a ChangeCipherSpec."""
+    kind, _, size = struct.unpack(">BHH", receive(connection, 5))
+    body = receive(connection, size)
+    if kind == 20:
+        return hello_of(connection)
+    session = body[39 : 39 + body[38]]
+    at = 39 + len(session)
+    at += 2 + int.from_bytes(body[at : at + 2], "big")
+    at += 1 + body[at]
+    at, extensions = at + 2, {}
+    while at < len(body):
+        number, size = struct.unpack(">HH", body[at : at + 4])
+        extensions[number] = body[at + 4 : at + 4 + size]
+        at += 4 + size
+    return session, extensions
+
+
+@case("tls13: a client shows a HelloRetryRequest's cookie again (RFC 8446 4.2.2)")
+def cookie(bench):
+    retry = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+    for length in (1, 255, 4000):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            client = bench.micropython("tls_client.py", port=port, ca=bench.cert("ca"))
+            connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(10)
+            session, first = hello_of(connection)
+            check(44 not in first, "a cookie that nobody has given")
+            given = (bytes(range(1, 252)) * 16)[:length]
+            shown = struct.pack(">H", length) + given
+            extensions = struct.pack(">HHH", 43, 2, 0x304) + struct.pack(">HH", 44, len(shown)) + shown
+            hello = b"\x03\x03" + retry + bytes([len(session)]) + session + b"\x13\x01\x00"
+            hello += struct.pack(">H", len(extensions)) + extensions
+            message = b"\x02" + len(hello).to_bytes(3, "big") + hello
+            connection.sendall(b"\x16\x03\x03" + struct.pack(">H", len(message)) + message)
+            _, second = hello_of(connection)
+            check(second.get(44) == shown, f"a cookie of {length} bytes: {second.get(44)}")
+        client.wait_for("^ERROR ")
 
 
 @case("tls13: openssl s_client -> server: mutual TLS, both kinds of key")

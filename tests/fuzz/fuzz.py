@@ -296,6 +296,7 @@ class Side:
         elif how == 5 and self.run.wild:
             moving = bytearray(data)
             self.resizing = moving
+            self.shrunk = None
             self.put(method, data, moving)
             self.resizing = None
         else:
@@ -747,7 +748,9 @@ class Run:
     def resize(self, side, what):
         buf = side.resizing
         if what == "write" or self.rng.one_in(2):
-            buf.extend(bytes(1 + self.rng.below(3000)))
+            more = bytes(1 + self.rng.below(3000))
+            if side.shrunk is None:  # else what was cut off would be zeros
+                buf.extend(more)
         else:
             # At most once: what was there is what a read may have come to.
             if side.shrunk is None:

@@ -259,6 +259,10 @@ impl Signer for Call<'_> {
         hash: &[u8],
         signature: &mut [u8],
     ) -> core::result::Result<Option<usize>, Interruption> {
+        // TLS 1.3 tries another algorithm when there is no signature, but the host has been asked.
+        if let Some(why) = self.outcome.get().interruption {
+            return Err(why);
+        }
         let result = self.host(|host| host.sign(key, hash, signature));
         if let Err(why) = result {
             self.interrupted(why);

@@ -264,6 +264,13 @@ impl Connection {
         }
     }
 
+    /// As [`Ssl::release_failed`].
+    pub fn release_failed(&mut self) {
+        if let Self::Awake(ssl) = self {
+            ssl.release_failed();
+        }
+    }
+
     /// As [`Ssl::is_handshake_over`].
     #[must_use]
     pub fn is_handshake_over(&self) -> bool {

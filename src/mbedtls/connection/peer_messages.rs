@@ -15,6 +15,8 @@ use super::call::Call;
 #[cfg(mbedtls_ssl_cli_c)]
 use super::client_auth;
 use super::layout::{is_client, is_datagram, is_tls13, message_header};
+#[cfg(tls13)]
+use super::tls13::has_retried;
 use crate::mem::slice_mut;
 use crate::wire::Fields;
 
@@ -71,6 +73,11 @@ pub(super) unsafe fn step_with_checks(
         call.restore_checksum();
         if ret != 0 || is_tls13(ctx) {
             return ret;
+        }
+        #[cfg(tls13)]
+        if may_be_older && is_client(ctx) && has_retried(ctx) {
+            // "It MUST abort the handshake with an illegal_parameter alert" (RFC 8446 4.1.4).
+            return ILLEGAL_PARAMETER;
         }
         if may_be_older && (*ctx).keep_current_message != 0 {
             // A hello that turned out to be of TLS 1.2, and is hashed: it is read once more, as such.

@@ -700,6 +700,15 @@ impl Ssl {
         }
     }
 
+    /// Lets go of what a handshake that has failed needs no more, and others may want.
+    pub fn release_failed(&mut self) {
+        #[cfg(tls13)]
+        // SAFETY: the connection that this owns, between calls.
+        unsafe {
+            tls13::destroy_key(self.ctx.get());
+        }
+    }
+
     /// Whether a record is written and not yet sent whole.
     #[must_use]
     pub fn is_record_in_flight(&self) -> bool {

@@ -43,6 +43,8 @@ unsafe extern "C" {
         level: c_uchar,
         description: c_uchar,
     ) -> c_int;
+    // PSA's (psa/crypto.h). Does not raise.
+    fn psa_destroy_key(key: u32) -> c_int;
     fn mbedtls_ssl_set_outbound_transform(
         ssl: *mut sys::mbedtls_ssl_context,
         transform: *mut sys::mbedtls_ssl_transform,
@@ -180,6 +182,52 @@ pub unsafe extern "C" fn __wrap_mbedtls_ssl_send_alert_message(
     }
 }
 
+/// What a server may answer a client's hello with, and Mbed TLS takes for an extension that was not asked
+/// for (4.2): a cookie, which none asks for, and the length of fragments (RFC 6066 4), which it asks for
+/// without a note.
+///
+/// # Safety
+///
+/// The connection is set up, and in a handshake.
+unsafe fn answerable(ctx: *mut sys::mbedtls_ssl_context) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let Some(handshake) = (*ctx).handshake.as_mut() else { return };
+        handshake.sent_extensions |= 1 << sys::MBEDTLS_SSL_EXT_ID_COOKIE;
+        #[cfg(mbedtls_ssl_max_fragment_length)]
+        if (*(*ctx).conf).mfl_code != 0 {
+            handshake.sent_extensions |= 1 << sys::MBEDTLS_SSL_EXT_ID_MAX_FRAGMENT_LENGTH;
+        }
+    }
+}
+
+/// Whether a server has asked for another hello, of which the version is TLS 1.3's.
+///
+/// # Safety
+///
+/// As [`answerable`].
+pub(super) unsafe fn has_retried(ctx: *const sys::mbedtls_ssl_context) -> bool {
+    // SAFETY: by this function's contract.
+    unsafe { (*ctx).handshake.as_ref() }.is_some_and(|handshake| handshake.hello_retry_request_flag != 0)
+}
+
+/// Destroys the key that a handshake which has failed still has: it is in one of PSA's slots, of which
+/// there are few, and the connection may be around for long.
+///
+/// # Safety
+///
+/// The connection is initialised, and no call under way.
+pub(super) unsafe fn destroy_key(ctx: *mut sys::mbedtls_ssl_context) {
+    // SAFETY: by this function's contract; the key is the handshake's own. Does not raise.
+    unsafe {
+        let Some(handshake) = (*ctx).handshake.as_mut() else { return };
+        if handshake.xxdh_psa_privkey_is_external == 0 {
+            psa_destroy_key(handshake.xxdh_psa_privkey);
+            handshake.xxdh_psa_privkey = 0;
+        }
+    }
+}
+
 /// Before a step of the handshake: has an alert that it may come to protected as the peer expects it.
 ///
 /// Mbed TLS changes the keys of what it sends with its own next message. A client's are those of the
@@ -197,6 +245,9 @@ pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) {
         }
         let Some(handshake) = (*ctx).handshake.as_ref() else { return };
         let Ok(state) = sys::mbedtls_ssl_states::try_from((*ctx).state) else { return };
+        if is_client(ctx) && state == sys::MBEDTLS_SSL_SERVER_HELLO {
+            answerable(ctx);
+        }
         let transform = match (is_client(ctx), state) {
             (
                 true,
@@ -417,6 +468,8 @@ impl Secrets {
             (*ctx).out_msgtype = sys::MBEDTLS_SSL_MSG_HANDSHAKE as c_int;
             (*ctx).out_msglen = KEY_UPDATE;
             (*ctx).out_msg.cast::<[u8; KEY_UPDATE]>().write([KEY_UPDATE_TYPE, 0, 0, 1, 0]);
+            // This side has data to send, and not only keys to renew.
+            self.in_a_row.set(0);
             let written = mbedtls_ssl_write_record(ctx, 1);
             if written != 0 && (*ctx).out_left == 0 {
                 return written;

@@ -119,3 +119,8 @@ print(len(refused) < 20, {repr(er) for er in refused} <= {repr(OSError(12))})
 waiting = client = server = None
 gc.collect()
 connect(*both)
+# One that has failed has none, as long as it may be around.
+nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+failed = [pair(both[0], nobody) for _ in range(40)]
+print({type(er) for client, server, *_ in failed for er in shake(client, server)})
+connect(*both)

@@ -126,6 +126,7 @@ const TLS13_OPTIONS: &[&str] = &["MBEDTLS_SSL_PROTO_TLS1_3", "MBEDTLS_SSL_PROTO_
 const TLS13_WRAPPED: &[&str] = &[
     "mbedtls_ssl_session_reset_msg_layer",
     "mbedtls_ssl_send_alert_message",
+    "mbedtls_ssl_pend_fatal_alert",
     "mbedtls_cipher_setup",
     "mbedtls_cipher_free",
 ];

@@ -218,6 +218,7 @@ if(MPSSL_TLS13)
     target_link_options(usermod_mpssl INTERFACE
         -Wl,--wrap=mbedtls_ssl_session_reset_msg_layer
         -Wl,--wrap=mbedtls_ssl_send_alert_message
+        -Wl,--wrap=mbedtls_ssl_pend_fatal_alert
         -Wl,--wrap=mbedtls_cipher_setup
         -Wl,--wrap=mbedtls_cipher_free)
     if(MPSSL_P256)

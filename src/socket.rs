@@ -448,9 +448,12 @@ impl Socket {
             return Ok(());
         }
         self.flush(host)?;
-        let outcome = self.ssl.answer_key_update(host);
-        self.judge(host, outcome, Operation::Write)?;
-        self.flush(host)
+        if self.ssl.owes_key_update() {
+            let outcome = self.ssl.answer_key_update(host);
+            self.judge(host, outcome, Operation::Write)?;
+            self.flush(host)?;
+        }
+        Ok(())
     }
 
     /// Writes one record of at most `buf.len()` bytes; returns how many it took.

@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_int};
 
 use super::super::crt::Chain;
 use super::super::sys;
-use super::layout::{message_header, message_len};
+use super::layout::{is_tls13, message_header, message_len};
 use super::messages::{client_curves, each, of_certificate, own};
 use super::ssl::Ssl;
 use crate::error::Error;
@@ -189,7 +189,13 @@ impl Ssl {
 
     /// Whom the server's certificate is for, where that is somebody else.
     fn hint_names(&self, text: &mut Text<'_>) -> Option<()> {
-        let message = self.message()?;
+        let mut message = self.message()?;
+        // SAFETY: the connection that this owns.
+        if unsafe { is_tls13(self.ctx.get()) } {
+            // Behind what the request is called (RFC 8446 4.4.2).
+            let (&context, behind) = message.split_first()?;
+            message = behind.get(context.into()..)?;
+        }
         let len = number(message, 4)?;
         let mut chain = Chain::new();
         chain.append_der(message.get(6..len.checked_add(6)?)?).ok()?;

@@ -189,6 +189,12 @@ impl Connection {
         self.call(|ssl| ssl.read(host, buf, closed))
     }
 
+    /// As [`Ssl::owes_key_update`].
+    #[must_use]
+    pub fn owes_key_update(&self) -> bool {
+        matches!(self, Self::Awake(ssl) if ssl.owes_key_update())
+    }
+
     /// As [`Ssl::answer_key_update`].
     pub fn answer_key_update(&mut self, host: &mut dyn Host) -> Outcome {
         match self {

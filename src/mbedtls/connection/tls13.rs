@@ -26,6 +26,9 @@ const KEY_UPDATE_TYPE: u8 = 24;
 /// busy.
 const KEY_UPDATES: u8 = 32;
 
+/// An alert.
+const CERTIFICATE_REQUIRED: u8 = 116;
+
 /// `PSA_ALG_SHA_256` and `PSA_ALG_SHA_384`.
 const SHA_256: u32 = 0x0200_0009;
 const SHA_384: u32 = 0x0200_000a;
@@ -38,6 +41,11 @@ unsafe extern "C" {
         info: *const sys::mbedtls_cipher_info_t,
     ) -> c_int;
     fn __real_mbedtls_cipher_free(ctx: *mut sys::mbedtls_cipher_context_t);
+    fn __real_mbedtls_ssl_pend_fatal_alert(
+        ssl: *mut sys::mbedtls_ssl_context,
+        description: c_uchar,
+        reason: c_int,
+    );
     fn __real_mbedtls_ssl_send_alert_message(
         ssl: *mut sys::mbedtls_ssl_context,
         level: c_uchar,
@@ -180,6 +188,25 @@ pub unsafe extern "C" fn __wrap_mbedtls_ssl_send_alert_message(
         }
         __real_mbedtls_ssl_send_alert_message(ssl, level, description)
     }
+}
+
+/// Has TLS 1.3's own alert sent where no certificate is shown (6.2): Mbed TLS's is SSL 3.0's.
+///
+/// This is called from: `mbedtls_ssl_handshake_step`, instead of Mbed TLS's function of that name.
+///
+/// # Safety
+///
+/// As for Mbed TLS's function.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __wrap_mbedtls_ssl_pend_fatal_alert(
+    ssl: *mut sys::mbedtls_ssl_context,
+    description: c_uchar,
+    reason: c_int,
+) {
+    let is_none = u32::from(description) == sys::MBEDTLS_SSL_ALERT_MSG_NO_CERT;
+    let description = if is_none { CERTIFICATE_REQUIRED } else { description };
+    // SAFETY: by this function's contract. Does not raise.
+    unsafe { __real_mbedtls_ssl_pend_fatal_alert(ssl, description, reason) };
 }
 
 /// What a server may answer a client's hello with, and Mbed TLS takes for an extension that was not asked

@@ -1,0 +1,30 @@
+"""Serves one connection: writes count= lines, and looks behind each for what comes, which is no data."""
+
+import socket
+import time
+
+from options import context, options
+
+given = options()
+ctx = context(given, server=True)
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind(socket.getaddrinfo("127.0.0.1", int(given["port"]))[0][-1])
+listener.listen(5)
+print("READY")
+connection, _ = listener.accept()
+connection = ctx.wrap_socket(connection, server_side=True)
+print("CIPHER", *connection.cipher())
+connection.setblocking(False)
+try:
+    for i in range(int(given["count"])):
+        connection.write(b"line %d\n" % i)
+        time.sleep_ms(10)
+        assert connection.read(1) is None
+    connection.write(b"done\n")
+    connection.setblocking(True)
+    print("EOF", connection.read())
+except OSError as error:
+    print("ERROR", repr(error))
+connection.close()
+print("CLOSED")

@@ -127,14 +127,17 @@ class Side:
         self.depth += 1
         run.calls_out = 0
         try:
-            if isinstance(what, str):
-                result = getattr(self.sock, what)(*args)
-            else:
-                result = what(*args)
+            try:
+                if isinstance(what, str):
+                    result = getattr(self.sock, what)(*args)
+                else:
+                    result = what(*args)
+            except BaseException as er:
+                error = er
             for _ in range(3):
-                pass  # a scheduled KeyboardInterrupt comes here
-        except BaseException as er:
-            error = er
+                pass  # a scheduled KeyboardInterrupt comes here, perhaps behind another exception
+        except KeyboardInterrupt as er:
+            error = error or er
         self.depth -= 1
         if self.depth == 0:
             run.armed = 0

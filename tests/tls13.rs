@@ -15,6 +15,7 @@ use common::{Balance, CLIENT, Dice, Fate, Pair, SERVER, Setup, is_message, on_re
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Result};
 use micropython_ssl::io::Interruption;
+use micropython_ssl::mbedtls::sys;
 use micropython_ssl::mem;
 
 const TLS_1_2: i32 = 0x303;
@@ -169,6 +170,51 @@ fn a_hello_is_retried() {
             assert_eq!(versions(&pair), [Some("TLSv1.3"); 2]);
             pair.prove();
         }
+    }
+}
+
+/// A ServerHello in a record: this random number, suite and extensions, which answers `hello`.
+fn server_hello(hello: &[u8], random: [u8; 32], suite: [u8; 2], extensions: &[u8]) -> Vec<u8> {
+    let session = &hello[43..44 + usize::from(hello[43])];
+    let mut body = vec![3, 3];
+    body.extend(random);
+    body.extend(session);
+    body.extend(suite);
+    body.push(0);
+    body.extend((extensions.len() as u16).to_be_bytes());
+    body.extend(extensions);
+    let len = body.len() as u16;
+    let mut record = vec![22, 3, 3];
+    record.extend((len + 4).to_be_bytes());
+    record.extend([2, 0]);
+    record.extend(len.to_be_bytes());
+    record.extend(body);
+    record
+}
+
+/// Who has asked for another hello speaks TLS 1.3 (4.1.4).
+#[test]
+fn an_older_version_behind_a_retry() {
+    /// SHA-256 of "HelloRetryRequest" (4.1.3).
+    const RETRY: [u8; 32] = [
+        0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+        0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+    ];
+    for retries in [false, true] {
+        let _balance = Balance::start();
+        let mut pair = Contexts::new(&Setup::default()).pair();
+        assert_eq!(pair.client.handshake(), Err(Error::WantRead));
+        let hello = pair.link.wire(CLIENT).transcript();
+        if retries {
+            // TLS 1.3, and a share on secp384r1.
+            let extensions = [0, 43, 0, 2, 3, 4, 0, 51, 0, 2, 0, 24];
+            pair.link.inject(SERVER, &server_hello(&hello, RETRY, [0x13, 1], &extensions));
+            assert_eq!(pair.client.handshake(), Err(Error::WantRead));
+            assert_eq!(hellos(&pair, CLIENT), [1, 1]);
+        }
+        pair.link.inject(SERVER, &server_hello(&hello, [7; 32], [0xc0, 0x2b], &[0xff, 1, 0, 1, 0]));
+        let refused = Err(Error::Tls(sys::MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER));
+        assert_eq!(pair.client.handshake(), if retries { refused } else { Err(Error::WantRead) });
     }
 }
 

@@ -208,6 +208,7 @@ fn nod(end: &mut End, what: &dyn std::fmt::Debug) {
 }
 
 #[test]
+#[cfg_attr(not(feature = "record-buffers"), ignore = "Mbed TLS's own buffers, made anew, are elsewhere")]
 fn every_field_of_a_stream_is_as_if_it_never_slept() {
     for suite in SUITES {
         for fragments in [0, 512] {
@@ -225,6 +226,7 @@ fn every_field_of_a_stream_is_as_if_it_never_slept() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "record-buffers"), ignore = "Mbed TLS's own buffers, made anew, are elsewhere")]
 fn every_field_of_a_connection_by_datagrams_is_as_if_it_never_slept() {
     for (suite, cids) in kinds() {
         for mtu in [0, 700] {
@@ -401,6 +403,7 @@ fn any_order() {
 
 /// Where the transport cannot tell how long the next datagram is, the longest that came says it.
 #[test]
+#[cfg_attr(not(feature = "record-buffers"), ignore = "Mbed TLS's own buffers, made anew, are elsewhere")]
 fn the_longest_datagram_is_remembered() {
     for sleeps in [false, true] {
         let _balance = Balance::start();

@@ -50,9 +50,9 @@ const OPTIONS: &[&str] = &[
     "MBEDTLS_MD_CAN_SHA256",
     "MBEDTLS_MD_CAN_SHA384",
     "MBEDTLS_PEM_PARSE_C",
+    "MBEDTLS_PKCS5_C",
     "MBEDTLS_PSA_ASSUME_EXCLUSIVE_BUFFERS",
     "MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG",
-    "MBEDTLS_PKCS5_C",
     "MBEDTLS_SSL_ALL_ALERT_MESSAGES",
     "MBEDTLS_SSL_ALPN",
     "MBEDTLS_SSL_ASYNC_PRIVATE",
@@ -202,7 +202,7 @@ fn run() -> Result<()> {
 
     let header = root.join("src/mbedtls/mbedtls.h");
     let macros = input.macros(&header)?;
-    check_version(&macros)?;
+    let patch = check_version(&macros)?;
     if !macros.contains_key("MBEDTLS_SSL_HANDSHAKE_WITH_CERT_ENABLED") {
         return Err("this Mbed TLS is configured without certificates, as MicroPython's own module is \
                     not: it needs MBEDTLS_X509_CRT_PARSE_C and a key exchange that uses them"
@@ -222,7 +222,8 @@ fn run() -> Result<()> {
     let has_any = |options: &[&str]| options.iter().any(|option| macros.contains_key(*option));
     let mut abi_types = ABI_TYPES.to_vec();
     println!("cargo::rustc-check-cfg=cfg(p256, aes_gcm)");
-    if wraps && env::var_os("CARGO_FEATURE_P256").is_some() && has_all(P256_OPTIONS) {
+    let p256 = wraps && env::var_os("CARGO_FEATURE_P256").is_some() && has_all(P256_OPTIONS);
+    if p256 {
         println!("cargo::rustc-cfg=p256");
         abi_types.extend(P256_ABI_TYPES);
         input.wrap(P256_WRAPPED, "MPSSL_P256")?;
@@ -240,10 +241,10 @@ fn run() -> Result<()> {
 
     println!("cargo::rustc-check-cfg=cfg(tls13)");
     if env::var_os("CARGO_FEATURE_TLS13").is_some() {
-        check_tls13(&macros, wraps)?;
+        check_tls13(&macros, patch, wraps)?;
         println!("cargo::rustc-cfg=tls13");
         input.wrap(TLS13_WRAPPED, "MPSSL_TLS13")?;
-        if env::var_os("CARGO_FEATURE_P256").is_some() {
+        if p256 {
             input.wrap(TLS13_P256_WRAPPED, "MPSSL_P256")?;
         }
     }
@@ -780,7 +781,8 @@ fn rebase(path: &str, option: &str, dir: &Path) -> Result<String> {
 
 // ---- What is made of them ---------------------------------------------------
 
-fn check_version(macros: &HashMap<String, String>) -> Result<()> {
+/// That it is a version that can be built; which patch release.
+fn check_version(macros: &HashMap<String, String>) -> Result<u32> {
     let number = |name: &str| macros.get(name).and_then(|value| value.parse::<u32>().ok());
     let version =
         (number("MBEDTLS_VERSION_MAJOR"), number("MBEDTLS_VERSION_MINOR"), number("MBEDTLS_VERSION_PATCH"));
@@ -820,16 +822,15 @@ fn check_version(macros: &HashMap<String, String>) -> Result<()> {
             );
         }
     }
-    Ok(())
+    Ok(patch)
 }
 
 /// That TLS 1.3 can be had, for which the port has asked.
-fn check_tls13(macros: &HashMap<String, String>, wraps: bool) -> Result<()> {
+fn check_tls13(macros: &HashMap<String, String>, patch: u32, wraps: bool) -> Result<()> {
     if let Some(missing) = TLS13_OPTIONS.iter().find(|option| !macros.contains_key(**option)) {
         return Err(format!("MPSSL_TLS13=1: this Mbed TLS is configured without {missing}"));
     }
-    let patch = macros.get("MBEDTLS_VERSION_PATCH").and_then(|patch| patch.parse::<u32>().ok());
-    if patch.is_none_or(|patch| patch < TLS13_SINCE) {
+    if patch < TLS13_SINCE {
         return Err(format!(
             "MPSSL_TLS13=1: TLS 1.3 needs Mbed TLS 3.6.{TLS13_SINCE} or newer, 3.6.{NEWEST} at best: name a \
              tree by MBEDTLS_DIR"

@@ -98,9 +98,10 @@ mpssl_status_t mpssl_context_set_verify_mode(mpssl_context_t *context, int32_t v
 // Whether the server's certificate must be for server_hostname. To set it turns verify_mode
 // 0 into 2; ValueError for a server.
 bool mpssl_context_check_hostname(const mpssl_context_t *context);
+mpssl_status_t mpssl_context_set_check_hostname(mpssl_context_t *context, bool check);
+
 // minimum_version, maximum_version: TLSVersion's number. A ValueError if it leaves no version.
 mpssl_status_t mpssl_context_set_version(mpssl_context_t *context, bool is_maximum, int32_t version);
-mpssl_status_t mpssl_context_set_check_hostname(mpssl_context_t *context, bool check);
 
 // Replaces certificate chain and private key, PEM or DER. password.data may be
 // NULL. check_pair: the key must belong to a certificate not expired (off where a chip

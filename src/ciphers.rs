@@ -43,7 +43,7 @@ fn begins_with(id: c_int, prefix: &[u8]) -> bool {
 }
 
 /// Whether a suite is for pre-shared keys.
-#[cfg(all(tls13, mbedtls_ssl_handshake_with_psk_enabled))]
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 #[must_use]
 pub fn is_psk(id: c_int) -> bool {
     PSK.iter().any(|prefix| begins_with(id, prefix))
@@ -53,7 +53,7 @@ pub fn is_psk(id: c_int) -> bool {
 pub fn defaults(defaults: Defaults) -> impl Iterator<Item = c_int> {
     let suites = mbedtls::default_ciphers(defaults).iter().copied();
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    let suites = suites.filter(|&id| !PSK.iter().any(|prefix| begins_with(id, prefix)));
+    let suites = suites.filter(|&id| !is_psk(id));
     suites
 }
 
@@ -61,19 +61,19 @@ pub fn defaults(defaults: Defaults) -> impl Iterator<Item = c_int> {
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub fn with_psk() -> impl Iterator<Item = c_int> {
     let all = || mbedtls::ciphers().iter().copied();
-    PSK.into_iter().flat_map(move |prefix| all().filter(move |&id| begins_with(id, prefix)))
+    let psk = PSK.into_iter().flat_map(move |prefix| all().filter(move |&id| begins_with(id, prefix)));
+    mbedtls::tls13_ciphers().chain(psk)
 }
 
-/// Those, as a list, behind TLS 1.3's, which are for any.
+/// Those, as a list.
 ///
 /// # Errors
 ///
 /// [`Error::NoMemory`].
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub fn psk() -> Result<Shared<Ciphers>> {
-    let all = || mbedtls::tls13_ciphers().chain(with_psk());
-    Ciphers::new(all().count(), |ids| {
-        for (to, id) in ids.iter_mut().zip(all()) {
+    Ciphers::new(with_psk().count(), |ids| {
+        for (to, id) in ids.iter_mut().zip(with_psk()) {
             *to = id;
         }
         Ok(())
@@ -97,7 +97,7 @@ pub fn named<'a>(n: usize, names: impl Iterator<Item = &'a [u8]>) -> Result<Shar
         for (to, name) in ids.iter_mut().zip(names) {
             *to = id(name).ok_or(BAD_CONFIG)?;
         }
-        if !ids.iter().any(|&id| mbedtls::is_tls13(id)) {
+        if !ids.iter().any(|&id| mbedtls::is_tls13_suite(id)) {
             ids.rotate_right(others);
             for (to, id) in ids.iter_mut().zip(mbedtls::tls13_ciphers()) {
                 *to = id;

@@ -354,7 +354,8 @@ impl Context {
             _ if version < 0 => highest,
             _ => version,
         };
-        if if is_maximum { version < TLS_1_2 } else { version > highest } {
+        let leaves = if is_maximum { version >= TLS_1_2 } else { version <= highest };
+        if !leaves {
             return Err(Error::Value(Invalid::ProtocolVersion));
         }
         #[cfg(tls13)]
@@ -408,13 +409,11 @@ impl Context {
     /// Name of the `i`-th enabled cipher suite.
     #[must_use]
     pub fn cipher(&self, i: usize) -> Option<&'static CStr> {
-        let is_enabled = |id: &c_int| *id != 0 && (self.has_tls13() || !mbedtls::is_tls13(*id));
+        let is_enabled = |id: &c_int| *id != 0 && (self.has_tls13() || !mbedtls::is_tls13_suite(*id));
         let id = match self.ciphers.as_deref() {
             Some(ids) => ids.iter().copied().filter(is_enabled).nth(i),
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-            None if self.psk.is_on() => {
-                mbedtls::tls13_ciphers().chain(ciphers::with_psk()).filter(is_enabled).nth(i)
-            }
+            None if self.psk.is_on() => ciphers::with_psk().filter(is_enabled).nth(i),
             None => ciphers::defaults(self.default_ciphers).filter(is_enabled).nth(i),
         };
         id.and_then(mbedtls::cipher_name)

@@ -394,18 +394,18 @@ pub extern "C" fn mpssl_context_check_hostname(context: &Context) -> bool {
 
 /// See `mpssl.h`.
 #[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_set_check_hostname(context: &mut Context, check: bool) -> mpssl_status_t {
+    status(context.set_check_hostname(check))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
 pub extern "C" fn mpssl_context_set_version(
     context: &mut Context,
     is_maximum: bool,
     version: i32,
 ) -> mpssl_status_t {
     status(context.set_version(is_maximum, version))
-}
-
-/// See `mpssl.h`.
-#[unsafe(no_mangle)]
-pub extern "C" fn mpssl_context_set_check_hostname(context: &mut Context, check: bool) -> mpssl_status_t {
-    status(context.set_check_hostname(check))
 }
 
 /// See `mpssl.h`.

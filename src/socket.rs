@@ -448,8 +448,7 @@ impl Socket {
             return Ok(());
         }
         self.flush(host)?;
-        if self.ssl.owes_key_update() {
-            let outcome = self.ssl.answer_key_update(host);
+        if let Some(outcome) = self.ssl.answer_key_update(host) {
             self.judge(host, outcome, Operation::Write)?;
             self.flush(host)?;
         }

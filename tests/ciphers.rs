@@ -73,7 +73,7 @@ fn the_others_are_off_at_a_server() {
     let mut off = 0;
     for &id in mbedtls::ciphers() {
         let name = mbedtls::cipher_name(id).unwrap().to_str().unwrap();
-        if SECURE.contains(&name) || name.contains("PSK-") || mbedtls::is_tls13(id) {
+        if SECURE.contains(&name) || name.contains("PSK-") || mbedtls::is_tls13_suite(id) {
             continue;
         }
         let _balance = Balance::start();
@@ -103,7 +103,7 @@ fn every_suite_by_its_own_name() {
     let mut context = tls12(Context::new(0, 0));
     let before = get(&context);
     let name = |&id| mbedtls::cipher_name(id).unwrap().to_str().unwrap();
-    let suites = mbedtls::ciphers().iter().filter(|&&id| !mbedtls::is_tls13(id));
+    let suites = mbedtls::ciphers().iter().filter(|&&id| !mbedtls::is_tls13_suite(id));
     let mut all: Vec<_> = suites.map(name).filter(|name| !name.contains("-PSK-")).collect();
     assert!(all.len() > 20 && all.contains(&GCM) && all.contains(&CCM_8), "{all:?}");
     // With a key only the others are enabled; those with forward secrecy come first.

@@ -46,7 +46,7 @@ const SUITES_1_3: [Suite; 0] = [];
 
 /// Whether a suite is of TLS 1.3.
 #[must_use]
-pub fn is_tls13(suite: c_int) -> bool {
+pub fn is_tls13_suite(suite: c_int) -> bool {
     SUITES_1_3.iter().any(|(_, known)| *known as c_int == suite)
 }
 

@@ -41,7 +41,7 @@ pub use cookie::Cookies;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 pub use crt::look_into_pem;
 pub use crt::{Chain, PARSING};
-pub use default_ciphers::{Defaults, default_ciphers, is_tls13, tls13_ciphers};
+pub use default_ciphers::{Defaults, default_ciphers, is_tls13_suite, tls13_ciphers};
 pub use key_cert::KeyCert;
 pub use list::List;
 pub use names::{CID_MAX, cipher_name, ciphers, fragment_code, groups};

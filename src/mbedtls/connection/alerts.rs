@@ -4,9 +4,9 @@
 
 use core::ffi::c_int;
 
-use super::super::default_ciphers::is_tls13;
+use super::super::default_ciphers::is_tls13_suite;
 use super::super::sys;
-use super::layout::{is_client, is_datagram, message_header};
+use super::layout::{is_client, is_datagram, is_tls13, message_header};
 use crate::wire::Fields;
 
 const UNEXPECTED_MESSAGE: u8 = sys::MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE as u8;
@@ -95,7 +95,7 @@ unsafe fn for_server_hello(ssl: *const sys::mbedtls_ssl_context, size: usize) ->
         fields.vector(1)?;
         let suite = fields.short()?.into();
         let known = sys::mbedtls_ssl_ciphersuite_from_id(suite);
-        let is_other = is_tls13(suite) && (*ssl).tls_version == sys::MBEDTLS_SSL_VERSION_TLS1_2;
+        let is_other = is_tls13_suite(suite) && !is_tls13(ssl);
         (known.is_null() || is_other).then_some(ILLEGAL_PARAMETER)
     }
 }

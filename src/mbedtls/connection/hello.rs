@@ -6,6 +6,8 @@ use core::ffi::c_int;
 use core::ffi::c_void;
 
 use super::super::sys;
+#[cfg(mbedtls_have_time)]
+use super::layout::is_client;
 #[cfg(mbedtls_ssl_srv_c)]
 use super::messages::{client_curves, each};
 
@@ -57,8 +59,8 @@ pub(super) unsafe fn without_clock(
     // alone, and nobody keeps a pointer to it. None raises.
     unsafe {
         let conf = (*ssl).conf;
-        let client = (*conf).endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8;
-        let hello = if client { sys::MBEDTLS_SSL_CLIENT_HELLO } else { sys::MBEDTLS_SSL_SERVER_HELLO };
+        let hello =
+            if is_client(ssl) { sys::MBEDTLS_SSL_CLIENT_HELLO } else { sys::MBEDTLS_SSL_SERVER_HELLO };
         if (*ssl).state == hello as c_int {
             let mut writing = Writing { ssl, conf };
             let mut own = conf.read();
@@ -82,7 +84,7 @@ unsafe extern "C" fn random(writing: *mut c_void, bytes: *mut u8, len: usize) ->
     // length and version. The generator is the configuration's. None raises.
     unsafe {
         let Writing { ssl, conf } = *writing.cast::<Writing>();
-        let number = if (*conf).endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8 {
+        let number = if is_client(ssl) {
             (&raw mut (*(*ssl).handshake).randbytes).cast()
         } else {
             (*ssl).out_msg.wrapping_add(6)

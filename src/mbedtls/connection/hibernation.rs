@@ -18,11 +18,10 @@
 //!   other), is the beginning of its key schedule, `buf[rk_offset..]`, in little-endian
 //!   words; that of ChaCha20 is `state[4..12]` likewise. So nothing need be kept of the
 //!   handshake for the case that a connection may hibernate, and no key be derived again, but for what
-//!   a KeyUpdate of TLS 1.3 derives them from;
-//! - `ssl_tls13_populate_transform` differs from that of TLS 1.2 in what is said here: its transform is
-//!   `transform_application`, all of the nonce is fixed, and records are padded.
-//!   Where the ciphers may be others (cfg `exported_keys`), [`Keys`] keeps what Mbed TLS's
-//!   public functions give in the handshake;
+//!   a KeyUpdate of TLS 1.3 derives them from. Where the ciphers may be others (cfg
+//!   `exported_keys`), [`Keys`] keeps what Mbed TLS's public functions give in the handshake;
+//! - `mbedtls_ssl_tls13_populate_transform` differs from that of TLS 1.2 in this: its transform is
+//!   `transform_application`, all of the nonce is fixed, and records are padded;
 //! - of the session only the negotiated length of fragments is read any more;
 //! - a server whose client may begin anew from the same port asks for its id (`cli_id`), and
 //!   whether Connection IDs are offered, and its own (`negotiate_cid`, `own_cid`).
@@ -47,7 +46,7 @@ use core::ptr::NonNull;
 use super::super::config::Config;
 #[cfg(not(exported_keys))]
 use super::super::crypto::aes::key_schedule;
-use super::super::default_ciphers::is_tls13;
+use super::super::default_ciphers::is_tls13_suite;
 use super::super::error::check;
 #[cfg(mbedtls_ssl_alpn)]
 use super::super::names::static_str;
@@ -100,7 +99,7 @@ impl Suite {
         };
         let short = u32::from(info.flags) & sys::MBEDTLS_CIPHERSUITE_SHORT_TAG != 0;
         let tag = if short { 8 } else { 16 };
-        let tls13 = is_tls13(id);
+        let tls13 = is_tls13_suite(id);
         // TLS 1.3 has all of the nonce from the handshake, and padding.
         let (fixed_iv, padding) = if tls13 { (NONCE, PADDING) } else { (fixed_iv, 0) };
         let least = NONCE.saturating_sub(fixed_iv).saturating_add(tag).saturating_add(padding);

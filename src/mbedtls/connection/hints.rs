@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_int};
 
 use super::super::crt::Chain;
 use super::super::sys;
-use super::layout::{is_tls13, message_header, message_len};
+use super::layout::{is_client, is_tls13, message_header, message_len};
 use super::messages::{client_curves, each, of_certificate, own};
 use super::ssl::Ssl;
 use crate::error::Error;
@@ -143,8 +143,7 @@ impl Ssl {
         unsafe {
             let ctx = &*self.ctx.get();
             let (conf, handshake) = (&*ctx.conf, ctx.handshake.as_ref()?);
-            let server = conf.endpoint == sys::MBEDTLS_SSL_IS_SERVER as u8;
-            if !server || ctx.state != sys::MBEDTLS_SSL_CLIENT_HELLO as c_int {
+            if is_client(ctx) || ctx.state != sys::MBEDTLS_SSL_CLIENT_HELLO as c_int {
                 return None;
             }
             let offered = offered(self.message()?, self.is_datagram())?;

@@ -12,6 +12,8 @@ use super::super::sys;
 use super::layout::is_client;
 #[cfg(mbedtls_ssl_max_fragment_length)]
 use super::layout::is_datagram;
+#[cfg(tls13)]
+use super::layout::is_tls13;
 #[cfg(mbedtls_ssl_proto_dtls)]
 use crate::micropython_sys::mpglue_free;
 
@@ -243,10 +245,12 @@ pub(super) unsafe fn longest(ssl: *const sys::mbedtls_ssl_context) -> Option<usi
     // SAFETY: NULL, or static.
     let key_exchange = unsafe { handshake.ciphersuite_info.as_ref() }
         .map_or(sys::MBEDTLS_KEY_EXCHANGE_NONE, |suite| suite.key_exchange.into());
-    let client = conf.endpoint == sys::MBEDTLS_SSL_IS_CLIENT as u8;
+    // SAFETY: as above.
+    let client = unsafe { is_client(ssl) };
     let state = sys::mbedtls_ssl_states::try_from(ssl.state).ok()?;
     #[cfg(tls13)]
-    if ssl.tls_version == sys::MBEDTLS_SSL_VERSION_TLS1_3 {
+    // SAFETY: as above.
+    if unsafe { is_tls13(ssl) } {
         // PSA copies a buffer that it writes to, at the length that it is told, which is Mbed TLS's.
         if !cfg!(mbedtls_psa_assume_exclusive_buffers) {
             return None;
@@ -323,8 +327,12 @@ unsafe fn longest_of_tls13(
                 more.iter().fold(client_hello(ssl, conf), |len, more| len.saturating_add(*more))
             }
             // Or a HelloRetryRequest; of a client that has offered one, with the state of the next.
-            (false, sys::MBEDTLS_SSL_CLIENT_HELLO | sys::MBEDTLS_SSL_SERVER_HELLO) => HELLO + NAME + POINT,
-            (false, sys::MBEDTLS_SSL_HELLO_RETRY_REQUEST) => HELLO + NAME + POINT,
+            (
+                false,
+                sys::MBEDTLS_SSL_CLIENT_HELLO
+                | sys::MBEDTLS_SSL_SERVER_HELLO
+                | sys::MBEDTLS_SSL_HELLO_RETRY_REQUEST,
+            ) => HELLO + NAME + POINT,
             (false, sys::MBEDTLS_SSL_ENCRYPTED_EXTENSIONS) => HELLO + NAME,
             #[cfg(mbedtls_ssl_handshake_with_cert_enabled)]
             (false, sys::MBEDTLS_SSL_CERTIFICATE_REQUEST) => {

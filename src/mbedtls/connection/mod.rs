@@ -67,7 +67,7 @@ pub use ssl::{Interrupted, Ssl};
 
 #[cfg(mbedtls_ssl_srv_c)]
 use super::config::Hello;
-use super::default_ciphers::is_tls13;
+use super::default_ciphers::is_tls13_suite;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk::LookUp;
 use super::{names, sys};
@@ -189,17 +189,11 @@ impl Connection {
         self.call(|ssl| ssl.read(host, buf, closed))
     }
 
-    /// As [`Ssl::owes_key_update`].
-    #[must_use]
-    pub fn owes_key_update(&self) -> bool {
-        matches!(self, Self::Awake(ssl) if ssl.owes_key_update())
-    }
-
     /// As [`Ssl::answer_key_update`].
-    pub fn answer_key_update(&mut self, host: &mut dyn Host) -> Outcome {
+    pub fn answer_key_update(&mut self, host: &mut dyn Host) -> Option<Outcome> {
         match self {
             Self::Awake(ssl) => ssl.answer_key_update(host),
-            Self::Asleep(_) => Outcome::NOTHING,
+            Self::Asleep(_) => None,
         }
     }
 
@@ -371,7 +365,7 @@ impl Connection {
         match self {
             Self::Awake(ssl) => ssl.version(),
             Self::Asleep(asleep) if asleep.is_datagram() => Some(c"DTLSv1.2"),
-            Self::Asleep(asleep) if is_tls13(asleep.suite()) => Some(c"TLSv1.3"),
+            Self::Asleep(asleep) if is_tls13_suite(asleep.suite()) => Some(c"TLSv1.3"),
             Self::Asleep(_) => Some(c"TLSv1.2"),
         }
     }

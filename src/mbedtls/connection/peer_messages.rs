@@ -81,10 +81,7 @@ pub(super) unsafe fn step_with_checks(
         }
         if may_be_older && (*ctx).keep_current_message != 0 {
             // A hello that turned out to be of TLS 1.2, and is hashed: it is read once more, as such.
-            return match slice_mut((*ctx).in_msg, (*ctx).in_hslen).split_at_mut_checked(message_header(ctx)) {
-                Some(([kind, ..], body)) => check(ctx, (*kind).into(), body).err().unwrap_or(0),
-                _ => 0,
-            };
+            return check_message(ctx, (*ctx).in_hslen);
         }
         #[cfg(mbedtls_ssl_cli_c)]
         client_auth::after_step(ctx, before, hash);
@@ -126,9 +123,21 @@ unsafe extern "C" fn checksum(ctx: *mut sys::mbedtls_ssl_context, message: *cons
         let call = &*(*ctx).p_bio.cast::<Call<'_>>();
         let Some(original) = call.restore_checksum() else { return sys::MBEDTLS_ERR_SSL_INTERNAL_ERROR };
         let ret = original(ctx, message, len);
+        if ret == 0 { check_message(ctx, len) } else { ret }
+    }
+}
+
+/// Looks at the message that has come last, `len` bytes with its header: 0, or the error.
+///
+/// # Safety
+///
+/// As [`step_with_checks`]; the message is where messages are.
+unsafe fn check_message(ctx: *mut sys::mbedtls_ssl_context, len: usize) -> c_int {
+    // SAFETY: by this function's contract; nobody else refers to the message.
+    unsafe {
         match slice_mut((*ctx).in_msg, len).split_at_mut_checked(message_header(ctx)) {
-            Some(([kind, ..], body)) if ret == 0 => check(ctx, (*kind).into(), body).err().unwrap_or(0),
-            _ => ret,
+            Some(([kind, ..], body)) => check(ctx, (*kind).into(), body).err().unwrap_or(0),
+            _ => 0,
         }
     }
 }

@@ -547,25 +547,17 @@ impl Ssl {
         })
     }
 
-    /// Whether the peer waits for a KeyUpdate of this side's (RFC 8446 4.6.3), before any data.
-    #[must_use]
-    pub fn owes_key_update(&self) -> bool {
+    /// Sends the KeyUpdate that the peer waits for before any data (RFC 8446 4.6.3): it may be half sent
+    /// then. `None`: it waits for none. Nothing is half sent before.
+    pub fn answer_key_update(&mut self, host: &mut dyn Host) -> Option<Outcome> {
         #[cfg(tls13)]
-        return self.secrets.as_deref().is_some_and(Secrets::is_due);
-        #[cfg(not(tls13))]
-        false
-    }
-
-    /// Sends that KeyUpdate. It may be half sent then: nothing of what is to be written is.
-    pub fn answer_key_update(&mut self, host: &mut dyn Host) -> Outcome {
-        #[cfg(tls13)]
-        if let Some(secrets) = self.secrets.as_deref() {
-            let (secrets, buffers) = (core::ptr::from_ref(secrets), &raw const self.buffers);
-            // SAFETY: the connection is set up, the others beside it; does not raise.
-            return self.call(host, KEY_UPDATE, |ctx, _| unsafe { (*secrets).send(ctx, &*buffers) });
+        if let Some(secrets) = self.secrets.as_deref().filter(|secrets| secrets.is_due()) {
+            let secrets = core::ptr::from_ref(secrets);
+            // SAFETY: the connection is set up, the secrets beside it; does not raise.
+            return Some(self.call(host, KEY_UPDATE, |ctx, _| unsafe { (*secrets).send(ctx) }));
         }
         let _ = host;
-        Outcome::NOTHING
+        None
     }
 
     /// `mbedtls_ssl_write`.

@@ -12,7 +12,7 @@ use core::ffi::{c_int, c_uchar};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::super::sys;
-use super::call::{Call, mbedtls_ssl_flush_output};
+use super::call::Call;
 use super::layout::{COUNTER, is_client, is_tls13, reset_in_pointers, reset_out_pointers};
 use super::records::Buffers;
 use crate::micropython_sys::mpglue_free;
@@ -352,8 +352,7 @@ impl Secrets {
             .iter_mut()
             .zip([&secrets.client_application_traffic_secret_N, &secrets.server_application_traffic_secret_N])
         {
-            let len = to.len().min(from.len());
-            crate::mem::copy(to, from.get(..len).unwrap_or_default());
+            crate::mem::copy(to, from);
         }
         let this = Self::of_suite(session.ciphersuite, of);
         sys::zeroize(of.as_flattened_mut());
@@ -476,22 +475,16 @@ impl Secrets {
         }
     }
 
-    /// Sends the KeyUpdate that is due, and has the next records of this side's keys. What is half sent
-    /// has to be sent first. 0: it is written, and may be half sent.
+    /// Sends the KeyUpdate that is due, and has the next records of this side's keys. 0: it is written, and
+    /// may be half sent.
     ///
     /// # Safety
     ///
-    /// The connection is theirs, beside its buffers, set up, and its call under way.
-    pub(super) unsafe fn send(&self, ctx: *mut sys::mbedtls_ssl_context, buffers: &Buffers) -> c_int {
-        // SAFETY: by this function's contract; the buffer has room for the message. None raises.
+    /// The connection is theirs, set up, its call under way, with room for the message; nothing is half
+    /// sent.
+    pub(super) unsafe fn send(&self, ctx: *mut sys::mbedtls_ssl_context) -> c_int {
+        // SAFETY: by this function's contract. None raises.
         unsafe {
-            let ret = mbedtls_ssl_flush_output(ctx);
-            if ret != 0 || !self.due.get() {
-                return ret;
-            }
-            if buffers.output.take(ctx, KEY_UPDATE).is_err() {
-                return sys::MBEDTLS_ERR_SSL_ALLOC_FAILED;
-            }
             (*ctx).out_msgtype = sys::MBEDTLS_SSL_MSG_HANDSHAKE as c_int;
             (*ctx).out_msglen = KEY_UPDATE;
             (*ctx).out_msg.cast::<[u8; KEY_UPDATE]>().write([KEY_UPDATE_TYPE, 0, 0, 1, 0]);

@@ -11,41 +11,19 @@ use std::rc::Rc;
 
 use common::alloc::{failing, live};
 use common::{
-    ALERTED, Balance, CLIENT, CUT, Fate, NO_FRAGMENTS, Pair, SERVER, Setup, TAKES_FRAGMENTS, on_records,
-    pattern, records,
+    ALERTED, Balance, CLIENT, CUT, Contexts, Fate, NO_FRAGMENTS, Pair, SERVER, Setup, TAKES_FRAGMENTS,
+    on_records, pattern, records,
 };
-use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Result};
 use micropython_ssl::io::Interruption;
 use micropython_ssl::mbedtls::sys;
-use micropython_ssl::mem;
-
-/// Two contexts, for as many connections as it takes.
-struct Contexts {
-    client: mem::Box<Context>,
-    server: mem::Box<Context>,
-}
-
-impl Contexts {
-    fn new(setup: Setup<'_>) -> Self {
-        Self { client: setup.client().unwrap(), server: setup.server().unwrap() }
-    }
-
-    fn try_pair(&mut self) -> Result<Pair> {
-        Pair::new(&mut self.client, &mut self.server, Some("localhost"))
-    }
-
-    fn pair(&mut self) -> Pair {
-        self.try_pair().unwrap()
-    }
-}
 
 // ---- Streams that end -------------------------------------------------------
 
 /// Cuts what `side` sends behind each byte of the handshake in turn.
 fn handshake_cut_anywhere(side: usize) {
     let _balance = Balance::start();
-    let mut contexts = Contexts::new(Setup::mutual());
+    let mut contexts = Contexts::new(&Setup::mutual());
     for len in 0.. {
         let mut pair = contexts.pair();
         pair.link.wire(side).cut = Some(len);
@@ -91,7 +69,7 @@ fn the_servers_handshake_cut_anywhere() {
 #[test]
 fn data_and_goodbye_cut_anywhere() {
     let _balance = Balance::start();
-    let mut contexts = Contexts::new(Setup { client_mode: 0, ..Setup::default() });
+    let mut contexts = Contexts::new(&Setup { client_mode: 0, ..Setup::default() });
     for side in [CLIENT, SERVER] {
         for len in 0.. {
             let mut pair = contexts.pair().open();
@@ -245,7 +223,7 @@ fn step(usual: usize) -> usize {
 #[test]
 fn a_bit_anywhere_in_the_handshake() {
     let _balance = Balance::start();
-    let mut contexts = Contexts::new(Setup::mutual());
+    let mut contexts = Contexts::new(&Setup::mutual());
     for side in [CLIENT, SERVER] {
         for at in (0..).step_by(step(7)) {
             let mut pair = contexts.pair();
@@ -290,7 +268,7 @@ fn a_bit_anywhere_in_the_handshake() {
 #[test]
 fn a_bit_anywhere_in_data() {
     let _balance = Balance::start();
-    let mut contexts = Contexts::new(Setup { client_mode: 0, ..Setup::default() });
+    let mut contexts = Contexts::new(&Setup { client_mode: 0, ..Setup::default() });
     let suite = "TLS-ECDHE-ECDSA-WITH-AES-128-CCM-8";
     contexts.client.set_ciphers(1, [suite.as_bytes()].into_iter()).unwrap();
     for side in [CLIENT, SERVER] {
@@ -333,7 +311,7 @@ fn a_bit_anywhere_in_data() {
 #[test]
 fn each_transport_call_interrupted_in_turn() {
     let _balance = Balance::start();
-    let mut contexts = Contexts::new(Setup::mutual());
+    let mut contexts = Contexts::new(&Setup::mutual());
     for (why, reported) in [
         (Interruption::WouldBlock, vec![]),
         (Interruption::Raised, vec![Error::Raised]),
@@ -419,7 +397,7 @@ const ENOMEM: Error = Error::Errno(12);
 /// Fails allocations of a handshake, each with all that follow or alone.
 fn handshakes_without_memory(on: bool) {
     let _balance = Balance::start();
-    let mut contexts = Contexts::new(Setup::mutual());
+    let mut contexts = Contexts::new(&Setup::mutual());
     let made = common::alloc::made();
     contexts.pair().open().prove();
     // Mbed TLS's own arithmetic on curves allocates thousands of times.
@@ -487,7 +465,7 @@ fn data_and_goodbye_with_each_allocation_failing() {
         "TLS-ECDHE-ECDSA-WITH-CHACHA20-POLY1305-SHA256",
     ] {
         let _balance = Balance::start();
-        let mut contexts = Contexts::new(Setup { suites: &[suite], ..Setup::default() });
+        let mut contexts = Contexts::new(&Setup { suites: &[suite], ..Setup::default() });
         for on in [false, true] {
             for n in 0.. {
                 let mut pair = contexts.pair().open();

@@ -11,36 +11,19 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use common::alloc::{failing, live};
-use common::{Balance, CLIENT, Dice, Fate, Pair, SERVER, Setup, is_message, on_records, pattern, records};
-use micropython_ssl::context::Context;
-use micropython_ssl::error::{Error, Result};
+use common::{
+    Balance, CLIENT, Contexts, Dice, Fate, Pair, SERVER, Setup, is_message, on_records, pattern, records,
+};
+use micropython_ssl::error::Error;
 use micropython_ssl::io::Interruption;
 use micropython_ssl::mbedtls::sys;
-use micropython_ssl::mem;
 
 const TLS_1_2: i32 = 0x303;
 const TLS_1_3: i32 = 0x304;
 
-struct Contexts {
-    client: mem::Box<Context>,
-    server: mem::Box<Context>,
-}
-
-impl Contexts {
-    fn new(setup: &Setup<'_>) -> Self {
-        let setup = Setup { tls13: true, ..*setup };
-        Self { client: setup.client().unwrap(), server: setup.server().unwrap() }
-    }
-
-    fn groups(mut self, client: &[&str], server: &[&str]) -> Self {
-        self.client.set_groups(client.iter().map(|name| name.as_bytes())).unwrap();
-        self.server.set_groups(server.iter().map(|name| name.as_bytes())).unwrap();
-        self
-    }
-
-    fn pair(&mut self) -> Pair {
-        Pair::new(&mut self.client, &mut self.server, Some("localhost")).unwrap()
-    }
+/// Of this kind, at TLS 1.3.
+fn contexts(setup: &Setup<'_>) -> Contexts {
+    Contexts::new(&Setup { tls13: true, ..*setup })
 }
 
 fn versions(pair: &Pair) -> [Option<&str>; 2] {
@@ -70,7 +53,7 @@ fn each_suite_with_each_kind_of_certificate() {
                 server_mode: 0,
                 ..Setup::mutual()
             };
-            let mut pair = Contexts::new(&setup).pair().open();
+            let mut pair = contexts(&setup).pair().open();
             assert_eq!(versions(&pair), [Some("TLSv1.3"); 2]);
             assert_eq!(pair.client.socket.cipher().unwrap().to_str(), Ok(name));
             for len in [1, 15, 16, 17, 4095, 4096, 4097, 20_000] {
@@ -85,7 +68,7 @@ fn each_suite_with_each_kind_of_certificate() {
 #[test]
 fn both_sides_verified() {
     let _balance = Balance::start();
-    let pair = Contexts::new(&Setup::mutual()).pair().open();
+    let pair = contexts(&Setup::mutual()).pair().open();
     for end in [&pair.client, &pair.server] {
         assert!(end.socket.peer_verified());
         assert!(end.socket.peer_cert().is_some());
@@ -104,7 +87,7 @@ fn the_highest_version_that_both_have() {
         ((TLS_1_2, TLS_1_2), (TLS_1_3, TLS_1_3), None),
     ] {
         let _balance = Balance::start();
-        let mut contexts = Contexts::new(&Setup::mutual());
+        let mut contexts = contexts(&Setup::mutual());
         for (context, (lowest, highest)) in [(&mut contexts.client, client), (&mut contexts.server, server)] {
             context.set_version(false, lowest).unwrap();
             context.set_version(true, highest).unwrap();
@@ -135,16 +118,10 @@ fn bounds_that_leave_no_version() {
         assert_eq!(context.set_version(is_maximum, version).is_ok(), good, "{is_maximum} {version:x}");
     }
     // Now TLS 1.3 at least, and 1.2 at most.
-    assert!(matches!(Contexts::of(context), Err(Error::Value(_))));
+    let mut none = Contexts { client: context, server: Setup::default().server().unwrap() };
+    assert!(matches!(none.try_pair(), Err(Error::Value(_))));
     let mut datagrams = Setup { datagram: true, ..Setup::default() }.client().unwrap();
     assert!(datagrams.set_version(false, TLS_1_3).is_err(), "there is no DTLS 1.3 here");
-}
-
-impl Contexts {
-    fn of(mut client: mem::Box<Context>) -> Result<Pair> {
-        let mut server = Setup::default().server().unwrap();
-        Pair::new(&mut client, &mut server, Some("localhost"))
-    }
 }
 
 /// A HelloRetryRequest (4.1.4), which has Mbed TLS begin anew on both sides: with short buffers, which
@@ -158,8 +135,11 @@ fn a_hello_is_retried() {
     ] {
         for limit in [None, Some(1), Some(7)] {
             let _balance = Balance::start();
-            let mut pair =
-                Contexts::new(&Setup { client_mode: 0, ..Setup::default() }).groups(client, server).pair();
+            let mut contexts = contexts(&Setup { client_mode: 0, ..Setup::default() });
+            for (context, groups) in [(&mut contexts.client, client), (&mut contexts.server, server)] {
+                context.set_groups(groups.iter().map(|name| name.as_bytes())).unwrap();
+            }
+            let mut pair = contexts.pair();
             for port in [&mut pair.client.port, &mut pair.server.port] {
                 port.max_read = limit.unwrap_or(port.max_read);
                 port.max_write = limit.unwrap_or(port.max_write);
@@ -202,7 +182,7 @@ fn an_older_version_behind_a_retry() {
     ];
     for retries in [false, true] {
         let _balance = Balance::start();
-        let mut pair = Contexts::new(&Setup::default()).pair();
+        let mut pair = contexts(&Setup::default()).pair();
         assert_eq!(pair.client.handshake(), Err(Error::WantRead));
         let hello = pair.link.wire(CLIENT).transcript();
         if retries {
@@ -223,7 +203,7 @@ fn an_older_version_behind_a_retry() {
 fn an_open_connection_is_small() {
     let mut sizes = Vec::new();
     for tls13 in [false, true] {
-        let mut contexts = Contexts::new(&Setup::default());
+        let mut contexts = contexts(&Setup::default());
         let highest = if tls13 { TLS_1_3 } else { TLS_1_2 };
         contexts.client.set_version(true, highest).unwrap();
         // What contexts make once is not a connection's.
@@ -243,7 +223,7 @@ fn an_open_connection_is_small() {
 fn handshakes_without_memory() {
     for on in [false, true] {
         let _balance = Balance::start();
-        let mut contexts = Contexts::new(&Setup::mutual());
+        let mut contexts = contexts(&Setup::mutual());
         contexts.pair().open().prove();
         let mut refused = 0;
         for n in 0.. {
@@ -272,7 +252,7 @@ fn handshakes_without_memory() {
 #[test]
 fn a_signer_is_asked_once() {
     let _balance = Balance::start();
-    let Contexts { mut client, mut server } = Contexts::new(&Setup::default());
+    let Contexts { mut client, mut server } = contexts(&Setup::default());
     let mut pair = Pair::with_signers(&mut client, &mut server, Some("localhost"), true).unwrap();
     // All of them are ecdsa_secp256r1_sha256.
     pair.link.wire(CLIENT).fault = Some(on_records(|_, bytes| {
@@ -307,7 +287,7 @@ fn a_bit_in_each_record() {
         for record in 0..8 {
             for at in [0, 1, 3, 4, 5, 9, 20, 43, 60] {
                 let _balance = Balance::start();
-                let mut pair = Contexts::new(&Setup::mutual()).pair();
+                let mut pair = contexts(&Setup::mutual()).pair();
                 pair.link.wire(side).fault = Some(on_records(move |n, bytes| {
                     if n == record && at < bytes.len() {
                         bytes[at] ^= 1;
@@ -326,7 +306,7 @@ fn a_bit_in_each_record() {
 #[test]
 fn handshakes_cut_anywhere() {
     let _balance = Balance::start();
-    let mut contexts = Contexts::new(&Setup::mutual());
+    let mut contexts = contexts(&Setup::mutual());
     for side in [CLIENT, SERVER] {
         for len in 0.. {
             let mut pair = contexts.pair();
@@ -348,7 +328,7 @@ fn records_that_are_made_up() {
     let mut dice = Dice::new(13);
     for seed in 0..2000 {
         let _balance = Balance::start();
-        let mut pair = Contexts::new(&Setup::mutual()).pair();
+        let mut pair = contexts(&Setup::mutual()).pair();
         let (side, record) = (dice.roll(2), dice.roll(8));
         let mut made = Dice::new(seed);
         pair.link.wire(side).fault = Some(on_records(move |n, bytes| {

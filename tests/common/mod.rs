@@ -31,7 +31,7 @@ pub mod stack;
 pub use alloc::Balance;
 pub use datagrams::{Dice, Duo, Weather};
 pub use link::{CLIENT, Fate, Link, Port, SERVER, is_message, on_records, records};
-pub use pair::{End, Pair, Peer, Setup, run};
+pub use pair::{Contexts, End, Pair, Peer, Setup, run};
 
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Result};

@@ -328,6 +328,26 @@ impl Setup<'_> {
     }
 }
 
+/// Two contexts, for as many connections as it takes.
+pub struct Contexts {
+    pub client: Box<Context>,
+    pub server: Box<Context>,
+}
+
+impl Contexts {
+    pub fn new(setup: &Setup<'_>) -> Self {
+        Self { client: setup.client().unwrap(), server: setup.server().unwrap() }
+    }
+
+    pub fn try_pair(&mut self) -> Result<Pair> {
+        Pair::new(&mut self.client, &mut self.server, Some("localhost"))
+    }
+
+    pub fn pair(&mut self) -> Pair {
+        self.try_pair().unwrap()
+    }
+}
+
 fn context(protocol: i32, mode: i32, cert: Option<&str>, trusts: Option<&str>) -> Result<Box<Context>> {
     let mut context = Context::new(protocol, mode)?;
     if let Some(name) = cert {

@@ -6,9 +6,8 @@ Prints how many descriptors are open at the end, and how many there were at firs
 
 import gc
 import os
-import socket
 
-from options import context, options
+from options import context, listening, options
 
 given = options()
 
@@ -27,12 +26,8 @@ def answer(sock):
 
 
 server = context(given, server=True)
-listener = socket.socket()
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-listener.bind(socket.getaddrinfo("127.0.0.1", int(given["port"]))[0][-1])
-listener.listen(5)
+listener = listening(given)
 at_first = descriptors()
-print("READY")
 for _ in range(int(given["connections"])):
     answer(listener.accept()[0])
     gc.collect()

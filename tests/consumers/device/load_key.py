@@ -1,9 +1,8 @@
 """load_cert_chain with pass phrases of all forms; then a server that uses what was loaded."""
 
-import socket
 import ssl
 
-from options import options
+from options import listening, options
 
 given = options()
 secret = given["password"]
@@ -34,10 +33,7 @@ for password in ((), (None,), ("",), (secret + "x",), (lambda: "wrong",)):
 
 ctx.load_verify_locations(given["ca"])
 ctx.verify_mode = ssl.CERT_REQUIRED
-listener = socket.socket()
-listener.bind(socket.getaddrinfo("127.0.0.1", int(given["port"]))[0][-1])
-listener.listen(1)
-print("READY")
+listener = listening(given)
 connection = listener.accept()[0]
 connection.settimeout(10)
 connection = ctx.wrap_socket(connection, server_side=True)

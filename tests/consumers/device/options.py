@@ -1,5 +1,6 @@
 """What the device scripts share: arguments of the form name=value, and TLS contexts from them."""
 
+import socket
 import sys
 
 import tls
@@ -7,6 +8,16 @@ import tls
 
 def options():
     return dict(argument.split("=", 1) for argument in sys.argv[1:])
+
+
+def listening(given):
+    """A socket that listens on port=, which is said."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(socket.getaddrinfo("127.0.0.1", int(given["port"]))[0][-1])
+    listener.listen(5)
+    print("READY")
+    return listener
 
 
 def read(path):

@@ -1,9 +1,8 @@
 """A server that says of each client's certificate what getpeercert() says."""
 
-import socket
 import ssl
 
-from options import options, read
+from options import listening, options, read
 
 given = options()
 modes = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL}
@@ -11,11 +10,7 @@ ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 ctx.load_cert_chain(read(given["cert"]), read(given["key"]))
 ctx.load_verify_locations(cadata=read(given["ca"]))
 ctx.verify_mode = modes[given.get("verify", "required")]
-listener = socket.socket()
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-listener.bind(socket.getaddrinfo("127.0.0.1", int(given["port"]))[0][-1])
-listener.listen(5)
-print("READY")
+listener = listening(given)
 while True:
     connection = listener.accept()[0]
     connection.settimeout(10)

@@ -4,17 +4,11 @@ exchanges= times.
 With hibernate= the connection does so wherever it can be woken again.
 """
 
-import socket
-
-from options import context, options, resting
+from options import context, listening, options, resting
 
 given = options()
 ctx = context(given, server=True)
-listener = socket.socket()
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-listener.bind(socket.getaddrinfo("127.0.0.1", int(given["port"]))[0][-1])
-listener.listen(5)
-print("READY")
+listener = listening(given)
 for _ in range(int(given.get("count", 1))):
     connection, _ = listener.accept()
     connection.settimeout(10)

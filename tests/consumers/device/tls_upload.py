@@ -1,17 +1,12 @@
 """Serves one connection: writes count= lines, and looks behind each for what comes, which is no data."""
 
-import socket
 import time
 
-from options import context, options
+from options import context, listening, options
 
 given = options()
 ctx = context(given, server=True)
-listener = socket.socket()
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-listener.bind(socket.getaddrinfo("127.0.0.1", int(given["port"]))[0][-1])
-listener.listen(5)
-print("READY")
+listener = listening(given)
 connection, _ = listener.accept()
 connection = ctx.wrap_socket(connection, server_side=True)
 print("CIPHER", *connection.cipher())

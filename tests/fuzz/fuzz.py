@@ -102,6 +102,7 @@ class Side:
         self.ready = False  # its handshake is over
         self.shrunk = None  # what was in `resizing` before it was cut
         self.resizing = None
+        self.writing = b""
         self.sock = None
 
     def alive(self):
@@ -240,7 +241,9 @@ class Side:
         """Writes `data`, which is what `buf` and `where` stand for."""
         if not self.alive():
             return
+        self.writing = data
         n, er = self.call(method, buf, *where)
+        self.writing = b""
         if not len(data):
             return
         if er is not None and isinstance(er, KeyboardInterrupt) and n is not None:
@@ -321,8 +324,11 @@ class Side:
         # No more than the data at a time: all that was sent is long, and the heap is in pieces.
         there = mate.sent[self.got : self.got + len(data)]
         begun = max(0, self.got - len(mate.sent))
-        there += mate.pending[begun : begun + len(data) - len(there)]
-        if there != data:
+        more = begun + len(data) - len(there)
+        # From within the other's call, what that is writing.
+        writing = there + mate.writing[begun:more]
+        there += mate.pending[begun:more]
+        if data not in (there, writing):
             self.murky = True
             same = 0
             while same < len(there) and there[same] == data[same]:

@@ -112,7 +112,9 @@ ELSEWHERE = {
     "MD_CAN_SHA256": "the random generator and the cookies need it",
     "X509_CRT_PARSE_C": "goes with SSL_HANDSHAKE_WITH_CERT_ENABLED",
     "SSL_PROTO_TLS1_2": "without it there is nothing to compile",
-    "SSL_PROTO_TLS1_3": "build.rs refuses it",
+    "PSA_ASSUME_EXCLUSIVE_BUFFERS": "goes with MPSSL_TLS13",
+    "PSA_CRYPTO_EXTERNAL_RNG": "goes with MPSSL_TLS13",
+    "SSL_PROTO_TLS1_3": "MPSSL_TLS13; in tests/run.py tls13",
     "SSL_VARIABLE_BUFFER_LENGTH": "mbedtls_config.h refuses it",
     "USE_PSA_CRYPTO": "ESP-IDF's; in ports/esp32/tests",
 }

@@ -45,6 +45,13 @@
 #define MPSSL_HIBERNATION 0
 #endif
 
+// Whether servers may have several names.
+#if defined(MBEDTLS_SSL_SRV_C) && defined(MBEDTLS_SSL_SERVER_NAME_INDICATION)
+#define MPSSL_SERVER_NAMES 1
+#else
+#define MPSSL_SERVER_NAMES 0
+#endif
+
 // Whether objects report their memory: a build for who sizes a heap.
 #ifndef MPSSL_MEMORY
 #define MPSSL_MEMORY 0
@@ -68,6 +75,7 @@ typedef struct _ssl_context_obj_t {
     mpssl_guard_t guard;
     mp_obj_t verify_callback;
     mp_obj_t ecdsa_sign_callback;
+    mp_obj_t sni_callback;
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     mp_obj_t psk_identity;
     mp_obj_t psk_key;
@@ -134,6 +142,10 @@ typedef struct _mpssl_call_t {
     uint8_t turns; // MPSSL_READING, MPSSL_WRITING
     volatile uint8_t place;
     bool poll_first; // it must not sleep in the transport
+#if MPSSL_SERVER_NAMES
+    bool choosing; // it is in sni_callback
+    void *chosen; // what that has chosen, of mpssl_context_choose
+#endif
     bool quiet; // it must not call the transport: what it reads or writes may be moved there
 #if MICROPY_PY_THREAD
     bool at_once; // it must not come out for a transfer
@@ -152,8 +164,8 @@ typedef struct _ssl_socket_obj_t {
     mp_obj_base_t base;
     mpssl_socket_t *tls; // NULL once closed
     mp_obj_t sock; // the transport; MP_OBJ_NULL once closed or unwrapped
-    // The context's verify_callback, ecdsa_sign_callback, and server_psk_keys or psk_callback
-    // when the socket was made, and itself: a tuple, which its sockets share; MP_OBJ_NULL: there
+    // The context's verify_callback, ecdsa_sign_callback, sni_callback, and server_psk_keys or
+    // psk_callback when the socket was made, and itself: a tuple, which its sockets share; MP_OBJ_NULL: there
     // are none.
     mp_obj_t callbacks;
     mp_obj_t server_hostname; // as given, or None
@@ -195,6 +207,7 @@ typedef struct _ssl_socket_obj_t {
 enum {
     MPSSL_VERIFY_CALLBACK,
     MPSSL_SIGN_CALLBACK,
+    MPSSL_SNI_CALLBACK,
     MPSSL_PSK_CALLBACK,
     MPSSL_CONTEXT,
     MPSSL_CALLBACKS,
@@ -257,6 +270,12 @@ void mpssl_context_set_mode(ssl_context_obj_t *self, mp_int_t verify_mode);
 // Makes settings of what stands in the place of attributes, where storing in the instance does not
 // come here: a subclass's own, and what object.__setattr__ stores.
 void mpssl_context_settle(ssl_context_obj_t *self);
+#if MPSSL_SERVER_NAMES
+// What mpssl_context_choose makes of it; raises.
+void *mpssl_context_for_name(ssl_context_obj_t *self);
+// This thread's call that is in sni_callback; NULL: none.
+mpssl_call_t *mpssl_choosing(ssl_socket_obj_t *self);
+#endif
 // cert, key: path, PEM or DER; key and password may be mp_const_none.
 void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert, mp_obj_t key, mp_obj_t password);
 // certs: path (when may_be_path), PEM or DER.

@@ -103,7 +103,23 @@ mpssl_status_t mpssl_context_set_check_hostname(mpssl_context_t *context, bool c
 // minimum_version, maximum_version: TLSVersion's number. A ValueError if it leaves no version.
 mpssl_status_t mpssl_context_set_version(mpssl_context_t *context, bool is_maximum, int32_t version);
 
-// Replaces certificate chain and private key, PEM or DER. password.data may be
+// SSLContext.options, with OpenSSL's numbers, as CPython's, but for renegotiation's: those are small
+// integers where there are 32 bits.
+enum {
+    MPSSL_OP_NO_TICKET = 0x4000,
+    MPSSL_OP_NO_COMPRESSION = 0x20000,
+    MPSSL_OP_NO_RENEGOTIATION = 0x1000000,
+    MPSSL_OP_NO_SSLV3 = 0x2000000,
+    MPSSL_OP_NO_TLSV1 = 0x4000000,
+    MPSSL_OP_NO_TLSV1_2 = 0x8000000,
+    MPSSL_OP_NO_TLSV1_1 = 0x10000000,
+    MPSSL_OP_NO_TLSV1_3 = 0x20000000,
+};
+uint32_t mpssl_context_options(const mpssl_context_t *context);
+// ValueError for what is none of them. What leaves no version fails when a connection is made.
+mpssl_status_t mpssl_context_set_options(mpssl_context_t *context, uint32_t options);
+
+// Adds a certificate chain and its private key, or replaces those with this kind of key (EC, or RSA), PEM or DER. password.data may be
 // NULL. check_pair: the key must belong to a certificate not expired (off where a chip
 // holds the key). cert.data NULL: checks the key, answers MPSSL_CERT_MISSING.
 mpssl_status_t mpssl_context_load_cert_chain(mpssl_context_t *context, mpssl_bytes_t cert,
@@ -122,6 +138,8 @@ size_t mpssl_context_anchors(const mpssl_context_t *context, size_t *cas);
 
 // Replaces the cipher suites, in order of preference.
 mpssl_status_t mpssl_context_set_ciphers(mpssl_context_t *context, const mpssl_bytes_t *names, size_t n);
+// The same of TLS 1.3's alone, in builds with it; none: it has no suite.
+mpssl_status_t mpssl_context_set_ciphersuites(mpssl_context_t *context, const mpssl_bytes_t *names, size_t n);
 // Whether it is the name of one.
 bool mpssl_is_cipher(mpssl_bytes_t name);
 // Replaces the key exchange groups, in order of preference.
@@ -131,6 +149,13 @@ mpssl_status_t mpssl_context_set_groups(mpssl_context_t *context, const mpssl_by
 mpssl_status_t mpssl_context_set_alpn_protocols(mpssl_context_t *context, const mpssl_bytes_t *names, size_t n);
 // Name of the i-th enabled cipher suite, static; NULL behind the last.
 const char *mpssl_context_cipher(const mpssl_context_t *context, size_t i);
+
+// Whether its connections are TLS servers, which may have several names.
+bool mpssl_context_has_names(const mpssl_context_t *context);
+// Makes what mpglue_server_name gives, of a server's context, or a ValueError; and frees it: NULL is
+// ignored. In builds of a server with SNI.
+mpssl_status_t mpssl_context_choose(mpssl_context_t *context, void **chosen);
+void mpssl_chosen_free(void *chosen);
 
 // Pre-shared keys (RFC 4279), in builds with a key exchange that uses them. While there
 // are any, only suites with pre-shared keys are enabled, unless set_ciphers was called.
@@ -376,6 +401,10 @@ int32_t mpglue_psk_key(void *owner, mpssl_bytes_t identity, uint8_t *key, size_t
 // *identity_len, *key_len: the room there is, then what was written; 0: there is none.
 // Returns 0 or MPGLUE_RAISED. Does not raise.
 int32_t mpglue_psk_identity(void *owner, mpssl_bytes_t hint, uint8_t *identity, size_t *identity_len, uint8_t *key, size_t *key_len);
+// Asks a server's SSLContext.sni_callback about the name that the client asks for (len 0: for none).
+// *chosen: of mpssl_context_choose, if it has chosen another context, else NULL. *alert: 0, or what
+// the client is refused with. Returns 0 or MPGLUE_RAISED. Does not raise.
+int32_t mpglue_server_name(void *owner, mpssl_bytes_t name, void **chosen, uint8_t *alert);
 // The port's millisecond clock, wrapping. Does not raise.
 uint32_t mpglue_ticks_ms(void);
 // Bytes of stack that are left to the running thread, as MicroPython's own check counts

@@ -753,6 +753,86 @@ int32_t mpglue_sign(void *owner, mpssl_bytes_t key, mpssl_bytes_t hash, uint8_t 
     return (int32_t)s.len;
 }
 
+#if MPSSL_SERVER_NAMES || defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+static const MP_DEFINE_STR_OBJ(utf_8_obj, "utf-8");
+
+// obj = str(obj, "utf-8"), by which each release checks as it does.
+static void decode(void *arg) {
+    mp_obj_t *obj = arg;
+    mp_obj_t args[2] = { *obj, MP_OBJ_FROM_PTR(&utf_8_obj) };
+    *obj = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_type_str), 2, 0, args);
+}
+
+// Names, identities and hints for CPython's callbacks: None if empty, a str if it is text,
+// else bytes: any octets are allowed.
+static mp_obj_t text_or_bytes(mpssl_bytes_t bytes) {
+    if (bytes.len == 0) {
+        return mp_const_none;
+    }
+    mp_obj_t obj = mp_obj_new_bytes(bytes.data, bytes.len);
+    mp_obj_t exc = mpssl_catch(decode, &obj);
+    if (exc != MP_OBJ_NULL && !mpssl_is_exception(exc, &mp_type_ValueError)) {
+        nlr_raise(exc);
+    }
+    return obj;
+}
+#endif
+
+#if MPSSL_SERVER_NAMES
+typedef struct _server_name_t {
+    mpssl_bytes_t name;
+    mp_int_t alert;
+} server_name_t;
+
+static void server_name(ssl_socket_obj_t *self, void *arg) {
+    server_name_t *s = arg;
+    s->alert = MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE; // unless it returns
+    mp_obj_t args[3] = { MP_OBJ_FROM_PTR(self), text_or_bytes(s->name), mpssl_callback(self, MPSSL_CONTEXT) };
+    mp_obj_t answer = mp_call_function_n_kw(mpssl_callback(self, MPSSL_SNI_CALLBACK), 3, 0, args);
+    s->alert = MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR; // unless it returns what it may
+    if (answer == mp_const_none) {
+        s->alert = 0;
+        return;
+    }
+    mp_int_t alert = mpssl_get_int(answer);
+    if (alert <= 0 || alert > UINT8_MAX) {
+        mp_raise_ValueError(MP_ERROR_TEXT("sni_callback returns None or the number of an alert"));
+    }
+    s->alert = alert;
+}
+
+int32_t mpglue_server_name(void *owner, mpssl_bytes_t name, void **chosen, uint8_t *alert) {
+    mpssl_call_t *call = owner;
+    *chosen = NULL;
+    *alert = 0;
+    if (mpssl_callback(call->socket, MPSSL_SNI_CALLBACK) == mp_const_none) {
+        return 0;
+    }
+    server_name_t s = { .name = name };
+    call->choosing = true;
+    int32_t ret = mpssl_protect(call, server_name, &s);
+    call->choosing = false;
+    *alert = (uint8_t)s.alert;
+    if (s.alert == 0) {
+        *chosen = call->chosen;
+    } else {
+        mpssl_chosen_free(call->chosen);
+    }
+    call->chosen = NULL;
+    return ret;
+}
+
+mpssl_call_t *mpssl_choosing(ssl_socket_obj_t *self) {
+    uintptr_t state = mpglue_atomic_begin();
+    mpssl_call_t *call = self->calls;
+    while (call != NULL && !(call->choosing && call->thread == THIS_THREAD)) {
+        call = call->next;
+    }
+    mpglue_atomic_end(state);
+    return call;
+}
+#endif
+
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
 typedef struct _psk_t {
     mpssl_bytes_t in; // the client's identity, or the server's hint
@@ -778,29 +858,6 @@ static void copy_out(mp_obj_t from, uint8_t *to, size_t *len) {
         memcpy(to, buf.buf, buf.len);
     }
     *len = buf.len;
-}
-
-static const MP_DEFINE_STR_OBJ(utf_8_obj, "utf-8");
-
-// obj = str(obj, "utf-8"), by which each release checks as it does.
-static void decode(void *arg) {
-    mp_obj_t *obj = arg;
-    mp_obj_t args[2] = { *obj, MP_OBJ_FROM_PTR(&utf_8_obj) };
-    *obj = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_type_str), 2, 0, args);
-}
-
-// Identities and hints for CPython's callbacks: None if empty, a str if it is text,
-// else bytes: any octets are allowed.
-static mp_obj_t text_or_bytes(mpssl_bytes_t bytes) {
-    if (bytes.len == 0) {
-        return mp_const_none;
-    }
-    mp_obj_t obj = mp_obj_new_bytes(bytes.data, bytes.len);
-    mp_obj_t exc = mpssl_catch(decode, &obj);
-    if (exc != MP_OBJ_NULL && !mpssl_is_exception(exc, &mp_type_ValueError)) {
-        nlr_raise(exc);
-    }
-    return obj;
 }
 
 static void psk_key(ssl_socket_obj_t *self, void *arg) {

@@ -233,6 +233,7 @@ mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int
     self->instance = mp_const_none;
     self->verify_callback = mp_const_none;
     self->ecdsa_sign_callback = mp_const_none;
+    self->sni_callback = mp_const_none;
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     self->psk_identity = mp_const_none;
     self->psk_key = mp_const_none;
@@ -298,6 +299,49 @@ static void store_version(ssl_context_obj_t *self, bool is_maximum, mp_obj_t val
     finish(self, &signals, mpssl_context_set_version(self->tls, is_maximum, (int32_t)version));
     self->versions[is_maximum] = version;
 }
+
+#if MPSSL_SERVER_NAMES
+static void check_names(ssl_context_obj_t *self) {
+    mpssl_signals_t signals;
+    claim(self, &signals);
+    bool has_names = mpssl_context_has_names(self->tls);
+    mpssl_release(&self->guard, &signals);
+    if (!has_names) {
+        mp_raise_ValueError(MP_ERROR_TEXT("a context of TLS servers is needed"));
+    }
+}
+#endif
+
+static void store_sni_callback(ssl_context_obj_t *self, mp_obj_t callback) {
+    if (callback != mp_const_none) {
+        if (!mp_obj_is_callable(callback)) {
+            mp_raise_TypeError(MP_ERROR_TEXT("callback must be callable"));
+        }
+#if MPSSL_SERVER_NAMES
+        check_names(self);
+#else
+        // As CPython's without HAS_SNI.
+        mp_raise_NotImplementedError(MP_ERROR_TEXT("SNI"));
+#endif
+    }
+    self->sni_callback = callback;
+}
+
+#if MPSSL_SERVER_NAMES
+void *mpssl_context_for_name(ssl_context_obj_t *self) {
+    check_names(self);
+    if (self->ecdsa_sign_callback != mp_const_none) {
+        mp_raise_ValueError(MP_ERROR_TEXT("a context with ecdsa_sign_callback cannot be chosen"));
+    }
+    mpssl_signals_t signals;
+    mpssl_status_t status;
+    void *chosen = NULL;
+    claim(self, &signals);
+    CALL_WITH_MEMORY(status, mpssl_context_choose(self->tls, &chosen));
+    finish(self, &signals, status);
+    return chosen;
+}
+#endif
 
 // max_fragment_length, keep_peer_cert.
 
@@ -479,6 +523,8 @@ mp_obj_t mpssl_context_load_attr(mp_obj_t self_in, qstr attr) {
             return self->verify_callback;
         case MP_QSTR_ecdsa_sign_callback:
             return self->ecdsa_sign_callback;
+        case MP_QSTR_sni_callback:
+            return self->sni_callback;
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
         case MP_QSTR_psk_identity:
             return self->psk_identity;
@@ -492,6 +538,13 @@ mp_obj_t mpssl_context_load_attr(mp_obj_t self_in, qstr attr) {
         case MP_QSTR_minimum_version:
         case MP_QSTR_maximum_version:
             return MP_OBJ_NEW_SMALL_INT(self->versions[attr == MP_QSTR_maximum_version]);
+        case MP_QSTR_options: {
+            mpssl_signals_t signals;
+            claim(self, &signals);
+            uint32_t options = mpssl_context_options(self->tls);
+            mpssl_release(&self->guard, &signals);
+            return MP_OBJ_NEW_SMALL_INT(options);
+        }
         case MP_QSTR_max_fragment_length:
         case MP_QSTR_keep_peer_cert:
             return load_memory(self, attr);
@@ -543,6 +596,9 @@ void mpssl_context_store_attr(mp_obj_t self_in, qstr attr, mp_obj_t value) {
         case MP_QSTR_ecdsa_sign_callback:
             self->ecdsa_sign_callback = value;
             return;
+        case MP_QSTR_sni_callback:
+            store_sni_callback(self, value);
+            return;
         case MP_QSTR_hibernate_after: {
             int32_t ms = value == mp_const_none ? -1 : to_int32(mpssl_get_int(value));
             if (ms < 0 && value != mp_const_none) {
@@ -561,6 +617,12 @@ void mpssl_context_store_attr(mp_obj_t self_in, qstr attr, mp_obj_t value) {
         case MP_QSTR_maximum_version:
             store_version(self, attr == MP_QSTR_maximum_version, value);
             return;
+        case MP_QSTR_options: {
+            mp_int_t options = int_within(value, INT32_MAX, INT32_MAX); // which has what there is not
+            claim(self, &signals);
+            finish(self, &signals, mpssl_context_set_options(self->tls, (uint32_t)options));
+            return;
+        }
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
         case MP_QSTR_psk_identity:
             mpssl_context_set_psk_pair(self, value, self->psk_key);
@@ -629,15 +691,15 @@ static mpssl_bytes_t *get_names(mp_obj_t names_in, size_t *n) {
     return names;
 }
 
-// SSLContext.set_ciphers(list or tuple of str)
-static mp_obj_t context_set_ciphers(mp_obj_t self_in, mp_obj_t ciphers_in) {
+// Sets what the names in a list or tuple name; an error says which names nothing.
+static void set_suites(mp_obj_t self_in, mp_obj_t ciphers_in, mpssl_status_t (*set)(mpssl_context_t *, const mpssl_bytes_t *, size_t)) {
     ssl_context_obj_t *self = mpssl_context_cast(self_in);
     size_t n;
     mpssl_bytes_t *names = get_names(ciphers_in, &n);
     mpssl_signals_t signals;
     mpssl_status_t status;
     claim(self, &signals);
-    CALL_WITH_MEMORY(status, mpssl_context_set_ciphers(self->tls, names, n));
+    CALL_WITH_MEMORY(status, set(self->tls, names, n));
     mpssl_release(&self->guard, &signals);
 #if MPSSL_HINTS
     for (size_t i = 0; i < n && status.kind == MPSSL_TLS; ++i) {
@@ -653,9 +715,35 @@ static mp_obj_t context_set_ciphers(mp_obj_t self_in, mp_obj_t ciphers_in) {
     if (status.kind != MPSSL_OK) {
         mpssl_raise(MP_OBJ_NULL, status);
     }
+}
+
+// SSLContext.set_ciphers(list or tuple of str)
+static mp_obj_t context_set_ciphers(mp_obj_t self_in, mp_obj_t ciphers_in) {
+    set_suites(self_in, ciphers_in, mpssl_context_set_ciphers);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(context_set_ciphers_obj, context_set_ciphers);
+
+#if MPSSL_TLS13
+static const MP_DEFINE_STR_OBJ(colon_obj, ":");
+#endif
+
+// SSLContext.set_ciphersuites(str with colons, or list or tuple of str): TLS 1.3's
+static mp_obj_t context_set_ciphersuites(mp_obj_t self_in, mp_obj_t ciphers_in) {
+#if MPSSL_TLS13
+    if (mp_obj_is_str(ciphers_in)) {
+        mp_obj_t names[3] = { MP_OBJ_NULL, MP_OBJ_NULL, MP_OBJ_FROM_PTR(&colon_obj) };
+        mp_load_method(ciphers_in, MP_QSTR_split, names);
+        ciphers_in = mp_obj_is_true(ciphers_in) ? mp_call_method_n_kw(1, 0, names) : mp_const_empty_tuple;
+    }
+    set_suites(self_in, ciphers_in, mpssl_context_set_ciphersuites);
+    return mp_const_none;
+#else
+    mpssl_context_cast(self_in);
+    mp_raise_NotImplementedError(MP_ERROR_TEXT("TLS 1.3"));
+#endif
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(context_set_ciphersuites_obj, context_set_ciphersuites);
 
 // Sets what the names in a list or tuple name.
 static mp_obj_t set_names(mp_obj_t self_in, mp_obj_t names_in, mpssl_status_t (*set)(mpssl_context_t *, const mpssl_bytes_t *, size_t)) {
@@ -806,6 +894,7 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(context_wrap_socket_obj, 1, context_wrap_socke
 static const mp_rom_map_elem_t context_locals_dict_table[] = {
     METHOD(get_ciphers, context_get_ciphers_obj),
     METHOD(set_ciphers, context_set_ciphers_obj),
+    METHOD(set_ciphersuites, context_set_ciphersuites_obj),
     METHOD(set_ecdh_curve, context_set_ecdh_curve_obj),
     METHOD(set_alpn_protocols, context_set_alpn_protocols_obj),
     METHOD(load_cert_chain, context_load_cert_chain_obj),
@@ -820,9 +909,11 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     ATTRIBUTE(check_hostname),
     ATTRIBUTE(verify_callback),
     ATTRIBUTE(ecdsa_sign_callback),
+    ATTRIBUTE(sni_callback),
     ATTRIBUTE(hibernate_after),
     ATTRIBUTE(minimum_version),
     ATTRIBUTE(maximum_version),
+    ATTRIBUTE(options),
     ATTRIBUTE(max_fragment_length),
     ATTRIBUTE(keep_peer_cert),
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)

@@ -340,7 +340,7 @@ mp_obj_t mpssl_callback(const ssl_socket_obj_t *self, size_t which) {
 }
 
 static mp_obj_t callbacks_of(ssl_context_obj_t *context) {
-    mp_obj_t now[MPSSL_CALLBACKS] = { context->verify_callback, context->ecdsa_sign_callback, mp_const_none, context->instance };
+    mp_obj_t now[MPSSL_CALLBACKS] = { context->verify_callback, context->ecdsa_sign_callback, context->sni_callback, mp_const_none, context->instance };
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     now[MPSSL_PSK_CALLBACK] = context->psk_callback == mp_const_none ? context->server_psk_keys : context->psk_callback;
 #endif
@@ -1260,10 +1260,42 @@ static mp_obj_t closed_method(size_t n_args, const mp_obj_t *args) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR(closed_method_obj, 1, closed_method);
 
+#if MPSSL_SERVER_NAMES
+// SSLSocket.context = the one whose certificates the client is shown, in sni_callback.
+static void store_context(ssl_socket_obj_t *self, mp_obj_t context_in) {
+    mpssl_call_t *call = mpssl_choosing(self);
+    if (call == NULL) {
+        mp_raise_msg(&mp_type_AttributeError, MP_ERROR_TEXT("context can be set in sni_callback only"));
+    }
+    ssl_context_obj_t *context = mpssl_context_cast(context_in);
+    context->instance = context_in;
+    mpssl_context_settle(context); // may run Python
+    mp_obj_t callbacks[MPSSL_CALLBACKS];
+    for (size_t i = 0; i < MPSSL_CALLBACKS; i++) {
+        callbacks[i] = mpssl_callback(self, i);
+    }
+    callbacks[MPSSL_CONTEXT] = context_in;
+    if (context->verify_callback != mp_const_none) {
+        callbacks[MPSSL_VERIFY_CALLBACK] = context->verify_callback;
+    }
+    mp_obj_t tuple = mp_obj_new_tuple(MPSSL_CALLBACKS, callbacks);
+    void *chosen = mpssl_context_for_name(context);
+    mpssl_chosen_free(call->chosen);
+    call->chosen = chosen;
+    self->callbacks = tuple;
+}
+#endif
+
 static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     if (dest[0] != MP_OBJ_NULL) {
-        return; // nothing can be stored
+#if MPSSL_SERVER_NAMES
+        if (attr == MP_QSTR_context && dest[1] != MP_OBJ_NULL) {
+            store_context(self, dest[1]);
+            dest[0] = MP_OBJ_NULL;
+        }
+#endif
+        return; // nothing else can be stored
     }
     if (attr == MP_QSTR_fileno || attr == MP_QSTR_getpeername || attr == MP_QSTR_getsockname || attr == MP_QSTR_setsockopt || attr == MP_QSTR_gettimeout) {
         // The transport's, if it has them.

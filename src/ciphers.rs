@@ -106,3 +106,19 @@ pub fn named<'a>(n: usize, names: impl Iterator<Item = &'a [u8]>) -> Result<Shar
         Ok(())
     })
 }
+
+/// TLS 1.3's suites named by `names`, of which there are `n`; none: TLS 1.3 has no suite.
+///
+/// # Errors
+///
+/// [`Error::Tls`] with `MBEDTLS_ERR_SSL_BAD_CONFIG` for the name of none of them; [`Error::NoMemory`].
+#[cfg(tls13)]
+pub fn of_tls13<'a>(n: usize, names: impl Iterator<Item = &'a [u8]>) -> Result<Shared<Ciphers>> {
+    Ciphers::new(n, |ids| {
+        for (to, name) in ids.iter_mut().zip(names) {
+            let named = id(name).filter(|&id| mbedtls::is_tls13_suite(id));
+            *to = named.ok_or(Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_CONFIG))?;
+        }
+        Ok(())
+    })
+}

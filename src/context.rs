@@ -16,6 +16,7 @@ use crate::mbedtls::Protocols;
 use crate::mbedtls::Version;
 use crate::mbedtls::{self, Chain, Config, Cookies, Defaults, Endpoint, KeyCert, Rng, Transport};
 use crate::mem::{Array, Box, Shared};
+use crate::micropython_sys as sys;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use crate::psk::{self, Psk};
 use crate::{credentials, dtls, trust};
@@ -28,7 +29,8 @@ pub struct Context {
     verify_mode: i32,
     check_hostname: bool,
     rng: Shared<Rng>,
-    own: Option<Shared<KeyCert>>,
+    /// With an EC key, with another one.
+    own: [Option<Shared<KeyCert>>; 2],
     anchors: Option<Shared<Chain>>,
     ciphers: Option<Shared<Ciphers>>,
     default_ciphers: Defaults,
@@ -45,9 +47,27 @@ pub struct Context {
     /// The lowest and the highest.
     #[cfg(tls13)]
     versions: (Version, Version),
+    /// TLS 1.3's suites, where they were chosen by themselves.
+    #[cfg(tls13)]
+    ciphersuites: Option<Shared<Ciphers>>,
+    options: u32,
     /// What these settings make; `None` since the last change.
     config: Option<Shared<Config>>,
 }
+
+/// `SSLContext.options`, with CPython's names. The numbers are those of OpenSSL, which CPython has, but
+/// for renegotiation's: that is no small integer where there are 32 bits.
+const OP_NO_TLSV1_2: u32 = sys::MPSSL_OP_NO_TLSV1_2;
+/// As above.
+const OP_NO_TLSV1_3: u32 = sys::MPSSL_OP_NO_TLSV1_3;
+/// What is so in any case: there are no older versions, no compression, no renegotiation; and no
+/// tickets, for no session is resumed.
+const ALWAYS: u32 = sys::MPSSL_OP_NO_TICKET
+    | sys::MPSSL_OP_NO_COMPRESSION
+    | sys::MPSSL_OP_NO_RENEGOTIATION
+    | sys::MPSSL_OP_NO_SSLV3
+    | sys::MPSSL_OP_NO_TLSV1
+    | sys::MPSSL_OP_NO_TLSV1_1;
 
 /// What connections may take of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +130,7 @@ impl Context {
             verify_mode,
             check_hostname: protocol & 1 == 0,
             rng,
-            own: None,
+            own: [None, None],
             anchors: None,
             ciphers: None,
             default_ciphers: Defaults::Secure,
@@ -126,6 +146,9 @@ impl Context {
             memory: Memory::DEFAULT,
             #[cfg(tls13)]
             versions: (Version::Tls12, Version::Tls13),
+            #[cfg(tls13)]
+            ciphersuites: None,
+            options: 0,
             config: None,
         })
     }
@@ -281,11 +304,12 @@ impl Context {
         Ok(Some((cid, len)))
     }
 
-    /// Replaces certificate chain and key; see [`credentials::load`].
+    /// Adds a certificate chain and its key, or replaces those with this kind of key, of which
+    /// there are two: EC, and RSA. See [`credentials::load`].
     ///
     /// # Errors
     ///
-    /// As [`credentials::load`]; the old ones stay then.
+    /// As [`credentials::load`]; nothing has changed then.
     pub fn load_cert_chain(
         &mut self,
         cert: Option<&[u8]>,
@@ -294,7 +318,10 @@ impl Context {
         check_pair: bool,
     ) -> Result<()> {
         let load = || credentials::load(cert, key, password, check_pair, &self.rng);
-        self.own = Some(load().or_else(|error| look_again(error, load))?);
+        let loaded = load().or_else(|error| look_again(error, load))?;
+        let [ec, other] = &mut self.own;
+        let place = if loaded.key.is_ec() { ec } else { other };
+        *place = Some(loaded);
         self.config = None;
         Ok(())
     }
@@ -367,16 +394,50 @@ impl Context {
         Ok(())
     }
 
+    /// `SSLContext.options`: `OP_NO_TLSV1_2`, `OP_NO_TLSV1_3`, and what is always so.
+    #[must_use]
+    pub fn options(&self) -> u32 {
+        self.options | ALWAYS
+    }
+
+    /// Sets those of them that can be set.
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` for one that there is not.
+    pub fn set_options(&mut self, options: u32) -> Result<()> {
+        const CHOICES: u32 = OP_NO_TLSV1_2 | OP_NO_TLSV1_3;
+        if options & !(CHOICES | ALWAYS) != 0 {
+            return Err(Error::Value(Invalid::Options));
+        }
+        self.options = options & CHOICES;
+        self.config = None;
+        Ok(())
+    }
+
     /// Whether its connections may be of TLS 1.3. There is no DTLS 1.3 here, and none where a client's
     /// host chooses a pre-shared key by the server's hint, which TLS 1.3 has not.
     #[must_use]
     pub fn has_tls13(&self) -> bool {
         #[cfg(tls13)]
         {
-            self.transport() == Transport::Stream && self.versions.1 == Version::Tls13 && !self.host_chooses()
+            self.transport() == Transport::Stream
+                && self.versions.1 == Version::Tls13
+                && self.options & OP_NO_TLSV1_3 == 0
+                && self.ciphersuites.as_ref().is_none_or(|ids| ids.iter().any(|id| *id != 0))
+                && !self.host_chooses()
         }
         #[cfg(not(tls13))]
         false
+    }
+
+    /// Whether they may be of TLS 1.2.
+    fn has_tls12(&self) -> bool {
+        #[cfg(tls13)]
+        let is_lowest = self.versions.0 == Version::Tls12;
+        #[cfg(not(tls13))]
+        let is_lowest = true;
+        is_lowest && self.options & OP_NO_TLSV1_2 == 0
     }
 
     /// Replaces the key exchange groups; see [`groups::named`].
@@ -406,17 +467,60 @@ impl Context {
         Ok(())
     }
 
+    /// Replaces TLS 1.3's suites alone; see [`ciphers::of_tls13`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ciphers::of_tls13`]; the old ones stay then.
+    #[cfg(tls13)]
+    pub fn set_ciphersuites<'a>(&mut self, n: usize, names: impl Iterator<Item = &'a [u8]>) -> Result<()> {
+        self.ciphersuites = Some(ciphers::of_tls13(n, names)?);
+        self.config = None;
+        Ok(())
+    }
+
+    /// The `i`-th of the suites that this is true of, TLS 1.3's as [`Self::set_ciphers`] has them.
+    fn suite(&self, i: usize, is_meant: impl Fn(&c_int) -> bool) -> Option<c_int> {
+        match self.ciphers.as_deref() {
+            Some(ids) => ids.iter().copied().filter(is_meant).nth(i),
+            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+            None if self.psk.is_on() => ciphers::with_psk().filter(is_meant).nth(i),
+            None => ciphers::defaults(self.default_ciphers).filter(is_meant).nth(i),
+        }
+    }
+
+    /// The `i`-th enabled cipher suite.
+    fn enabled(&self, i: usize) -> Option<c_int> {
+        let is_meant = |id: &c_int| *id != 0 && (self.has_tls13() || !mbedtls::is_tls13_suite(*id));
+        #[cfg(tls13)]
+        if let Some(ids) = &self.ciphersuites {
+            let of_tls13 = || ids.iter().copied().filter(is_meant);
+            let others = |id: &c_int| *id != 0 && !mbedtls::is_tls13_suite(*id);
+            return of_tls13().nth(i).or_else(|| self.suite(i.checked_sub(of_tls13().count())?, others));
+        }
+        self.suite(i, is_meant)
+    }
+
     /// Name of the `i`-th enabled cipher suite.
     #[must_use]
     pub fn cipher(&self, i: usize) -> Option<&'static CStr> {
-        let is_enabled = |id: &c_int| *id != 0 && (self.has_tls13() || !mbedtls::is_tls13_suite(*id));
-        let id = match self.ciphers.as_deref() {
-            Some(ids) => ids.iter().copied().filter(is_enabled).nth(i),
-            #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-            None if self.psk.is_on() => ciphers::with_psk().filter(is_enabled).nth(i),
-            None => ciphers::defaults(self.default_ciphers).filter(is_enabled).nth(i),
-        };
-        id.and_then(mbedtls::cipher_name)
+        self.enabled(i).and_then(mbedtls::cipher_name)
+    }
+
+    /// The enabled suites, as a list.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    #[cfg(tls13)]
+    fn list(&self) -> Result<Shared<Ciphers>> {
+        let all = || (0..).map_while(|i| self.enabled(i));
+        Ciphers::new(all().count(), |ids| {
+            for (to, id) in ids.iter_mut().zip(all()) {
+                *to = id;
+            }
+            Ok(())
+        })
     }
 
     /// Replaces the identity and key to show, or for a server the one that it knows
@@ -464,6 +568,23 @@ impl Context {
         false
     }
 
+    /// The configuration whose certificates a server shows for one of its names.
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` for a context that is not of TLS servers; [`Error::NoMemory`].
+    #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+    pub fn for_name(&mut self) -> Result<Shared<Config>> {
+        if self.has_names() { self.config(false, true) } else { Err(Error::Value(Invalid::Protocol)) }
+    }
+
+    /// Whether its connections are TLS servers, which may have several names.
+    #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+    #[must_use]
+    pub fn has_names(&self) -> bool {
+        self.endpoint() == Endpoint::Server && self.transport() == Transport::Stream
+    }
+
     /// The configuration that the settings make, for one more connection.
     /// `host_signs`: its signatures are the host's. `hello_verify`: a DTLS server asks
     /// for a cookie.
@@ -492,8 +613,10 @@ impl Context {
                 };
                 #[cfg(not(mbedtls_ssl_handshake_with_psk_enabled))]
                 let certificates = true;
-                config.set_versions(self.versions, certificates);
-            } else if self.versions.0 == Version::Tls13 {
+                let lowest = if self.has_tls12() { Version::Tls12 } else { Version::Tls13 };
+                config.set_versions((lowest, Version::Tls13), certificates);
+            }
+            if !self.has_tls12() && !self.has_tls13() {
                 return Err(Error::Value(Invalid::ProtocolVersion));
             }
             config.set_verify_mode(self.verify_mode);
@@ -501,7 +624,7 @@ impl Context {
             config.set_hibernate_after(self.hibernate_after);
             config.set_max_fragment_length(self.memory.max_fragment_length)?;
             config.set_keep_peer_cert(self.memory.keep_peer_cert);
-            if let Some(own) = &self.own {
+            for own in self.own.iter().flatten() {
                 if host_signs {
                     config.set_signed_cert(own)?;
                 } else {
@@ -528,6 +651,10 @@ impl Context {
                 if self.ciphers.is_none() {
                     config.set_ciphers(&ciphers::psk()?);
                 }
+            }
+            #[cfg(tls13)]
+            if self.ciphersuites.is_some() {
+                config.set_ciphers(&self.list()?);
             }
             #[cfg(mbedtls_ssl_proto_dtls)]
             if self.transport() == Transport::Datagram {

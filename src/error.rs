@@ -85,11 +85,13 @@ pub enum Invalid {
     ApplicationProtocol,
     /// No version of TLS is left.
     ProtocolVersion,
+    /// `options` with one that there is not.
+    Options,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -108,6 +110,7 @@ impl Invalid {
         Self::CheckHostname,
         Self::ApplicationProtocol,
         Self::ProtocolVersion,
+        Self::Options,
     ];
 
     /// The `ValueError`'s text.
@@ -132,6 +135,7 @@ impl Invalid {
             Self::CheckHostname => "check_hostname is a client's",
             Self::ApplicationProtocol => "invalid ALPN protocol",
             Self::ProtocolVersion => "unsupported protocol version",
+            Self::Options => "unknown options",
         }
     }
 }

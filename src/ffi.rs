@@ -16,8 +16,14 @@ use crate::credentials;
 use crate::dtls::table::{CLIENTS_MAX, ClientId, Departed, Read};
 use crate::dtls::{self, Listener, Taken};
 use crate::error::{Error, Invalid, Result};
-use crate::io::{Clock, Interruption, PskStore, Signer, Transport, Verifier};
+#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+use crate::io::Refused;
+use crate::io::{Clock, Interruption, Names, PskStore, Signer, Transport, Verifier};
+#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+use crate::mbedtls::Config;
 use crate::mbedtls::{self, Endpoint};
+#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+use crate::mem::Erased;
 use crate::mem::{Box, Shared, copy, slice, slice_mut};
 use crate::micropython_sys as sys;
 use crate::micropython_sys::{
@@ -332,6 +338,24 @@ impl Verifier for Owner {
     }
 }
 
+#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+impl Names for Owner {
+    fn server_name(&mut self, name: &[u8]) -> core::result::Result<Option<Erased>, Refused> {
+        let name = mpssl_bytes_t { data: name.as_ptr(), len: name.len() };
+        let (mut chosen, mut alert) = (core::ptr::null_mut(), 0);
+        // SAFETY: the slice is valid, C copies it; the others are valid for writes, and what comes is
+        // NULL or of `mpssl_context_choose`; does not raise.
+        let (ret, chosen) = unsafe {
+            let ret = sys::mpglue_server_name(self.0, name, &raw mut chosen, &raw mut alert);
+            (ret, Shared::<Config>::from_raw(chosen))
+        };
+        if alert == 0 { Ok(chosen.map(Shared::erase)) } else { Err(Refused { alert, raised: ret != 0 }) }
+    }
+}
+
+#[cfg(not(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication)))]
+impl Names for Owner {}
+
 /******************************************************************************/
 // SSLContext.
 
@@ -409,6 +433,18 @@ pub extern "C" fn mpssl_context_set_version(
 }
 
 /// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_options(context: &Context) -> u32 {
+    context.options()
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_set_options(context: &mut Context, options: u32) -> mpssl_status_t {
+    status(context.set_options(options))
+}
+
+/// See `mpssl.h`.
 ///
 /// # Safety
 ///
@@ -482,6 +518,22 @@ pub extern "C" fn mpssl_context_anchors(context: &Context, cas: &mut usize) -> u
     let (all, of_cas) = context.anchors();
     *cas = of_cas;
     all
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `names` points to `n` valid names.
+#[cfg(tls13)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_context_set_ciphersuites(
+    context: &mut Context,
+    names: *const mpssl_bytes_t,
+    n: usize,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    status(context.set_ciphersuites(n, unsafe { each(names, n) }))
 }
 
 /// See `mpssl.h`.
@@ -801,6 +853,40 @@ const _: () = assert!(CLIENTS_MAX == sys::MPSSL_CLIENTS_MAX as usize);
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_context_freeze(context: &mut Context) -> mpssl_status_t {
     status(context.config(false, true).map(drop))
+}
+
+/// See `mpssl.h`.
+#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_has_names(context: &Context) -> bool {
+    context.has_names()
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `out` is valid for a write.
+#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_context_choose(
+    context: &mut Context,
+    out: *mut *mut c_void,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    unsafe { output(context.for_name().map(Shared::into_raw), out) }
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `chosen` is NULL or comes from `mpssl_context_choose`, and is not used again.
+#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_chosen_free(chosen: *mut c_void) {
+    // SAFETY: by this function's contract.
+    drop(unsafe { Shared::<Config>::from_raw(chosen) });
 }
 
 /// Makes a connection; see `mpssl.h`.

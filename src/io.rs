@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the core asks of the world around it.
 
+use crate::mem::Erased;
+
 /// Why a call-out did not do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interruption {
@@ -127,7 +129,30 @@ pub trait PskStore {
     ) -> Result<(usize, usize), Interruption>;
 }
 
-/// All of it: what one call on a socket may call out to.
-pub trait Host: Transport + Clock + Verifier + Signer + PskStore {}
+/// Why a server does not go on with the client of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The alert for the client (RFC 8446 6).
+    pub alert: u8,
+    /// Whether the callback raised.
+    pub raised: bool,
+}
 
-impl<T: Transport + Clock + Verifier + Signer + PskStore> Host for T {}
+/// Where a server with several names has their certificates from: `SSLContext.sni_callback`.
+pub trait Names {
+    /// The configuration (`mbedtls::Config`) for the name that a client asks for (empty: for none),
+    /// whose certificates are to be shown; `None`: the connection's own.
+    ///
+    /// # Errors
+    ///
+    /// The client is refused.
+    fn server_name(&mut self, name: &[u8]) -> Result<Option<Erased>, Refused> {
+        let _ = name;
+        Ok(None)
+    }
+}
+
+/// All of it: what one call on a socket may call out to.
+pub trait Host: Transport + Clock + Verifier + Signer + PskStore + Names {}
+
+impl<T: Transport + Clock + Verifier + Signer + PskStore + Names> Host for T {}

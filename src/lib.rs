@@ -50,6 +50,7 @@
 //! | `verify_mode` | – | `mbedtls_ssl_conf_authmode` |
 //! | `set_ciphers` | cipher suite | `mbedtls_ssl_conf_ciphersuites` |
 //! | `set_alpn_protocols` | application protocols (RFC 7301) | `mbedtls_ssl_conf_alpn_protocols` |
+//! | `sni_callback` | server name (RFC 6066 3) | `mbedtls_ssl_conf_cert_cb`, `mbedtls_ssl_set_hs_own_cert` |
 //! | `set_ecdh_curve` | supported group (RFC 8422) | `mbedtls_ssl_conf_groups` |
 //! | `hibernate` | – | – |
 //! | `close`, `unwrap` | close_notify alert | `mbedtls_ssl_close_notify` |

@@ -4,6 +4,7 @@
 //! Values are made in place: Mbed TLS's objects are large for a microcontroller's
 //! stack and must not move once set up.
 
+use core::any::TypeId;
 use core::cell::Cell;
 use core::ffi::c_void;
 use core::marker::PhantomData;
@@ -257,6 +258,45 @@ impl<T> Shared<T> {
             owners.set(change(owners.get()));
             owners.get()
         })
+    }
+}
+
+impl<T: 'static> Shared<T> {
+    /// As a handle that does not name the type.
+    #[must_use]
+    pub fn erase(self) -> Erased {
+        Erased { kind: TypeId::of::<T>(), shared: self.into_raw(), free: free::<T> }
+    }
+}
+
+/// A [`Shared`] whose type those know who give and take it.
+pub struct Erased {
+    kind: TypeId,
+    shared: *mut c_void,
+    free: fn(*mut c_void),
+}
+
+fn free<T>(shared: *mut c_void) {
+    // SAFETY: comes from `Shared::<T>::erase`, which pairs the two, and is not used again.
+    drop(unsafe { Shared::<T>::from_raw(shared) });
+}
+
+impl Erased {
+    /// The handle that it was; `None` if its type is another.
+    #[must_use]
+    pub fn take<T: 'static>(mut self) -> Option<Shared<T>> {
+        if self.kind != TypeId::of::<T>() {
+            return None;
+        }
+        let shared = core::mem::replace(&mut self.shared, core::ptr::null_mut());
+        // SAFETY: comes from `Shared::<T>::erase`, as the type says, and is not used again.
+        unsafe { Shared::from_raw(shared) }
+    }
+}
+
+impl Drop for Erased {
+    fn drop(&mut self) {
+        (self.free)(self.shared);
     }
 }
 

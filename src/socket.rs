@@ -279,7 +279,7 @@ impl Socket {
             (_, error) => error,
         };
         let alert = match (error, outcome.due) {
-            (Error::Tls(_), due) if due != 0 => due.into(),
+            (Error::Tls(_) | Error::Raised, due) if due != 0 => due.into(),
             _ => alert(error).unwrap_or(0),
         };
         if self.alert == 0 {

@@ -28,6 +28,17 @@ CERT_NONE: Final = 0
 CERT_OPTIONAL: Final = 1
 CERT_REQUIRED: Final = 2
 
+OP_ALL: Final[int]
+OP_NO_SSLv2: Final[int]
+OP_NO_SSLv3: Final[int]
+OP_NO_TLSv1: Final[int]
+OP_NO_TLSv1_1: Final[int]
+OP_NO_TLSv1_2: Final[int]
+OP_NO_TLSv1_3: Final[int]
+OP_NO_COMPRESSION: Final[int]
+OP_NO_RENEGOTIATION: Final[int]
+OP_NO_TICKET: Final[int]
+
 SSL_ERROR_WANT_READ: Final = 2
 SSL_ERROR_WANT_WRITE: Final = 3
 
@@ -199,10 +210,12 @@ class _SSLContext:
     check_hostname: bool
     verify_callback: Callable[[memoryview, int], int] | None
     ecdsa_sign_callback: Callable[[bytearray, bytearray], Buffer | None] | None
+    sni_callback: Callable[[SSLSocket, Any, Any], int | None] | None
     max_fragment_length: int | None
     keep_peer_cert: bool
     minimum_version: int
     maximum_version: int
+    options: int
     hibernate_after: int | None
 
     psk_identity: _Data | None
@@ -229,6 +242,7 @@ class _SSLContext:
     def cert_store_stats(self) -> _StoreStats: ...
     def get_ciphers(self) -> list[str]: ...
     def set_ciphers(self, names: list[str] | tuple[str, ...], /) -> None: ...
+    def set_ciphersuites(self, names: str | list[str] | tuple[str, ...], /) -> None: ...
     def set_alpn_protocols(self, protocols: list[str] | tuple[str, ...], /) -> None: ...
     def set_ecdh_curve(self, curves: str | list[str] | tuple[str, ...], /) -> None: ...
     def set_psk_client_callback(

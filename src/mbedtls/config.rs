@@ -76,7 +76,7 @@ pub struct Config {
     keeps_peer_cert: bool,
     checks_hostname: bool,
     rng: Shared<Rng>,
-    own: Option<Shared<KeyCert>>,
+    own: [Option<Shared<KeyCert>>; 2],
     /// Only where the host signs; the configuration is one connection's then.
     signer: Option<Box<Signer>>,
     anchors: Option<Shared<Chain>>,
@@ -102,7 +102,7 @@ impl Config {
             keeps_peer_cert: true,
             checks_hostname: true,
             rng,
-            own: None,
+            own: [None, None],
             signer: None,
             anchors: None,
             ciphers: None,
@@ -235,7 +235,7 @@ impl Config {
         unsafe { c_int::from((*self.conf.get()).authmode) != sys::MBEDTLS_SSL_VERIFY_NONE as c_int }
     }
 
-    /// The certificate chain and key to show to the peer.
+    /// The certificate chain and key to show to the peer, or one more, with a key of another kind.
     ///
     /// # Errors
     ///
@@ -246,8 +246,19 @@ impl Config {
         check(unsafe {
             sys::mbedtls_ssl_conf_own_cert(self.conf.get(), own.chain.as_ptr(), own.key.as_ptr())
         })?;
-        self.own = Some(own.clone());
+        self.keep(own);
         Ok(())
+    }
+
+    fn keep(&mut self, own: &Shared<KeyCert>) {
+        let [first, second] = &mut self.own;
+        *(if first.is_none() { first } else { second }) = Some(own.clone());
+    }
+
+    /// What was set.
+    #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+    pub(super) fn own(&self) -> impl Iterator<Item = &KeyCert> {
+        self.own.iter().flatten().map(|own| &**own)
     }
 
     /// As [`Self::set_own_cert`], with signatures made by the host. This
@@ -267,7 +278,7 @@ impl Config {
             check(sys::mbedtls_ssl_conf_own_cert(conf, own.chain.as_ptr(), signer.key()))?;
             sys::mbedtls_ssl_conf_rng(conf, Some(random), signer.state());
         }
-        self.own = Some(own.clone());
+        self.keep(own);
         self.signer = Some(signer);
         Ok(())
     }

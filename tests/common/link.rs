@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use super::clock;
 use micropython_ssl::error::Error;
-use micropython_ssl::io::{Clock, Interruption, PskStore, Signer, Transport, Verifier};
+use micropython_ssl::io::{Clock, Interruption, Names, PskStore, Signer, Transport, Verifier};
 
 /// An end, and the wire that it sends on.
 pub const CLIENT: usize = 0;
@@ -375,6 +375,8 @@ impl Signer for Port {
         }))
     }
 }
+
+impl Names for Port {}
 
 impl PskStore for Port {
     fn key(&mut self, identity: &[u8], room: &mut [u8]) -> Result<usize, Interruption> {

@@ -25,6 +25,8 @@ use super::problems::Problems;
 use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, announced, early};
 use crate::error::Result;
 use crate::fnv::fnv1a;
+#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+use crate::io::Refused;
 use crate::io::{Host, Interruption, Signer};
 use crate::mem::Box;
 use crate::micropython_sys::{MPSSL_ECONNRESET, MPSSL_EPIPE, refusals};
@@ -365,6 +367,15 @@ impl Call<'_> {
             Err(why) => self.interrupted(why),
         }
         sys::MBEDTLS_ERR_X509_FATAL_ERROR
+    }
+
+    /// The client of a name is refused.
+    #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+    pub(super) fn refused(&self, refused: Refused) {
+        if refused.raised {
+            self.interrupted(Interruption::Raised);
+        }
+        self.note(|outcome| outcome.due = refused.alert);
     }
 
     fn note(&self, change: impl FnOnce(&mut Outcome)) {
@@ -868,7 +879,7 @@ impl Call<'_> {
     }
 
     /// What a stream has while its handshake is not over.
-    fn stream(&self) -> Option<&StreamHandshake> {
+    pub(super) fn stream(&self) -> Option<&StreamHandshake> {
         self.buffers().handshake.as_deref()
     }
 

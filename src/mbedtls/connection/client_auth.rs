@@ -2,7 +2,7 @@
 //! A client's certificate, as the server's CertificateRequest has it (RFC 5246 7.4.4). Mbed TLS looks at
 //! none of it: it sends the certificate, and signs with the cipher suite's hash.
 //!
-//! Here a certificate whose type or whose signature the server does not take is not sent ("if no
+//! Here it is the first whose type and whose signature the server takes. A certificate whose type or whose signature the server does not take is not sent ("if no
 //! suitable certificate is available, the client MUST send a certificate message containing no
 //! certificates", 7.4.6). And where the server does not take the suite's hash, and takes the other
 //! one that Mbed TLS can keep of a handshake, the CertificateVerify is written here, with that.
@@ -12,7 +12,7 @@ use core::ffi::c_int;
 use super::super::sys;
 use super::call::{Answer, Call, Checksum, mbedtls_ssl_flush_output, mbedtls_ssl_write_handshake_msg_ext};
 use super::layout::is_client;
-use super::messages::{own, signature};
+use super::messages::{chosen, own, signature};
 
 unsafe extern "C" {
     // Internal to Mbed TLS (library/ssl_misc.h), and linkable. None raises.
@@ -25,6 +25,11 @@ unsafe extern "C" {
         len: *mut usize,
     ) -> c_int;
     fn mbedtls_ssl_sig_from_pk(key: *mut sys::mbedtls_pk_context) -> u8;
+    #[cfg(tls13)]
+    fn mbedtls_ssl_tls13_check_sig_alg_cert_key_match(
+        algorithm: u16,
+        key: *mut sys::mbedtls_pk_context,
+    ) -> c_int;
 }
 
 /// How a handshake's `client_auth` says that the CertificateVerify is written here: Mbed TLS only asks
@@ -74,26 +79,56 @@ unsafe fn hashes(ctx: *const sys::mbedtls_ssl_context) -> Option<[Hash; 2]> {
 pub(super) unsafe fn choose(ctx: *mut sys::mbedtls_ssl_context, types: &[u8], algorithms: &[u8]) {
     // SAFETY: by this function's contract. None raises.
     unsafe {
-        let (Some(own), Some([suite, other])) = (own(&*(*ctx).conf).next(), hashes(ctx)) else { return };
-        let signature = mbedtls_ssl_sig_from_pk(own.key);
-        let own_type = match signature.into() {
-            sys::MBEDTLS_SSL_SIG_RSA => sys::MBEDTLS_SSL_CERT_TYPE_RSA_SIGN,
-            _ => sys::MBEDTLS_SSL_CERT_TYPE_ECDSA_SIGN,
-        } as u8;
-        let takes = |hash: Hash| {
-            !sys::mbedtls_md_info_from_type(hash.md).is_null()
-                && algorithms.chunks_exact(2).any(|pair| pair == [hash.id, signature])
+        let (Some(handshake), Some([suite, other])) = ((*ctx).handshake.as_mut(), hashes(ctx)) else {
+            return;
         };
-        let answer = if !types.contains(&own_type) {
-            Answer::NoCertificate
-        } else if takes(suite) {
-            Answer::SuiteHash
-        } else if takes(other) {
-            Answer::OtherHash
-        } else {
-            Answer::NoCertificate
+        let fits = |own: &sys::mbedtls_ssl_key_cert| {
+            let signature = mbedtls_ssl_sig_from_pk(own.key);
+            let own_type = match signature.into() {
+                sys::MBEDTLS_SSL_SIG_RSA => sys::MBEDTLS_SSL_CERT_TYPE_RSA_SIGN,
+                _ => sys::MBEDTLS_SSL_CERT_TYPE_ECDSA_SIGN,
+            } as u8;
+            let takes = |hash: Hash| {
+                !sys::mbedtls_md_info_from_type(hash.md).is_null()
+                    && algorithms.chunks_exact(2).any(|pair| pair == [hash.id, signature])
+            };
+            match () {
+                () if !types.contains(&own_type) => None,
+                () if takes(suite) => Some(Answer::SuiteHash),
+                () if takes(other) => Some(Answer::OtherHash),
+                () => None,
+            }
         };
+        let found = own(&*ctx).find_map(|own| Some((own, fits(own)?)));
+        if let Some((own, _)) = found {
+            handshake.key_cert = core::ptr::from_ref(own).cast_mut();
+        }
+        let answer = found.map_or(Answer::NoCertificate, |(_, answer)| answer);
         (*(*ctx).p_bio.cast::<Call<'_>>()).client_auth.set(answer);
+    }
+}
+
+/// Decides the same in TLS 1.3, where a request has no types (RFC 8446 4.4.2.3): before a step.
+///
+/// # Safety
+///
+/// The connection is set up, its handshake of TLS 1.3 not over.
+#[cfg(tls13)]
+pub(super) unsafe fn choose_of_tls13(ctx: *mut sys::mbedtls_ssl_context) {
+    // SAFETY: by this function's contract: the list ends with a 0, the keys are set up. None raises.
+    unsafe {
+        let Some(handshake) = (*ctx).handshake.as_mut() else { return };
+        if !is_client(ctx) || (*ctx).state != sys::MBEDTLS_SSL_CLIENT_CERTIFICATE as c_int {
+            return;
+        }
+        let algorithms = handshake.received_sig_algs.iter().take_while(|algorithm| **algorithm != 0);
+        let signs = |own: &&sys::mbedtls_ssl_key_cert| {
+            algorithms
+                .clone()
+                .any(|&algorithm| mbedtls_ssl_tls13_check_sig_alg_cert_key_match(algorithm, own.key) != 0)
+        };
+        let fitting = own(&*ctx).find(signs).unwrap_or(&NOBODY.0);
+        handshake.key_cert = core::ptr::from_ref(fitting).cast_mut();
     }
 }
 
@@ -111,7 +146,7 @@ pub(super) unsafe fn after_step(
     // SAFETY: by this function's contract; the suite is static. None raises.
     unsafe {
         let Some(handshake) = (*ctx).handshake.as_mut() else { return };
-        if !is_client(ctx) || own(&*(*ctx).conf).next().is_none() {
+        if !is_client(ctx) || own(&*ctx).next().is_none() {
             return;
         }
         if state == sys::MBEDTLS_SSL_SERVER_HELLO as c_int
@@ -152,7 +187,7 @@ pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         {
             return 0;
         }
-        let (Some(own), Some([_, hash])) = (own(&*(*ctx).conf).next(), hashes(ctx)) else { return 0 };
+        let (Some(own), Some([_, hash])) = (chosen(&*ctx), hashes(ctx)) else { return 0 };
         let mut ret = mbedtls_ssl_flush_output(ctx);
         if ret == 0 {
             ret = mbedtls_ssl_derive_keys(ctx);
@@ -182,7 +217,7 @@ pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
             digest.as_ptr(),
             len,
             message.wrapping_add(SIGNATURE),
-            signature(conf),
+            signature(&*ctx),
             &raw mut signed,
             conf.f_rng,
             conf.p_rng,

@@ -18,10 +18,14 @@
 
 use core::cell::Cell;
 
+#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+use super::super::config::Config;
 use super::super::sys;
 use super::layout::HEADER;
 use crate::error::{Error, Result};
 use crate::io::Interruption;
+#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+use crate::mem::Shared;
 use crate::mem::copy;
 use crate::micropython_sys::{mpglue_calloc, mpglue_free};
 
@@ -31,6 +35,12 @@ pub(super) struct StreamHandshake {
     pub(super) splitting: Splitting,
     /// What was cut off a record that came, to go before the next one.
     pub(super) cut: Cell<CutHeader>,
+    /// Whether a server's host was asked for the certificates of a name.
+    #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+    pub(super) asked: Cell<bool>,
+    /// The configuration that has them, if it is another.
+    #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+    pub(super) chosen: Cell<Option<Shared<Config>>>,
 }
 
 impl StreamHandshake {
@@ -39,6 +49,10 @@ impl StreamHandshake {
             flight: Flight { first: Cell::new(core::ptr::null_mut()), len: Cell::new(0), sent: Cell::new(0) },
             splitting: Splitting(Cell::new(Split::NONE)),
             cut: Cell::new(CutHeader::default()),
+            #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+            asked: Cell::new(false),
+            #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+            chosen: Cell::new(None),
         }
     }
 }

@@ -10,26 +10,88 @@ use super::super::sys;
 use super::layout::is_client;
 #[cfg(mbedtls_ssl_srv_c)]
 use super::messages::{client_curves, each};
+#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+use super::{super::config::Config, call::Call};
+#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+use crate::mem::{Erased, slice};
+
+/// What a server does with a ClientHello.
+///
+/// This is called from: `ssl_parse_client_hello`, as `f_cert_cb`, between the extensions and the choice
+/// of a suite; with TLS 1.3 from `ssl_tls13_postprocess_client_hello`.
+#[cfg(mbedtls_ssl_srv_c)]
+pub(super) unsafe extern "C" fn meet(ssl: *mut sys::mbedtls_ssl_context) -> c_int {
+    // SAFETY: as Mbed TLS calls it: in a handshake.
+    unsafe {
+        forget_curves(ssl);
+        #[cfg(mbedtls_ssl_server_name_indication)]
+        return choose_certificate(ssl);
+        #[cfg(not(mbedtls_ssl_server_name_indication))]
+        0
+    }
+}
+
+/// Asks the host, once, whose certificates are to be shown for the name that the client asks for
+/// (RFC 6066 3). 0, or what the handshake is to answer.
+///
+/// # Safety
+///
+/// The connection is set up, in its handshake, its `p_bio` a [`Call`].
+#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+unsafe fn choose_certificate(ssl: *mut sys::mbedtls_ssl_context) -> c_int {
+    // SAFETY: by this function's contract. The name lies in the input buffer. What the host gives is
+    // kept as long as the handshake, with which Mbed TLS forgets what it is given of it here. None
+    // raises.
+    unsafe {
+        let call = &*(*ssl).p_bio.cast::<Call<'_>>();
+        let Some(stream) = call.stream().filter(|stream| !stream.asked.replace(true)) else { return 0 };
+        let mut len = 0;
+        let name = sys::mbedtls_ssl_get_hs_sni(ssl, &raw mut len);
+        let chosen = match call.host(|host| host.server_name(slice(name, len))) {
+            Ok(chosen) => chosen,
+            Err(refused) => {
+                call.refused(refused);
+                return sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE;
+            }
+        };
+        let Some(config) = chosen.and_then(Erased::take::<Config>) else { return 0 };
+        for own in config.own() {
+            let ret = sys::mbedtls_ssl_set_hs_own_cert(ssl, own.chain.as_ptr(), own.key.as_ptr());
+            if ret != 0 {
+                return ret;
+            }
+        }
+        let (conf, of_name) = (&*(*ssl).conf, &*config.as_ptr());
+        if config.verifies() {
+            sys::mbedtls_ssl_set_hs_ca_chain(ssl, of_name.ca_chain, core::ptr::null_mut());
+            sys::mbedtls_ssl_set_hs_authmode(ssl, conf.authmode.max(of_name.authmode).into());
+        }
+        stream.chosen.set(Some(config));
+        0
+    }
+}
 
 /// Where the client has no curve that is enabled here, forgets those that it has. Mbed TLS keeps all
 /// that are compiled in, chooses a suite of ECDHE if there is any, and then finds no curve to do it on:
 /// so it takes another suite. Those of which one is enabled stay, for they are also those that a
 /// certificate may be on.
 ///
-/// This is called from: `ssl_parse_client_hello`, as `f_cert_cb`, between the extensions and the choice.
+/// # Safety
+///
+/// The connection is set up.
 #[cfg(mbedtls_ssl_srv_c)]
-pub(super) unsafe extern "C" fn forget_curves(ssl: *mut sys::mbedtls_ssl_context) -> c_int {
-    // SAFETY: in a handshake; both lists are NULL, or end with a 0, and the client's is the handshake's own.
+unsafe fn forget_curves(ssl: *mut sys::mbedtls_ssl_context) {
+    // SAFETY: by this function's contract: both lists are NULL, or end with a 0, and the client's is the
+    // handshake's own.
     unsafe {
         let (Some(handshake), enabled) = ((*ssl).handshake.as_ref(), (*(*ssl).conf).group_list) else {
-            return 0;
+            return;
         };
         let curves = client_curves(handshake);
         if !curves.is_null() && !each(curves).any(|curve| each(enabled).any(|enabled| enabled == curve)) {
             *curves = 0;
         }
     }
-    0
 }
 
 /// The time is in the first bytes of a hello's random number, where Mbed TLS has a clock.

@@ -162,7 +162,7 @@ impl Ssl {
             if self.has_psk() && without_curve() && common().all(on_curve) {
                 return Some(b"no curve in common");
             }
-            let Some(own) = own(conf).next() else {
+            let Some(own) = own(ctx).next() else {
                 return Some(b"no certificate: load_cert_chain() is missing");
             };
             let is_rsa = sys::mbedtls_pk_can_do(&raw const (*own.cert).pk, sys::MBEDTLS_PK_RSA) != 0;

@@ -57,6 +57,25 @@ pub(super) unsafe fn is_tls13(ssl: *const sys::mbedtls_ssl_context) -> bool {
     cfg!(tls13) && unsafe { (*ssl).tls_version } == sys::MBEDTLS_SSL_VERSION_TLS1_3
 }
 
+/// Whether the peer must show a certificate (`MBEDTLS_SSL_VERIFY_*`), for the name that it asks for.
+///
+/// # Safety
+///
+/// As [`is_datagram`].
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
+pub(super) unsafe fn verify_mode(ssl: *const sys::mbedtls_ssl_context) -> u8 {
+    // SAFETY: by this function's contract.
+    unsafe {
+        #[cfg(mbedtls_ssl_server_name_indication)]
+        if let Some(handshake) = (*ssl).handshake.as_ref()
+            && u32::from(handshake.sni_authmode) != sys::MBEDTLS_SSL_VERIFY_UNSET
+        {
+            return handshake.sni_authmode;
+        }
+        (*(*ssl).conf).authmode
+    }
+}
+
 /// Bytes of the header of a handshake's message (RFC 5246 7.4, RFC 6347 4.2.2).
 ///
 /// # Safety

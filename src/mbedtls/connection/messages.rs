@@ -98,14 +98,49 @@ unsafe fn chain<'a>(first: *const sys::mbedtls_x509_crt) -> impl Iterator<Item =
     core::iter::successors(unsafe { first.as_ref() }, |cert| unsafe { cert.next.as_ref() })
 }
 
-/// This side's own certificates and keys.
+/// This side's own certificates and keys: a server's may be those of the name that its client asked for.
 ///
 /// # Safety
 ///
-/// The configuration is complete.
-pub(super) unsafe fn own(conf: &sys::mbedtls_ssl_config) -> impl Iterator<Item = &sys::mbedtls_ssl_key_cert> {
+/// The connection is set up.
+pub(super) unsafe fn own(ssl: &sys::mbedtls_ssl_context) -> impl Iterator<Item = &sys::mbedtls_ssl_key_cert> {
     // SAFETY: by this function's contract.
-    core::iter::successors(unsafe { conf.key_cert.as_ref() }, |own| unsafe { own.next.as_ref() })
+    unsafe {
+        let first = (*ssl.conf).key_cert;
+        #[cfg(mbedtls_ssl_server_name_indication)]
+        let first = ssl
+            .handshake
+            .as_ref()
+            .map_or(first, |of| if of.sni_key_cert.is_null() { first } else { of.sni_key_cert });
+        core::iter::successors(first.as_ref(), |own| own.next.as_ref())
+    }
+}
+
+/// That of them with which this side goes on, once it is known.
+///
+/// # Safety
+///
+/// As [`own`].
+#[cfg(mbedtls_ssl_cli_c)]
+pub(super) unsafe fn chosen(ssl: &sys::mbedtls_ssl_context) -> Option<&sys::mbedtls_ssl_key_cert> {
+    // SAFETY: by this function's contract.
+    unsafe { ssl.handshake.as_ref().and_then(|of| of.key_cert.as_ref()).or_else(|| own(ssl).next()) }
+}
+
+/// What the peer's certificate has to lead to.
+///
+/// # Safety
+///
+/// As [`own`].
+unsafe fn anchors(ssl: &sys::mbedtls_ssl_context) -> *const sys::mbedtls_x509_crt {
+    // SAFETY: by this function's contract.
+    unsafe {
+        #[cfg(mbedtls_ssl_server_name_indication)]
+        if let Some(of) = ssl.handshake.as_ref().filter(|of| !of.sni_ca_chain.is_null()) {
+            return of.sni_ca_chain;
+        }
+        (*ssl.conf).ca_chain
+    }
 }
 
 /// The longest Certificate.
@@ -113,13 +148,13 @@ pub(super) unsafe fn own(conf: &sys::mbedtls_ssl_config) -> impl Iterator<Item =
 /// # Safety
 ///
 /// As [`own`].
-unsafe fn certificate(conf: &sys::mbedtls_ssl_config) -> usize {
+unsafe fn certificate(ssl: &sys::mbedtls_ssl_context) -> usize {
     // SAFETY: by this function's contract.
     let len = |own: &sys::mbedtls_ssl_key_cert| unsafe {
         chain(own.cert).fold(0_usize, |len, cert| len.saturating_add(cert.raw.len).saturating_add(3))
     };
     // SAFETY: as above.
-    unsafe { own(conf) }.map(len).max().unwrap_or(0).saturating_add(3)
+    unsafe { own(ssl) }.map(len).max().unwrap_or(0).saturating_add(3)
 }
 
 /// The longest signature by a key of this side.
@@ -127,11 +162,11 @@ unsafe fn certificate(conf: &sys::mbedtls_ssl_config) -> usize {
 /// # Safety
 ///
 /// As [`own`].
-pub(super) unsafe fn signature(conf: &sys::mbedtls_ssl_config) -> usize {
+pub(super) unsafe fn signature(ssl: &sys::mbedtls_ssl_context) -> usize {
     // SAFETY: by this function's contract: the keys are set up; does not raise.
     let rsa = |own: &sys::mbedtls_ssl_key_cert| unsafe { sys::mbedtls_pk_get_bitlen(own.key).div_ceil(8) };
     // SAFETY: as above.
-    unsafe { own(conf) }.map(rsa).max().unwrap_or(0).saturating_add(ECDSA)
+    unsafe { own(ssl) }.map(rsa).max().unwrap_or(0).saturating_add(ECDSA)
 }
 
 /// A Diffie-Hellman group and a number of it.
@@ -150,9 +185,9 @@ unsafe fn group(conf: &sys::mbedtls_ssl_config) -> usize {
 /// # Safety
 ///
 /// As [`own`].
-unsafe fn authorities(conf: &sys::mbedtls_ssl_config) -> usize {
+unsafe fn authorities(ssl: &sys::mbedtls_ssl_context) -> usize {
     // SAFETY: by this function's contract.
-    unsafe { chain(conf.ca_chain) }
+    unsafe { chain(anchors(ssl)) }
         .fold(0, |len, cert| len.saturating_add(cert.subject_raw.len).saturating_add(2))
 }
 
@@ -266,13 +301,13 @@ pub(super) unsafe fn longest(ssl: *const sys::mbedtls_ssl_context) -> Option<usi
             // Or a HelloVerifyRequest.
             (false, sys::MBEDTLS_SSL_SERVER_HELLO) => HELLO + NAME,
             (true, sys::MBEDTLS_SSL_CLIENT_CERTIFICATE) | (false, sys::MBEDTLS_SSL_SERVER_CERTIFICATE) => {
-                certificate(conf)
+                certificate(ssl)
             }
             (false, sys::MBEDTLS_SSL_SERVER_KEY_EXCHANGE) => match key_exchange {
                 sys::MBEDTLS_KEY_EXCHANGE_RSA | sys::MBEDTLS_KEY_EXCHANGE_PSK => PSK,
                 sys::MBEDTLS_KEY_EXCHANGE_ECDHE_PSK => POINT.saturating_add(PSK),
                 sys::MBEDTLS_KEY_EXCHANGE_ECDHE_RSA | sys::MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA => {
-                    signature(conf).saturating_add(POINT)
+                    signature(ssl).saturating_add(POINT)
                 }
                 #[cfg(mbedtls_dhm_c)]
                 sys::MBEDTLS_KEY_EXCHANGE_DHE_PSK => group(conf).saturating_add(PSK),
@@ -280,7 +315,7 @@ pub(super) unsafe fn longest(ssl: *const sys::mbedtls_ssl_context) -> Option<usi
             },
             #[cfg(mbedtls_ssl_handshake_with_cert_enabled)]
             (false, sys::MBEDTLS_SSL_CERTIFICATE_REQUEST) => {
-                authorities(conf).saturating_add(count(conf.sig_algs).saturating_mul(2)).saturating_add(NAME)
+                authorities(ssl).saturating_add(count(conf.sig_algs).saturating_mul(2)).saturating_add(NAME)
             }
             (true, sys::MBEDTLS_SSL_CLIENT_KEY_EXCHANGE) => match key_exchange {
                 sys::MBEDTLS_KEY_EXCHANGE_RSA => RSA,
@@ -291,7 +326,7 @@ pub(super) unsafe fn longest(ssl: *const sys::mbedtls_ssl_context) -> Option<usi
                 sys::MBEDTLS_KEY_EXCHANGE_DHE_PSK => RSA.saturating_add(PSK),
                 _ => return None,
             },
-            (true, sys::MBEDTLS_SSL_CERTIFICATE_VERIFY) => signature(conf),
+            (true, sys::MBEDTLS_SSL_CERTIFICATE_VERIFY) => signature(ssl),
             #[cfg(mbedtls_ssl_session_tickets)]
             (false, sys::MBEDTLS_SSL_SERVER_CHANGE_CIPHER_SPEC) if handshake.new_session_ticket != 0 => {
                 return None;
@@ -340,11 +375,11 @@ unsafe fn longest_of_tls13(
             }
             (false, sys::MBEDTLS_SSL_SERVER_CERTIFICATE) | (true, sys::MBEDTLS_SSL_CLIENT_CERTIFICATE) => {
                 // Extensions behind each, and in front of all what the server has called its request.
-                let extensions = own(conf).map(|own| chain(own.cert).count()).max().unwrap_or(0);
-                certificate(conf).saturating_add(extensions.saturating_mul(2)).saturating_add(NAME)
+                let extensions = own(ssl).map(|own| chain(own.cert).count()).max().unwrap_or(0);
+                certificate(ssl).saturating_add(extensions.saturating_mul(2)).saturating_add(NAME)
             }
             (false, sys::MBEDTLS_SSL_CERTIFICATE_VERIFY)
-            | (true, sys::MBEDTLS_SSL_CLIENT_CERTIFICATE_VERIFY) => signature(conf),
+            | (true, sys::MBEDTLS_SSL_CLIENT_CERTIFICATE_VERIFY) => signature(ssl),
             _ => HASH,
         }
     }

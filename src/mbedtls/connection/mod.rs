@@ -81,7 +81,7 @@ pub const HIBERNATION: bool = cfg!(hibernation);
 
 /// What a server does with a ClientHello before it chooses a cipher suite.
 #[cfg(mbedtls_ssl_srv_c)]
-pub const HELLO: Hello = Hello(hello::forget_curves);
+pub const HELLO: Hello = Hello(hello::meet);
 
 /// How a server's connections find the key of an identity.
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -328,7 +328,10 @@ impl Connection {
     pub fn peer_verified(&self) -> bool {
         match self {
             Self::Awake(ssl) => ssl.peer_verified(),
-            Self::Asleep(asleep) => asleep.config().verifies() && asleep.verify_result() == 0,
+            Self::Asleep(asleep) => {
+                let config = asleep.config();
+                (config.verifies() || config.is_server()) && asleep.verify_result() == 0
+            }
         }
     }
 

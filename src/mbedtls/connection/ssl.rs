@@ -450,7 +450,10 @@ impl Ssl {
         } else {
             (outcome.alerted, outcome.alert) = call.alert_sent(ret);
             // SAFETY: the call is over, the buffers still as it left them.
-            outcome.due = unsafe { alerts::for_error(ctx, self.buffers.input.size(), ret) }.unwrap_or(0);
+            let of_error = unsafe { alerts::for_error(ctx, self.buffers.input.size(), ret) };
+            if outcome.due == 0 && outcome.interruption != Some(Interruption::Raised) {
+                outcome.due = of_error.unwrap_or(0);
+            }
         }
         // SAFETY: the connection is beside its buffers; the call is over.
         unsafe {
@@ -484,6 +487,8 @@ impl Ssl {
                 #[cfg(tls13)]
                 if ret == 0 {
                     tls13::before_step(ctx);
+                    #[cfg(mbedtls_ssl_cli_c)]
+                    client_auth::choose_of_tls13(ctx);
                 }
                 if ret == 0 && state == (*ctx).state {
                     ret = step_with_checks(ctx, || without_clock(ctx, || step(ctx)));
@@ -760,8 +765,9 @@ impl Ssl {
     /// Whether the peer's certificate was verified, and nothing was wrong with it.
     #[must_use]
     pub fn peer_verified(&self) -> bool {
-        // Where nobody looked, Mbed TLS found nothing wrong.
-        self.config.verifies() && self.verify_result() == 0
+        // Where nobody looked, Mbed TLS found nothing wrong with a server's; a client is asked for one to
+        // be looked at.
+        (self.config.verifies() || self.config.is_server()) && self.verify_result() == 0
     }
 
     /// Bytes decrypted and not yet read.

@@ -15,7 +15,7 @@ use core::ffi::{c_int, c_uint};
 use super::super::crt::Chain;
 use super::super::sys;
 use super::call::{Call, mbedtls_ssl_flush_output};
-use super::layout::{is_client, message_header};
+use super::layout::{is_client, message_header, verify_mode};
 use super::messages::of_certificate;
 use crate::error::Error;
 use crate::mem::{Array, close_gap, slice_mut};
@@ -145,10 +145,9 @@ unsafe fn send_rest(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
 unsafe fn awaits_certificate(ctx: *mut sys::mbedtls_ssl_context) -> bool {
     // SAFETY: by this function's contract; NULL, or static.
     unsafe {
-        let conf = &*(*ctx).conf;
         let state = if is_client(ctx) {
             sys::MBEDTLS_SSL_SERVER_CERTIFICATE
-        } else if conf.authmode != sys::MBEDTLS_SSL_VERIFY_NONE as u8 {
+        } else if verify_mode(ctx) != sys::MBEDTLS_SSL_VERIFY_NONE as u8 {
             sys::MBEDTLS_SSL_CLIENT_CERTIFICATE
         } else {
             return false;

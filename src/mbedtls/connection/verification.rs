@@ -5,6 +5,8 @@ use core::ffi::{CStr, c_int, c_void};
 
 use super::super::{crt, names, sys};
 use super::call::Call;
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
+use super::layout::verify_mode;
 
 /// Whether the name in a certificate is the host's: with `*` for its first label, where at least
 /// two more follow.
@@ -65,8 +67,8 @@ pub(super) unsafe extern "C" fn verify(
         *flags |= MISMATCH;
     }
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
-    // SAFETY: the configuration outlives the connection.
-    if unsafe { (*(*call.ssl).conf).authmode } == sys::MBEDTLS_SSL_VERIFY_REQUIRED as u8 {
+    // SAFETY: the connection is set up.
+    if unsafe { verify_mode(call.ssl) } == sys::MBEDTLS_SSL_VERIFY_REQUIRED as u8 {
         call.problems.note(cert, depth, *flags);
     }
     // SAFETY: as above.

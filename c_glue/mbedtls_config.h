@@ -174,6 +174,11 @@ void mpssl_free(void *block);
 // the heap. Random bytes come from src/mbedtls/rng.rs, keys are in slots.
 #define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
 #define MBEDTLS_PSA_STATIC_KEY_SLOTS
+#if defined(MBEDTLS_ECP_DP_SECP521R1_ENABLED)
+#define MBEDTLS_PSA_STATIC_KEY_SLOT_BUFFER_SIZE 133 // a public key
+#else
+#define MBEDTLS_PSA_STATIC_KEY_SLOT_BUFFER_SIZE 97
+#endif
 #if !defined(MBEDTLS_PSA_KEY_SLOT_COUNT)
 #if defined(__unix__) || defined(__APPLE__)
 #define MBEDTLS_PSA_KEY_SLOT_COUNT 32
@@ -194,6 +199,14 @@ void mpssl_free(void *block);
 #define PSA_WANT_ALG_SHA_384 1
 #define PSA_WANT_ALG_ECDH 1
 #define PSA_WANT_ALG_ECDSA 1
+// Who offers RSA-PSS takes it in TLS 1.2 too (RFC 8446 4.2.3), but Mbed TLS only where PSA has it. It
+// verifies with the older functions: "ACCEL" keeps PSA's own out, and no slot is for such a key.
+#if defined(MBEDTLS_RSA_C)
+#define PSA_WANT_ALG_RSA_PSS 1
+#define PSA_WANT_KEY_TYPE_RSA_PUBLIC_KEY 1
+#define MBEDTLS_PSA_ACCEL_ALG_RSA_PSS 1
+#define MBEDTLS_PSA_ACCEL_KEY_TYPE_RSA_PUBLIC_KEY 1
+#endif
 #define PSA_WANT_ALG_GCM 1
 #define PSA_WANT_ALG_CCM 1
 #define PSA_WANT_KEY_TYPE_HMAC 1

@@ -416,7 +416,8 @@ impl Context {
     }
 
     /// Whether its connections may be of TLS 1.3. There is no DTLS 1.3 here, and none where a client's
-    /// host chooses a pre-shared key by the server's hint, which TLS 1.3 has not.
+    /// host chooses a pre-shared key by the server's hint, which TLS 1.3 has not; nor where a client with
+    /// a certificate asks for short records, for Mbed TLS writes an encrypted message into one.
     #[must_use]
     pub fn has_tls13(&self) -> bool {
         #[cfg(tls13)]
@@ -426,6 +427,9 @@ impl Context {
                 && self.options & OP_NO_TLSV1_3 == 0
                 && self.ciphersuites.as_ref().is_none_or(|ids| ids.iter().any(|id| *id != 0))
                 && !self.host_chooses()
+                && !(self.endpoint() == Endpoint::Client
+                    && self.memory.max_fragment_length != 0
+                    && self.own.iter().any(Option::is_some))
         }
         #[cfg(not(tls13))]
         false

@@ -387,3 +387,49 @@ for key_, taken_, suite_ in SIGNATURES:
         )
         finished(client, "^LINE b'olleh")
         check(server.wait() == 0, "s_server's exit code")
+
+
+@case("client -> openssl s_server: two certificates, the server takes either kind")
+def two_certificates(bench):
+    for name, algorithms in (("client1", "ECDSA+SHA256"), ("client2", "RSA+SHA256:RSA-PSS+SHA256")):
+        server, port = bench.s_server(
+            "-Verify", "2", "-CAfile", bench.file("ca"), "-verify_return_error", "-rev", "-naccept", "1",
+            "-client_sigalgs", algorithms,
+        )  # fmt: skip
+        client = bench.micropython(
+            "tls_client.py",
+            port=port,
+            ca=bench.cert("ca"),
+            cert=bench.cert("client"),
+            key=bench.key("client"),
+            cert2=bench.cert("rsa_client"),
+            key2=bench.key("rsa_client"),
+        )
+        finished(client, r"^LINE b'olleh")
+        check(server.wait() == 0, "s_server's exit code")
+        server.wait_for(f"^Peer certificate: CN = {name}$")
+
+
+@case("openssl s_client -> server: two certificates, the client takes either kind")
+def two_server_certificates(bench):
+    for kind, algorithms in (("ECDSA", "ECDSA+SHA256"), ("RSA", "RSA-PSS+SHA256:RSA+SHA256")):
+        server, port = tls_server(bench, "ec", cert2=bench.cert("rsa"), key2=bench.key("rsa"))
+        client = bench.s_client(port, "-sigalgs", algorithms)
+        client.send(b"hello\n")
+        client.wait_for(r"^echo:hello$")
+        finished(server, r"^CIPHER ")
+        client.wait_for(rf"^Peer signature type: {kind}")
+
+
+@case("openssl s_client -> server: sni_callback chooses the certificate")
+def by_name(bench):
+    for name, kind in (("rsa.local", "RSA"), ("localhost", "ECDSA")):
+        server, port = tls_server(
+            bench, "ec", name="rsa.local", name_cert=bench.cert("rsa"), name_key=bench.key("rsa")
+        )
+        client = bench.s_client(port, "-servername", name)
+        client.send(b"hello\n")
+        client.wait_for(r"^echo:hello$")
+        finished(server, r"^CIPHER ")
+        check(f"NAME {name}" in server.output(), server.output())
+        client.wait_for(rf"^Peer signature type: {kind}")

@@ -291,3 +291,31 @@ def tickets(bench):
     client = bench.micropython("tls_client.py", port=port, ca=bench.cert("ca"), exchanges=3)
     finished(client, r"^CIPHER \S+ TLSv1.3$")
     check(len(re.findall("^LINE b'olleh", client.output(), re.M)) == 3, "three lines come back")
+
+
+@case("tls13: client -> openssl s_server with TLS 1.2 alone, which signs with RSA-PSS")
+def rsa_pss(bench):
+    """Who offers it for TLS 1.3 takes it in TLS 1.2, too (RFC 8446 4.2.3)."""
+    server, port = bench.s_server("-tls1_2", "-sigalgs", "RSA-PSS+SHA256", "-rev", "-naccept", "1", cert="rsa")
+    client = bench.micropython("tls_client.py", port=port, ca=bench.cert("ca"))
+    finished(client, r"^LINE b'olleh")
+    check("TLSv1.2" in client.output(), client.output())
+    check(server.wait() == 0, "s_server's exit code")
+
+
+@case("tls13: client with a certificate that asks for short records stays with TLS 1.2")
+def short_records_mutual(bench):
+    server, port = bench.s_server(
+        "-Verify", "2", "-CAfile", bench.file("ca"), "-verify_return_error", "-rev", "-naccept", "1"
+    )
+    client = bench.micropython(
+        "tls_client.py",
+        port=port,
+        ca=bench.cert("ca"),
+        cert=bench.cert("rsa_client"),
+        key=bench.key("rsa_client"),
+        max_fragment_length=512,
+    )
+    finished(client, r"^LINE b'olleh")
+    check("TLSv1.2" in client.output(), client.output())
+    check(server.wait() == 0, "s_server's exit code")

@@ -112,15 +112,12 @@ pub(super) unsafe fn choose(ctx: *mut sys::mbedtls_ssl_context, types: &[u8], al
 ///
 /// # Safety
 ///
-/// The connection is set up, its handshake of TLS 1.3 not over.
+/// The connection is set up, in a handshake of TLS 1.3.
 #[cfg(tls13)]
 pub(super) unsafe fn choose_of_tls13(ctx: *mut sys::mbedtls_ssl_context) {
     // SAFETY: by this function's contract: the list ends with a 0, the keys are set up. None raises.
     unsafe {
         let Some(handshake) = (*ctx).handshake.as_mut() else { return };
-        if !is_client(ctx) || (*ctx).state != sys::MBEDTLS_SSL_CLIENT_CERTIFICATE as c_int {
-            return;
-        }
         let algorithms = handshake.received_sig_algs.iter().take_while(|algorithm| **algorithm != 0);
         let signs = |own: &&sys::mbedtls_ssl_key_cert| {
             algorithms

@@ -487,8 +487,6 @@ impl Ssl {
                 #[cfg(tls13)]
                 if ret == 0 {
                     tls13::before_step(ctx);
-                    #[cfg(mbedtls_ssl_cli_c)]
-                    client_auth::choose_of_tls13(ctx);
                 }
                 if ret == 0 && state == (*ctx).state {
                     ret = step_with_checks(ctx, || without_clock(ctx, || step(ctx)));

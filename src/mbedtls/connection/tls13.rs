@@ -13,6 +13,8 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::super::sys;
 use super::call::Call;
+#[cfg(mbedtls_ssl_cli_c)]
+use super::client_auth::choose_of_tls13;
 use super::layout::{COUNTER, is_client, is_tls13, reset_in_pointers, reset_out_pointers};
 use super::records::Buffers;
 use crate::micropython_sys::mpglue_free;
@@ -274,6 +276,10 @@ pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) {
         let Ok(state) = sys::mbedtls_ssl_states::try_from((*ctx).state) else { return };
         if is_client(ctx) && state == sys::MBEDTLS_SSL_SERVER_HELLO {
             answerable(ctx);
+        }
+        #[cfg(mbedtls_ssl_cli_c)]
+        if is_client(ctx) && state == sys::MBEDTLS_SSL_CLIENT_CERTIFICATE {
+            choose_of_tls13(ctx);
         }
         let transform = match (is_client(ctx), state) {
             (

@@ -38,6 +38,8 @@ def context(given, server=False):
         result.load_verify_locations(read(given["ca"]))
     if "cert" in given:
         result.load_cert_chain(read(given["cert"]), read(given["key"]))
+    if "cert2" in given:
+        result.load_cert_chain(read(given["cert2"]), read(given["key2"]))
     if "ciphers" in given:
         result.set_ciphers(given["ciphers"].split(","))
     if "curves" in given:

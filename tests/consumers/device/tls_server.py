@@ -8,6 +8,15 @@ from options import context, listening, options, resting
 
 given = options()
 ctx = context(given, server=True)
+if "name" in given:
+    other = context(dict(given, cert=given["name_cert"], key=given["name_key"]), server=True)
+
+    def by_name(sock, name, context):
+        print("NAME", name)
+        if name == given["name"]:
+            sock.context = other
+
+    ctx.sni_callback = by_name
 listener = listening(given)
 for _ in range(int(given.get("count", 1))):
     connection, _ = listener.accept()

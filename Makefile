@@ -105,7 +105,12 @@ fuzz-core:
 			corpus/$$target -- -max_total_time=$(or $(SECONDS),60) -max_len=4096; \
 	done
 
-bench: prerequisites-test unix
+# Figures are of TLS 1.2, which the stock module has.
+bench: prerequisites-test
+	@$(if $(strip $(RELEASED_SOURCES)),tools/sources.sh $(RELEASED_SOURCES))
+	@echo 'bench: building build/bench-unix'
+	@ports/unix/build.sh --micropython $(UNIX_MICROPYTHON) --mbedtls $(UNIX_MBEDTLS) \
+		--variant standard --out build/bench-unix MPSSL_TLS13=0
 	@set -e; for module in stock stock-configured; do \
 		echo "bench: building the stock module to measure beside ours: build/$$module"; \
 		ports/unix/build.sh --micropython $(UNIX_MICROPYTHON) --mbedtls $(UNIX_MBEDTLS) \
@@ -133,7 +138,7 @@ QEMU_BENCH = $(foreach board,$(QEMU_BOARDS),$(addprefix $(board)-,stock stock-co
 build_bench = set -e; for firmware in $(1); do \
 		echo "$@: building build/qemu-bench-$$firmware/firmware.elf"; \
 		$(QEMU_BUILD) --board $${firmware%%-*} --out build/qemu-bench-$$firmware \
-			--$${firmware\#*-}; \
+			--$${firmware\#*-} MPSSL_TLS13=0; \
 	done
 
 # With the heap upstream's port has.
@@ -147,7 +152,7 @@ bench-ram: prerequisites-firmware
 	@$(call build_bench,VIRT_RV32-stock VIRT_RV32-ours)
 	@echo 'bench-ram: building build/qemu-bench-VIRT_RV32-ours-fixed/firmware.elf'
 	@$(QEMU_BUILD) --board VIRT_RV32 --out build/qemu-bench-VIRT_RV32-ours-fixed --ours \
-		MPSSL_RECORD_BUFFERS=0
+		MPSSL_TLS13=0 MPSSL_RECORD_BUFFERS=0
 	@$(PYTHON) benches/hibernation.py
 	@$(PYTHON) benches/ram.py
 

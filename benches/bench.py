@@ -352,7 +352,7 @@ def table(modules):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--ours", type=Path, default=ROOT / "build/unix/micropython")
+    parser.add_argument("--ours", type=Path, default=ROOT / "build/bench-unix/micropython")
     parser.add_argument("--stock", type=Path, default=ROOT / "build/stock/micropython")
     parser.add_argument(
         "--stock-configured", type=Path, default=ROOT / "build/stock-configured/micropython"

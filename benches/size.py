@@ -122,7 +122,10 @@ def text_of(board, arguments, extra, trees):
     header.parent.mkdir(parents=True, exist_ok=True)
     header.write_text(extra)
     out = firmware_dir(board, arguments)
-    command = [ROOT / f"ports/{machine.port}/build.sh", *trees, "--board", board, "--out", out, *arguments]
+    command = [ROOT / f"ports/{machine.port}/build.sh", *trees, "--board", board, "--out", out]
+    if machine.port == "qemu":
+        command += ["MPSSL_TLS13=0"]  # as on boards, unless the row says otherwise
+    command += arguments
     if machine.port == "qemu" and "--stock" not in arguments:
         command += [f"MPSSL_CARGO_DIR={header.parent}", f"MPSSL_EXTRA_MBEDTLS_CONFIG_FILE={header}"]
     # But names come and go with the options, and make scans for them only where a source changed.

@@ -16,7 +16,8 @@
 #   MPSSL_HIBERNATION      0: connections cannot hibernate
 #   MPSSL_RECORD_BUFFERS   0: a connection keeps Mbed TLS's record buffers all its life
 #   MPSSL_AES_GCM          0: AES-GCM by Mbed TLS on x86-64 too
-#   MPSSL_TLS13            1: TLS 1.3 as well (docs/porting.md)
+#   MPSSL_TLS13            1: TLS 1.3 as well, 0: TLS 1.2 alone; by default 1 on unix and qemu
+#                          with Mbed TLS 3.6.7 or newer (docs/porting.md)
 #   MPSSL_MEMORY           1: contexts and sockets report their memory; to size a heap
 #   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
 #   MPSSL_EXTRA_MBEDTLS_CONFIG_FILE  a header with the last word on it
@@ -47,7 +48,13 @@ MPSSL_RECORD_BUFFERS ?= 1
 MPSSL_AES_GCM ?= $(if $(filter 11,$(MPSSL_P256)$(MPSSL_MBEDTLS_CONFIG)),1,0)
 MPSSL_PEER_CERT_DICT ?= $(MPSSL_IS_FULL)
 MPSSL_MEMORY ?= 0
-MPSSL_TLS13 ?= 0
+# Where flash is not short, unless Mbed TLS is older than 3.6.7, which is the first one whose clients of
+# TLS 1.3 take what RSA servers of TLS 1.2 sign with.
+MPSSL_HAS_FLASH := $(if $(filter unix qemu,$(notdir $(CURDIR))),$(filter-out 0,$(MPSSL_IS_FULL) $(MPSSL_MBEDTLS_CONFIG)))
+MPSSL_MBEDTLS_PATCH := $(shell sed -n 's/^.define MBEDTLS_VERSION_PATCH *//p' \
+	$(or $(MBEDTLS_DIR),$(TOP)/lib/mbedtls)/include/mbedtls/build_info.h)
+MPSSL_HAS_TLS13 := $(if $(and $(MPSSL_HAS_FLASH),$(filter-out 0 1 2 3 4 5 6,$(MPSSL_MBEDTLS_PATCH)),$(filter-out Darwin,$(shell uname -s))),1,0)
+MPSSL_TLS13 ?= $(MPSSL_HAS_TLS13)
 
 # realpath, because the directory may be reached through a link.
 MPSSL_ROOT := $(realpath $(USERMOD_DIR)/..)

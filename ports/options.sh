@@ -67,7 +67,8 @@ build_directory() {
 stamp_build() { # directory argument...
     built=$1
     shift
-    args=$(printf '%s\n' "$@")
+    # And what the module's makefiles choose by themselves.
+    args=$(printf '%s\n' "$@" && cat "$root"/c_glue/*.mk | cksum)
     if [ -f "$built/.build-args" ] && [ "$args" != "$(cat "$built/.build-args")" ]; then
         echo "build.sh: other arguments than last time, building from scratch"
         rm -rf "$built"

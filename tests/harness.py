@@ -168,6 +168,21 @@ def micropython_version(tree):
     )
 
 
+# What looks at records that TLS 1.3 encrypts, or at what it does not have here.
+NOT_AT_TLS13 = {
+    "ssl_alerts": "reads alerts in the clear, which TLS 1.3 encrypts; tests/consumers/tls13.py has what peers see",
+    "ssl_interrupts_pending": "interrupts the look-up of a key, which comes a flight earlier",
+    "ssl_psk": "the key is looked up a flight earlier; tls13/ssl_tls13.py has TLS 1.3's",
+    "ssl_unreadable": "changes Certificate messages in the clear, which TLS 1.3 encrypts",
+}
+
+
+def has_tls13(binary):
+    """Whether a unix MicroPython has TLS 1.3."""
+    _, said = run([binary, "-c", "import ssl; print(ssl.HAS_TLSv1_3)"], 60)
+    return said.strip().endswith("True")
+
+
 class UpstreamTests:
     """A copy of the part of MicroPython's tests that concerns us, and its runners.
 

@@ -241,11 +241,19 @@ def net_hosted():
             yield from results
 
 
-def own_tests(
-    version, variant, binary, label="", single_only=False, env=None, slower=1, debug=False, tree=None, folder=None
-):
-    """tests/micropython, or a copy of it, with MicroPython's own runners."""
-    folder = folder or ROOT / "tests" / "micropython"
+def own_tests(version, variant, binary, label="", single_only=False, env=None, slower=1, debug=False, tree=None):
+    """tests/micropython with MicroPython's own runners; of a build with TLS 1.3, what is expected
+    otherwise than of TLS 1.2 is in tests/micropython/tls13."""
+    folder = ROOT / "tests" / "micropython"
+    skipped = []
+    if harness.has_tls13(binary):
+        own, folder = folder, BUILD / "tls13" / f"micropython{label}-{version}-{variant}"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(own, folder)
+        shutil.copytree(own / "tls13", folder, dirs_exist_ok=True)
+        for name, reason in harness.NOT_AT_TLS13.items():
+            (folder / f"{name}.py").unlink()
+            skipped.append(Result(f"{version} {variant} tests/micropython/{name}.py", "skip", reason))
     work = BUILD / "upstream" / f"micropython{label}-{version}-{variant}"
     runner = harness.UpstreamTests(tree or tree_of(version), work)
     runner.prepare()
@@ -269,7 +277,7 @@ def own_tests(
             said = re.search(r"^# *skip: *(.+)$", path.read_text(), re.M | re.I)
             r.reason = said[1] if said else r.reason
         r.name = f"{version} {variant} {path.relative_to(ROOT)}"
-    return results
+    return results + skipped
 
 
 def micropython():
@@ -344,37 +352,29 @@ def fresh_section(*options):
     return section
 
 
-# What looks at records that TLS 1.3 encrypts, or at what it does not have here.
-NOT_AT_TLS13 = {
-    "ssl_alerts": "reads alerts in the clear, which TLS 1.3 encrypts; tests/consumers/tls13.py has what peers see",
-    "ssl_interrupts_pending": "interrupts the look-up of a key, which comes a flight earlier",
-    "ssl_psk": "the key is looked up a flight earlier; tls13/ssl_tls13.py has TLS 1.3's",
-    "ssl_unreadable": "changes Certificate messages in the clear, which TLS 1.3 encrypts",
-}
-
-
 def tls13():
-    """TLS 1.3: the core, mostly at TLS 1.2 in a build that has both; our tests at 1.3, under the
-    sanitizers, with what is expected otherwise than of 1.2 from tests/micropython/tls13; other
-    implementations."""
+    """TLS 1.3: the core, mostly at TLS 1.2 in a build that has both; our tests at 1.3 and other
+    implementations, under the sanitizers; soft resets of a board."""
     yield from rust("--features", "tls13")
     version = default_version()
     binary = build(version, "standard", "--asan", "MPSSL_MEMORY=1", "MPSSL_TLS13=1")
-    own = ROOT / "tests" / "micropython"
-    folder = BUILD / "tls13" / "micropython"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(own, folder)
-    shutil.copytree(own / "tls13", folder, dirs_exist_ok=True)
-    for name, reason in NOT_AT_TLS13.items():
-        (folder / f"{name}.py").unlink()
-        yield Result(f"tests/micropython/{name}.py at TLS 1.3", "skip", reason)
     env = {"ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1", "MICROPY_TEST_TIMEOUT": "120"}
-    yield from own_tests(version, "standard", binary, "-tls13", env=env, slower=2, folder=folder)
-    command = [sys.executable, ROOT / "tests/consumers/run.py", "tls13"]
+    yield from own_tests(version, "standard", binary, "-tls13", env=env, slower=2)
+    command = [sys.executable, ROOT / "tests/consumers/run.py", "tls13:"]
     yield from child("tls13", command, 600, {"MICROPYTHON": binary, **env})
     program = build_firmware("VIRT_RV32", "qemu-VIRT_RV32-tls13", tree_of(version), "MPSSL_TLS13=1")
     command = [sys.executable, ROOT / "tests/qemu/run.py", "VIRT_RV32", program, "soft_reset"]
     yield from child("tls13", command, 600, {"MICROPYTHON_DIR": tree_of(version)})
+
+
+def tls12():
+    """TLS 1.2 alone (MPSSL_TLS13=0): our tests, and MicroPython's own."""
+    version = default_version()
+    binary = build(version, "standard", "MPSSL_TLS13=0")
+    yield from own_tests(version, "standard", binary, "-tls12")
+    suites = ("extmod", "multi_net")
+    for _, results in upstream.run_suites(tree_of(version), binary, "standard", suites, label="tls12"):
+        yield from results
 
 
 def rustcrypto_off():
@@ -934,6 +934,7 @@ def sections():
         every["shape-micropython"] = Section(shape_micropython, 240)
     every["micropython_others"] = Section(micropython_others, 400)
     # What looks deeper.
+    every["tls12"] = Section(tls12, 150)
     every["tls13"] = Section(tls13, 600)
     every["rustcrypto_off"] = Section(rustcrypto_off, 280)
     every["bogo"] = Section(bogo, 300)

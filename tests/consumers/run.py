@@ -33,10 +33,8 @@ import pki  # noqa: E402, F401
 import psk  # noqa: E402, F401
 import recipes  # noqa: E402, F401
 import rpc  # noqa: E402, F401
+import tls13  # noqa: E402, F401
 import webrepl  # noqa: E402, F401
-
-if "tls13" in sys.argv:  # of a build that has it
-    import tls13  # noqa: E402, F401
 
 if __name__ == "__main__":
     sys.exit(cases.main(__doc__))

@@ -1,14 +1,16 @@
 """TLS 1.3 with OpenSSL, GnuTLS and CPython: suites, groups, HelloRetryRequest, mutual TLS, KeyUpdate,
-external pre-shared keys, the alerts that the peer can read. Needs a build with MPSSL_TLS13=1."""
+external pre-shared keys, the alerts that the peer can read. Skipped in a build without it."""
 
 import re
 import socket
 import struct
+import subprocess
 import time
 
-from cases import case, finished
+import cases
+from cases import finished
 from openssl import tls_server
-from peers import WAIT_S, check, free_port, need_program
+from peers import WAIT_S, Skip, check, free_port, need_program
 
 KEY = "1a" * 32
 SUITES = [
@@ -19,6 +21,20 @@ SUITES = [
     ("TLS_AES_128_CCM_8_SHA256", "TLS1-3-AES-128-CCM-8-SHA256"),
 ]
 
+
+
+def case(name):
+    def register(function):
+        def of_tls13(bench):
+            probe = [str(bench.arguments.binary), "-c", "import ssl; print(ssl.HAS_TLSv1_3)"]
+            if subprocess.run(probe, capture_output=True, text=True).stdout.strip() != "True":
+                raise Skip("this firmware is without TLS 1.3")
+            function(bench)
+
+        cases.case(name)(of_tls13)
+        return function
+
+    return register
 
 
 def gnutls(bench, port):

@@ -18,6 +18,15 @@ from link import *
 MISTAKES = []
 
 
+class SSLContext(ssl.SSLContext):
+    """Of TLS 1.2, as on a board."""
+
+    maximum_version = ssl.TLSVersion.TLSv1_2
+
+
+ssl.SSLContext = SSLContext
+
+
 def mistake(section, key, cause, remedy):
     """Registers a function that makes a mistake. It raises, or returns (client, server)."""
 

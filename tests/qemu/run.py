@@ -101,6 +101,15 @@ class Session:
         self.elf = elf
         self.board = None
         self.at_first = None
+        self.tls13 = None
+
+    def look(self):
+        """Finds out what the firmware has."""
+        try:
+            output, _ = self.run("import ssl; print(ssl.HAS_TLSv1_3)", DEFAULT_TIMEOUT_S)
+            self.tls13 = "True" in output
+        except BoardError:
+            self.close()
 
     def in_use(self):
         output, error = self.board.run(IN_USE, 20)
@@ -129,8 +138,11 @@ class Session:
             self.board = None
 
 
-def expected_of(path):
+def expected_of(path, tls13):
     expectation = Path(f"{path}.exp")
+    other = path.parent / "tls13" / expectation.name
+    if tls13 and other.exists():
+        return other.read_text()
     if expectation.exists():
         return expectation.read_text()
     # As run-tests.py does: what CPython prints.
@@ -172,6 +184,8 @@ def run_test(session, path):
     name = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else f"upstream's {path.name}"
     if path.stem in SKIPS:
         return Result(name, "skip", SKIPS[path.stem])
+    if session.tls13 and path.stem in harness.NOT_AT_TLS13:
+        return Result(name, "skip", harness.NOT_AT_TLS13[path.stem])
     source = path.read_text()
     timeout = TEST_TIMEOUT_S.get(path.stem, DEFAULT_TIMEOUT_S)
     # The support modules are frozen; a test with unittest asks whether it is the main program.
@@ -188,7 +202,7 @@ def run_test(session, path):
         if not unittest_passed(output):
             return Result(name, "fail", "", output)
     else:
-        expected = expected_of(path)
+        expected = expected_of(path, session.tls13)
         if not same_on_32_bits(expected, output):
             return Result(name, "fail", "", difference(expected, output))
     if left:
@@ -228,6 +242,9 @@ def main():
     files += sorted((ROOT / "tests/micropython").glob("*.py"))
     files += sorted(p for p in HERE.glob("*.py") if p.name != "run.py")
     session = Session(machine, elf)
+    session.look()
+    if session.tls13:
+        files += sorted((ROOT / "tests/micropython/tls13").glob("*.py"))
     results = []
 
     def note(result, since):

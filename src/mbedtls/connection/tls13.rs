@@ -381,7 +381,8 @@ impl Secrets {
     pub(super) fn save(&self, to: &mut [u8]) {
         // SAFETY: nobody changes them meanwhile.
         let secrets = unsafe { &*self.of.get() };
-        for (to, secret) in to.chunks_mut(self.hash_len).zip(secrets) {
+        // No hash is empty, of which the compiler cannot be sure.
+        for (to, secret) in to.chunks_mut(self.hash_len.max(1)).zip(secrets) {
             crate::mem::copy(to, secret);
         }
         if let [.., in_a_row, due] = to {

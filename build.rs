@@ -836,6 +836,12 @@ fn check_tls13(macros: &HashMap<String, String>, patch: u32, wraps: bool) -> Res
              tree by MBEDTLS_DIR"
         ));
     }
+    if patch == 6 {
+        println!(
+            "cargo::warning=Mbed TLS 3.6.6: a client that offers TLS 1.3 refuses servers of TLS 1.2 that sign \
+             with RSA-PSS, as most with an RSA certificate do"
+        );
+    }
     if !wraps {
         return Err("MPSSL_TLS13=1: TLS 1.3 needs a linker with --wrap".into());
     }

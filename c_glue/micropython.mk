@@ -48,8 +48,7 @@ MPSSL_RECORD_BUFFERS ?= 1
 MPSSL_AES_GCM ?= $(if $(filter 11,$(MPSSL_P256)$(MPSSL_MBEDTLS_CONFIG)),1,0)
 MPSSL_PEER_CERT_DICT ?= $(MPSSL_IS_FULL)
 MPSSL_MEMORY ?= 0
-# Where flash is not short, unless Mbed TLS is older than 3.6.7, which is the first one whose clients of
-# TLS 1.3 take what RSA servers of TLS 1.2 sign with.
+# Where flash is not short, unless Mbed TLS is older than 3.6.7: with that it is tested.
 MPSSL_HAS_FLASH := $(if $(filter unix qemu,$(notdir $(CURDIR))),$(filter-out 0,$(MPSSL_IS_FULL) $(MPSSL_MBEDTLS_CONFIG)))
 MPSSL_MBEDTLS_PATCH := $(shell sed -n 's/^.define MBEDTLS_VERSION_PATCH *//p' \
 	$(or $(MBEDTLS_DIR),$(TOP)/lib/mbedtls)/include/mbedtls/build_info.h)

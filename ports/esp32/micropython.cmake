@@ -63,6 +63,10 @@ endif()
 if(NOT DEFINED MPSSL_P256 AND CONFIG_MBEDTLS_HARDWARE_ECC)
     set(MPSSL_P256 0)
 endif()
+# TLS 1.3 where Mbed TLS has it compiled in, and may be used with it (build.rs).
+if(NOT DEFINED MPSSL_TLS13 AND CONFIG_MBEDTLS_SSL_PROTO_TLS1_3 AND NOT _mpssl_version MATCHES "^3\\.6\\.[0126]$")
+    set(MPSSL_TLS13 1)
+endif()
 if(CONFIG_MBEDTLS_DYNAMIC_BUFFER)
     message(FATAL_ERROR "micropython-ssl: CONFIG_MBEDTLS_DYNAMIC_BUFFER exchanges the record buffers "
         "that this module gives back itself when they are idle; switch it off")

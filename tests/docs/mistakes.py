@@ -351,7 +351,7 @@ def no_suite():
     COMMON,
     "no-version",
     "The server does not speak TLS 1.2. (The server in this test sends the alert, and nothing else.)",
-    "Switch TLS 1.2 on at the server. This module has no TLS 1.3. A server that answers with an older version is `-28288`, `no protocol version in common`.",
+    "Switch TLS 1.2 on at the server. Where `ssl.HAS_TLSv1_3` is `False`, the firmware has no TLS 1.3. A server that answers with an older version is `-28288`, `no protocol version in common`.",
 )
 def no_version():
     client, _ = handshake(spoil=sends(0, b"\x15\x03\x03\x00\x02\x02\x46"))

@@ -473,6 +473,23 @@ def preset():
     check(not says_rust(made), "tls.P256_BACKEND says otherwise")
 
 
+@case("esp32c3 has TLS 1.3 where its sdkconfig has, and else not")
+def tls13():
+    sdkconfig = WORK / "sdkconfig-tls13"
+    sdkconfig.write_text("CONFIG_MBEDTLS_SSL_PROTO_TLS1_3=y\n")
+    made = Firmware("esp32c3", "tls13")
+    made.must(made.configure(EXTRA_SDKCONFIG=sdkconfig), "cmake")
+    made.must(made.build(), "ninja")
+    symbols = tool("nm", made.elf)
+    check("__wrap_mbedtls_ssl_session_reset_msg_layer" in symbols, "nothing is wrapped", symbols[-500:])
+    check("mbedtls_ssl_tls13_handshake_client_step" in symbols, "there is no TLS 1.3")
+    for variables in ({"EXTRA_SDKCONFIG": sdkconfig, "MPSSL_TLS13": 0}, {}):
+        made = Firmware("esp32c3", "tls12")
+        made.must(made.configure(**variables), "cmake")
+        features = re.search(r"--features (\S+)", (made.dir / "build.ninja").read_text())[1]
+        check("tls13" not in features.split(","), f"with {variables} it has, too")
+
+
 CASES["esp32c3 leaves P-256 to Mbed TLS where it is told to"] = chosen_p256("esp32c3", 0)
 CASES["esp32c6 multiplies on P-256 in Rust where it is told to"] = chosen_p256("esp32c6", 1)
 

@@ -335,3 +335,27 @@ def short_records_mutual(bench):
     finished(client, r"^LINE b'olleh")
     check("TLSv1.2" in client.output(), client.output())
     check(server.wait() == 0, "s_server's exit code")
+
+
+@case("tls13: server -> clients of TLS 1.2 without extensions, or with a version that is to come")
+def older(bench):
+    """RFC 8446 4.2.1; RFC 5246 7.4.1.2: "extensions" may be left out."""
+    versions = struct.pack(">HHBH", 43, 3, 2, 0x303)
+    sends = struct.pack(">HHH", 13, 4, 2) + b"\x04\x01"
+    for version in (0x303, 0x304, 0x3FF, 0x4FF):
+        for extensions in (None, b"", sends, sends + versions):
+            if version > 0x303 and extensions and versions in extensions:
+                continue
+            server, port = tls_server(bench, "rsa", ciphers="TLS-RSA-WITH-AES-128-GCM-SHA256")
+            hello = struct.pack(">H", version) + bytes(32) + b"\0" + b"\0\x02\0\x9c" + b"\x01\0"
+            if extensions is not None:
+                hello += struct.pack(">H", len(extensions)) + extensions
+            message = b"\x01" + len(hello).to_bytes(3, "big") + hello
+            with socket.create_connection(("127.0.0.1", port)) as sock:
+                sock.settimeout(10)
+                sock.sendall(b"\x16\x03\x01" + struct.pack(">H", len(message)) + message)
+                kind, _, size = struct.unpack(">BHH", receive(sock, 5))
+                answer = receive(sock, size)
+            what = f"{version:#x}, {extensions}: {kind} {answer[:6].hex()}"
+            check(kind == 22 and answer[0] == 2 and answer[4:6] == b"\x03\x03", what)
+            server.wait_for("^CLOSED")

@@ -17,6 +17,8 @@ use super::client_auth;
 use super::layout::{is_client, is_datagram, is_tls13, message_header};
 #[cfg(tls13)]
 use super::tls13::has_retried;
+#[cfg(all(tls13, mbedtls_ssl_srv_c))]
+use super::tls13::is_older;
 use crate::mem::slice_mut;
 use crate::wire::Fields;
 
@@ -71,6 +73,13 @@ pub(super) unsafe fn step_with_checks(
         }
         let ret = step();
         call.restore_checksum();
+        #[cfg(all(tls13, mbedtls_ssl_srv_c))]
+        if is_older(ctx, ret) {
+            // It is read once more, as such.
+            (*ctx).tls_version = sys::MBEDTLS_SSL_VERSION_TLS1_2;
+            (*ctx).keep_current_message = 1;
+            return 0;
+        }
         if ret != 0 || is_tls13(ctx) {
             return ret;
         }

@@ -12,6 +12,8 @@ use super::ssl::Ssl;
 use crate::error::Error;
 use crate::mem::copy;
 
+const NO_CERTIFICATE: &[u8] = b"no certificate: load_cert_chain() is missing";
+
 /// Text for a buffer, as much of it as there is room for.
 struct Text<'a> {
     buf: &'a mut [u8],
@@ -143,6 +145,9 @@ impl Ssl {
         unsafe {
             let ctx = &*self.ctx.get();
             let (conf, handshake) = (&*ctx.conf, ctx.handshake.as_ref()?);
+            if is_tls13(ctx) && !is_client(ctx) && !self.has_psk() && own(ctx).next().is_none() {
+                return Some(NO_CERTIFICATE);
+            }
             if is_client(ctx) || ctx.state != sys::MBEDTLS_SSL_CLIENT_HELLO as c_int {
                 return None;
             }
@@ -163,7 +168,7 @@ impl Ssl {
                 return Some(b"no curve in common");
             }
             let Some(own) = own(ctx).next() else {
-                return Some(b"no certificate: load_cert_chain() is missing");
+                return Some(NO_CERTIFICATE);
             };
             let is_rsa = sys::mbedtls_pk_can_do(&raw const (*own.cert).pk, sys::MBEDTLS_PK_RSA) != 0;
             let fits =

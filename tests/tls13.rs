@@ -11,8 +11,10 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use common::alloc::{failing, live};
+use common::raw::Raw;
 use common::{
-    Balance, CLIENT, Contexts, Dice, Fate, Pair, SERVER, Setup, is_message, on_records, pattern, records,
+    ALERTED, Balance, CLIENT, Contexts, Dice, End, Fate, Link, Pair, SERVER, Setup, is_message, on_records,
+    pattern, records,
 };
 use micropython_ssl::error::Error;
 use micropython_ssl::io::Interruption;
@@ -172,14 +174,15 @@ fn server_hello(hello: &[u8], random: [u8; 32], suite: [u8; 2], extensions: &[u8
     record
 }
 
+/// SHA-256 of "HelloRetryRequest" (4.1.3).
+const RETRY: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+    0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+
 /// Who has asked for another hello speaks TLS 1.3 (4.1.4).
 #[test]
 fn an_older_version_behind_a_retry() {
-    /// SHA-256 of "HelloRetryRequest" (4.1.3).
-    const RETRY: [u8; 32] = [
-        0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
-        0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
-    ];
     for retries in [false, true] {
         let _balance = Balance::start();
         let mut pair = contexts(&Setup::default()).pair();
@@ -196,6 +199,196 @@ fn an_older_version_behind_a_retry() {
         let refused = Err(Error::Tls(sys::MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER));
         assert_eq!(pair.client.handshake(), if retries { refused } else { Err(Error::WantRead) });
     }
+}
+
+const DECODE_ERROR: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_DECODE_ERROR);
+const UNEXPECTED_MESSAGE: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE);
+
+/// "Clients MUST abort the handshake [...] if the HelloRetryRequest would not result in any change" (4.1.4),
+/// and for what they have not asked for, and cannot read (4.2).
+#[test]
+fn a_retry_that_is_none() {
+    const ILLEGAL_PARAMETER: Error = Error::Tls(sys::MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER);
+    let refused: [(&[u8], _, _); 5] = [
+        (&[], ILLEGAL_PARAMETER, 47),
+        // Twice a share on secp384r1.
+        (&[0, 51, 0, 2, 0, 24, 0, 51, 0, 2, 0, 24], ILLEGAL_PARAMETER, 47),
+        // A cookie of no bytes.
+        (&[0, 44, 0, 2, 0, 0], DECODE_ERROR, 50),
+        (
+            &[0, 51, 0, 2, 0, 24, 0x12, 0x34, 0, 0],
+            Error::Tls(sys::MBEDTLS_ERR_SSL_UNSUPPORTED_EXTENSION),
+            110,
+        ),
+        // A share on the group of the first.
+        (&[0, 51, 0, 2, 0, 23], ILLEGAL_PARAMETER, 47),
+    ];
+    for (extensions, error, alert) in refused {
+        let _balance = Balance::start();
+        let mut pair = contexts(&Setup::default()).pair();
+        assert_eq!(pair.client.handshake(), Err(Error::WantRead));
+        let hello = pair.link.wire(CLIENT).transcript();
+        let extensions = [&[0, 43, 0, 2, 3, 4], extensions].concat();
+        pair.link.inject(SERVER, &server_hello(&hello, RETRY, [0x13, 1], &extensions));
+        assert_eq!(pair.client.handshake(), Err(error), "{extensions:?}");
+        assert_eq!(pair.client.socket.alert(), alert, "{extensions:?}");
+    }
+}
+
+/// A hello without extensions is one of TLS 1.2 (RFC 5246 7.4.1.2), also where its version is higher (E.1).
+#[test]
+fn a_hello_without_extensions() {
+    for version in [[3, 3], [3, 4], [3, 9]] {
+        let _balance = Balance::start();
+        // The one kind that needs none: of keys, too.
+        let suites = &["TLS-RSA-WITH-AES-128-GCM-SHA256"][..];
+        let setup = Setup { suites, server_cert: Some("rsa"), client_mode: 0, ..Setup::default() };
+        let mut pair = contexts(&setup).pair();
+        let mut hello = vec![22, 3, 1, 0, 45, 1, 0, 0, 41];
+        hello.extend(version);
+        hello.extend([7; 32]);
+        hello.extend([0, 0, 2, 0, 0x9c, 1, 0]);
+        pair.link.inject(CLIENT, &hello);
+        assert_eq!(pair.server.handshake(), Err(Error::WantRead), "{version:?}");
+        assert_eq!(hellos(&pair, SERVER)[0], 2, "{version:?}");
+    }
+}
+
+/// A client whose server has sent its hello, and encrypted nothing of its certificate.
+fn greeted() -> (End, Raw, Rc<Link>) {
+    let (mut client, mut raw, link) = Raw::pair_to_be(&Setup { tls13: true, ..Setup::default() });
+    assert_eq!(client.handshake(), Err(Error::WantRead));
+    raw.handshake_to(sys::MBEDTLS_SSL_SERVER_CERTIFICATE);
+    assert_eq!(client.handshake(), Err(Error::WantRead));
+    (client, raw, link)
+}
+
+/// The types of what the client has sent.
+fn client_types(link: &Link) -> Vec<u8> {
+    records(&link.wire(CLIENT).transcript()).iter().map(|record| record[0]).collect()
+}
+
+/// "Handshake messages MAY be [...] fragmented across several records" (5.1), their headers too.
+#[test]
+fn a_header_in_several_records() {
+    let request = [13, 0, 0, 11, 0, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3];
+    for first in 1..request.len() {
+        for second in first..request.len() {
+            let _balance = Balance::start();
+            let (mut client, mut raw, _) = greeted();
+            for part in [&request[..first], &request[first..second], &request[second..]] {
+                if !part.is_empty() {
+                    assert_eq!(client.handshake(), Err(Error::WantRead), "{first} {second}");
+                    raw.send_record(22, part).unwrap();
+                }
+            }
+            assert_eq!(client.handshake(), Err(Error::WantRead), "{first} {second}");
+            // It awaits a certificate now, and this is none.
+            raw.send_record(22, &[20, 0]).unwrap();
+            raw.send_record(22, &[0, 0]).unwrap();
+            assert_eq!(client.handshake(), Err(UNEXPECTED_MESSAGE), "{first} {second}");
+        }
+    }
+}
+
+/// Likewise those that come later: a ticket, which is passed over.
+#[test]
+fn a_ticket_in_several_records() {
+    let ticket = [4, 0, 0, 14, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 1, 7, 0, 0];
+    for first in 1..6 {
+        for second in first..ticket.len() {
+            let _balance = Balance::start();
+            let (mut client, mut raw, _) = Raw::pair(&Setup { tls13: true, ..Setup::default() });
+            for part in [&ticket[..first], &ticket[first..second], &ticket[second..]] {
+                if !part.is_empty() {
+                    assert_eq!(client.poke(), Err(Error::WantRead), "{first} {second}");
+                    raw.send_record(22, part).unwrap();
+                }
+            }
+            raw.write(b"x").unwrap();
+            assert_eq!(client.read(&mut [0; 10]), Ok(1), "{first} {second}");
+        }
+    }
+}
+
+/// What a server must not send in its flight; and before the alert about it goes a client's
+/// ChangeCipherSpec, which boxes on the way want before anything that is encrypted (appendix D.4).
+#[test]
+fn a_flight_that_is_wrong() {
+    let refused: [(&[u8], _, _); 4] = [
+        // A request with a context, one without schemes; a certificate that is none; nothing to come yet.
+        (&[13, 0, 0, 12, 1, 7, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3], DECODE_ERROR, 50),
+        (&[13, 0, 0, 9, 0, 0, 6, 0, 13, 0, 2, 0, 0], DECODE_ERROR, 50),
+        (&[11, 0, 0, 4, 0, 0, 0, 0], DECODE_ERROR, 50),
+        (&[20, 0, 0, 0], UNEXPECTED_MESSAGE, 10),
+    ];
+    for (message, error, alert) in refused {
+        let _balance = Balance::start();
+        let (mut client, mut raw, link) = greeted();
+        raw.send_record(22, message).unwrap();
+        assert_eq!(client.handshake(), Err(error), "{message:?}");
+        assert_eq!(client.socket.alert(), alert, "{message:?}");
+        assert_eq!(client_types(&link), [22, 20, 23], "{message:?}");
+    }
+}
+
+/// A CertificateVerify's scheme is one of RSA-PSS, or of the key's curve (4.2.3).
+#[test]
+fn a_scheme_that_does_not_suit() {
+    let cert = common::pki::der("ec");
+    let len = |more: usize| ((cert.len() + more) as u32).to_be_bytes()[1..].to_vec();
+    let message = [&[11][..], &len(9), &[0], &len(5), &len(0), &cert, &[0, 0]].concat();
+    for (scheme, refused) in [([4, 3], false), ([4, 1], true), ([5, 3], true), ([2, 3], true)] {
+        let _balance = Balance::start();
+        let setup = Setup { tls13: true, client_mode: 0, ..Setup::default() };
+        let (mut client, mut raw, _) = Raw::pair_to_be(&setup);
+        assert_eq!(client.handshake(), Err(Error::WantRead));
+        raw.handshake_to(sys::MBEDTLS_SSL_SERVER_CERTIFICATE);
+        raw.send_record(22, &message).unwrap();
+        assert_eq!(client.handshake(), Err(Error::WantRead));
+        raw.send_record(22, &[&[15, 0, 0, 12][..], &scheme, &[0, 8], &[7; 8]].concat()).unwrap();
+        assert!(client.handshake().is_err());
+        // Else it is the signature that is wrong.
+        assert_eq!(client.socket.alert(), if refused { 47 } else { 51 }, "{scheme:?}");
+    }
+}
+
+/// Records that stand for nothing have their time (5), and alerts that are errors are, whatever their level
+/// (6.2).
+#[test]
+fn records_that_come_too_late() {
+    for (content_type, content, in_clear, error, alert) in [
+        (20, &[1][..], true, Error::Tls(sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA), 10),
+        (20, &[1], false, UNEXPECTED_MESSAGE, 10),
+        (23, &[], false, Error::WantRead, 0),
+        (21, &[1, 90], false, Error::WantRead, 0),
+        (21, &[1, 40], false, ALERTED, 40),
+        (21, &[1, 200], false, ALERTED, 200),
+    ] {
+        let _balance = Balance::start();
+        let (mut client, mut raw, link) = Raw::pair(&Setup { tls13: true, ..Setup::default() });
+        assert_eq!(client.poke(), Err(Error::WantRead));
+        if in_clear {
+            link.inject(SERVER, &[&[content_type, 3, 3, 0, content.len() as u8][..], content].concat());
+        } else {
+            raw.send_record(content_type, content).unwrap();
+        }
+        assert_eq!(client.poke(), Err(error), "{content_type} {content:?}");
+        assert_eq!(client.socket.alert(), alert, "{content_type} {content:?}");
+    }
+}
+
+/// "Neither party may send anything behind its close_notify" (RFC 5246 7.2.1; 6.1).
+#[test]
+fn nothing_behind_close_notify() {
+    let _balance = Balance::start();
+    let (mut client, mut raw, link) = Raw::pair(&Setup { tls13: true, ..Setup::default() });
+    assert_eq!(client.unwrap(), Err(Error::WantRead));
+    let sent = link.wire(CLIENT).transcript();
+    link.inject(SERVER, &[&[23, 3, 3, 0, 40][..], &[7; 40]].concat());
+    assert_eq!(client.unwrap(), Err(Error::Tls(sys::MBEDTLS_ERR_SSL_INVALID_MAC)));
+    assert_eq!(link.wire(CLIENT).transcript(), sent);
+    assert_eq!(raw.read(&mut [0; 10]), Err(Error::Tls(sys::MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)));
 }
 
 /// Nothing of a handshake stays, whatever it was like; also where the peer shows no certificate.

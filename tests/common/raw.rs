@@ -165,6 +165,16 @@ impl Raw {
         self.call(|ssl| unsafe { sys::mbedtls_ssl_handshake(ssl) }).map(drop)
     }
 
+    /// The same, up to this state of it.
+    #[allow(dead_code, reason = "of TLS 1.3")]
+    pub fn handshake_to(&mut self, state: sys::mbedtls_ssl_states) {
+        // SAFETY: in `call`.
+        let step = |ssl: *mut sys::mbedtls_ssl_context| unsafe {
+            if (*ssl).state == state as c_int { 1 } else { sys::mbedtls_ssl_handshake_step(ssl) }
+        };
+        while self.call(step) == Ok(0) {}
+    }
+
     /// The same, with a Finished that is wrong.
     pub fn handshake_wrongly(&mut self) -> Result<()> {
         const LAST: c_int = sys::MBEDTLS_SSL_SERVER_FINISHED as c_int;

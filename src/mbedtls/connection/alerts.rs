@@ -11,6 +11,9 @@ use crate::wire::Fields;
 
 const UNEXPECTED_MESSAGE: u8 = sys::MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE as u8;
 const RECORD_OVERFLOW: u8 = sys::MBEDTLS_SSL_ALERT_MSG_RECORD_OVERFLOW as u8;
+/// Records in the clear that a handshake of TLS 1.3 may have between others.
+const IN_HANDSHAKE: [u8; 2] =
+    [sys::MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC as u8, sys::MBEDTLS_SSL_MSG_ALERT as u8];
 const SERVER_HELLO: u8 = sys::MBEDTLS_SSL_HS_SERVER_HELLO as u8;
 const ILLEGAL_PARAMETER: u8 = sys::MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER as u8;
 
@@ -23,8 +26,13 @@ pub(super) unsafe fn for_error(ssl: *const sys::mbedtls_ssl_context, size: usize
     // SAFETY: by this function's contract.
     unsafe {
         match ret {
+            sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE if takes_choice(ssl) => Some(ILLEGAL_PARAMETER),
             sys::MBEDTLS_ERR_SSL_INVALID_RECORD | sys::MBEDTLS_ERR_SSL_BAD_INPUT_DATA => {
-                for_record(ssl, size).or_else(|| for_server_hello(ssl, size))
+                let right = for_record(ssl, size).or_else(|| for_server_hello(ssl, size));
+                right.or_else(|| match ret {
+                    sys::MBEDTLS_ERR_SSL_INVALID_RECORD => for_content(ssl),
+                    _ => takes_choice(ssl).then_some(ILLEGAL_PARAMETER),
+                })
             }
             sys::MBEDTLS_ERR_SSL_DECODE_ERROR => for_message(ssl, size),
             _ => None,
@@ -42,6 +50,7 @@ pub(super) unsafe fn in_place_of(ssl: *const sys::mbedtls_ssl_context, size: usi
     let right = unsafe {
         match alert.into() {
             sys::MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR => for_message(ssl, size),
+            sys::MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE if takes_choice(ssl) => Some(ILLEGAL_PARAMETER),
             sys::MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR | sys::MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE => {
                 for_server_hello(ssl, size)
             }
@@ -51,6 +60,32 @@ pub(super) unsafe fn in_place_of(ssl: *const sys::mbedtls_ssl_context, size: usi
     right.unwrap_or(alert)
 }
 
+/// Whether it is the peer's share of a key of TLS 1.3 that is wrong, or the protocol that a server has
+/// chosen (RFC 7301).
+///
+/// # Safety
+///
+/// The connection is set up.
+unsafe fn takes_choice(ssl: *const sys::mbedtls_ssl_context) -> bool {
+    #[cfg(tls13)]
+    // SAFETY: by this function's contract.
+    unsafe {
+        let chooses = is_client(ssl) && (*ssl).state == sys::MBEDTLS_SSL_ENCRYPTED_EXTENSIONS as c_int;
+        // Without a pre-shared key, say, where this side wants one.
+        let is_other_way = (*ssl).handshake.as_ref().is_some_and(|handshake| {
+            let way = c_int::from(handshake.key_exchange_mode);
+            way != 0 && way & (*(*ssl).conf).tls13_kex_modes == 0
+        });
+        let shares = (*ssl).state == sys::MBEDTLS_SSL_SERVER_HELLO as c_int && !is_other_way;
+        is_tls13(ssl) && (shares || chooses)
+    }
+    #[cfg(not(tls13))]
+    {
+        let _ = ssl;
+        false
+    }
+}
+
 /// Of a record that is none.
 ///
 /// # Safety
@@ -58,16 +93,38 @@ pub(super) unsafe fn in_place_of(ssl: *const sys::mbedtls_ssl_context, size: usi
 /// As [`for_error`].
 unsafe fn for_record(ssl: *const sys::mbedtls_ssl_context, size: usize) -> Option<u8> {
     // SAFETY: by the caller's contract a header is where Mbed TLS was told of it.
-    let (content_type, len, transform, datagram) = unsafe {
+    unsafe {
         let content_type = *within(ssl, size, (*ssl).in_hdr, 1).first()?;
         let len = *within(ssl, size, (*ssl).in_len, 2).first_chunk()?;
-        (content_type, usize::from(u16::from_be_bytes(len)), (*ssl).transform_in.as_ref(), is_datagram(ssl))
+        for_header(ssl, content_type, u16::from_be_bytes(len).into())
+    }
+}
+
+/// Of a record with this header, which comes next.
+///
+/// # Safety
+///
+/// The connection is set up.
+pub(super) unsafe fn for_header(
+    ssl: *const sys::mbedtls_ssl_context,
+    content_type: u8,
+    len: usize,
+) -> Option<u8> {
+    // SAFETY: by this function's contract.
+    let (transform, datagram, over, tls13) = unsafe {
+        let over = (*ssl).state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+        ((*ssl).transform_in.as_ref(), is_datagram(ssl), over, is_tls13(ssl))
     };
-    let first = if transform.is_some() {
-        sys::MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC..=sys::MBEDTLS_SSL_MSG_APPLICATION_DATA
-    } else {
+    let first = match transform {
+        // "The outer opaque_type field of a TLSCiphertext record is always set to the value 23" (RFC 8446
+        // 5.2). A ChangeCipherSpec stands for nothing until "the peer's Finished message has been received"
+        // (5), and an alert in the clear, of a client that has not come to keys, does not authenticate.
+        Some(_) if tls13 && (over || !IN_HANDSHAKE.contains(&content_type)) => {
+            sys::MBEDTLS_SSL_MSG_APPLICATION_DATA..=sys::MBEDTLS_SSL_MSG_APPLICATION_DATA
+        }
+        Some(_) => sys::MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC..=sys::MBEDTLS_SSL_MSG_APPLICATION_DATA,
         // Data are never in the clear.
-        sys::MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC..=sys::MBEDTLS_SSL_MSG_HANDSHAKE
+        None => sys::MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC..=sys::MBEDTLS_SSL_MSG_HANDSHAKE,
     };
     // "If a TLS implementation receives an unexpected record type, it MUST send an unexpected_message
     // alert" (RFC 5246 6). Datagrams have one more type.
@@ -75,10 +132,28 @@ unsafe fn for_record(ssl: *const sys::mbedtls_ssl_context, size: usize) -> Optio
         return Some(UNEXPECTED_MESSAGE);
     }
     // "The length MUST NOT exceed 2^14" (6.2.1), or what this build has room for; encrypted, it has
-    // at least so much more.
-    let more = transform.map_or(0, |transform| transform.minlen);
+    // at least so much more. "The full encoded TLSInnerPlaintext MUST NOT exceed 2^14 + 1 octets", padding
+    // included (RFC 8446 5.4).
+    let more = transform.map_or(0, |of| if tls13 { of.taglen.saturating_add(1) } else { of.minlen });
     let longest = (sys::MBEDTLS_SSL_IN_CONTENT_LEN as usize).saturating_add(more);
     (len > longest).then_some(RECORD_OVERFLOW)
+}
+
+/// Of a record of TLS 1.3 that is one, and not so what it had encrypted: none of the types that there are,
+/// or nothing but padding, for which "it MUST terminate the connection with an 'unexpected_message' alert"
+/// (RFC 8446 5.4), or nothing of the handshake (5.1). An alert of another length than alerts have can only
+/// not be decoded.
+///
+/// # Safety
+///
+/// As [`for_error`].
+unsafe fn for_content(ssl: *const sys::mbedtls_ssl_context) -> Option<u8> {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let is_protected = is_tls13(ssl) && !(*ssl).transform_in.is_null();
+        let is_alert = (*ssl).in_msgtype == sys::MBEDTLS_SSL_MSG_ALERT as c_int;
+        (is_protected && !is_alert).then_some(UNEXPECTED_MESSAGE)
+    }
 }
 
 /// Of a ServerHello with a suite that there is not, or not in TLS 1.2: it was not in the client's list (7.4.1.3).
@@ -143,7 +218,7 @@ unsafe fn message<'a>(ssl: *const sys::mbedtls_ssl_context, size: usize) -> Opti
 /// # Safety
 ///
 /// As [`for_error`]; `at` is NULL or one of the connection's pointers into that buffer.
-unsafe fn within<'a>(
+pub(super) unsafe fn within<'a>(
     ssl: *const sys::mbedtls_ssl_context,
     size: usize,
     at: *const u8,

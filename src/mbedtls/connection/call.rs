@@ -16,13 +16,15 @@ use super::super::psk::Seen;
 use super::super::sys;
 use super::alerts;
 use super::flight::{CutHeader, StreamHandshake};
-#[cfg(tls13)]
-use super::layout::is_tls13;
-use super::layout::{COUNTER, HEADER, highest_version, is_message_cut, message_rest, take_bad_records};
+use super::layout::{
+    COUNTER, HEADER, highest_version, is_message_cut, is_tls13, message_rest, take_bad_records,
+};
 use super::messages::{awaits_hello, forget_early, is_patient, next_number, record_limit};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::problems::Problems;
 use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, announced, early};
+#[cfg(tls13)]
+use super::tls13_records::{CHANGE_CIPHER_SPEC, owes_change_cipher_spec, passed_over, takes_back_hello};
 use crate::error::Result;
 use crate::fnv::fnv1a;
 #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
@@ -701,6 +703,12 @@ pub(super) unsafe extern "C" fn recv(ctx: *mut c_void, _buf: *mut u8, len: usize
     } else {
         // SAFETY: reads the connection that calls out.
         let over = unsafe { (*call.ssl).state } == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+        // SAFETY: as above; what has come last is where Mbed TLS has read it.
+        #[cfg(tls13)]
+        match unsafe { passed_over(call.ssl, call.buffers().input.size()) } {
+            0 => {}
+            ret => return ret,
+        }
         let come = call.come.get();
         let result = if over || come < MOST { call.recv_stream(len) } else { Err(Interruption::WouldBlock) };
         match result {
@@ -733,8 +741,9 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
     let is_spared = call.spares_alert.get() && ssl.in_msglen == 0;
     // Behind close_notify nothing is sent any more (RFC 5246 7.2.1), but what is left of itself.
     let is_behind = call.is_closed.get() && ssl.cur_out_ctr != call.next_record;
+    // In TLS 1.3 it does not show that it is one, but nothing else is written then.
     // SAFETY: as above.
-    if (is_spared || is_behind) && unsafe { is_alert_last(ssl) } {
+    if (is_spared || is_behind) && unsafe { is_alert_last(ssl) || is_tls13(ssl) } {
         return c_int::try_from(len).unwrap_or(c_int::MAX);
     }
     // SAFETY: as below; nobody else refers to the buffer.
@@ -828,7 +837,7 @@ impl Call<'_> {
                 (cfg!(mbedtls_ssl_all_alert_messages) && written, alert)
             }
             // It is the Finished (RFC 5246 7.2.2) that was wrong.
-            sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE if encrypted && !over => {
+            sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE if encrypted && !over && alert == 0 => {
                 (true, sys::MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR as u8)
             }
             _ => (alerted || encrypted && !over, alert),
@@ -867,15 +876,40 @@ impl Call<'_> {
         {
             return Ok(bytes.len());
         }
+        #[cfg(tls13)]
+        if self.is_alert() {
+            self.before_alert();
+        }
         self.send_flight()?;
         // The error that an alert tells the peer of ends the connection in the same call.
         let now = self.is_last.get() || self.is_alert();
         self.transport(bytes, now)
     }
 
+    /// What is kept of a flight, and to be sent before an alert of TLS 1.3, is made what the peer expects.
+    #[cfg(tls13)]
+    fn before_alert(&self) {
+        let Some(stream) = self.stream() else { return };
+        // SAFETY: reads the connection that calls out.
+        let (takes_back, owes) = unsafe { (takes_back_hello(self.ssl), owes_change_cipher_spec(self.ssl)) };
+        if takes_back {
+            stream.flight.clear();
+        }
+        if owes && !stream.has_changed.replace(true) {
+            // Without memory it is left out.
+            let _ = self.spare(|| stream.flight.add(&CHANGE_CIPHER_SPEC));
+        }
+    }
+
     /// Sends what is kept of a flight.
     fn send_flight(&self) -> core::result::Result<(), Interruption> {
         self.stream().map_or(Ok(()), |stream| stream.flight.send(|bytes| self.transport(bytes, true)))
+    }
+
+    /// Whether the beginning of a message's header has come in the clear, and nothing behind it.
+    #[cfg(tls13)]
+    pub(super) fn is_header_cut(&self) -> bool {
+        self.stream().is_some_and(|stream| !stream.cut.get().bytes().is_empty())
     }
 
     /// What a stream has while its handshake is not over.
@@ -1136,6 +1170,14 @@ impl Call<'_> {
                     ahead = input.ahead.get().into();
                 }
                 let mut header = (*ssl).in_hdr.cast::<[u8; HEADER]>().read();
+                let [content_type, _, _, high, low] = header;
+                let announced_len = u16::from_be_bytes([high, low]).into();
+                if is_tls13(ssl)
+                    && !(*ssl).transform_in.is_null()
+                    && alerts::for_header(ssl, content_type, announced_len).is_some()
+                {
+                    return Ok(None);
+                }
                 // "TLS servers MUST accept any value {03,XX} as the record layer version number for
                 // ClientHello" (RFC 5246 E.1).
                 if let [_, 3, minor @ 4..=u8::MAX, ..] = &mut header

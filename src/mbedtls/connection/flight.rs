@@ -41,6 +41,9 @@ pub(super) struct StreamHandshake {
     /// The configuration that has them, if it is another.
     #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
     pub(super) chosen: Cell<Option<Shared<Config>>>,
+    /// A ChangeCipherSpec of TLS 1.3's has gone before an alert.
+    #[cfg(tls13)]
+    pub(super) has_changed: Cell<bool>,
 }
 
 impl StreamHandshake {
@@ -53,6 +56,8 @@ impl StreamHandshake {
             asked: Cell::new(false),
             #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
             chosen: Cell::new(None),
+            #[cfg(tls13)]
+            has_changed: Cell::new(false),
         }
     }
 }
@@ -159,6 +164,14 @@ impl Flight {
             }
         }
         Ok(())
+    }
+
+    /// Forgets it, unless a part has been sent.
+    #[cfg(tls13)]
+    pub(super) fn clear(&self) {
+        if self.sent.get() == 0 {
+            self.set(core::ptr::null_mut(), 0);
+        }
     }
 
     /// What is still to be sent. Nothing else is called while it is looked at, but the transport.

@@ -55,6 +55,10 @@ mod setup;
 mod ssl;
 #[cfg(tls13)]
 mod tls13;
+#[cfg(tls13)]
+mod tls13_messages;
+#[cfg(tls13)]
+mod tls13_records;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 mod unreadable;
 mod verification;

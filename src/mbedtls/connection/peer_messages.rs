@@ -15,17 +15,17 @@ use super::call::Call;
 #[cfg(mbedtls_ssl_cli_c)]
 use super::client_auth;
 use super::layout::{is_client, is_datagram, is_tls13, message_header};
-#[cfg(tls13)]
-use super::tls13::has_retried;
 #[cfg(all(tls13, mbedtls_ssl_srv_c))]
 use super::tls13::is_older;
+#[cfg(tls13)]
+use super::tls13_records::has_retried;
 use crate::mem::slice_mut;
 use crate::wire::Fields;
 
-const DECODE_ERROR: c_int = sys::MBEDTLS_ERR_SSL_DECODE_ERROR;
-const ILLEGAL_PARAMETER: c_int = sys::MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER;
-const UNEXPECTED_MESSAGE: c_int = sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE;
-const UNSUPPORTED_EXTENSION: c_int = sys::MBEDTLS_ERR_SSL_UNSUPPORTED_EXTENSION;
+pub(super) const DECODE_ERROR: c_int = sys::MBEDTLS_ERR_SSL_DECODE_ERROR;
+pub(super) const ILLEGAL_PARAMETER: c_int = sys::MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER;
+pub(super) const UNEXPECTED_MESSAGE: c_int = sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE;
+pub(super) const UNSUPPORTED_EXTENSION: c_int = sys::MBEDTLS_ERR_SSL_UNSUPPORTED_EXTENSION;
 
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 unsafe extern "C" {
@@ -36,7 +36,7 @@ unsafe extern "C" {
 }
 
 /// An error's number, as Mbed TLS has it.
-type Checked = Result<(), c_int>;
+pub(super) type Checked = Result<(), c_int>;
 
 /// A step of the handshake, in which the message that it reads is looked at.
 ///
@@ -79,6 +79,11 @@ pub(super) unsafe fn step_with_checks(
             (*ctx).tls_version = sys::MBEDTLS_SSL_VERSION_TLS1_2;
             (*ctx).keep_current_message = 1;
             return 0;
+        }
+        #[cfg(tls13)]
+        if ret == 0 && is_tls13(ctx) && call.is_header_cut() {
+            // What is in the clear are hellos, at each of which keys change, or all begins anew.
+            return UNEXPECTED_MESSAGE;
         }
         if ret != 0 || is_tls13(ctx) {
             return ret;
@@ -245,7 +250,7 @@ fn is_uncompressed(body: &[u8], psk: bool, before: usize) -> Checked {
 }
 
 /// RFC 5246 7.4.1.2.
-fn client_hello(body: &[u8], datagram: bool) -> Checked {
+pub(super) fn client_hello(body: &[u8], datagram: bool) -> Checked {
     let mut fields = Fields(body);
     let compression = fields
         .take(34)
@@ -315,14 +320,14 @@ fn for_extensions(mut hello: Fields<'_>, mut look: impl FnMut(u32, &[u8]) -> Che
     all_of(extensions).try_for_each(|(extension, data)| look(extension.into(), data))
 }
 
-fn all_of(extensions: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(super) fn all_of(extensions: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut fields = Fields(extensions);
     core::iter::from_fn(move || extension_in(&mut fields))
 }
 
 /// Thousands fit into a hello, so each is not compared with each: a bit tells whether a type has been
 /// there, for the types of one block at a time.
-fn is_any_twice(extensions: &[u8]) -> bool {
+pub(super) fn is_any_twice(extensions: &[u8]) -> bool {
     const BLOCK: u16 = 2048;
     let bit = |n: u16| 1_u32.wrapping_shl(n.into());
     let types = || all_of(extensions).map(|(extension, _)| extension);
@@ -338,12 +343,12 @@ fn is_any_twice(extensions: &[u8]) -> bool {
 }
 
 /// The vector that `data` is, with a length of `len` bytes.
-fn only(data: &[u8], len: usize) -> Option<&[u8]> {
+pub(super) fn only(data: &[u8], len: usize) -> Option<&[u8]> {
     let mut fields = Fields(data);
     fields.vector(len).filter(|_| fields.0.is_empty())
 }
 
-fn are_pairs(list: &[u8]) -> Checked {
+pub(super) fn are_pairs(list: &[u8]) -> Checked {
     if list.is_empty() || !list.len().is_multiple_of(2) { Err(DECODE_ERROR) } else { Ok(()) }
 }
 

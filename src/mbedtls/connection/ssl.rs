@@ -34,6 +34,8 @@ use super::records::{ALERT, Buffers, DATA, DATAGRAM_OUT, ON_DEMAND, PREFIX};
 use super::retransmission::{CallTimer, get_timer, set_timer};
 #[cfg(tls13)]
 use super::tls13::{self, KEY_UPDATE, Secrets};
+#[cfg(tls13)]
+use super::tls13_messages;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::unreadable::step_with_certificates;
 use super::verification::verify;
@@ -485,8 +487,9 @@ impl Ssl {
                     ret = client_auth::before_step(ctx);
                 }
                 #[cfg(tls13)]
-                if ret == 0 {
+                if ret == 0 && is_tls13(ctx) {
                     tls13::before_step(ctx);
+                    ret = tls13_messages::before_step(ctx);
                 }
                 if ret == 0 && state == (*ctx).state {
                     ret = step_with_checks(ctx, || without_clock(ctx, || step(ctx)));
@@ -531,15 +534,17 @@ impl Ssl {
         // SAFETY: the connection is set up, the slice valid, the secrets beside it; does not raise.
         self.call(host, answer, |ctx, _| unsafe {
             (*(*ctx).p_bio.cast::<Call<'_>>()).is_closed.set(closed);
-            let ret = match (*(*ctx).p_bio.cast::<Call<'_>>()).begin_read() {
-                0 => sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()),
-                ret => return ret,
-            };
+            let ret = (*(*ctx).p_bio.cast::<Call<'_>>()).begin_read();
+            if ret != 0 {
+                return ret;
+            }
             #[cfg(tls13)]
             let ret = match secrets {
-                Some(secrets) => (*secrets).go_on(ctx, ret, buf),
-                None => ret,
+                Some(secrets) => (*secrets).read(ctx, buf),
+                None => sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()),
             };
+            #[cfg(not(tls13))]
+            let ret = sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len());
             // RFC 6347 4.2.8: see `begin_anew`.
             let call = &*(*ctx).p_bio.cast::<Call<'_>>();
             if call.received.get().new_hello.get().is_some() {

@@ -17,6 +17,7 @@ use super::call::Call;
 use super::client_auth::choose_of_tls13;
 use super::layout::{COUNTER, is_client, is_tls13, reset_in_pointers, reset_out_pointers};
 use super::records::Buffers;
+use super::tls13_records::{awaits_flight, has_retried, read_data};
 #[cfg(mbedtls_ssl_srv_c)]
 use crate::mem::slice;
 use crate::micropython_sys::mpglue_free;
@@ -239,16 +240,6 @@ unsafe fn answerable(ctx: *mut sys::mbedtls_ssl_context) {
     }
 }
 
-/// Whether a server has asked for another hello, of which the version is TLS 1.3's.
-///
-/// # Safety
-///
-/// As [`answerable`].
-pub(super) unsafe fn has_retried(ctx: *const sys::mbedtls_ssl_context) -> bool {
-    // SAFETY: by this function's contract.
-    unsafe { (*ctx).handshake.as_ref() }.is_some_and(|handshake| handshake.hello_retry_request_flag != 0)
-}
-
 /// Whether the message for which a server with TLS 1.3 comes to this error is a ClientHello of TLS 1.2.
 /// Mbed TLS's for TLS 1.3 wants extensions in each, and 3.3 as its version; but "servers ... MUST
 /// negotiate TLS 1.2 or prior, even if ClientHello.legacy_version is 0x0304 or later", where there is no
@@ -335,14 +326,7 @@ pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) {
             choose_of_tls13(ctx);
         }
         let transform = match (is_client(ctx), state) {
-            (
-                true,
-                sys::MBEDTLS_SSL_ENCRYPTED_EXTENSIONS
-                | sys::MBEDTLS_SSL_CERTIFICATE_REQUEST
-                | sys::MBEDTLS_SSL_SERVER_CERTIFICATE
-                | sys::MBEDTLS_SSL_CERTIFICATE_VERIFY
-                | sys::MBEDTLS_SSL_SERVER_FINISHED,
-            ) => handshake.transform_handshake,
+            (true, state) if awaits_flight(state) => handshake.transform_handshake,
             (true, sys::MBEDTLS_SSL_CLIENT_CCS_AFTER_SERVER_FINISHED) => core::ptr::null_mut(),
             (
                 false,
@@ -457,32 +441,29 @@ impl Secrets {
         this
     }
 
-    /// What a read that came to `ret` comes to, KeyUpdates aside, of which there may be any number in
-    /// front of what it is for.
+    /// `mbedtls_ssl_read`, KeyUpdates aside, of which there may be any number in front of what it is for.
     ///
     /// # Safety
     ///
     /// The connection is theirs, set up, its call under way.
-    pub(super) unsafe fn go_on(
-        &self,
-        ctx: *mut sys::mbedtls_ssl_context,
-        mut ret: c_int,
-        buf: &mut [u8],
-    ) -> c_int {
-        while ret == sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE {
+    pub(super) unsafe fn read(&self, ctx: *mut sys::mbedtls_ssl_context, buf: &mut [u8]) -> c_int {
+        loop {
             // SAFETY: by this function's contract. None raises.
-            ret = unsafe {
-                match self.receive(ctx) {
-                    Some(0) => sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()),
-                    Some(error) => return error,
-                    None => return ret,
+            let ret = unsafe {
+                match read_data(ctx, buf) {
+                    sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE => match self.receive(ctx) {
+                        Some(0) => continue,
+                        Some(error) => error,
+                        None => sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE,
+                    },
+                    ret => ret,
                 }
             };
+            if ret > 0 {
+                self.in_a_row.set(0);
+            }
+            return ret;
         }
-        if ret > 0 {
-            self.in_a_row.set(0);
-        }
-        ret
     }
 
     /// Whether a KeyUpdate is to be sent before any data.

@@ -465,7 +465,9 @@ def scanners():
 def bogo():
     """BoringSSL's test runner at the core: a peer that breaks the protocol in thousands of ways."""
     env = {"MICROPYTHON_DIR": tree_of(default_version()), "MBEDTLS_DIR": mbedtls_dir()}
-    yield from child("bogo", [sys.executable, ROOT / "tests/bogo/run.py"], 2400, env)
+    command = [sys.executable, ROOT / "tests/bogo/run.py"]
+    yield from child("bogo", command, 2400, env)
+    yield from child("bogo, TLS 1.3", [*command, "--tls13"], 2400, env)
 
 
 def torture():
@@ -938,7 +940,7 @@ def sections():
     every["tls12"] = Section(tls12, 150)
     every["tls13"] = Section(tls13, 600)
     every["rustcrypto_off"] = Section(rustcrypto_off, 280)
-    every["bogo"] = Section(bogo, 300)
+    every["bogo"] = Section(bogo, 450)
     every["torture"] = Section(torture, 540)
     every["scanners"] = Section(scanners, 170, waits=True)
     every["threads"] = Section(threads, 150)

@@ -5,7 +5,10 @@ use super::common::pki::with_nul;
 use super::{Result, failed, mbedtls, unimplemented};
 
 const TLS12: u32 = 0x303;
+const TLS13: u32 = 0x304;
 const DTLS12: u32 = 0xfefd;
+/// Of TLS.
+const HIGHEST: u32 = if cfg!(tls13) { TLS13 } else { TLS12 };
 
 /// Groups by their IANA numbers.
 const GROUPS: [(u32, &str); 4] = [(23, "secp256r1"), (24, "secp384r1"), (25, "secp521r1"), (29, "x25519")];
@@ -14,17 +17,20 @@ const GROUPS: [(u32, &str); 4] = [(23, "secp256r1"), (24, "secp384r1"), (25, "se
 /// the runner checks at its own end, and that both ends can only share.
 const NOTHING: &[&str] = &[
     "-ipv6",
-    "-no-tls13",
     "-no-tls11",
     "-no-tls1",
     "-no-ticket",
     "-expect-session-miss",
     "-expect-extended-master-secret",
+    "-expect-hrr",
+    "-expect-no-hrr",
     "-use-old-client-cert-callback",
     "-use-custom-verify-callback",
+    "-decline-alpn",
 ];
-/// The same, with a number behind them.
-const NO_NUMBER: &[&str] = &["-expect-curve-id", "-expect-peer-signature-algorithm"];
+/// The same, with a value behind them.
+const NO_VALUE: &[&str] =
+    &["-expect-curve-id", "-expect-peer-signature-algorithm", "-expect-advertised-alpn"];
 
 #[derive(Default)]
 pub struct Flags {
@@ -33,6 +39,12 @@ pub struct Flags {
     pub ipv6: bool,
     pub server: bool,
     pub dtls: bool,
+    /// Of TLS: what there is, where nothing is said.
+    pub no_tls12: bool,
+    pub no_tls13: bool,
+    pub min_version: u32,
+    pub max_version: u32,
+    pub expect_version: Option<u32>,
     pub resume_count: u32,
     /// PEM with its NUL, as the core takes it.
     pub cert: Option<Vec<u8>>,
@@ -49,6 +61,9 @@ pub struct Flags {
     pub ciphers: Vec<String>,
     pub expect_cipher: Option<i32>,
     pub groups: Vec<&'static str>,
+    /// Application protocols: a client's, or the one that a server takes.
+    pub protocols: Vec<String>,
+    pub expect_protocol: Option<String>,
     pub psk: Option<String>,
     pub psk_identity: String,
     pub mtu: u16,
@@ -72,6 +87,8 @@ impl Flags {
             initial_write: "hello".into(),
             repeat_initial_write: 1,
             initial_timeout_ms: 400,
+            min_version: TLS12,
+            max_version: HIGHEST,
             ..Self::default()
         };
         let mut expects_miss = false;
@@ -83,7 +100,7 @@ impl Flags {
                 continue;
             }
             let value = arguments.next().unwrap_or_default();
-            if !NO_NUMBER.contains(&name) {
+            if !NO_VALUE.contains(&name) {
                 flags.set(name, &value)?;
             }
         }
@@ -101,6 +118,8 @@ impl Flags {
         let field = match name {
             "-server" => &mut self.server,
             "-dtls" => &mut self.dtls,
+            "-no-tls12" if cfg!(tls13) => &mut self.no_tls12,
+            "-no-tls13" => &mut self.no_tls13,
             "-verify-peer" => &mut self.verify_peer,
             "-verify-fail" => &mut self.verify_fail,
             "-require-any-client-certificate" => &mut self.require_client_cert,
@@ -132,6 +151,16 @@ impl Flags {
             "-trust-cert" => self.trust_cert = Some(pem(value)?),
             "-expect-peer-cert-file" => self.expect_peer_cert = Some(der(&pem(value)?)),
             "-host-name" => self.host_name = Some(value.into()),
+            "-advertise-alpn" => {
+                let mut rest = value;
+                while let Some(len) = rest.bytes().next() {
+                    let (name, behind) = rest[1..].split_at_checked(len.into()).unwrap_or_default();
+                    self.protocols.push(name.into());
+                    rest = behind;
+                }
+            }
+            "-select-alpn" => self.protocols = vec![value.into()],
+            "-expect-alpn" => self.expect_protocol = Some(value.into()),
             "-psk" => self.psk = Some(value.into()),
             "-psk-identity" => self.psk_identity = value.into(),
             "-mtu" => self.mtu = number(value)?,
@@ -155,20 +184,35 @@ impl Flags {
             "-expect-version" | "-min-version" | "-max-version" => {
                 let version: u32 = number(value)?;
                 // DTLS counts down.
-                let (ours, is_newer) =
-                    if version >= 0xfe00 { (DTLS12, version < DTLS12) } else { (TLS12, version > TLS12) };
+                let (lowest, highest, is) = match version {
+                    0xfe00.. => (DTLS12, DTLS12, 2 * DTLS12 - version),
+                    _ => (TLS12, HIGHEST, version),
+                };
                 let served = match name {
-                    "-min-version" => !is_newer,
-                    "-max-version" => version == ours || is_newer,
-                    _ => version == ours,
+                    "-min-version" => is <= highest,
+                    "-max-version" => is >= lowest,
+                    _ => (lowest..=highest).contains(&is),
                 };
                 if !served {
                     return unimplemented(&format!("{name} {version:x}"));
+                }
+                match name {
+                    _ if lowest == DTLS12 => {}
+                    "-min-version" => self.min_version = is.max(lowest),
+                    "-max-version" => self.max_version = is.min(highest),
+                    _ => self.expect_version = Some(is),
                 }
             }
             _ => return unimplemented(name),
         }
         Ok(())
+    }
+
+    /// `SSLContext.minimum_version` and `maximum_version`.
+    pub fn versions(&self) -> (u32, u32) {
+        let min = if self.no_tls12 { TLS13 } else { self.min_version };
+        let max = if self.no_tls13 { TLS12 } else { self.max_version };
+        (min, max)
     }
 
     /// `SSLContext.verify_mode`.

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """BoGo, BoringSSL's test runner, at the core: a peer that breaks the protocol in thousands of ways.
 
-    run.py              all of it
+    run.py              all of it, at TLS 1.2
+    run.py --tls13      all of it, in a build with TLS 1.3
     run.py PATTERN...   the tests of these names, with what each says
-    run.py --figures    all of it, and docs/bogo.json, from which `make docs` writes the figures
+    run.py --figures    both, and docs/bogo.json, from which `make docs` writes the figures
 
 The runner is built from the crate boring-sys with Go from PyPI; shim.rs is our end. config.json has
 what is not run, as it is not offered; what is expected to fail, each with its reason; and which of our
-errors is which of BoringSSL's. A test that is expected to fail and passes fails the run: the list
-only shrinks.
+errors is which of BoringSSL's. What holds in builds of one kind only is under "WithTls13" and
+"WithoutTls13". A test that is expected to fail and passes fails the run: the list only shrinks.
 """
 
 import argparse
@@ -93,9 +94,19 @@ def runner():
     return program
 
 
-def shim():
+def config_for(tls13):
+    """config.json for a build with TLS 1.3, or without."""
+    config = json.loads((HERE / "config.json").read_text())
+    others = config.pop("WithoutTls13"), config.pop("WithTls13")
+    for key, more in others[tls13].items():
+        config[key] |= more
+    return config
+
+
+def shim(tls13):
     """Our end, with the Mbed TLS that MBEDTLS_DIR names."""
     command = ["cargo", "test", "--quiet", "--test", "bogo_shim", "--no-run", "--message-format", "json"]
+    command += ["--features", "tls13"] if tls13 else []
     output = do(command, 1500, {"CARGO_TERM_COLOR": "never"})
     for line in output.splitlines():
         if line.startswith("{") and (made := json.loads(line).get("executable")):
@@ -107,7 +118,9 @@ def run(program, ours, config, patterns):
     """Test -> (PASS, FAIL or SKIP, what was said)."""
     results = WORK / "results.json"
     results.unlink(missing_ok=True)
-    command = [program, "-shim-path", ours, "-shim-config", HERE / "config.json", "-json-output", results]
+    merged = WORK / "config.json"
+    merged.write_text(json.dumps(config))
+    command = [program, "-shim-path", ours, "-shim-config", merged, "-json-output", results]
     command += ["-include-disabled", "-allow-unimplemented", "-pipe", "-idle-timeout", "10s"]
     command += ["-num-workers", str(2 * (os.cpu_count() or 1)), "-skip", ";".join(config["NotRun"])]
     command += ["-test", ";".join(patterns)]
@@ -138,39 +151,47 @@ def judge(results, disabled, whole):
     return wrong, failed
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("patterns", nargs="*", metavar="PATTERN")
-    parser.add_argument("--figures", action="store_true")
-    args = parser.parse_args()
-    config = json.loads((HERE / "config.json").read_text())
-    WORK.mkdir(parents=True, exist_ok=True)
+def test(tls13, patterns):
+    """Runs them and says what came of it: how many passed, went wrong; and the figures, if none did."""
+    config = config_for(tls13)
     try:
-        results = run(runner(), shim(), config, args.patterns)
+        results = run(runner(), shim(tls13), config, patterns)
     except Failed as why:
         print(f"FAIL bogo: {why}")
-        print(harness.counts_line(0, 1, 0))
-        return 1
-    wrong, failed = judge(results, config["DisabledTests"], not args.patterns)
+        return 0, 1, None
+    wrong, failed = judge(results, config["DisabledTests"], not patterns)
     counts = Counter(outcome for outcome, _ in results.values())
     for name, why, said in wrong:
         print(f"FAIL {name}: {why}")
         if said:
             print(said.rstrip())
-    if args.patterns:
+    if patterns:
         for name, (outcome, said) in sorted(results.items()):
             print(outcome, name, said.rstrip() if outcome == "FAIL" else "")
     for reason, number in failed.most_common():
         print(f"{number:>5} fail: {reason}")
     passed, listed = counts["PASS"], sum(failed.values())
     print(f"{passed} pass, {listed} fail for a reason that is listed, {counts['SKIP']} are unimplemented")
+    figures = {"passed": passed, "unimplemented": counts["SKIP"], "failed": dict(failed.most_common())}
+    return passed - sum(why.startswith("passes") for _, why, _ in wrong), len(wrong), None if wrong else figures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("patterns", nargs="*", metavar="PATTERN")
+    parser.add_argument("--tls13", action="store_true")
+    parser.add_argument("--figures", action="store_true")
+    args = parser.parse_args()
+    WORK.mkdir(parents=True, exist_ok=True)
+    builds = {"without": False, "with": True} if args.figures else {"": args.tls13}
+    results = {name: test(tls13, args.patterns) for name, tls13 in builds.items()}
+    passed, wrong = (sum(result[n] for result in results.values()) for n in (0, 1))
     if args.figures and not wrong:
         git = ["git", "log", "-1", "--format=%h %cs"]
         commit, date = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-        figures = {"commit": commit, "date": date, "passed": passed, "unimplemented": counts["SKIP"]}
-        figures["failed"] = dict(failed.most_common())
+        figures = {"commit": commit, "date": date} | {name: found for name, (*_, found) in results.items()}
         (ROOT / "docs/bogo.json").write_text(json.dumps(figures, indent=1) + "\n")
-    print(harness.counts_line(passed - sum(why.startswith("passes") for _, why, _ in wrong), len(wrong), 0))
+    print(harness.counts_line(passed, wrong, 0))
     return 1 if wrong else 0
 
 

@@ -76,6 +76,11 @@ fn main() -> ExitCode {
 fn context(flags: &Flags) -> std::result::Result<Box<Context>, Error> {
     let protocol = i32::from(flags.server) + if flags.dtls { 2 } else { 0 };
     let mut context = Context::new(protocol, flags.verify_mode())?;
+    if !flags.dtls {
+        let (min, max) = flags.versions();
+        context.set_version(false, min.cast_signed())?;
+        context.set_version(true, max.cast_signed())?;
+    }
     // Certificates of the runner's are for no name.
     if !flags.server {
         context.set_check_hostname(false)?;
@@ -97,6 +102,9 @@ fn context(flags: &Flags) -> std::result::Result<Box<Context>, Error> {
     context.set_ciphers(names.len(), names.iter().copied())?;
     if !flags.groups.is_empty() {
         context.set_groups(flags.groups.iter().map(|name| name.as_bytes()))?;
+    }
+    if !flags.protocols.is_empty() {
+        context.set_protocols(flags.protocols.len(), flags.protocols.iter().map(|name| name.as_bytes()))?;
     }
     if let Some(psk) = &flags.psk {
         context.set_psk(Some((flags.psk_identity.as_bytes(), psk.as_bytes())))?;
@@ -205,11 +213,20 @@ fn exchange(flags: &Flags, wire: &mut Wire) -> Result<()> {
 
 /// What the runner has us expect of an open connection.
 fn check(flags: &Flags, socket: &Socket) -> Result<()> {
-    let version = if flags.dtls { c"DTLSv1.2" } else { c"TLSv1.2" };
-    ensure(socket.version() == Some(version), "another version")?;
+    let expected: &[_] = match flags.expect_version {
+        _ if flags.dtls => &[c"DTLSv1.2"],
+        Some(0x303) => &[c"TLSv1.2"],
+        Some(_) => &[c"TLSv1.3"],
+        None => &[c"TLSv1.2", c"TLSv1.3"],
+    };
+    ensure(socket.version().is_some_and(|version| expected.contains(&version)), "another version")?;
     if let Some(expected) = flags.expect_cipher {
         let id = mbedtls::ciphers().iter().find(|&&id| mbedtls::cipher_name(id) == socket.cipher());
         ensure(id == Some(&expected), &format!("cipher suite {:?}, not {expected:04x}", socket.cipher()))?;
+    }
+    if let Some(expected) = &flags.expect_protocol {
+        let selected = socket.selected_alpn_protocol().map(|name| name.to_string_lossy());
+        ensure(selected.as_deref() == Some(expected), &format!("protocol {selected:?}, not {expected}"))?;
     }
     if flags.expect_verify_result {
         ensure(socket.peer_verified(), "the peer's certificate is not verified")?;

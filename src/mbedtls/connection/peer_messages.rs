@@ -15,8 +15,6 @@ use super::call::Call;
 #[cfg(mbedtls_ssl_cli_c)]
 use super::client_auth;
 use super::layout::{is_client, is_datagram, is_tls13, message_header};
-#[cfg(all(tls13, mbedtls_ssl_srv_c))]
-use super::tls13::is_older;
 #[cfg(tls13)]
 use super::tls13_records::has_retried;
 use crate::mem::slice_mut;
@@ -73,13 +71,6 @@ pub(super) unsafe fn step_with_checks(
         }
         let ret = step();
         call.restore_checksum();
-        #[cfg(all(tls13, mbedtls_ssl_srv_c))]
-        if is_older(ctx, ret) {
-            // It is read once more, as such.
-            (*ctx).tls_version = sys::MBEDTLS_SSL_VERSION_TLS1_2;
-            (*ctx).keep_current_message = 1;
-            return 0;
-        }
         #[cfg(tls13)]
         if ret == 0 && is_tls13(ctx) && call.is_header_cut() {
             // What is in the clear are hellos, at each of which keys change, or all begins anew.

@@ -17,12 +17,8 @@ use super::call::Call;
 use super::client_auth::choose_of_tls13;
 use super::layout::{COUNTER, is_client, is_tls13, reset_in_pointers, reset_out_pointers};
 use super::records::Buffers;
-use super::tls13_records::{awaits_flight, has_retried, read_data};
-#[cfg(mbedtls_ssl_srv_c)]
-use crate::mem::slice;
+use super::tls13_records::{awaits_flight, read_data};
 use crate::micropython_sys::mpglue_free;
-#[cfg(mbedtls_ssl_srv_c)]
-use crate::wire::Fields;
 
 /// The longest hash of a suite: SHA-384's.
 const HASH_MAX: usize = 48;
@@ -210,11 +206,6 @@ pub unsafe extern "C" fn __wrap_mbedtls_ssl_pend_fatal_alert(
     description: c_uchar,
     reason: c_int,
 ) {
-    #[cfg(mbedtls_ssl_srv_c)]
-    // SAFETY: by this function's contract; a connection of ours has its call, of which the rest is asked.
-    if unsafe { Call::under_way(ssl).is_some() && is_older(ssl, reason) } {
-        return;
-    }
     let is_none = u32::from(description) == sys::MBEDTLS_SSL_ALERT_MSG_NO_CERT;
     let description = if is_none { CERTIFICATE_REQUIRED } else { description };
     // SAFETY: by this function's contract. Does not raise.
@@ -237,50 +228,6 @@ unsafe fn answerable(ctx: *mut sys::mbedtls_ssl_context) {
         if (*(*ctx).conf).mfl_code != 0 {
             handshake.sent_extensions |= 1 << sys::MBEDTLS_SSL_EXT_ID_MAX_FRAGMENT_LENGTH;
         }
-    }
-}
-
-/// Whether the message for which a server with TLS 1.3 comes to this error is a ClientHello of TLS 1.2.
-/// Mbed TLS's for TLS 1.3 wants extensions in each, and 3.3 as its version; but "servers ... MUST
-/// negotiate TLS 1.2 or prior, even if ClientHello.legacy_version is 0x0304 or later", where there is no
-/// `supported_versions` (RFC 8446 4.2.1).
-///
-/// # Safety
-///
-/// As [`answerable`].
-#[cfg(mbedtls_ssl_srv_c)]
-pub(super) unsafe fn is_older(ctx: *const sys::mbedtls_ssl_context, error: c_int) -> bool {
-    // SAFETY: by this function's contract: the message that has come last is where messages are, as long
-    // as Mbed TLS says.
-    let message = unsafe {
-        let awaits_hello = is_tls13(ctx)
-            && !is_client(ctx)
-            && !has_retried(ctx)
-            && (*ctx).state == sys::MBEDTLS_SSL_CLIENT_HELLO as c_int
-            && (*(*ctx).conf).min_tls_version == sys::MBEDTLS_SSL_VERSION_TLS1_2;
-        if !awaits_hello || (*ctx).in_msgtype != sys::MBEDTLS_SSL_MSG_HANDSHAKE as c_int {
-            return false;
-        }
-        slice((*ctx).in_msg, (*ctx).in_hslen)
-    };
-    const TLS_1_2: u16 = 0x303;
-    let [1, _, _, _, body @ ..] = message else { return false };
-    let mut fields = Fields(body);
-    let Some(version) = fields.short().filter(|&version| version >= TLS_1_2) else { return false };
-    let behind = fields
-        .take(32)
-        .and_then(|_| fields.vector(1))
-        .and_then(|_| fields.vector(2))
-        .and_then(|_| fields.vector(1));
-    match (behind, fields.0, error) {
-        (Some(_), [], sys::MBEDTLS_ERR_SSL_DECODE_ERROR | sys::MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION) => true,
-        (Some(_), [_, _, extensions @ ..], sys::MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION) => {
-            let mut extensions = Fields(extensions);
-            let mut kinds = core::iter::from_fn(|| Some((extensions.short()?, extensions.vector(2)?)))
-                .map(|(kind, _)| kind);
-            version > TLS_1_2 && !kinds.any(|kind| u32::from(kind) == sys::MBEDTLS_TLS_EXT_SUPPORTED_VERSIONS)
-        }
-        _ => false,
     }
 }
 

@@ -4,7 +4,9 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 
-use micropython_ssl::io::{Interruption, PskStore, Signer, Transport, Verifier};
+use micropython_ssl::io::{Interruption, Names, PskStore, Signer, Transport, Verifier};
+use micropython_ssl::mbedtls::Config;
+use micropython_ssl::mem::Erased;
 
 use super::{Port, clock};
 
@@ -124,6 +126,26 @@ unsafe extern "C" fn mpglue_sign(
             Ok(made) => i32::try_from(made.unwrap_or(0)).expect("signatures are short"),
             Err(_) => RAISED,
         }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mpglue_server_name(
+    owner: *mut c_void,
+    name: Bytes,
+    chosen: *mut *mut c_void,
+    alert: *mut u8,
+) -> i32 {
+    // SAFETY: as in mpglue_stream_read; the last two are valid for writes.
+    unsafe {
+        let port = &mut *owner.cast::<Port>();
+        let name = if name.len == 0 { &[] } else { std::slice::from_raw_parts(name.data, name.len) };
+        let answer = port.server_name(name);
+        alert.write(answer.as_ref().map_or_else(|refused| refused.alert, |_| 0));
+        let raised = answer.as_ref().is_err_and(|refused| refused.raised);
+        let config = answer.ok().flatten().and_then(Erased::take::<Config>);
+        chosen.write(config.map_or(std::ptr::null_mut(), |config| config.into_raw()));
+        if raised { RAISED } else { 0 }
     }
 }
 

@@ -11,7 +11,8 @@ use std::rc::Rc;
 
 use super::clock;
 use micropython_ssl::error::Error;
-use micropython_ssl::io::{Clock, Interruption, Names, PskStore, Signer, Transport, Verifier};
+use micropython_ssl::io::{Clock, Interruption, Names, PskStore, Refused, Signer, Transport, Verifier};
+use micropython_ssl::mem::Erased;
 
 /// An end, and the wire that it sends on.
 pub const CLIENT: usize = 0;
@@ -202,6 +203,9 @@ pub type PskKey = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, Interruption>>;
 /// Chooses identity and key for a hint.
 pub type PskIdentity = Box<dyn FnMut(&[u8]) -> Result<(Vec<u8>, Vec<u8>), Interruption>>;
 
+/// Chooses what is for a server's name.
+pub type Choose = Box<dyn FnMut(&[u8]) -> Result<Option<Erased>, Refused>>;
+
 /// One end of a link, and what an `SSLSocket`'s object has besides: all that a connection may
 /// call out to.
 pub struct Port {
@@ -215,6 +219,7 @@ pub struct Port {
     pub sign: Option<Sign>,
     pub psk_key: Option<PskKey>,
     pub psk_identity: Option<PskIdentity>,
+    pub choose: Option<Choose>,
     /// Whether it says how long the next datagram is.
     pub tells_len: bool,
     /// The errno that asking for a datagram's length takes away, as a socket's.
@@ -223,6 +228,8 @@ pub struct Port {
     pub calls: usize,
     /// Depth and DER of each certificate that was shown to the verifier.
     pub judged: Vec<(i32, Vec<u8>)>,
+    /// Each name that was asked for.
+    pub names: Vec<Vec<u8>>,
     /// Each identity that was looked up.
     pub identities: Vec<Vec<u8>>,
     /// The gate has interrupted the call under way.
@@ -243,6 +250,8 @@ impl Port {
             sign: None,
             psk_key: None,
             psk_identity: None,
+            choose: None,
+            names: Vec::new(),
             tells_len: true,
             pending_error: None,
             identities: Vec::new(),
@@ -376,7 +385,12 @@ impl Signer for Port {
     }
 }
 
-impl Names for Port {}
+impl Names for Port {
+    fn server_name(&mut self, name: &[u8]) -> Result<Option<Erased>, Refused> {
+        self.names.push(name.to_vec());
+        self.choose.as_mut().map_or(Ok(None), |choose| choose(name))
+    }
+}
 
 impl PskStore for Port {
     fn key(&mut self, identity: &[u8], room: &mut [u8]) -> Result<usize, Interruption> {

@@ -405,17 +405,22 @@ def part_memory(_):
 
 def part_bogo(_):
     found = json.loads((ROOT / "docs/bogo.json").read_text())
-    failed = found["failed"]
-    counts = (
-        f"{found['passed']} tests pass. {sum(failed.values())} fail, each for a reason below."
-        f" {found['unimplemented']} ask for what the module does not offer.\n"
-        f"Measured on {found['date']} at commit {found['commit']} by `tests/bogo/run.py --figures`.\n\n"
-    )
+    builds = {"without TLS 1.3": found["without"], "with": found["with"]}
+    counts = ""
+    for name, of in builds.items():
+        failed, more = sum(of["failed"].values()), of["unimplemented"]
+        counts += (
+            f"{name[0].upper()}{name[1:]}: {of['passed']} tests pass, {failed} fail, each for a reason below."
+            f" {more} ask for what the module does not offer.\n"
+        )
+    counts += f"Measured on {found['date']} at commit {found['commit']} by `tests/bogo/run.py --figures`.\n\n"
     rows = []
     for kind in ("ours", "Mbed TLS", "not offered", "right as it is"):
-        of_it = [reason for reason in failed if reason.startswith(kind + ": ")]
-        rows += [(kind, reason.partition(": ")[2], str(failed[reason])) for reason in sorted(of_it)]
-    return counts + table(("whose", "what", "tests"), rows)
+        of_it = {reason for of in builds.values() for reason in of["failed"] if reason.startswith(kind + ": ")}
+        for reason in sorted(of_it):
+            numbers = (str(of["failed"].get(reason, "–")) for of in builds.values())
+            rows.append((kind, reason.partition(": ")[2], *numbers))
+    return counts + table(("whose", "what", *builds), rows)
 
 
 def part_file(path):

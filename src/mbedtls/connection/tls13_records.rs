@@ -178,13 +178,14 @@ pub(super) unsafe fn passed_over(ctx: *mut sys::mbedtls_ssl_context, size: usize
         }
         (*ctx).in_msgtype = 0;
         let (header, content) = (within(ctx, size, (*ctx).in_hdr, 1), within(ctx, size, (*ctx).in_msg, 2));
+        // Mbed TLS 3.6.5 puts the type of the content there; behind the handshake none comes in the clear.
+        let is_protected = header == [sys::MBEDTLS_SSL_MSG_APPLICATION_DATA as u8]
+            || (*ctx).state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
         match content {
             [_, alert] if kind == sys::MBEDTLS_SSL_MSG_ALERT && *alert != USER_CANCELED => {
                 sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
             }
-            _ if kind != sys::MBEDTLS_SSL_MSG_ALERT
-                && header == [sys::MBEDTLS_SSL_MSG_APPLICATION_DATA as u8] =>
-            {
+            _ if kind != sys::MBEDTLS_SSL_MSG_ALERT && is_protected => {
                 sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE
             }
             _ => 0,

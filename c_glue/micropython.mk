@@ -48,8 +48,9 @@ MPSSL_RECORD_BUFFERS ?= 1
 MPSSL_AES_GCM ?= $(if $(filter 11,$(MPSSL_P256)$(MPSSL_MBEDTLS_CONFIG)),1,0)
 MPSSL_PEER_CERT_DICT ?= $(MPSSL_IS_FULL)
 MPSSL_MEMORY ?= 0
-# Where flash is not short, unless Mbed TLS is older than 3.6.7: with that it is tested.
-MPSSL_HAS_FLASH := $(if $(filter unix qemu,$(notdir $(CURDIR))),$(filter-out 0,$(MPSSL_IS_FULL) $(MPSSL_MBEDTLS_CONFIG)))
+# Where flash is not short, unless Mbed TLS is older than 3.6.7: with that it is tested. Who configures
+# Mbed TLS in a file of his own says it himself, for it needs some options.
+MPSSL_HAS_FLASH := $(if $(and $(filter unix qemu,$(notdir $(CURDIR))),$(if $(MPSSL_EXTRA_MBEDTLS_CONFIG_FILE),,1)),$(filter-out 0,$(MPSSL_IS_FULL) $(MPSSL_MBEDTLS_CONFIG)))
 MPSSL_MBEDTLS_PATCH := $(shell sed -n 's/^.define MBEDTLS_VERSION_PATCH *//p' \
 	$(or $(MBEDTLS_DIR),$(TOP)/lib/mbedtls)/include/mbedtls/build_info.h)
 MPSSL_HAS_TLS13 := $(if $(and $(MPSSL_HAS_FLASH),$(filter-out 0 1 2 3 4 5 6,$(MPSSL_MBEDTLS_PATCH)),$(filter-out Darwin,$(shell uname -s))),1,0)

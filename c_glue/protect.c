@@ -197,7 +197,11 @@ static int enter(ssl_socket_obj_t *self, mpssl_call_t *call, unsigned turns, boo
 
 // Bytes of stack that a handshake takes at most, P-256 in Rust aside (src/mbedtls/crypto/ecp.rs), and
 // a record. tests/qemu/stack.py measures it.
+#if MPSSL_TLS13
+#define STACK_HANDSHAKE (1250 * sizeof(void *))
+#else
 #define STACK_HANDSHAKE (700 * sizeof(void *))
+#endif
 #define STACK_RECORD (450 * sizeof(void *))
 
 int mpssl_enter(ssl_socket_obj_t *self, mpssl_call_t *call, unsigned turns) {

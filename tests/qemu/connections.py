@@ -51,6 +51,12 @@ def dtls_pair(client_ctx, server_ctx):
     return client, datagrams.meet(listener, client)
 
 
+def tls12(protocol):
+    ctx = ssl.SSLContext(protocol)
+    ctx.maximum_version = ssl.TLSVersion.TLSv1_2  # whose suites are named here
+    return ctx
+
+
 KINDS = (
     (ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER, tls_pair),
     (ssl.PROTOCOL_DTLS_CLIENT, ssl.PROTOCOL_DTLS_SERVER, dtls_pair),
@@ -58,7 +64,7 @@ KINDS = (
 
 for client_protocol, server_protocol, connect in KINDS:
     for name, set_up, suite in WAYS:
-        client_ctx, server_ctx = ssl.SSLContext(client_protocol), ssl.SSLContext(server_protocol)
+        client_ctx, server_ctx = tls12(client_protocol), tls12(server_protocol)
         set_up(client_ctx, server_ctx)
         if suite:
             client_ctx.set_ciphers([suite])

@@ -157,6 +157,9 @@ pub struct Call<'host> {
     /// an alert is the one thing that a step of the handshake sends itself.
     #[cfg(tls13)]
     flushes: Cell<bool>,
+    /// It is a read: likewise, once the handshake is over.
+    #[cfg(tls13)]
+    reads: Cell<bool>,
     /// It has sent an encrypted alert of TLS 1.3's.
     #[cfg(tls13)]
     alerts: Cell<bool>,
@@ -309,6 +312,8 @@ impl<'host> Call<'host> {
             is_last: Cell::new(false),
             #[cfg(tls13)]
             flushes: Cell::new(false),
+            #[cfg(tls13)]
+            reads: Cell::new(false),
             #[cfg(tls13)]
             alerts: Cell::new(false),
             outcome: Cell::new(Outcome::NOTHING),
@@ -850,7 +855,10 @@ impl Call<'_> {
         // SAFETY: reads the connection whose call this is.
         unsafe {
             if is_tls13(self.ssl) && !(*self.ssl).transform_out.is_null() {
-                return !self.flushes.get() && (*self.ssl).state != sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+                // Encrypted, it does not show. A record that a read writes is one.
+                let over = (*self.ssl).state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+                let is_of_read = self.reads.get() && (*self.ssl).cur_out_ctr != self.next_record;
+                return if over { is_of_read } else { !self.flushes.get() };
             }
         }
         // SAFETY: as above.
@@ -1042,6 +1050,8 @@ impl Call<'_> {
     /// answer to what comes then; what is half sent is sent first. 0, or what the read is
     /// to answer.
     pub(super) fn begin_read(&self) -> c_int {
+        #[cfg(tls13)]
+        self.reads.set(true);
         if !self.datagram {
             return 0;
         }

@@ -275,11 +275,14 @@ fn anchors_add_up_and_a_bad_one_adds_nothing() {
 }
 
 #[test]
-fn a_second_load_replaces_the_first() {
+fn a_load_replaces_what_has_this_kind_of_key() {
     let _balance = Balance::start();
     let mut context = server();
     load(&mut context, "ec.pem", "ec.key", None).unwrap();
+    let one = live();
+    load(&mut context, "rsa.pem", "rsa.key", None).unwrap();
     let level = live();
+    assert!(level.bytes > one.bytes, "there are both");
     for _ in 0..3 {
         load(&mut context, "rsa.pem", "rsa.key", None).unwrap();
         load(&mut context, "ec.pem", "ec.key", None).unwrap();

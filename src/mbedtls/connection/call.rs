@@ -887,6 +887,13 @@ impl Call<'_> {
         #[cfg(tls13)]
         if self.is_alert() {
             self.before_alert();
+            // In one write: who closes at once with data unread resets the connection (RFC 1122 4.2.2.13),
+            // and the peer may not get to a second packet.
+            if let Some(stream) = self.stream().filter(|stream| stream.has_changed.get())
+                && self.spare(|| stream.flight.add(bytes)).is_ok()
+            {
+                return self.send_flight().map(|()| bytes.len());
+            }
         }
         self.send_flight()?;
         // The error that an alert tells the peer of ends the connection in the same call.

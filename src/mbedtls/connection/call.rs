@@ -1020,12 +1020,21 @@ impl Call<'_> {
         // buffer is needed.
         let room = unsafe {
             #[cfg(tls13)]
+            let is_alert_left = (*self.ssl).send_alert != 0 && (*self.ssl).out_left != 0;
+            #[cfg(tls13)]
             self.flushes.set(true);
             let ret = mbedtls_ssl_flush_output(self.ssl);
             #[cfg(tls13)]
             self.flushes.set(false);
             if ret != 0 {
                 return ret;
+            }
+            #[cfg(tls13)]
+            if is_alert_left {
+                // Mbed TLS would send it again.
+                (*self.ssl).send_alert = 0;
+                self.alerts.set(true);
+                return (*self.ssl).alert_reason;
             }
             if writes_no_more((*self.ssl).state) {
                 let ret = self.flush_flight();

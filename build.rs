@@ -275,7 +275,11 @@ fn run() -> Result<()> {
     println!("cargo::rustc-check-cfg=cfg(exported_keys)");
     let exported_keys =
         hibernation && (env::var_os("CARGO_FEATURE_EXPORTED_KEYS").is_some() || has_any(OTHER_CIPHERS));
-    for (cfg, is) in [("hibernation", hibernation), ("exported_keys", exported_keys)] {
+    println!("cargo::rustc-check-cfg=cfg(server_names)");
+    let server_names = has_all(&["MBEDTLS_SSL_SRV_C", "MBEDTLS_SSL_SERVER_NAME_INDICATION"]);
+    for (cfg, is) in
+        [("hibernation", hibernation), ("exported_keys", exported_keys), ("server_names", server_names)]
+    {
         if is {
             println!("cargo::rustc-cfg={cfg}");
         }

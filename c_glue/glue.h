@@ -165,8 +165,8 @@ typedef struct _ssl_socket_obj_t {
     mpssl_socket_t *tls; // NULL once closed
     mp_obj_t sock; // the transport; MP_OBJ_NULL once closed or unwrapped
     // The context's verify_callback, ecdsa_sign_callback, sni_callback, and server_psk_keys or
-    // psk_callback when the socket was made, and itself: a tuple, which its sockets share; MP_OBJ_NULL: there
-    // are none.
+    // psk_callback when the socket was made, and itself: a tuple, which its sockets share;
+    // MP_OBJ_NULL: there are none.
     mp_obj_t callbacks;
     mp_obj_t server_hostname; // as given, or None
     // For the next call: an exception that a read met which had something to return, or the

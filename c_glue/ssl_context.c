@@ -691,18 +691,18 @@ static mpssl_bytes_t *get_names(mp_obj_t names_in, size_t *n) {
     return names;
 }
 
-// Sets what the names in a list or tuple name; an error says which names nothing.
-static void set_suites(mp_obj_t self_in, mp_obj_t ciphers_in, mpssl_status_t (*set)(mpssl_context_t *, const mpssl_bytes_t *, size_t)) {
+// Sets what the names in a list or tuple name. Where they are suites' an error says which names none.
+static mp_obj_t set_names(mp_obj_t self_in, mp_obj_t names_in, mpssl_status_t (*set)(mpssl_context_t *, const mpssl_bytes_t *, size_t), bool are_suites) {
     ssl_context_obj_t *self = mpssl_context_cast(self_in);
     size_t n;
-    mpssl_bytes_t *names = get_names(ciphers_in, &n);
+    mpssl_bytes_t *names = get_names(names_in, &n);
     mpssl_signals_t signals;
     mpssl_status_t status;
     claim(self, &signals);
     CALL_WITH_MEMORY(status, set(self->tls, names, n));
     mpssl_release(&self->guard, &signals);
 #if MPSSL_HINTS
-    for (size_t i = 0; i < n && status.kind == MPSSL_TLS; ++i) {
+    for (size_t i = 0; i < n && are_suites && status.kind == MPSSL_TLS; ++i) {
         if (!mpssl_is_cipher(names[i])) {
             vstr_t hint;
             vstr_init(&hint, 32);
@@ -710,17 +710,19 @@ static void set_suites(mp_obj_t self_in, mp_obj_t ciphers_in, mpssl_status_t (*s
             mpssl_raise_failure(NULL, status, mp_obj_new_str_from_vstr(&hint));
         }
     }
+#else
+    (void)are_suites;
 #endif
     m_del(mpssl_bytes_t, names, n);
     if (status.kind != MPSSL_OK) {
         mpssl_raise(MP_OBJ_NULL, status);
     }
+    return mp_const_none;
 }
 
 // SSLContext.set_ciphers(list or tuple of str)
 static mp_obj_t context_set_ciphers(mp_obj_t self_in, mp_obj_t ciphers_in) {
-    set_suites(self_in, ciphers_in, mpssl_context_set_ciphers);
-    return mp_const_none;
+    return set_names(self_in, ciphers_in, mpssl_context_set_ciphers, true);
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(context_set_ciphers_obj, context_set_ciphers);
 
@@ -736,8 +738,7 @@ static mp_obj_t context_set_ciphersuites(mp_obj_t self_in, mp_obj_t ciphers_in) 
         mp_load_method(ciphers_in, MP_QSTR_split, names);
         ciphers_in = mp_obj_is_true(ciphers_in) ? mp_call_method_n_kw(1, 0, names) : mp_const_empty_tuple;
     }
-    set_suites(self_in, ciphers_in, mpssl_context_set_ciphersuites);
-    return mp_const_none;
+    return set_names(self_in, ciphers_in, mpssl_context_set_ciphersuites, true);
 #else
     mpssl_context_cast(self_in);
     mp_raise_NotImplementedError(MP_ERROR_TEXT("TLS 1.3"));
@@ -745,33 +746,19 @@ static mp_obj_t context_set_ciphersuites(mp_obj_t self_in, mp_obj_t ciphers_in) 
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(context_set_ciphersuites_obj, context_set_ciphersuites);
 
-// Sets what the names in a list or tuple name.
-static mp_obj_t set_names(mp_obj_t self_in, mp_obj_t names_in, mpssl_status_t (*set)(mpssl_context_t *, const mpssl_bytes_t *, size_t)) {
-    ssl_context_obj_t *self = mpssl_context_cast(self_in);
-    size_t n;
-    mpssl_bytes_t *names = get_names(names_in, &n);
-    mpssl_signals_t signals;
-    mpssl_status_t status;
-    claim(self, &signals);
-    CALL_WITH_MEMORY(status, set(self->tls, names, n));
-    m_del(mpssl_bytes_t, names, n);
-    finish(self, &signals, status);
-    return mp_const_none;
-}
-
 // SSLContext.set_ecdh_curve(str, or list or tuple of str)
 static mp_obj_t context_set_ecdh_curve(mp_obj_t self_in, mp_obj_t curves_in) {
     if (mp_obj_is_str_or_bytes(curves_in)) {
         curves_in = mp_obj_new_tuple(1, &curves_in);
     }
-    return set_names(self_in, curves_in, mpssl_context_set_groups);
+    return set_names(self_in, curves_in, mpssl_context_set_groups, false);
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(context_set_ecdh_curve_obj, context_set_ecdh_curve);
 
 // SSLContext.set_alpn_protocols(list or tuple of str)
 static mp_obj_t context_set_alpn_protocols(mp_obj_t self_in, mp_obj_t protocols_in) {
 #if defined(MBEDTLS_SSL_ALPN)
-    return set_names(self_in, protocols_in, mpssl_context_set_alpn_protocols);
+    return set_names(self_in, protocols_in, mpssl_context_set_alpn_protocols, false);
 #else
     // As CPython's without HAS_ALPN.
     mpssl_context_cast(self_in);

@@ -59,21 +59,21 @@ pub fn defaults(defaults: Defaults) -> impl Iterator<Item = c_int> {
 
 /// Those that use pre-shared keys, which alone are enabled where there are any.
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-pub fn with_psk() -> impl Iterator<Item = c_int> {
+pub fn with_psk() -> impl Iterator<Item = c_int> + Clone {
     let all = || mbedtls::ciphers().iter().copied();
     let psk = PSK.into_iter().flat_map(move |prefix| all().filter(move |&id| begins_with(id, prefix)));
     mbedtls::tls13_ciphers().chain(psk)
 }
 
-/// Those, as a list.
+/// Suites as a list.
 ///
 /// # Errors
 ///
 /// [`Error::NoMemory`].
-#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-pub fn psk() -> Result<Shared<Ciphers>> {
-    Ciphers::new(with_psk().count(), |ids| {
-        for (to, id) in ids.iter_mut().zip(with_psk()) {
+#[cfg(any(tls13, mbedtls_ssl_handshake_with_psk_enabled))]
+pub fn list(suites: impl Iterator<Item = c_int> + Clone) -> Result<Shared<Ciphers>> {
+    Ciphers::new(suites.clone().count(), |ids| {
+        for (to, id) in ids.iter_mut().zip(suites) {
             *to = id;
         }
         Ok(())

@@ -55,12 +55,7 @@ pub struct Context {
     config: Option<Shared<Config>>,
 }
 
-/// `SSLContext.options`, with CPython's names. The numbers are those of OpenSSL, which CPython has, but
-/// for renegotiation's: that is no small integer where there are 32 bits.
-const OP_NO_TLSV1_2: u32 = sys::MPSSL_OP_NO_TLSV1_2;
-/// As above.
-const OP_NO_TLSV1_3: u32 = sys::MPSSL_OP_NO_TLSV1_3;
-/// What is so in any case: there are no older versions, no compression, no renegotiation; and no
+/// Of `SSLContext.options`, what is so in any case: there are no older versions, no compression, no renegotiation; and no
 /// tickets, for no session is resumed.
 const ALWAYS: u32 = sys::MPSSL_OP_NO_TICKET
     | sys::MPSSL_OP_NO_COMPRESSION
@@ -394,7 +389,7 @@ impl Context {
         Ok(())
     }
 
-    /// `SSLContext.options`: `OP_NO_TLSV1_2`, `OP_NO_TLSV1_3`, and what is always so.
+    /// `SSLContext.options`: `MPSSL_OP_NO_TLSV1_2`, `MPSSL_OP_NO_TLSV1_3`, and what is always so.
     #[must_use]
     pub fn options(&self) -> u32 {
         self.options | ALWAYS
@@ -406,7 +401,7 @@ impl Context {
     ///
     /// `ValueError` for one that there is not.
     pub fn set_options(&mut self, options: u32) -> Result<()> {
-        const CHOICES: u32 = OP_NO_TLSV1_2 | OP_NO_TLSV1_3;
+        const CHOICES: u32 = sys::MPSSL_OP_NO_TLSV1_2 | sys::MPSSL_OP_NO_TLSV1_3;
         if options & !(CHOICES | ALWAYS) != 0 {
             return Err(Error::Value(Invalid::Options));
         }
@@ -424,7 +419,7 @@ impl Context {
         {
             self.transport() == Transport::Stream
                 && self.versions.1 == Version::Tls13
-                && self.options & OP_NO_TLSV1_3 == 0
+                && self.options & sys::MPSSL_OP_NO_TLSV1_3 == 0
                 && self.ciphersuites.as_ref().is_none_or(|ids| ids.iter().any(|id| *id != 0))
                 && !self.host_chooses()
                 && !(self.endpoint() == Endpoint::Client
@@ -438,10 +433,10 @@ impl Context {
     /// Whether they may be of TLS 1.2.
     fn has_tls12(&self) -> bool {
         #[cfg(tls13)]
-        let is_lowest = self.versions.0 == Version::Tls12;
-        #[cfg(not(tls13))]
-        let is_lowest = true;
-        is_lowest && self.options & OP_NO_TLSV1_2 == 0
+        if self.versions.0 != Version::Tls12 {
+            return false;
+        }
+        self.options & sys::MPSSL_OP_NO_TLSV1_2 == 0
     }
 
     /// Replaces the key exchange groups; see [`groups::named`].
@@ -511,22 +506,6 @@ impl Context {
         self.enabled(i).and_then(mbedtls::cipher_name)
     }
 
-    /// The enabled suites, as a list.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoMemory`].
-    #[cfg(tls13)]
-    fn list(&self) -> Result<Shared<Ciphers>> {
-        let all = || (0..).map_while(|i| self.enabled(i));
-        Ciphers::new(all().count(), |ids| {
-            for (to, id) in ids.iter_mut().zip(all()) {
-                *to = id;
-            }
-            Ok(())
-        })
-    }
-
     /// Replaces the identity and key to show, or for a server the one that it knows
     /// without asking; `None`: takes them back. See [`psk::pair`].
     ///
@@ -577,13 +556,13 @@ impl Context {
     /// # Errors
     ///
     /// `ValueError` for a context that is not of TLS servers; [`Error::NoMemory`].
-    #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+    #[cfg(server_names)]
     pub fn for_name(&mut self) -> Result<Shared<Config>> {
         if self.has_names() { self.config(false, true) } else { Err(Error::Value(Invalid::Protocol)) }
     }
 
     /// Whether its connections are TLS servers, which may have several names.
-    #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+    #[cfg(server_names)]
     #[must_use]
     pub fn has_names(&self) -> bool {
         self.endpoint() == Endpoint::Server && self.transport() == Transport::Stream
@@ -653,12 +632,12 @@ impl Context {
             if self.psk.is_on() {
                 config.set_psk(self.endpoint(), &self.psk, mbedtls::PSK_LOOK_UP)?;
                 if self.ciphers.is_none() {
-                    config.set_ciphers(&ciphers::psk()?);
+                    config.set_ciphers(&ciphers::list(ciphers::with_psk())?);
                 }
             }
             #[cfg(tls13)]
             if self.ciphersuites.is_some() {
-                config.set_ciphers(&self.list()?);
+                config.set_ciphers(&ciphers::list((0..).map_while(|i| self.enabled(i)))?);
             }
             #[cfg(mbedtls_ssl_proto_dtls)]
             if self.transport() == Transport::Datagram {

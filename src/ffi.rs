@@ -16,13 +16,13 @@ use crate::credentials;
 use crate::dtls::table::{CLIENTS_MAX, ClientId, Departed, Read};
 use crate::dtls::{self, Listener, Taken};
 use crate::error::{Error, Invalid, Result};
-#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[cfg(server_names)]
 use crate::io::Refused;
 use crate::io::{Clock, Interruption, Names, PskStore, Signer, Transport, Verifier};
-#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[cfg(server_names)]
 use crate::mbedtls::Config;
 use crate::mbedtls::{self, Endpoint};
-#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[cfg(server_names)]
 use crate::mem::Erased;
 use crate::mem::{Box, Shared, copy, slice, slice_mut};
 use crate::micropython_sys as sys;
@@ -338,7 +338,7 @@ impl Verifier for Owner {
     }
 }
 
-#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[cfg(server_names)]
 impl Names for Owner {
     fn server_name(&mut self, name: &[u8]) -> core::result::Result<Option<Erased>, Refused> {
         let name = mpssl_bytes_t { data: name.as_ptr(), len: name.len() };
@@ -353,7 +353,7 @@ impl Names for Owner {
     }
 }
 
-#[cfg(not(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication)))]
+#[cfg(not(server_names))]
 impl Names for Owner {}
 
 /******************************************************************************/
@@ -856,7 +856,7 @@ pub extern "C" fn mpssl_context_freeze(context: &mut Context) -> mpssl_status_t 
 }
 
 /// See `mpssl.h`.
-#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[cfg(server_names)]
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_context_has_names(context: &Context) -> bool {
     context.has_names()
@@ -867,7 +867,7 @@ pub extern "C" fn mpssl_context_has_names(context: &Context) -> bool {
 /// # Safety
 ///
 /// `out` is valid for a write.
-#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[cfg(server_names)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_context_choose(
     context: &mut Context,
@@ -882,7 +882,7 @@ pub unsafe extern "C" fn mpssl_context_choose(
 /// # Safety
 ///
 /// `chosen` is NULL or comes from `mpssl_context_choose`, and is not used again.
-#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[cfg(server_names)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_chosen_free(chosen: *mut c_void) {
     // SAFETY: by this function's contract.

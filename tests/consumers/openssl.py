@@ -91,22 +91,27 @@ def mutual_server(bench):
     finished(server, r"^CIPHER ")
 
 
-@case("client -> openssl s_server: mutual TLS, RSA client certificate")
-def mutual_client(bench, **options):
+def mutual(bench, *flags, cert="rsa_client", **options):
+    """Our client with a certificate and an s_server that demands one; both, when they are done."""
     server, port = bench.s_server(
-        "-tls1_2", "-Verify", "2", "-CAfile", bench.file("ca"), "-verify_return_error", "-rev",
-        "-naccept", "1",
-    )  # fmt: skip
+        "-Verify", "2", "-CAfile", bench.file("ca"), "-verify_return_error", "-rev", "-naccept", "1", *flags
+    )
     client = bench.micropython(
         "tls_client.py",
         port=port,
         ca=bench.cert("ca"),
-        cert=bench.cert("rsa_client"),
-        key=bench.key("rsa_client"),
+        cert=bench.cert(cert),
+        key=bench.key(cert),
         **options,
     )
     finished(client, r"^LINE b'olleh")
     check(server.wait() == 0, "s_server's exit code")
+    return client, server
+
+
+@case("client -> openssl s_server: mutual TLS, RSA client certificate")
+def mutual_client(bench, **options):
+    _, server = mutual(bench, "-tls1_2", **options)
     server.wait_for(re.escape("CN = client2"))
 
 
@@ -372,41 +377,22 @@ def alpn_server(bench):
 SIGNATURES = [
     ("client", "ECDSA+SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"),
     ("client", "ECDSA+SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256"),
-    ("rsa", "RSA+SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"),
-    ("rsa", "RSA-PSS+SHA256:RSA+SHA384:ECDSA+SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"),
+    ("rsa_client", "RSA+SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+    ("rsa_client", "RSA-PSS+SHA256:RSA+SHA384:ECDSA+SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"),
 ]
 
 for key_, taken_, suite_ in SIGNATURES:
 
     @case(f"client, certificate -> openssl s_server: {key_}, {suite_}, {taken_}")
     def signature(bench, key=key_, taken=taken_, suite=suite_):
-        options = ["-tls1_2", "-cipher", suite, "-client_sigalgs", taken, "-Verify", "3", "-rev"]
-        server, port = bench.s_server(*options, "-naccept", "1", "-CAfile", bench.file("ca"))
-        client = bench.micropython(
-            "tls_client.py", port=port, ca=bench.cert("ca"), cert=bench.cert(key), key=bench.key(key)
-        )
-        finished(client, "^LINE b'olleh")
-        check(server.wait() == 0, "s_server's exit code")
+        mutual(bench, "-tls1_2", "-cipher", suite, "-client_sigalgs", taken, cert=key)
 
 
 @case("client -> openssl s_server: two certificates, the server takes either kind")
 def two_certificates(bench):
     for name, algorithms in (("client1", "ECDSA+SHA256"), ("client2", "RSA+SHA256:RSA-PSS+SHA256")):
-        server, port = bench.s_server(
-            "-Verify", "2", "-CAfile", bench.file("ca"), "-verify_return_error", "-rev", "-naccept", "1",
-            "-client_sigalgs", algorithms,
-        )  # fmt: skip
-        client = bench.micropython(
-            "tls_client.py",
-            port=port,
-            ca=bench.cert("ca"),
-            cert=bench.cert("client"),
-            key=bench.key("client"),
-            cert2=bench.cert("rsa_client"),
-            key2=bench.key("rsa_client"),
-        )
-        finished(client, r"^LINE b'olleh")
-        check(server.wait() == 0, "s_server's exit code")
+        second = {"cert2": bench.cert("rsa_client"), "key2": bench.key("rsa_client")}
+        _, server = mutual(bench, "-client_sigalgs", algorithms, cert="client", **second)
         server.wait_for(f"^Peer certificate: CN = {name}$")
 
 

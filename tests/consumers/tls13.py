@@ -4,12 +4,12 @@ external pre-shared keys, the alerts that the peer can read. Skipped in a build 
 import re
 import socket
 import struct
-import subprocess
 import time
 
 import cases
+import harness
 from cases import finished
-from openssl import tls_server
+from openssl import mutual, tls_server
 from peers import WAIT_S, Skip, check, free_port, need_program
 
 KEY = "1a" * 32
@@ -22,12 +22,10 @@ SUITES = [
 ]
 
 
-
 def case(name):
     def register(function):
         def of_tls13(bench):
-            probe = [str(bench.arguments.binary), "-c", "import ssl; print(ssl.HAS_TLSv1_3)"]
-            if subprocess.run(probe, capture_output=True, text=True).stdout.strip() != "True":
+            if not harness.has_tls13(bench.arguments.binary):
                 raise Skip("this firmware is without TLS 1.3")
             function(bench)
 
@@ -240,15 +238,7 @@ def mutual_server(bench):
 @case("tls13: client -> openssl s_server: mutual TLS, both kinds of key")
 def mutual_client(bench):
     for cert in ("client", "rsa_client"):
-        server, port = bench.s_server(
-            "-tls1_3", "-Verify", "2", "-CAfile", bench.file("ca"), "-verify_return_error", "-rev",
-            "-naccept", "1",
-        )  # fmt: skip
-        client = bench.micropython(
-            "tls_client.py", port=port, ca=bench.cert("ca"), cert=bench.cert(cert), key=bench.key(cert)
-        )
-        finished(client, r"^LINE b'olleh")
-        check(server.wait() == 0, "s_server's exit code")
+        mutual(bench, "-tls1_3", cert=cert)
 
 
 @case("tls13: the alert for a server's certificate reaches OpenSSL")
@@ -321,20 +311,8 @@ def rsa_pss(bench):
 
 @case("tls13: client with a certificate that asks for short records stays with TLS 1.2")
 def short_records_mutual(bench):
-    server, port = bench.s_server(
-        "-Verify", "2", "-CAfile", bench.file("ca"), "-verify_return_error", "-rev", "-naccept", "1"
-    )
-    client = bench.micropython(
-        "tls_client.py",
-        port=port,
-        ca=bench.cert("ca"),
-        cert=bench.cert("rsa_client"),
-        key=bench.key("rsa_client"),
-        max_fragment_length=512,
-    )
-    finished(client, r"^LINE b'olleh")
+    client, _ = mutual(bench, max_fragment_length=512)
     check("TLSv1.2" in client.output(), client.output())
-    check(server.wait() == 0, "s_server's exit code")
 
 
 @case("tls13: server -> clients of TLS 1.2 without extensions, or with a version that is to come")

@@ -27,7 +27,7 @@ use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, announced, early};
 use super::tls13_records::{CHANGE_CIPHER_SPEC, owes_change_cipher_spec, passed_over, takes_back_hello};
 use crate::error::Result;
 use crate::fnv::fnv1a;
-#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[cfg(server_names)]
 use crate::io::Refused;
 use crate::io::{Host, Interruption, Signer};
 use crate::mem::Box;
@@ -377,7 +377,7 @@ impl Call<'_> {
     }
 
     /// The client of a name is refused.
-    #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+    #[cfg(server_names)]
     pub(super) fn refused(&self, refused: Refused) {
         if refused.raised {
             self.interrupted(Interruption::Raised);

@@ -2,10 +2,10 @@
 //! A client's certificate, as the server's CertificateRequest has it (RFC 5246 7.4.4). Mbed TLS looks at
 //! none of it: it sends the certificate, and signs with the cipher suite's hash.
 //!
-//! Here it is the first whose type and whose signature the server takes. A certificate whose type or whose signature the server does not take is not sent ("if no
-//! suitable certificate is available, the client MUST send a certificate message containing no
-//! certificates", 7.4.6). And where the server does not take the suite's hash, and takes the other
-//! one that Mbed TLS can keep of a handshake, the CertificateVerify is written here, with that.
+//! Here it is the first whose type and whose signature the server takes, or none ("if no suitable
+//! certificate is available, the client MUST send a certificate message containing no certificates",
+//! 7.4.6). And where the server does not take the suite's hash, and takes the other one that Mbed TLS can
+//! keep of a handshake, the CertificateVerify is written here, with that.
 
 use core::ffi::c_int;
 
@@ -92,11 +92,12 @@ pub(super) unsafe fn choose(ctx: *mut sys::mbedtls_ssl_context, types: &[u8], al
                 !sys::mbedtls_md_info_from_type(hash.md).is_null()
                     && algorithms.chunks_exact(2).any(|pair| pair == [hash.id, signature])
             };
-            match () {
-                () if !types.contains(&own_type) => None,
-                () if takes(suite) => Some(Answer::SuiteHash),
-                () if takes(other) => Some(Answer::OtherHash),
-                () => None,
+            if !types.contains(&own_type) {
+                None
+            } else if takes(suite) {
+                Some(Answer::SuiteHash)
+            } else {
+                takes(other).then_some(Answer::OtherHash)
             }
         };
         let found = own(&*ctx).find_map(|own| Some((own, fits(own)?)));

@@ -18,13 +18,13 @@
 
 use core::cell::Cell;
 
-#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[cfg(server_names)]
 use super::super::config::Config;
 use super::super::sys;
 use super::layout::HEADER;
 use crate::error::{Error, Result};
 use crate::io::Interruption;
-#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[cfg(server_names)]
 use crate::mem::Shared;
 use crate::mem::copy;
 use crate::micropython_sys::{mpglue_calloc, mpglue_free};
@@ -36,10 +36,10 @@ pub(super) struct StreamHandshake {
     /// What was cut off a record that came, to go before the next one.
     pub(super) cut: Cell<CutHeader>,
     /// Whether a server's host was asked for the certificates of a name.
-    #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+    #[cfg(server_names)]
     pub(super) asked: Cell<bool>,
     /// The configuration that has them, if it is another.
-    #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+    #[cfg(server_names)]
     pub(super) chosen: Cell<Option<Shared<Config>>>,
     /// A ChangeCipherSpec of TLS 1.3's has gone before an alert.
     #[cfg(tls13)]
@@ -52,9 +52,9 @@ impl StreamHandshake {
             flight: Flight { first: Cell::new(core::ptr::null_mut()), len: Cell::new(0), sent: Cell::new(0) },
             splitting: Splitting(Cell::new(Split::NONE)),
             cut: Cell::new(CutHeader::default()),
-            #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+            #[cfg(server_names)]
             asked: Cell::new(false),
-            #[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+            #[cfg(server_names)]
             chosen: Cell::new(None),
             #[cfg(tls13)]
             has_changed: Cell::new(false),

@@ -10,9 +10,9 @@ use super::super::sys;
 use super::layout::is_client;
 #[cfg(mbedtls_ssl_srv_c)]
 use super::messages::{client_curves, each};
-#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[cfg(server_names)]
 use super::{super::config::Config, call::Call};
-#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[cfg(server_names)]
 use crate::mem::{Erased, slice};
 
 /// What a server does with a ClientHello.
@@ -37,7 +37,7 @@ pub(super) unsafe extern "C" fn meet(ssl: *mut sys::mbedtls_ssl_context) -> c_in
 /// # Safety
 ///
 /// The connection is set up, in its handshake, its `p_bio` a [`Call`].
-#[cfg(all(mbedtls_ssl_srv_c, mbedtls_ssl_server_name_indication))]
+#[cfg(server_names)]
 unsafe fn choose_certificate(ssl: *mut sys::mbedtls_ssl_context) -> c_int {
     // SAFETY: by this function's contract. The name lies in the input buffer. What the host gives is
     // kept as long as the handshake, with which Mbed TLS forgets what it is given of it here. None

@@ -332,10 +332,7 @@ impl Connection {
     pub fn peer_verified(&self) -> bool {
         match self {
             Self::Awake(ssl) => ssl.peer_verified(),
-            Self::Asleep(asleep) => {
-                let config = asleep.config();
-                (config.verifies() || config.is_server()) && asleep.verify_result() == 0
-            }
+            Self::Asleep(asleep) => asleep.config().is_verified(asleep.verify_result()),
         }
     }
 

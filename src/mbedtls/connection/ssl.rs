@@ -768,9 +768,7 @@ impl Ssl {
     /// Whether the peer's certificate was verified, and nothing was wrong with it.
     #[must_use]
     pub fn peer_verified(&self) -> bool {
-        // Where nobody looked, Mbed TLS found nothing wrong with a server's; a client is asked for one to
-        // be looked at.
-        (self.config.verifies() || self.config.is_server()) && self.verify_result() == 0
+        self.config.is_verified(self.verify_result())
     }
 
     /// Bytes decrypted and not yet read.

@@ -13,7 +13,7 @@ use super::peer_messages::{
     Checked, DECODE_ERROR, ILLEGAL_PARAMETER, UNEXPECTED_MESSAGE, UNSUPPORTED_EXTENSION, all_of, are_pairs,
     client_hello, is_any_twice, only,
 };
-use super::tls13_records::{MESSAGE, has_retried, read};
+use super::tls13_records::{MESSAGE, awaits_flight, has_retried, read};
 use crate::mem::slice_mut;
 use crate::wire::Fields;
 
@@ -28,14 +28,6 @@ const RETRY: [u8; 32] = [
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
     0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
-
-/// Extensions (4.2).
-const SERVER_NAME: u16 = 0;
-const SIGNATURE_ALGORITHMS: u16 = 13;
-const SUPPORTED_VERSIONS: u16 = 43;
-const COOKIE: u16 = 44;
-const CERTIFICATE_AUTHORITIES: u16 = 47;
-const KEY_SHARE: u16 = 51;
 
 /// Before a step of the handshake: reads its message, if it has one, and looks at it. 0, or what the
 /// handshake is to answer. The version may be TLS 1.2 then, for a server.
@@ -77,15 +69,7 @@ unsafe fn reads(ctx: *const sys::mbedtls_ssl_context) -> bool {
     let (client, state) = unsafe { (is_client(ctx), sys::mbedtls_ssl_states::try_from((*ctx).state)) };
     let Ok(state) = state else { return false };
     if client {
-        matches!(
-            state,
-            sys::MBEDTLS_SSL_SERVER_HELLO
-                | sys::MBEDTLS_SSL_ENCRYPTED_EXTENSIONS
-                | sys::MBEDTLS_SSL_CERTIFICATE_REQUEST
-                | sys::MBEDTLS_SSL_SERVER_CERTIFICATE
-                | sys::MBEDTLS_SSL_CERTIFICATE_VERIFY
-                | sys::MBEDTLS_SSL_SERVER_FINISHED
-        )
+        state == sys::MBEDTLS_SSL_SERVER_HELLO || awaits_flight(state)
     } else {
         matches!(
             state,
@@ -110,7 +94,7 @@ unsafe fn check(ctx: *mut sys::mbedtls_ssl_context, kind: u32, body: &[u8], is_l
             let extensions = only(body, 2).unwrap_or_default();
             are_known(extensions)?;
             // "The 'extension_data' field of this extension SHALL be empty" (RFC 6066 3).
-            let name = find(extensions, SERVER_NAME).unwrap_or_default();
+            let name = find(extensions, sys::MBEDTLS_TLS_EXT_SERVERNAME).unwrap_or_default();
             if name.is_empty() { Ok(()) } else { Err(DECODE_ERROR) }
         }
         sys::MBEDTLS_SSL_HS_CERTIFICATE => {
@@ -132,7 +116,7 @@ unsafe fn check(ctx: *mut sys::mbedtls_ssl_context, kind: u32, body: &[u8], is_l
                 return Err(DECODE_ERROR);
             }
             let extensions = fields.vector(2).unwrap_or_default();
-            if let Some(schemes) = find(extensions, SIGNATURE_ALGORITHMS) {
+            if let Some(schemes) = find(extensions, sys::MBEDTLS_TLS_EXT_SIG_ALG) {
                 are_pairs(only(schemes, 2).ok_or(DECODE_ERROR)?)?;
             }
             authorities(extensions)
@@ -171,13 +155,13 @@ fn are_known(extensions: &[u8]) -> Checked {
 }
 
 /// What an extension of this type has.
-fn find(extensions: &[u8], kind: u16) -> Option<&[u8]> {
-    all_of(extensions).find_map(|(found, data)| (found == kind).then_some(data))
+fn find(extensions: &[u8], kind: u32) -> Option<&[u8]> {
+    all_of(extensions).find_map(|(found, data)| (u32::from(found) == kind).then_some(data))
 }
 
 /// The names of authorities, of which there is one at least, and each has a byte at least (4.2.4).
 fn authorities(extensions: &[u8]) -> Checked {
-    let Some(data) = find(extensions, CERTIFICATE_AUTHORITIES) else { return Ok(()) };
+    let Some(data) = find(extensions, sys::MBEDTLS_TLS_EXT_CERT_AUTH) else { return Ok(()) };
     let mut names = Fields(only(data, 2).ok_or(DECODE_ERROR)?);
     loop {
         if names.vector(2).is_none_or(<[u8]>::is_empty) {
@@ -206,7 +190,7 @@ unsafe fn check_client_hello(ctx: *mut sys::mbedtls_ssl_context, body: &[u8]) ->
     let extensions = fields.vector(2).unwrap_or_default();
     // SAFETY: by this function's contract.
     let (retried, lowest) = unsafe { (has_retried(ctx), (*(*ctx).conf).min_tls_version) };
-    let Some(versions) = find(extensions, SUPPORTED_VERSIONS) else {
+    let Some(versions) = find(extensions, sys::MBEDTLS_TLS_EXT_SUPPORTED_VERSIONS) else {
         if retried {
             return Err(ILLEGAL_PARAMETER);
         }
@@ -233,8 +217,11 @@ unsafe fn check_client_hello(ctx: *mut sys::mbedtls_ssl_context, body: &[u8]) ->
         && handshake.hrr_selected_group != 0
     {
         // "Containing only a new KeyShareEntry for the group indicated in the selected_group field" (4.2.8).
-        let mut shares =
-            Fields(find(extensions, KEY_SHARE).and_then(|data| only(data, 2)).unwrap_or_default());
+        let mut shares = Fields(
+            find(extensions, sys::MBEDTLS_TLS_EXT_KEY_SHARE)
+                .and_then(|data| only(data, 2))
+                .unwrap_or_default(),
+        );
         let (group, _) = (shares.short(), shares.vector(2));
         if group.is_some_and(|group| group != handshake.hrr_selected_group) || !shares.0.is_empty() {
             return Err(ILLEGAL_PARAMETER);
@@ -251,7 +238,7 @@ unsafe fn check_server_hello(ctx: *const sys::mbedtls_ssl_context, body: &[u8], 
     let random = fields.take(2).and_then(|_| fields.take(32));
     let extensions = fields.vector(1).and_then(|_| fields.take(3)).and_then(|_| fields.vector(2));
     let (Some(random), Some(extensions)) = (random, extensions) else { return Ok(()) };
-    if find(extensions, SUPPORTED_VERSIONS).is_none() {
+    if find(extensions, sys::MBEDTLS_TLS_EXT_SUPPORTED_VERSIONS).is_none() {
         // SAFETY: by this function's contract.
         let lowest = unsafe { (*(*ctx).conf).min_tls_version };
         // "If the version chosen by the server is not supported by the client (or is not acceptable), the
@@ -270,14 +257,14 @@ unsafe fn check_server_hello(ctx: *const sys::mbedtls_ssl_context, body: &[u8], 
         return Err(ILLEGAL_PARAMETER);
     }
     if random == RETRY {
-        let cookie = find(extensions, COOKIE);
+        let cookie = find(extensions, sys::MBEDTLS_TLS_EXT_COOKIE);
         // opaque cookie<1..2^16-1> (4.2.2).
         if cookie.is_some_and(|cookie| only(cookie, 2).is_none_or(<[u8]>::is_empty)) {
             return Err(DECODE_ERROR);
         }
         // "Clients MUST abort the handshake with an 'illegal_parameter' alert if the HelloRetryRequest
         // would not result in any change in the ClientHello" (4.1.4).
-        if cookie.is_none() && find(extensions, KEY_SHARE).is_none() {
+        if cookie.is_none() && find(extensions, sys::MBEDTLS_TLS_EXT_KEY_SHARE).is_none() {
             return Err(ILLEGAL_PARAMETER);
         }
     }

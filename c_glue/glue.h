@@ -291,7 +291,7 @@ void mpssl_context_set_psk_pair(ssl_context_obj_t *self, mp_obj_t identity, mp_o
 // ssl_socket.c
 
 mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool server_side,
-    bool do_handshake, mp_obj_t server_hostname, mp_obj_t client_id);
+    bool do_handshake, mp_obj_t server_hostname, mp_obj_t assert_hostname, mp_obj_t client_id);
 
 // The handshake of one that was made without. If it fails, the transport is closed.
 void mpssl_socket_handshake_or_close(mp_obj_t self_in);

@@ -140,7 +140,7 @@ static mp_obj_t wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *k
     // fails: a client that has none would only have to begin again, too.
     bool demands = server_side && cert_reqs == MBEDTLS_SSL_VERIFY_REQUIRED;
     mp_obj_t sock = mpssl_socket_make(context, args[ARG_sock].u_obj, server_side, do_handshake && !demands,
-        args[ARG_server_hostname].u_obj, mp_const_none);
+        args[ARG_server_hostname].u_obj, mp_const_none, mp_const_none);
     if (do_handshake && demands) {
         mpssl_socket_handshake_or_close(sock);
     }

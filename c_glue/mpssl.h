@@ -205,6 +205,7 @@ typedef struct mpssl_socket mpssl_socket_t;
 
 typedef struct _mpssl_options_t {
     mpssl_bytes_t hostname; // data NULL: not given
+    mpssl_bytes_t assert_hostname; // what the server's certificate must name instead; likewise
     mpssl_bytes_t client_id; // likewise
     bool host_signs; // ask mpglue_sign for signatures
     bool hello_verify; // a DTLS server asks for a cookie, for which it must have client_id

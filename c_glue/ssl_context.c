@@ -848,14 +848,15 @@ static mp_obj_t context_cert_store_stats(mp_obj_t self_in) {
 static MP_DEFINE_CONST_FUN_OBJ_1(context_cert_store_stats_obj, context_cert_store_stats);
 
 // SSLContext.wrap_socket(sock, server_side=False, do_handshake_on_connect=True,
-//     server_hostname=None, client_id=None)
+//     server_hostname=None, client_id=None, *, assert_hostname=None)
 static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum {
         ARG_sock,
         ARG_server_side,
         ARG_do_handshake_on_connect,
         ARG_server_hostname,
-        ARG_client_id
+        ARG_client_id,
+        ARG_assert_hostname
     };
     static const mp_arg_t allowed_args[] = {
         { MP_QSTR_sock, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
@@ -863,13 +864,15 @@ static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_
         { MP_QSTR_do_handshake_on_connect, MP_ARG_BOOL, { .u_bool = true } },
         { MP_QSTR_server_hostname, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
         { MP_QSTR_client_id, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_assert_hostname, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
     ssl_context_obj_t *self = mpssl_context_cast(pos_args[0]);
     self->instance = pos_args[0];
     return mpssl_socket_make(self, args[ARG_sock].u_obj, args[ARG_server_side].u_bool,
-        args[ARG_do_handshake_on_connect].u_bool, args[ARG_server_hostname].u_obj, args[ARG_client_id].u_obj);
+        args[ARG_do_handshake_on_connect].u_bool, args[ARG_server_hostname].u_obj,
+        args[ARG_assert_hostname].u_obj, args[ARG_client_id].u_obj);
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_wrap_socket_obj, 1, context_wrap_socket);
 

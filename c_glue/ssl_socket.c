@@ -359,14 +359,21 @@ static mp_obj_t callbacks_of(ssl_context_obj_t *context) {
     return context->socket_callbacks;
 }
 
+// A str or bytes, or None.
+static mpssl_bytes_t name_of(mp_obj_t name) {
+    mpssl_bytes_t bytes = { NULL, 0 };
+    if (name != mp_const_none) {
+        bytes.data = (const uint8_t *)mp_obj_str_get_data(name, &bytes.len);
+    }
+    return bytes;
+}
+
 mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool server_side,
-    bool do_handshake, mp_obj_t server_hostname, mp_obj_t client_id) {
+    bool do_handshake, mp_obj_t server_hostname, mp_obj_t assert_hostname, mp_obj_t client_id) {
     mpssl_context_settle(context); // may run Python
     sock = mpssl_get_stream(sock, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
-    mpssl_bytes_t hostname = { NULL, 0 };
-    if (server_hostname != mp_const_none) {
-        hostname.data = (const uint8_t *)mp_obj_str_get_data(server_hostname, &hostname.len);
-    }
+    mpssl_bytes_t hostname = name_of(server_hostname);
+    mpssl_bytes_t asserted = name_of(assert_hostname);
     // Anything that is no buffer is refused below, as upstream does, with an OSError.
     mpssl_bytes_t id = { NULL, 0 };
     mp_buffer_info_t buf;
@@ -419,6 +426,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     mpssl_status_t status;
     mpssl_options_t options = {
         .hostname = hostname,
+        .assert_hostname = asserted,
         .client_id = id,
         .host_signs = mpssl_callback(self, MPSSL_SIGN_CALLBACK) != mp_const_none,
         .hello_verify = hello_verify,

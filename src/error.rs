@@ -87,11 +87,15 @@ pub enum Invalid {
     ProtocolVersion,
     /// `options` with one that there is not.
     Options,
+    /// `assert_hostname` that is empty, or with a NUL in it.
+    AssertHostname,
+    /// `assert_hostname` where no name is verified.
+    NotAsserted,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -111,6 +115,8 @@ impl Invalid {
         Self::ApplicationProtocol,
         Self::ProtocolVersion,
         Self::Options,
+        Self::AssertHostname,
+        Self::NotAsserted,
     ];
 
     /// The `ValueError`'s text.
@@ -122,6 +128,8 @@ impl Invalid {
             Self::KeyMismatch => "key does not match cert",
             Self::NoHostname => "CERT_REQUIRED requires server_hostname",
             Self::Hostname => "invalid server_hostname",
+            Self::AssertHostname => "invalid assert_hostname",
+            Self::NotAsserted => "assert_hostname needs check_hostname",
             Self::Protocol => "invalid protocol",
             Self::VerifyMode => "invalid verify_mode",
             Self::Timeout => "invalid dtls_timeout",

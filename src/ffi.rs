@@ -893,7 +893,7 @@ pub unsafe extern "C" fn mpssl_chosen_free(chosen: *mut c_void) {
 ///
 /// # Safety
 ///
-/// The options' `hostname` (followed by a NUL) and `client_id` are valid; `out` is valid
+/// The options' `hostname` and `assert_hostname` (each followed by a NUL) and `client_id` are valid; `out` is valid
 /// for a write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_socket_new(
@@ -905,6 +905,7 @@ pub unsafe extern "C" fn mpssl_socket_new(
     unsafe {
         let options = Options {
             hostname: bytes(options.hostname, true),
+            assert_hostname: bytes(options.assert_hostname, true),
             client_id: bytes(options.client_id, false),
             host_signs: options.host_signs,
             hello_verify: options.hello_verify,

@@ -43,9 +43,11 @@ enum Operation {
 /// What a connection is made with, beside its context's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
-    /// For a client: what the server's certificate must name; required under
-    /// `CERT_REQUIRED`. It ends with a NUL that is not part of it.
+    /// For a client: whom it asks for (SNI), and what the server's certificate must name; required
+    /// under `CERT_REQUIRED`. It ends with a NUL that is not part of it.
     pub hostname: Option<&'a [u8]>,
+    /// For a client: what the server's certificate must name instead. It ends likewise.
+    pub assert_hostname: Option<&'a [u8]>,
     /// For a DTLS server: what the cookie is bound to; required with `hello_verify`.
     pub client_id: Option<&'a [u8]>,
     /// See [`crate::io::Signer`].
@@ -119,6 +121,11 @@ fn alert(error: Error) -> Option<u32> {
     })
 }
 
+/// A host's name, which ends with a NUL.
+fn name(name: Option<&[u8]>, invalid: Invalid) -> Result<Option<&CStr>> {
+    name.map(|name| CStr::from_bytes_with_nul(name).map_err(|_| Error::Value(invalid))).transpose()
+}
+
 /// By which a call is recognised that is made again. Not against an enemy: the caller is asked to
 /// give the same bytes, and this finds that other ones are a mistake.
 fn checksum(len: usize, bytes: &[u8]) -> u32 {
@@ -130,21 +137,31 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// `ValueError` for a missing or impossible host name; [`Error::Tls`] with
+    /// `ValueError` for a missing or impossible host name, and for one to find that is not looked for;
+    /// [`Error::Tls`] with
     /// `MBEDTLS_ERR_SSL_BAD_INPUT_DATA` for a missing client id; [`Error::NoMemory`].
     pub fn new(context: &mut Context, options: Options<'_>) -> Result<Box<Self>> {
-        let hostname = match options.hostname {
-            Some(name) => Some(CStr::from_bytes_with_nul(name).map_err(|_| Error::Value(Invalid::Hostname))?),
-            None if context.check_hostname() && context.verify_mode() == 2 => {
+        let asserted = name(options.assert_hostname, Invalid::AssertHostname)?;
+        // One that nobody looked for would be a mistake that nobody sees.
+        match asserted {
+            Some(name) if name.is_empty() => return Err(Error::Value(Invalid::AssertHostname)),
+            Some(_) if !context.check_hostname() => return Err(Error::Value(Invalid::NotAsserted)),
+            _ => {}
+        }
+        let hostname = match name(options.hostname, Invalid::Hostname)? {
+            None if asserted.is_none() && context.check_hostname() && context.verify_mode() == 2 => {
                 return Err(Error::Value(Invalid::NoHostname));
             }
-            None => None,
+            hostname => hostname,
         };
         let config = context.config(options.host_signs, options.hello_verify)?;
         let mut ssl = Box::new(|| Ssl::new(config))?;
         ssl.setup(context.transport())?;
         if hostname.is_some() || !context.check_hostname() {
             ssl.set_hostname(hostname)?;
+        }
+        if let Some(name) = asserted {
+            ssl.assert_hostname(name)?;
         }
         #[cfg(mbedtls_ssl_proto_dtls)]
         if context.transport() == Transport::Datagram {

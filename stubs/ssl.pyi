@@ -258,6 +258,8 @@ class _SSLContext:
         do_handshake_on_connect: bool = True,
         server_hostname: str | None = None,
         client_id: _Data | None = None,
+        *,
+        assert_hostname: str | None = None,
     ) -> SSLSocket: ...
     def listen(
         self, sock: Any, *, backlog: int = 4, bufsize: int = 2048, clients: int = ...

@@ -126,14 +126,25 @@ fn side(protocol: i32, mode: i32, port: Port, host_signs: bool) -> Side {
             let first = CStr::from_ptr(mpssl_context_cipher(context, 0));
             assert_eq!(first, c"TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256");
             assert!(mpssl_context_cipher(context, 1).is_null());
-            let options =
-                mpssl_options_t { hostname: none, client_id: none, host_signs: false, hello_verify: true };
+            let options = mpssl_options_t {
+                hostname: none,
+                assert_hostname: none,
+                client_id: none,
+                host_signs: false,
+                hello_verify: true,
+            };
             let status = mpssl_socket_new(context, options, &raw mut probe);
             assert_eq!((status.kind, status.code, probe), (VALUE, 3, null_mut()), "no host name");
         }
         let host = (protocol == 0).then_some(b"localhost\0".as_slice());
         let host = bytes!(template, host.map(|host| &host[..9]));
-        let options = mpssl_options_t { hostname: host, client_id: none, host_signs, hello_verify: true };
+        let options = mpssl_options_t {
+            hostname: host,
+            assert_hostname: none,
+            client_id: none,
+            host_signs,
+            hello_verify: true,
+        };
         assert_eq!(mpssl_socket_new(context, options, &raw mut side.socket).kind, OK);
         side
     }

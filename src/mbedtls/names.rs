@@ -65,6 +65,11 @@ pub(super) fn address<'a>(name: &[u8], address: &'a mut [u8; ADDRESS_MAX + 1]) -
     is_address(address).then_some(address)
 }
 
+/// A host's name as certificates have it, an address without its brackets and its zone (RFC 4007).
+pub(super) fn to_find<'a>(name: &'a CStr, to: &'a mut [u8; ADDRESS_MAX + 1]) -> &'a CStr {
+    address(name.to_bytes(), to).unwrap_or(name)
+}
+
 /// Whether a ClientHello names the host: `HostName<1..2^16-1>`, and "literal IPv4 and IPv6 addresses are
 /// not permitted" (RFC 6066 3).
 pub(super) fn is_sent(name: &CStr) -> bool {

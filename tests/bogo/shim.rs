@@ -189,6 +189,7 @@ fn exchange(flags: &Flags, wire: &mut Wire) -> Result<()> {
     let hostname = flags.host_name.clone().map(|name| common::pki::with_nul(name.into()));
     let options = Options {
         hostname: hostname.as_deref(),
+        assert_hostname: None,
         client_id: flags.dtls.then_some(b"[::1]:4433".as_slice()),
         host_signs: false,
         // BoringSSL's server asks for no cookie, and the runner counts messages.

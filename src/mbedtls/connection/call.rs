@@ -133,6 +133,8 @@ pub struct Call<'host> {
     /// A ClientHello of which a part has come.
     pub(super) assembly: Cell<Option<Box<Assembly>>>,
     pub(super) checks_hostname: bool,
+    /// The name to find in the server's certificate; NULL: the connection's.
+    pub(super) asserted: *const u8,
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     pub(super) problems: Problems,
     pub(super) config: *const Config,
@@ -297,6 +299,7 @@ impl<'host> Call<'host> {
             is_first_hello: Cell::new(false),
             assembly: Cell::new(None),
             checks_hostname: true,
+            asserted: core::ptr::null(),
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             problems: Problems::default(),
             config,

@@ -2,7 +2,7 @@
 //! What an exception says of the mistake that may be behind it, beside Mbed TLS's name for what came
 //! of that. A connection that has failed still has the peer's last message.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::c_int;
 
 use super::super::crt::Chain;
 use super::super::sys;
@@ -203,12 +203,9 @@ impl Ssl {
         let len = number(message, 4)?;
         let mut chain = Chain::new();
         chain.append_der(message.get(6..len.checked_add(6)?)?).ok()?;
-        // SAFETY: the connection that this owns; its host name is NULL or ends with a NUL.
-        let host = unsafe { (*self.ctx.get()).hostname };
         text.add(b"not for ");
-        if !host.is_null() {
-            // SAFETY: as above.
-            text.add_name(unsafe { CStr::from_ptr(host.cast()) }.to_bytes());
+        if let Some(host) = self.name_to_find() {
+            text.add_name(host.to_bytes());
         }
         text.add(b" but for");
         chain.each_name(|name, address| {

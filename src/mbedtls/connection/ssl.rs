@@ -64,6 +64,10 @@ pub struct Ssl {
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) psk: Seen,
     pub(super) config: Shared<Config>,
+    /// The name to find in the server's certificate, with a NUL, where it is not the one to ask for;
+    /// until the handshake is over.
+    #[cfg(mbedtls_ssl_cli_c)]
+    asserted: Option<Box<Array<u8>>>,
     pub(super) interrupted: Interrupted,
     #[cfg(exported_keys)]
     pub(super) keys: Keys,
@@ -120,6 +124,8 @@ impl Ssl {
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk: Seen::default(),
             config,
+            #[cfg(mbedtls_ssl_cli_c)]
+            asserted: None,
             interrupted: Interrupted::default(),
             #[cfg(exported_keys)]
             keys: Keys::new(),
@@ -197,10 +203,37 @@ impl Ssl {
     /// [`crate::error::Error::NoMemory`]; [`crate::error::Error::Tls`] for a name that is too long.
     pub fn set_hostname(&mut self, hostname: Option<&CStr>) -> Result<()> {
         let mut address = [0; ADDRESS_MAX + 1];
-        let hostname = hostname.map(|name| names::address(name.to_bytes(), &mut address).unwrap_or(name));
+        let hostname = hostname.map(|name| names::to_find(name, &mut address));
         let hostname = hostname.map_or(core::ptr::null(), CStr::as_ptr);
         // SAFETY: Mbed TLS copies the string; does not raise.
         check(unsafe { sys::mbedtls_ssl_set_hostname(self.ctx.get(), hostname.cast::<c_char>()) })
+    }
+
+    /// The name to find in the server's certificate in place of the one to ask for.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`].
+    #[cfg(mbedtls_ssl_cli_c)]
+    pub fn assert_hostname(&mut self, name: &CStr) -> Result<()> {
+        let mut address = [0; ADDRESS_MAX + 1];
+        let name = Array::copy_of(names::to_find(name, &mut address).to_bytes_with_nul())?;
+        self.asserted = Some(Box::new(|| name)?);
+        Ok(())
+    }
+
+    /// The name to find in the server's certificate; `None`: any will do.
+    #[cfg(mbedtls_ssl_keep_peer_certificate)]
+    pub(super) fn name_to_find(&self) -> Option<&CStr> {
+        #[cfg(mbedtls_ssl_cli_c)]
+        if let Some(name) = &self.asserted {
+            return CStr::from_bytes_with_nul(name).ok();
+        }
+        // SAFETY: the connection that this owns; its host name is NULL or ends with a NUL.
+        unsafe {
+            let name = (*self.ctx.get()).hostname;
+            if name.is_null() { None } else { Some(CStr::from_ptr(name.cast())) }
+        }
     }
 
     /// Who the client is, for its cookie.
@@ -414,6 +447,10 @@ impl Ssl {
         );
         call.assembly.set(datagrams.and_then(|datagrams| datagrams.assembly.take()));
         call.checks_hostname = self.config.checks_hostname();
+        #[cfg(mbedtls_ssl_cli_c)]
+        if let Some(name) = &self.asserted {
+            call.asserted = name.as_ptr();
+        }
         let handle = &raw mut call;
         // SAFETY: the callbacks' pointer is valid until it is taken back below,
         // and they alone use it until then. None raises.
@@ -661,6 +698,10 @@ impl Ssl {
         // What it had to send is sent: `Call::begin_step`.
         debug_assert!(self.buffers.handshake.as_ref().is_none_or(|stream| stream.flight.is_empty()));
         self.buffers.handshake = None;
+        #[cfg(mbedtls_ssl_cli_c)]
+        {
+            self.asserted = None;
+        }
         // SAFETY: Mbed TLS 3.6 owns the session through `session`, and its chain through
         // `peer_cert`. Without renegotiation it reads the former for what is asked here and,
         // by way of `session_out`, for the negotiated length of fragments; the latter only
@@ -836,7 +877,8 @@ impl Drop for Ssl {
     }
 }
 
-/// `mbedtls_ssl_handshake_step`; a ClientHello does not name what cannot be named (RFC 6066 3).
+/// `mbedtls_ssl_handshake_step`; a ClientHello does not name what cannot be named (RFC 6066 3), and the
+/// name to find in the server's certificate may be another one.
 ///
 /// # Safety
 ///
@@ -845,15 +887,18 @@ unsafe fn step(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     // SAFETY: by this function's contract; the name is NULL or ends with a NUL, and nothing else
     // refers to it. None raises.
     unsafe {
-        let name = (*ctx).hostname;
-        let hello = (*ctx).state == sys::MBEDTLS_SSL_CLIENT_HELLO as c_int && !name.is_null();
-        if !hello || names::is_sent(CStr::from_ptr(name.cast())) {
-            #[cfg(mbedtls_ssl_keep_peer_certificate)]
-            return step_with_certificates(ctx, || sys::mbedtls_ssl_handshake_step(ctx));
-            #[cfg(not(mbedtls_ssl_keep_peer_certificate))]
-            return sys::mbedtls_ssl_handshake_step(ctx);
+        let (name, state) = ((*ctx).hostname, (*ctx).state);
+        let asserted = (*(*ctx).p_bio.cast::<Call<'_>>()).asserted;
+        let is_to_find = state == sys::MBEDTLS_SSL_SERVER_CERTIFICATE as c_int && !asserted.is_null();
+        let is_hello = state == sys::MBEDTLS_SSL_CLIENT_HELLO as c_int && !name.is_null();
+        if is_to_find {
+            (*ctx).hostname = asserted.cast_mut().cast();
+        } else if is_hello && !names::is_sent(CStr::from_ptr(name.cast())) {
+            (*ctx).hostname = core::ptr::null_mut();
         }
-        (*ctx).hostname = core::ptr::null_mut();
+        #[cfg(mbedtls_ssl_keep_peer_certificate)]
+        let ret = step_with_certificates(ctx, || sys::mbedtls_ssl_handshake_step(ctx));
+        #[cfg(not(mbedtls_ssl_keep_peer_certificate))]
         let ret = sys::mbedtls_ssl_handshake_step(ctx);
         (*ctx).hostname = name;
         ret

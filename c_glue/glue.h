@@ -31,6 +31,11 @@
 #define MPSSL_PEER_CERT_DICT 1 // getpeercert() without arguments
 #endif
 
+// Whether the secrets of handshakes can be written to a file: a build for who looks into their records.
+#ifndef MPSSL_KEYLOG
+#define MPSSL_KEYLOG 0
+#endif
+
 // Whether exceptions say which certificate is bad, and what mistake may be behind a failure: where
 // there is flash to keep the peer's certificate.
 #if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
@@ -76,6 +81,9 @@ typedef struct _ssl_context_obj_t {
     mp_obj_t verify_callback;
     mp_obj_t ecdsa_sign_callback;
     mp_obj_t sni_callback;
+#if MPSSL_KEYLOG
+    mp_obj_t keylog_filename;
+#endif
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     mp_obj_t psk_identity;
     mp_obj_t psk_key;
@@ -210,6 +218,9 @@ enum {
     MPSSL_SNI_CALLBACK,
     MPSSL_PSK_CALLBACK,
     MPSSL_CONTEXT,
+#if MPSSL_KEYLOG
+    MPSSL_KEYLOG_FILENAME,
+#endif
     MPSSL_CALLBACKS,
 };
 
@@ -371,6 +382,10 @@ bool mpssl_keep_ctrl_c(mp_obj_t exc);
 // The content of the file at `path`, a bytes object; `fresh`: nobody else has it. Raises what
 // open and read raise.
 mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh);
+#if MPSSL_KEYLOG
+// Raises if the file called so cannot be opened to append to it, as CPython does.
+void mpssl_check_key_log(mp_obj_t name);
+#endif
 // The stream that it is; raises OSError for none. A class that inherits from a native one (a socket's,
 // say) has that one's protocol, which is for the native part alone.
 mp_obj_t mpssl_get_stream(mp_obj_t sock, int flags);

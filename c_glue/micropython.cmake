@@ -20,6 +20,7 @@
 #   MPSSL_AEAD_CFLAGS      how Mbed TLS's gcm.c is optimised, for speed; -Os: as all the rest
 #   MPSSL_PEER_CERT_DICT   0: getpeercert() knows DER only, as upstream's, for less flash
 #   MPSSL_TLS13            1: TLS 1.3 as well (docs/porting.md)
+#   MPSSL_KEYLOG           1: SSLContext.keylog_filename; whoever reads the file reads the records
 #   MPSSL_MEMORY           1: contexts and sockets report their memory; to size a heap
 #   MBEDTLS_DIR            an Mbed TLS 3.6 tree other than lib/mbedtls
 # For a file like ports/esp32/micropython.cmake to set:
@@ -74,6 +75,9 @@ endif()
 if(NOT DEFINED MPSSL_PEER_CERT_DICT)
     set(MPSSL_PEER_CERT_DICT ${_mpssl_full})
 endif()
+if(NOT DEFINED MPSSL_KEYLOG)
+    set(MPSSL_KEYLOG 0)
+endif()
 if(NOT DEFINED MPSSL_MEMORY)
     set(MPSSL_MEMORY 0)
 endif()
@@ -111,7 +115,7 @@ target_sources(usermod_mpssl INTERFACE ${MPSSL_SOURCES} ${MPSSL_ABI_CHECK})
 target_include_directories(usermod_mpssl INTERFACE ${MPSSL_GLUE_DIR} ${MPSSL_INCLUDE})
 target_compile_definitions(usermod_mpssl INTERFACE
     MPSSL_PEER_CERT_DICT=${MPSSL_PEER_CERT_DICT} MPSSL_MEMORY=${MPSSL_MEMORY}
-    MPSSL_HIBERNATION=${MPSSL_HIBERNATION} ${_mpssl_config_says})
+    MPSSL_HIBERNATION=${MPSSL_HIBERNATION} MPSSL_KEYLOG=${MPSSL_KEYLOG} ${_mpssl_config_says})
 
 # The tree's own module is still scanned but not compiled: modssl.c defines what it
 # registers. Source properties hold in one directory, the one that includes usermod.cmake.
@@ -227,6 +231,11 @@ if(MPSSL_TLS13)
 endif()
 if(MPSSL_HIBERNATION)
     string(APPEND _mpssl_features ,hibernation)
+endif()
+if(MPSSL_KEYLOG)
+    message(WARNING "micropython-ssl: MPSSL_KEYLOG=1 is for tests only: a program can write the "
+        "secrets of its connections to a file")
+    string(APPEND _mpssl_features ,keylog)
 endif()
 if(MPSSL_RECORD_BUFFERS)
     string(APPEND _mpssl_features ,record-buffers)

@@ -3,6 +3,8 @@
 // What is in the modules `tls` (upstream's native module) and `ssl` (upstream's Python
 // wrapper of it), the latter also under its old name `ussl`, whose CERT_OPTIONAL is CPython's.
 
+#include <stdlib.h>
+
 #include "glue.h"
 
 #include "py/objstr.h"
@@ -188,6 +190,12 @@ static mp_obj_t create_default_context(size_t n_args, const mp_obj_t *pos_args, 
             given = true;
         }
     }
+#if MPSSL_KEYLOG && MPSSL_DESCRIPTORS
+    const char *key_log = getenv("SSLKEYLOGFILE"); // as CPython
+    if (key_log != NULL && *key_log != 0) {
+        mpssl_context_store_attr(context_in, MP_QSTR_keylog_filename, mp_obj_new_str_from_cstr(key_log));
+    }
+#endif
     if (!given && client) {
         mpssl_context_load_defaults(context);
     }

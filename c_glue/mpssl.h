@@ -406,6 +406,9 @@ int32_t mpglue_psk_identity(void *owner, mpssl_bytes_t hint, uint8_t *identity, 
 // *chosen: of mpssl_context_choose, if it has chosen another context, else NULL. *alert: 0, or what
 // the client is refused with. Returns 0 or MPGLUE_RAISED. Does not raise.
 int32_t mpglue_server_name(void *owner, mpssl_bytes_t name, void **chosen, uint8_t *alert);
+// Appends a line of secrets to SSLContext.keylog_filename, if there is one; in a build with
+// MPSSL_KEYLOG only. Returns 0 or MPGLUE_RAISED. Does not raise.
+int32_t mpglue_log_key(void *owner, mpssl_bytes_t line);
 // The port's millisecond clock, wrapping. Does not raise.
 uint32_t mpglue_ticks_ms(void);
 // Bytes of stack that are left to the running thread, as MicroPython's own check counts

@@ -948,10 +948,21 @@ void mpglue_atomic_end(uintptr_t state) {
     MICROPY_END_ATOMIC_SECTION(state);
 }
 
-static void open_file(void *arg) {
-    mp_obj_t *file = arg;
-    mp_obj_t args[2] = { *file, MP_OBJ_NEW_QSTR(MP_QSTR_rb) };
-    *file = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_builtin_open_obj), 2, 0, args);
+// The name and the mode of a file, which becomes args[0]. An OSError says which file.
+static void open_file(mp_obj_t *args) {
+    mp_obj_t path = args[0];
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        args[0] = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_builtin_open_obj), 2, 0, args);
+        nlr_pop();
+        return;
+    }
+    mp_obj_exception_t *error = nlr.ret_val;
+    if (mp_obj_is_type(MP_OBJ_FROM_PTR(error), &mp_type_OSError) && error->args != NULL && error->args->len == 1) {
+        mp_obj_t said[2] = { error->args->items[0], path };
+        nlr_raise(mp_obj_exception_make_new(&mp_type_OSError, 2, 0, said));
+    }
+    nlr_jump(error);
 }
 
 // All of a file of the port's, in one piece: what grows leaves pieces, of a key perhaps, behind it in
@@ -993,16 +1004,9 @@ static void close_file(void *arg) {
 }
 
 mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh) {
-    mp_obj_t file = path;
-    mp_obj_t exc = mpssl_catch(open_file, &file);
-    if (exc != MP_OBJ_NULL) {
-        mp_obj_exception_t *error = MP_OBJ_TO_PTR(exc);
-        if (mp_obj_is_type(exc, &mp_type_OSError) && error->args != NULL && error->args->len == 1) {
-            mp_obj_t args[2] = { error->args->items[0], path }; // which file
-            exc = mp_obj_exception_make_new(&mp_type_OSError, 2, 0, args);
-        }
-        nlr_raise(exc);
-    }
+    mp_obj_t args[2] = { path, MP_OBJ_NEW_QSTR(MP_QSTR_rb) };
+    open_file(args);
+    mp_obj_t file = args[0];
     mp_obj_t read[2];
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
@@ -1020,6 +1024,51 @@ mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh) {
     mpssl_catch(close_file, &file); // what was raised is why
     nlr_jump(nlr.ret_val);
 }
+
+#if MPSSL_KEYLOG
+// Appends line to the file called name.
+typedef struct _log_key_t {
+    mp_obj_t name;
+    mpssl_bytes_t line;
+    mp_obj_t file;
+} log_key_t;
+
+static void append(void *arg) {
+    log_key_t *log = arg;
+    mp_obj_t write[3];
+    mp_load_method(log->file, MP_QSTR_write, write);
+    write[2] = mp_obj_new_bytes(log->line.data, log->line.len);
+    if (mp_obj_get_int(mp_call_method_n_kw(1, 0, write)) != (mp_int_t)log->line.len) {
+        mp_raise_OSError(MP_ENOSPC);
+    }
+}
+
+static void open_and_append(ssl_socket_obj_t *self, void *arg) {
+    (void)self;
+    log_key_t *log = arg;
+    mp_obj_t args[2] = { log->name, MP_OBJ_NEW_QSTR(MP_QSTR_ab) };
+    open_file(args);
+    log->file = args[0];
+    mp_obj_t exc = log->line.len == 0 ? MP_OBJ_NULL : mpssl_catch(append, log);
+    if (exc != MP_OBJ_NULL) {
+        mpssl_catch(close_file, &log->file); // what was raised is why
+        nlr_raise(exc);
+    }
+    close_file(&log->file);
+}
+
+void mpssl_check_key_log(mp_obj_t name) {
+    mp_obj_str_get_str(name); // unix would take a number for a descriptor
+    log_key_t log = { .name = name };
+    open_and_append(NULL, &log);
+}
+
+int32_t mpglue_log_key(void *owner, mpssl_bytes_t line) {
+    mpssl_call_t *call = owner;
+    log_key_t log = { .name = mpssl_callback(call->socket, MPSSL_KEYLOG_FILENAME), .line = line };
+    return log.name == mp_const_none || mpssl_protect(call, open_and_append, &log) == 0 ? 0 : MPGLUE_RAISED;
+}
+#endif
 
 /******************************************************************************/
 // Raising.

@@ -234,6 +234,9 @@ mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int
     self->verify_callback = mp_const_none;
     self->ecdsa_sign_callback = mp_const_none;
     self->sni_callback = mp_const_none;
+#if MPSSL_KEYLOG
+    self->keylog_filename = mp_const_none;
+#endif
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     self->psk_identity = mp_const_none;
     self->psk_key = mp_const_none;
@@ -525,6 +528,12 @@ mp_obj_t mpssl_context_load_attr(mp_obj_t self_in, qstr attr) {
             return self->ecdsa_sign_callback;
         case MP_QSTR_sni_callback:
             return self->sni_callback;
+        case MP_QSTR_keylog_filename:
+#if MPSSL_KEYLOG
+            return self->keylog_filename;
+#else
+            return mp_const_none;
+#endif
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
         case MP_QSTR_psk_identity:
             return self->psk_identity;
@@ -598,6 +607,18 @@ void mpssl_context_store_attr(mp_obj_t self_in, qstr attr, mp_obj_t value) {
             return;
         case MP_QSTR_sni_callback:
             store_sni_callback(self, value);
+            return;
+        case MP_QSTR_keylog_filename:
+            if (value != mp_const_none) {
+#if MPSSL_KEYLOG
+                mpssl_check_key_log(value);
+#else
+                mp_raise_NotImplementedError(MP_ERROR_TEXT("MPSSL_KEYLOG"));
+#endif
+            }
+#if MPSSL_KEYLOG
+            self->keylog_filename = value;
+#endif
             return;
         case MP_QSTR_hibernate_after: {
             int32_t ms = value == mp_const_none ? -1 : to_int32(mpssl_get_int(value));
@@ -900,6 +921,7 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     ATTRIBUTE(verify_callback),
     ATTRIBUTE(ecdsa_sign_callback),
     ATTRIBUTE(sni_callback),
+    ATTRIBUTE(keylog_filename),
     ATTRIBUTE(hibernate_after),
     ATTRIBUTE(minimum_version),
     ATTRIBUTE(maximum_version),

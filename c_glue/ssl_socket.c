@@ -344,6 +344,9 @@ static mp_obj_t callbacks_of(ssl_context_obj_t *context) {
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     now[MPSSL_PSK_CALLBACK] = context->psk_callback == mp_const_none ? context->server_psk_keys : context->psk_callback;
 #endif
+#if MPSSL_KEYLOG
+    now[MPSSL_KEYLOG_FILENAME] = context->keylog_filename;
+#endif
     bool none = true;
     bool same = context->socket_callbacks != MP_OBJ_NULL;
     for (size_t i = 0; i < MPSSL_CALLBACKS; i++) {

@@ -18,7 +18,7 @@ use crate::dtls::{self, Listener, Taken};
 use crate::error::{Error, Invalid, Result};
 #[cfg(server_names)]
 use crate::io::Refused;
-use crate::io::{Clock, Interruption, Names, PskStore, Signer, Transport, Verifier};
+use crate::io::{Clock, Interruption, KeyLog, Names, PskStore, Signer, Transport, Verifier};
 #[cfg(server_names)]
 use crate::mbedtls::Config;
 use crate::mbedtls::{self, Endpoint};
@@ -355,6 +355,18 @@ impl Names for Owner {
 
 #[cfg(not(server_names))]
 impl Names for Owner {}
+
+impl KeyLog for Owner {
+    #[cfg(feature = "keylog")]
+    fn log_key(&mut self, line: &[u8]) -> core::result::Result<(), Interruption> {
+        let line = mpssl_bytes_t { data: line.as_ptr(), len: line.len() };
+        // SAFETY: the slice is valid, C copies it; does not raise.
+        match unsafe { sys::mpglue_log_key(self.0, line) } {
+            0 => Ok(()),
+            _ => Err(Interruption::Raised),
+        }
+    }
+}
 
 /******************************************************************************/
 // SSLContext.

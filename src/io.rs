@@ -152,7 +152,20 @@ pub trait Names {
     }
 }
 
-/// All of it: what one call on a socket may call out to.
-pub trait Host: Transport + Clock + Verifier + Signer + PskStore + Names {}
+/// Where a handshake's secrets are written down: `SSLContext.keylog_filename`.
+pub trait KeyLog {
+    /// Writes a line, which ends with its newline (RFC 9850).
+    ///
+    /// # Errors
+    ///
+    /// [`Interruption::Raised`] if it could not.
+    fn log_key(&mut self, line: &[u8]) -> Result<(), Interruption> {
+        let _ = line;
+        Ok(())
+    }
+}
 
-impl<T: Transport + Clock + Verifier + Signer + PskStore + Names> Host for T {}
+/// All of it: what one call on a socket may call out to.
+pub trait Host: Transport + Clock + Verifier + Signer + PskStore + Names + KeyLog {}
+
+impl<T: Transport + Clock + Verifier + Signer + PskStore + Names + KeyLog> Host for T {}

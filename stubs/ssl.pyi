@@ -211,6 +211,7 @@ class _SSLContext:
     verify_callback: Callable[[memoryview, int], int] | None
     ecdsa_sign_callback: Callable[[bytearray, bytearray], Buffer | None] | None
     sni_callback: Callable[[SSLSocket, Any, Any], int | None] | None
+    keylog_filename: str | None
     max_fragment_length: int | None
     keep_peer_cert: bool
     minimum_version: int

@@ -355,11 +355,11 @@ def fresh_section(*options):
 def tls13():
     """TLS 1.3: the core, mostly at TLS 1.2 in a build that has both; our tests at 1.3 and other
     implementations, under the sanitizers; soft resets of a board."""
-    yield from rust("--features", "tls13")
+    yield from rust("--features", "tls13,keylog")
     version = default_version()
-    binary = build(version, "standard", "--asan", "MPSSL_MEMORY=1", "MPSSL_TLS13=1")
+    binary = build(version, "standard", "--asan", "MPSSL_MEMORY=1", "MPSSL_KEYLOG=1", "MPSSL_TLS13=1")
     env = {"ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1", "MICROPY_TEST_TIMEOUT": "120"}
-    yield from own_tests(version, "standard", binary, "-tls13", env=env, slower=2)
+    yield from own_tests(version, "standard", binary, "-tls13", env=env, slower=2, debug=True)
     command = [sys.executable, ROOT / "tests/consumers/run.py", "tls13:"]
     yield from child("tls13", command, 600, {"MICROPYTHON": binary, **env})
     program = build_firmware("VIRT_RV32", "qemu-VIRT_RV32-tls13", tree_of(version), "MPSSL_TLS13=1")
@@ -380,7 +380,7 @@ def tls12():
 def rustcrypto_off():
     """All cryptography by Mbed TLS itself, record buffers its own, and keys that ciphers do not
     tell, as on a chip that computes it: the core, and our tests."""
-    yield from rust("--no-default-features", "--features", "exported-keys")
+    yield from rust("--no-default-features", "--features", "exported-keys,keylog")
     version = default_version()
     binary = build(
         version, "standard", "MPSSL_P256=0", "MPSSL_AES_GCM=0", "MPSSL_RECORD_BUFFERS=0"
@@ -579,7 +579,7 @@ def asan():
     standard variant, where Mbed TLS's memory comes from malloc: what the collector gives, these
     do not see the borders of."""
     version = default_version()
-    binary = build(version, "standard", "--asan", "MPSSL_MEMORY=1", "MPSSL_TLS13=0")
+    binary = build(version, "standard", "--asan", "MPSSL_MEMORY=1", "MPSSL_KEYLOG=1", "MPSSL_TLS13=0")
     _, symbols = harness.run(["nm", binary], 60)
     for sanitizer, sign in (("Address", "__asan_init"), ("UndefinedBehavior", "__ubsan_handle")):
         outcome = "pass" if sign in symbols else "fail"

@@ -11,7 +11,9 @@ use std::rc::Rc;
 
 use super::clock;
 use micropython_ssl::error::Error;
-use micropython_ssl::io::{Clock, Interruption, Names, PskStore, Refused, Signer, Transport, Verifier};
+use micropython_ssl::io::{
+    Clock, Interruption, KeyLog, Names, PskStore, Refused, Signer, Transport, Verifier,
+};
 use micropython_ssl::mem::Erased;
 
 /// An end, and the wire that it sends on.
@@ -230,6 +232,9 @@ pub struct Port {
     pub judged: Vec<(i32, Vec<u8>)>,
     /// Each name that was asked for.
     pub names: Vec<Vec<u8>>,
+    /// The lines of secrets.
+    pub key_log: String,
+    pub key_log_raises: bool,
     /// Each identity that was looked up.
     pub identities: Vec<Vec<u8>>,
     /// The gate has interrupted the call under way.
@@ -252,6 +257,8 @@ impl Port {
             psk_identity: None,
             choose: None,
             names: Vec::new(),
+            key_log: String::new(),
+            key_log_raises: false,
             tells_len: true,
             pending_error: None,
             identities: Vec::new(),
@@ -382,6 +389,13 @@ impl Signer for Port {
             room[..n].copy_from_slice(&signature[..n]);
             signature.len()
         }))
+    }
+}
+
+impl KeyLog for Port {
+    fn log_key(&mut self, line: &[u8]) -> Result<(), Interruption> {
+        self.key_log.push_str(str::from_utf8(line).unwrap());
+        if self.key_log_raises { Err(Interruption::Raised) } else { Ok(()) }
     }
 }
 

@@ -21,6 +21,9 @@ SUITES = [
     ("TLS_AES_128_CCM_8_SHA256", "TLS1-3-AES-128-CCM-8-SHA256"),
 ]
 
+TRAFFIC_SECRETS = {f"{side}_HANDSHAKE_TRAFFIC_SECRET" for side in ("CLIENT", "SERVER")}
+TRAFFIC_SECRETS |= {f"{side}_TRAFFIC_SECRET_0" for side in ("CLIENT", "SERVER")}
+
 
 def case(name):
     def register(function):
@@ -239,6 +242,23 @@ def mutual_server(bench):
 def mutual_client(bench):
     for cert in ("client", "rsa_client"):
         mutual(bench, "-tls1_3", cert=cert)
+
+
+@case("tls13: client with a key log -> openssl s_server: its lines are OpenSSL's, in each version")
+def key_log(bench):
+    for version, labels in (("-tls1_2", {"CLIENT_RANDOM"}), ("-tls1_3", TRAFFIC_SECRETS)):
+        ours, theirs = (bench.logs / f"{who}{version}.keys" for who in ("ours", "theirs"))
+        server, port = bench.s_server(version, "-rev", "-naccept", "1", "-keylogfile", theirs)
+        client = bench.micropython("tls_client.py", port=port, ca=bench.cert("ca"), keylog=ours)
+        if client.wait_for(r"^(LINE|NotImplementedError)")[1] != "LINE":
+            raise Skip("this firmware is without MPSSL_KEYLOG=1")
+        finished(client, r"^LINE b'olleh")
+        check(server.wait() == 0, "s_server's exit code")
+        # OpenSSL writes more of them, and of a random number the digits in upper case.
+        known = {line.lower() for line in theirs.read_text().splitlines()}
+        lines = [line.lower() for line in ours.read_text().splitlines()]
+        check({line.split()[0].upper() for line in lines} == labels, f"{version}: {lines}")
+        check(known.issuperset(lines), f"{version}: OpenSSL has {known}, and not {lines}")
 
 
 @case("tls13: the alert for a server's certificate reaches OpenSSL")

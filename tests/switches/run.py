@@ -128,6 +128,7 @@ OURS = {
         ["MPSSL_HIBERNATION=0"],
     ),
     "exported-keys": (["--features", "exported-keys"], []),
+    "MPSSL_KEYLOG": (["--features", "keylog"], ["MPSSL_KEYLOG=1"]),
     "MPSSL_PEER_CERT_DICT": ([], ["MPSSL_PEER_CERT_DICT=0"]),
     "MPSSL_PRESET_SMALL": ([], ["MPSSL_PRESET_SMALL=1", "MPSSL_PEER_CERT_DICT=0", "MPSSL_HIBERNATION=0"]),
     "nothing": ([], []),
@@ -159,7 +160,7 @@ def glue(folder, macros, genhdr):
     command += ["-Wdouble-promotion", "-Wpointer-arith", "-Wmissing-prototypes", "-DUNIX", "-DFFCONF_H=\"lib/oofatfs/ffconf.h\""]
     folders = (genhdr, port, micropython, port / "variants/standard", folder, GLUE)
     command += [f"-I{path}" for path in (*folders, Path(os.environ["MBEDTLS_DIR"]) / "include")]
-    given = {"MPSSL_PEER_CERT_DICT": 1, "MPSSL_HIBERNATION": 1, "MPSSL_MEMORY": 0, "MPSSL_P256": 1}
+    given = {"MPSSL_PEER_CERT_DICT": 1, "MPSSL_HIBERNATION": 1, "MPSSL_MEMORY": 0, "MPSSL_KEYLOG": 0, "MPSSL_P256": 1}
     given.update(macro.split("=") for macro in macros)
     command += [f"-D{macro}={value}" for macro, value in given.items()]
     command += ["-DMICROPY_PY_SSL=1", "-DMICROPY_SSL_MBEDTLS=1", "-DMICROPY_PY_THREAD=1"]

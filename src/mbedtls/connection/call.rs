@@ -133,6 +133,9 @@ pub struct Call<'host> {
     /// A ClientHello of which a part has come.
     pub(super) assembly: Cell<Option<Box<Assembly>>>,
     pub(super) checks_hostname: bool,
+    /// A secret could not be written down.
+    #[cfg(feature = "keylog")]
+    pub(super) log_failed: Cell<bool>,
     /// The name to find in the server's certificate; NULL: the connection's.
     pub(super) asserted: *const u8,
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
@@ -299,6 +302,8 @@ impl<'host> Call<'host> {
             is_first_hello: Cell::new(false),
             assembly: Cell::new(None),
             checks_hostname: true,
+            #[cfg(feature = "keylog")]
+            log_failed: Cell::new(false),
             asserted: core::ptr::null(),
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             problems: Problems::default(),
@@ -386,6 +391,15 @@ impl Call<'_> {
             self.interrupted(Interruption::Raised);
         }
         self.note(|outcome| outcome.due = refused.alert);
+    }
+
+    /// A secret of the handshake, for whom it is written down. Where it cannot be, the handshake ends.
+    #[cfg(feature = "keylog")]
+    pub(super) fn log_key(&self, line: &[u8]) {
+        if let Err(why) = self.host(|host| host.log_key(line)) {
+            self.interrupted(why);
+            self.log_failed.set(true);
+        }
     }
 
     fn note(&self, change: impl FnOnce(&mut Outcome)) {

@@ -2,7 +2,6 @@
 //! The keys of a connection whose ciphers do not tell them: a chip's, say.
 
 use core::cell::UnsafeCell;
-use core::ffi::c_void;
 
 use super::super::sys::{self, zeroize};
 
@@ -18,10 +17,37 @@ impl Keys {
         Self(UnsafeCell::new([0; 2 * KEY_MAX]))
     }
 
-    /// Has the handshakes of the connection that this is beside export their keys.
-    pub(super) fn install(&self, ctx: *mut sys::mbedtls_ssl_context) {
-        // SAFETY: sets fields; does not raise.
-        unsafe { sys::mbedtls_ssl_set_export_keys_cb(ctx, Some(export), self.0.get().cast()) };
+    /// Takes the keys of a handshake of TLS 1.2 from its secret.
+    ///
+    /// This is called from: `mbedtls_ssl_handshake` → `ssl_tls12_populate_transform` → `export`.
+    ///
+    /// # Safety
+    ///
+    /// The secret has `len` bytes, the random numbers 32.
+    pub(super) unsafe fn derive(
+        &self,
+        kind: sys::mbedtls_ssl_key_export_type,
+        (secret, len): (*const u8, usize),
+        [client_random, server_random]: [*const u8; 2],
+        prf: sys::mbedtls_tls_prf_types,
+    ) {
+        if kind != sys::MBEDTLS_SSL_KEY_EXPORT_TLS12_MASTER_SECRET {
+            return;
+        }
+        let mut seed = [0; 64];
+        let to = self.0.get().cast::<u8>();
+        // SAFETY: by this function's contract; the keys are written here only. Where the function
+        // fails, it does so before it for the handshake as well. None raises.
+        unsafe {
+            let (first, last) = seed.split_at_mut(32);
+            first.copy_from_slice(core::slice::from_raw_parts(server_random, 32));
+            last.copy_from_slice(core::slice::from_raw_parts(client_random, 32));
+            let label = c"key expansion".as_ptr();
+            let (seed, size) = (seed.as_ptr(), seed.len());
+            if sys::mbedtls_ssl_tls_prf(prf, secret, len, label, seed, size, to, 2 * KEY_MAX) != 0 {
+                zeroize(core::slice::from_raw_parts_mut(to, 2 * KEY_MAX));
+            }
+        }
     }
 
     /// Those for output and input, of `len` bytes each.
@@ -44,35 +70,5 @@ impl Keys {
 impl Drop for Keys {
     fn drop(&mut self) {
         zeroize(self.0.get_mut());
-    }
-}
-
-/// This is called from: `mbedtls_ssl_handshake` → `ssl_tls12_populate_transform`.
-unsafe extern "C" fn export(
-    keys: *mut c_void,
-    kind: sys::mbedtls_ssl_key_export_type,
-    secret: *const u8,
-    len: usize,
-    client_random: *const u8,
-    server_random: *const u8,
-    prf: sys::mbedtls_tls_prf_types,
-) {
-    if kind != sys::MBEDTLS_SSL_KEY_EXPORT_TLS12_MASTER_SECRET {
-        return;
-    }
-    let mut seed = [0; 64];
-    // SAFETY: Mbed TLS gives random numbers of 32 bytes, and a secret of `len`; the keys are
-    // the connection's own. Where the function fails, it does so before it for the
-    // handshake as well. None raises.
-    unsafe {
-        let (first, last) = seed.split_at_mut(32);
-        first.copy_from_slice(core::slice::from_raw_parts(server_random, 32));
-        last.copy_from_slice(core::slice::from_raw_parts(client_random, 32));
-        let label = c"key expansion".as_ptr();
-        let to = keys.cast::<u8>();
-        if sys::mbedtls_ssl_tls_prf(prf, secret, len, label, seed.as_ptr(), seed.len(), to, 2 * KEY_MAX) != 0
-        {
-            zeroize(core::slice::from_raw_parts_mut(to, 2 * KEY_MAX));
-        }
     }
 }

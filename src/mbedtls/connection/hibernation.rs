@@ -630,7 +630,7 @@ impl Asleep {
             }
         }
         #[cfg(exported_keys)]
-        ssl.keys.install(ssl.ctx.get());
+        ssl.export_secrets();
         #[cfg(mbedtls_ssl_keep_peer_certificate)]
         {
             ssl.peer_cert = self.head_mut().peer_cert.take();

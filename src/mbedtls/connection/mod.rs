@@ -25,6 +25,7 @@
 //! | `messages` | how long a handshake's messages get |
 //! | `layout` | what differs between Mbed TLS's versions |
 //! | `exported_keys` | keys, where the ciphers do not tell them |
+//! | `key_log` | the secrets of handshakes, for who looks into their records |
 
 mod alerts;
 mod call;
@@ -41,6 +42,8 @@ mod hibernation;
 mod hibernation;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 mod hints;
+#[cfg(feature = "keylog")]
+mod key_log;
 mod layout;
 mod messages;
 mod peer_messages;

@@ -2,6 +2,8 @@
 //! A connection that is awake: Mbed TLS's state of it, and what is asked of that.
 
 use core::cell::{Cell, UnsafeCell};
+#[cfg(any(exported_keys, feature = "keylog"))]
+use core::ffi::c_void;
 use core::ffi::{CStr, c_char, c_int};
 use core::marker::PhantomPinned;
 use core::ptr::NonNull;
@@ -24,6 +26,8 @@ use super::client_auth;
 use super::exported_keys::Keys;
 use super::flight::StreamHandshake;
 use super::hello::without_clock;
+#[cfg(feature = "keylog")]
+use super::key_log;
 use super::layout::{is_tls13, max_payload, reset_out_pointers};
 use super::peer_messages::step_with_checks;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
@@ -150,8 +154,8 @@ impl Ssl {
             Transport::Datagram => self.make_datagrams(Received::default())?,
             Transport::Stream => self.buffers.handshake = Some(Box::new(StreamHandshake::new)?),
         }
-        #[cfg(exported_keys)]
-        self.keys.install(ctx);
+        #[cfg(any(exported_keys, feature = "keylog"))]
+        self.export_secrets();
         // SAFETY: the object is initialised; the connection keeps its configuration.
         unsafe { self.buffers.begin(ctx, self.config.as_ptr())? };
         #[cfg(mbedtls_ssl_proto_dtls)]
@@ -159,6 +163,14 @@ impl Ssl {
             self.set_mtu(longest);
         }
         Ok(())
+    }
+
+    /// Has its handshakes tell their secrets; the connection is initialised.
+    #[cfg(any(exported_keys, feature = "keylog"))]
+    pub(super) fn export_secrets(&mut self) {
+        let this = &raw mut *self;
+        // SAFETY: sets fields; does not raise.
+        unsafe { sys::mbedtls_ssl_set_export_keys_cb(self.ctx.get(), Some(export), this.cast()) };
     }
 
     /// What only datagrams have; the connection is initialised.
@@ -531,6 +543,10 @@ impl Ssl {
                 if ret == 0 && state == (*ctx).state {
                     ret = step_with_checks(ctx, || without_clock(ctx, || step(ctx)));
                     ret = (*(*ctx).p_bio.cast::<Call<'_>>()).end_step(state, ret);
+                    #[cfg(feature = "keylog")]
+                    if (*(*ctx).p_bio.cast::<Call<'_>>()).log_failed.get() {
+                        ret = sys::MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+                    }
                     (*buffers).check(ctx);
                 }
                 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -874,6 +890,32 @@ impl Drop for Ssl {
             self.buffers.free(self.ctx.get());
             sys::mbedtls_ssl_free(self.ctx.get());
         }
+    }
+}
+
+/// A handshake has made one of its secrets.
+///
+/// This is called from: `mbedtls_ssl_handshake` → `ssl_tls12_populate_transform`, or TLS 1.3's key schedule.
+#[cfg(any(exported_keys, feature = "keylog"))]
+unsafe extern "C" fn export(
+    ssl: *mut c_void,
+    kind: sys::mbedtls_ssl_key_export_type,
+    secret: *const u8,
+    len: usize,
+    client_random: *const u8,
+    server_random: *const u8,
+    prf: sys::mbedtls_tls_prf_types,
+) {
+    #[cfg(not(exported_keys))]
+    let _ = (server_random, prf);
+    // SAFETY: the connection that `Ssl::export_secrets` was called on, whose call is under way; nobody makes a
+    // `&mut` of these fields meanwhile. Mbed TLS gives random numbers of 32 bytes, and a secret of `len`.
+    unsafe {
+        let ssl = ssl.cast::<Ssl>();
+        #[cfg(exported_keys)]
+        (*ssl).keys.derive(kind, (secret, len), [client_random, server_random], prf);
+        #[cfg(feature = "keylog")]
+        key_log::log((*ssl).ctx.get(), kind, secret, len, client_random);
     }
 }
 

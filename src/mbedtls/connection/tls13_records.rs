@@ -142,8 +142,8 @@ pub(super) unsafe fn owes_change_cipher_spec(ctx: *const sys::mbedtls_ssl_contex
     }
 }
 
-/// Whether an alert is about the client's share of a key, which Mbed TLS looks at when it has written the
-/// ServerHello: a client that has read that one would expect an encrypted alert.
+/// Whether an alert is in the clear though the ServerHello is written, of which Mbed TLS makes keys then and
+/// looks at the client's share: a client that has read that one would expect an encrypted alert.
 ///
 /// # Safety
 ///
@@ -154,8 +154,18 @@ pub(super) unsafe fn takes_back_hello(ctx: *const sys::mbedtls_ssl_context) -> b
         is_tls13(ctx)
             && !is_client(ctx)
             && (*ctx).transform_out.is_null()
-            && (*ctx).state == sys::MBEDTLS_SSL_SERVER_HELLO as c_int
+            && sys::mbedtls_ssl_states::try_from((*ctx).state).is_ok_and(is_before_keys)
     }
+}
+
+/// Whether a server has yet to send something that is encrypted.
+fn is_before_keys(state: sys::mbedtls_ssl_states) -> bool {
+    matches!(
+        state,
+        sys::MBEDTLS_SSL_SERVER_HELLO
+            | sys::MBEDTLS_SSL_SERVER_CCS_AFTER_SERVER_HELLO
+            | sys::MBEDTLS_SSL_ENCRYPTED_EXTENSIONS
+    )
 }
 
 /// What is to be said of the record that Mbed TLS has just passed over, and must not: 0, or the error. It is

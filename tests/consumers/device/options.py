@@ -27,7 +27,7 @@ def read(path):
 
 def context(given, server=False):
     """A tls.SSLContext from ca=, cert=, key=, verify=, ciphers=, curves=, alpn=,
-    max_fragment_length=.
+    max_fragment_length=, keylog=.
 
     A client with ca= verifies. Pre-shared keys as in pre_shared_keys().
     """
@@ -48,6 +48,8 @@ def context(given, server=False):
         result.set_alpn_protocols(given["alpn"].split(","))
     if "max_fragment_length" in given:
         result.max_fragment_length = int(given["max_fragment_length"])
+    if "keylog" in given:
+        result.keylog_filename = given["keylog"]
     pre_shared_keys(given, result, server)
     return result
 

@@ -284,6 +284,15 @@ bool mpssl_socket_close_notify_received(const mpssl_socket_t *socket);
 bool mpssl_socket_would_send(const mpssl_socket_t *socket); // close_notify is still to be sent
 const char *mpssl_socket_cipher(const mpssl_socket_t *socket); // NULL before the handshake is over
 const char *mpssl_socket_version(const mpssl_socket_t *socket); // NULL before the handshake is over
+typedef struct _mpssl_cipher_t {
+    const char *name; // static; NULL: there is none
+    uint32_t bits; // of its key
+    bool tls13; // else it is TLS 1.2's
+} mpssl_cipher_t;
+
+// The i-th of a server's suites that its client has as well, in the server's order. None before the
+// handshake is over, and once the connection has hibernated.
+mpssl_cipher_t mpssl_socket_shared_cipher(const mpssl_socket_t *socket, size_t i);
 // What was agreed on, borrowed; NULL before the handshake is over, or where nothing was.
 const char *mpssl_socket_selected_alpn_protocol(const mpssl_socket_t *socket);
 // A server's client's identity, borrowed; data NULL before the handshake is over, or where

@@ -1153,6 +1153,29 @@ static mp_obj_t socket_cipher(mp_obj_t self_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_cipher_obj, socket_cipher);
 
+// shared_ciphers() -> list of CPython's tuples (name, the version that defines it, bits of its key): what a
+// server and its client both have; None before the handshake is over, at a client, and after hibernation.
+static mp_obj_t socket_shared_ciphers(mp_obj_t self_in) {
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    mp_obj_t list = mp_const_none;
+    for (size_t i = 0;; ++i) {
+        mpssl_call_t call;
+        enter(self, &call, 0);
+        mpssl_cipher_t cipher = mpssl_socket_shared_cipher(self->tls, i);
+        mpssl_leave(&call);
+        if (cipher.name == NULL) {
+            return list;
+        }
+        const char *version = cipher.tls13 ? "TLSv1.3" : "TLSv1.2";
+        mp_obj_t items[3] = { mp_obj_new_str_from_cstr(cipher.name), mp_obj_new_str_from_cstr(version), MP_OBJ_NEW_SMALL_INT(cipher.bits) };
+        if (i == 0) {
+            list = mp_obj_new_list(0, NULL);
+        }
+        mp_obj_list_append(list, mp_obj_new_tuple(3, items));
+    }
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(socket_shared_ciphers_obj, socket_shared_ciphers);
+
 // version() -> 'TLSv1.2', None before the handshake is over.
 static mp_obj_t socket_version(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
@@ -1387,6 +1410,7 @@ static const mp_rom_map_elem_t socket_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR_hibernate), MP_ROM_PTR(&socket_hibernate_obj) },
     { MP_ROM_QSTR(MP_QSTR_cipher), MP_ROM_PTR(&socket_cipher_obj) },
     { MP_ROM_QSTR(MP_QSTR_version), MP_ROM_PTR(&socket_version_obj) },
+    { MP_ROM_QSTR(MP_QSTR_shared_ciphers), MP_ROM_PTR(&socket_shared_ciphers_obj) },
     { MP_ROM_QSTR(MP_QSTR_selected_alpn_protocol), MP_ROM_PTR(&socket_selected_alpn_protocol_obj) },
     { MP_ROM_QSTR(MP_QSTR_pending), MP_ROM_PTR(&socket_pending_obj) },
 #if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)

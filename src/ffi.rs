@@ -27,7 +27,7 @@ use crate::mem::Erased;
 use crate::mem::{Box, Shared, copy, slice, slice_mut};
 use crate::micropython_sys as sys;
 use crate::micropython_sys::{
-    mpssl_bytes_t, mpssl_dtls_t, mpssl_memory_t, mpssl_options_t, mpssl_status_t, ticks_ms,
+    mpssl_bytes_t, mpssl_cipher_t, mpssl_dtls_t, mpssl_memory_t, mpssl_options_t, mpssl_status_t, ticks_ms,
 };
 use crate::socket::{Options, Socket};
 use crate::wire;
@@ -1167,6 +1167,17 @@ pub extern "C" fn mpssl_socket_would_send(socket: &Socket) -> bool {
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_cipher(socket: &Socket) -> *const c_char {
     c_str(socket.cipher())
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_shared_cipher(socket: &Socket, i: usize) -> mpssl_cipher_t {
+    let cipher = socket.shared_cipher(i);
+    mpssl_cipher_t {
+        name: c_str(cipher.map(|cipher| cipher.name)),
+        bits: cipher.map_or(0, |cipher| u32::try_from(cipher.bits).unwrap_or(0)),
+        tls13: cipher.is_some_and(|cipher| cipher.tls13),
+    }
 }
 
 /// See `mpssl.h`.

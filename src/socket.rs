@@ -823,6 +823,12 @@ impl Socket {
         if self.ssl.is_handshake_over() { self.ssl.cipher() } else { None }
     }
 
+    /// See [`Connection::shared_cipher`]; once the handshake is over.
+    #[must_use]
+    pub fn shared_cipher(&self, i: usize) -> Option<mbedtls::Cipher> {
+        if self.ssl.is_handshake_over() { self.ssl.shared_cipher(i) } else { None }
+    }
+
     /// The protocol version, once the handshake is over.
     #[must_use]
     pub fn version(&self) -> Option<&'static CStr> {

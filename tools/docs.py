@@ -182,7 +182,7 @@ CPYTHON = {
     "SSLSocket.do_handshake": "",
     "SSLSocket.getpeercert": "CPython's dict, or DER; `{}` if nothing was verified",
     "SSLSocket.cipher": "a pair, (name, version); the name is IANA's",
-    "SSLSocket.shared_ciphers": "",
+    "SSLSocket.shared_ciphers": "in the server's order; `None` once it has hibernated",
     "SSLSocket.version": "",
     "SSLSocket.pending": "",
     "SSLSocket.selected_alpn_protocol": "",

@@ -44,7 +44,7 @@ pub use crt::{Chain, PARSING};
 pub use default_ciphers::{Defaults, default_ciphers, is_tls13_suite, tls13_ciphers};
 pub use key_cert::KeyCert;
 pub use list::List;
-pub use names::{CID_MAX, cipher_name, ciphers, fragment_code, groups};
+pub use names::{CID_MAX, Cipher, cipher_name, ciphers, fragment_code, groups};
 pub use pk::PrivateKey;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub use psk::{IDENTITY_MAX, KEY_MAX, Pair, Psk};

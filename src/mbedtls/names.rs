@@ -4,6 +4,8 @@
 
 use core::ffi::{CStr, c_char, c_int};
 
+#[cfg(mbedtls_ssl_srv_c)]
+use super::default_ciphers::is_tls13_suite;
 use super::sys;
 
 /// A static C string of Mbed TLS's.
@@ -24,6 +26,31 @@ pub(super) unsafe fn static_str(text: *const c_char) -> Option<&'static CStr> {
 pub fn cipher_name(id: c_int) -> Option<&'static CStr> {
     // SAFETY: returns NULL or a static string; does not raise.
     unsafe { static_str(sys::mbedtls_ssl_get_ciphersuite_name(id)) }
+}
+
+/// A cipher suite, as `SSLSocket.shared_ciphers` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cipher {
+    /// As Mbed TLS spells it.
+    pub name: &'static CStr,
+    /// Of TLS 1.3, or of TLS 1.2 and DTLS 1.2.
+    pub tls13: bool,
+    /// How long its key is.
+    pub bits: usize,
+}
+
+/// What there is to know of a suite; `None`: it is none of those compiled in.
+#[cfg(mbedtls_ssl_srv_c)]
+pub(super) fn cipher(id: c_int) -> Option<Cipher> {
+    // SAFETY: returns NULL or what is static, and looks into it; neither raises.
+    let bits = unsafe {
+        let suite = sys::mbedtls_ssl_ciphersuite_from_id(id);
+        if suite.is_null() {
+            return None;
+        }
+        sys::mbedtls_ssl_ciphersuite_get_cipher_key_bitlen(suite)
+    };
+    Some(Cipher { name: cipher_name(id)?, tls13: is_tls13_suite(id), bits })
 }
 
 /// All suites compiled in, in Mbed TLS's order of preference.

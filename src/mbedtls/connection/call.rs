@@ -133,6 +133,9 @@ pub struct Call<'host> {
     /// A ClientHello of which a part has come.
     pub(super) assembly: Cell<Option<Box<Assembly>>>,
     pub(super) checks_hostname: bool,
+    /// Which of a server's suites the client has, where its hello has come: bit i for the i-th.
+    #[cfg(mbedtls_ssl_srv_c)]
+    pub(super) shared_suites: Cell<Option<u64>>,
     /// A secret could not be written down.
     #[cfg(feature = "keylog")]
     pub(super) log_failed: Cell<bool>,
@@ -302,6 +305,8 @@ impl<'host> Call<'host> {
             is_first_hello: Cell::new(false),
             assembly: Cell::new(None),
             checks_hostname: true,
+            #[cfg(mbedtls_ssl_srv_c)]
+            shared_suites: Cell::new(None),
             #[cfg(feature = "keylog")]
             log_failed: Cell::new(false),
             asserted: core::ptr::null(),

@@ -366,6 +366,15 @@ impl Connection {
         }
     }
 
+    /// As [`Ssl::shared_cipher`]; a connection that has slept does not know.
+    #[must_use]
+    pub fn shared_cipher(&self, i: usize) -> Option<names::Cipher> {
+        match self {
+            Self::Awake(ssl) => ssl.shared_cipher(i),
+            Self::Asleep(_) => None,
+        }
+    }
+
     /// As [`Ssl::version`].
     #[must_use]
     pub fn version(&self) -> Option<&'static CStr> {

@@ -165,6 +165,11 @@ unsafe fn check(ctx: *mut sys::mbedtls_ssl_context, kind: u32, body: &mut [u8]) 
     match kind {
         sys::MBEDTLS_SSL_HS_CLIENT_HELLO => {
             client_hello(body, datagram)?;
+            #[cfg(mbedtls_ssl_srv_c)]
+            // SAFETY: by this function's contract.
+            unsafe {
+                note_suites(ctx, body, datagram);
+            }
             lower_version(body, if datagram { [0xfe, 0xfd] } else { [3, 3] });
         }
         sys::MBEDTLS_SSL_HS_SERVER_HELLO => {
@@ -238,6 +243,45 @@ fn is_uncompressed(body: &[u8], psk: bool, before: usize) -> Checked {
         Some([2 | 3, rest @ ..]) if rest.len().is_multiple_of(2) => Err(ILLEGAL_PARAMETER),
         _ => Ok(()),
     }
+}
+
+/// Notes which of this side's suites the client has: bit i for the i-th.
+///
+/// # Safety
+///
+/// As [`step_with_checks`].
+#[cfg(mbedtls_ssl_srv_c)]
+pub(super) unsafe fn note_suites(ctx: *const sys::mbedtls_ssl_context, body: &[u8], datagram: bool) {
+    let mut fields = Fields(body);
+    let suites = fields
+        .take(34)
+        .and_then(|_| fields.vector(1))
+        .and_then(|_| if datagram { fields.vector(1) } else { Some(&[]) })
+        .and_then(|_| fields.vector(2));
+    let has = |id: c_int| {
+        let mut pairs = suites.unwrap_or_default().chunks_exact(2);
+        u16::try_from(id).is_ok_and(|id| pairs.any(|pair| *pair == id.to_be_bytes()))
+    };
+    // SAFETY: by this function's contract; the list ends with 0.
+    unsafe {
+        let own = each_suite(&*(*ctx).conf);
+        let shared = own.enumerate().filter(|(_, id)| has(*id));
+        let bits =
+            shared.fold(0, |bits: u64, (i, _)| bits | u32::try_from(i).map_or(0, |i| 1_u64.unbounded_shl(i)));
+        (*(*ctx).p_bio.cast::<Call<'_>>()).shared_suites.set(Some(bits));
+    }
+}
+
+/// The suites of a configuration.
+///
+/// # Safety
+///
+/// It is set up, and lives as long.
+#[cfg(mbedtls_ssl_srv_c)]
+pub(super) unsafe fn each_suite(conf: &sys::mbedtls_ssl_config) -> impl Iterator<Item = c_int> {
+    let first = conf.ciphersuite_list;
+    // SAFETY: by this function's contract: the list ends with 0.
+    (0..).map(move |i| unsafe { *first.add(i) }).take_while(|id| *id != 0)
 }
 
 /// RFC 5246 7.4.1.2.

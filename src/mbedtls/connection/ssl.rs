@@ -9,10 +9,12 @@ use core::marker::PhantomPinned;
 use core::ptr::NonNull;
 
 use super::super::config::{Config, Transport};
+#[cfg(mbedtls_ssl_srv_c)]
+use super::super::default_ciphers::is_tls13_suite;
 use super::super::error::check;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::super::error::verify_text;
-use super::super::names::{self, ADDRESS_MAX, static_str};
+use super::super::names::{self, ADDRESS_MAX, Cipher, static_str};
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::psk::Seen;
 use super::super::{crt, sys};
@@ -29,6 +31,8 @@ use super::hello::without_clock;
 #[cfg(feature = "keylog")]
 use super::key_log;
 use super::layout::{is_tls13, max_payload, reset_out_pointers};
+#[cfg(mbedtls_ssl_srv_c)]
+use super::peer_messages::each_suite;
 use super::peer_messages::step_with_checks;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::problems::Said;
@@ -73,6 +77,9 @@ pub struct Ssl {
     #[cfg(mbedtls_ssl_cli_c)]
     asserted: Option<Box<Array<u8>>>,
     pub(super) interrupted: Interrupted,
+    /// Which of a server's suites the client has: bit i for the i-th.
+    #[cfg(mbedtls_ssl_srv_c)]
+    shared_suites: u64,
     #[cfg(exported_keys)]
     pub(super) keys: Keys,
     /// Of TLS 1.3, once the handshake is over.
@@ -131,6 +138,8 @@ impl Ssl {
             #[cfg(mbedtls_ssl_cli_c)]
             asserted: None,
             interrupted: Interrupted::default(),
+            #[cfg(mbedtls_ssl_srv_c)]
+            shared_suites: 0,
             #[cfg(exported_keys)]
             keys: Keys::new(),
             #[cfg(tls13)]
@@ -486,6 +495,10 @@ impl Ssl {
             datagrams.timer.call.set(core::ptr::null());
             datagrams.received.set(call.received.get());
             datagrams.assembly.set(call.assembly.take());
+        }
+        #[cfg(mbedtls_ssl_srv_c)]
+        if let Some(shared) = call.shared_suites.get() {
+            self.shared_suites = shared;
         }
         let mut outcome = Outcome { ret, ..call.outcome.get() };
         #[cfg(mbedtls_ssl_keep_peer_certificate)]
@@ -850,6 +863,32 @@ impl Ssl {
         }
         // SAFETY: returns NULL or a static string; does not raise.
         unsafe { static_str(sys::mbedtls_ssl_get_ciphersuite(self.ctx.get())) }
+    }
+
+    /// A server's suites that its client has as well, in the server's order: the `i`-th of them. Those
+    /// beyond 64 in the configuration's list are not known.
+    #[must_use]
+    pub fn shared_cipher(&self, i: usize) -> Option<Cipher> {
+        #[cfg(mbedtls_ssl_srv_c)]
+        {
+            // SAFETY: the configuration lives as long as the connection.
+            let conf = unsafe { &*self.config.as_ptr() };
+            // SAFETY: it is set up.
+            let all = unsafe { each_suite(conf) }.enumerate();
+            let is_shared =
+                |at: usize| u32::try_from(at).is_ok_and(|at| self.shared_suites.unbounded_shr(at) & 1 != 0);
+            // Where the version cannot be agreed on they are no use.
+            let is_possible =
+                |id| conf.max_tls_version > sys::MBEDTLS_SSL_VERSION_TLS1_2 || !is_tls13_suite(id);
+            all.filter(|&(at, id)| is_shared(at) && is_possible(id))
+                .nth(i)
+                .and_then(|(_, id)| names::cipher(id))
+        }
+        #[cfg(not(mbedtls_ssl_srv_c))]
+        {
+            let _ = i;
+            None
+        }
     }
 
     /// The protocol version agreed on.

@@ -9,6 +9,8 @@ use core::ffi::{c_int, c_uint};
 
 use super::super::sys;
 use super::layout::is_client;
+#[cfg(mbedtls_ssl_srv_c)]
+use super::peer_messages::note_suites;
 use super::peer_messages::{
     Checked, DECODE_ERROR, ILLEGAL_PARAMETER, UNEXPECTED_MESSAGE, UNSUPPORTED_EXTENSION, all_of, are_pairs,
     client_hello, is_any_twice, only,
@@ -209,6 +211,11 @@ unsafe fn check_client_hello(ctx: *mut sys::mbedtls_ssl_context, body: &[u8]) ->
         return Err(DECODE_ERROR);
     }
     client_hello(body, false)?;
+    #[cfg(mbedtls_ssl_srv_c)]
+    // SAFETY: by this function's contract.
+    unsafe {
+        note_suites(ctx, body, false);
+    }
     authorities(extensions)?;
     // SAFETY: likewise.
     #[cfg(mbedtls_ssl_srv_c)]

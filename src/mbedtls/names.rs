@@ -4,8 +4,6 @@
 
 use core::ffi::{CStr, c_char, c_int};
 
-#[cfg(mbedtls_ssl_srv_c)]
-use super::default_ciphers::is_tls13_suite;
 use super::sys;
 
 /// A static C string of Mbed TLS's.
@@ -39,18 +37,14 @@ pub struct Cipher {
     pub bits: usize,
 }
 
-/// What there is to know of a suite; `None`: it is none of those compiled in.
+/// The bits of a suite's key; `None`: it is none of those compiled in.
 #[cfg(mbedtls_ssl_srv_c)]
-pub(super) fn cipher(id: c_int) -> Option<Cipher> {
+pub(super) fn key_bits(id: c_int) -> Option<usize> {
     // SAFETY: returns NULL or what is static, and looks into it; neither raises.
-    let bits = unsafe {
+    unsafe {
         let suite = sys::mbedtls_ssl_ciphersuite_from_id(id);
-        if suite.is_null() {
-            return None;
-        }
-        sys::mbedtls_ssl_ciphersuite_get_cipher_key_bitlen(suite)
-    };
-    Some(Cipher { name: cipher_name(id)?, tls13: is_tls13_suite(id), bits })
+        (!suite.is_null()).then(|| sys::mbedtls_ssl_ciphersuite_get_cipher_key_bitlen(suite))
+    }
 }
 
 /// All suites compiled in, in Mbed TLS's order of preference.

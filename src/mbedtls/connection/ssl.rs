@@ -871,18 +871,20 @@ impl Ssl {
     pub fn shared_cipher(&self, i: usize) -> Option<Cipher> {
         #[cfg(mbedtls_ssl_srv_c)]
         {
-            // SAFETY: the configuration lives as long as the connection.
-            let conf = unsafe { &*self.config.as_ptr() };
-            // SAFETY: it is set up.
-            let all = unsafe { each_suite(conf) }.enumerate();
-            let is_shared =
-                |at: usize| u32::try_from(at).is_ok_and(|at| self.shared_suites.unbounded_shr(at) & 1 != 0);
-            // Where the version cannot be agreed on they are no use.
-            let is_possible =
-                |id| conf.max_tls_version > sys::MBEDTLS_SSL_VERSION_TLS1_2 || !is_tls13_suite(id);
-            all.filter(|&(at, id)| is_shared(at) && is_possible(id))
-                .nth(i)
-                .and_then(|(_, id)| names::cipher(id))
+            // SAFETY: the configuration is set up, and lives as long as the connection.
+            let (conf, suites) = unsafe { (&*self.config.as_ptr(), each_suite(&*self.config.as_ptr())) };
+            let has_tls13 = conf.max_tls_version > sys::MBEDTLS_SSL_VERSION_TLS1_2;
+            let mut shared = suites.enumerate().filter(|&(at, suite)| {
+                let bit = u32::try_from(at).map_or(0, |at| self.shared_suites.unbounded_shr(at));
+                // Without the version they are no use.
+                bit & 1 != 0 && (has_tls13 || !is_tls13_suite(suite))
+            });
+            let (_, suite) = shared.nth(i)?;
+            Some(Cipher {
+                name: names::cipher_name(suite)?,
+                tls13: is_tls13_suite(suite),
+                bits: names::key_bits(suite)?,
+            })
         }
         #[cfg(not(mbedtls_ssl_srv_c))]
         {

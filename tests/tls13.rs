@@ -23,6 +23,8 @@ use micropython_ssl::mbedtls::sys;
 const TLS_1_2: i32 = 0x303;
 const TLS_1_3: i32 = 0x304;
 
+const ENOMEM: Error = Error::Errno(12);
+
 /// Of this kind, at TLS 1.3.
 fn contexts(setup: &Setup<'_>) -> Contexts {
     Contexts::new(&Setup { tls13: true, ..*setup })
@@ -470,6 +472,41 @@ fn a_signer_is_asked_once() {
     assert_eq!(pair.server.handshake(), Err(Error::Raised));
     assert_eq!(asked.get(), 1);
     pair.assert_failed(SERVER);
+}
+
+/// Whether the alert gets out or not, what the host raised does, or that it had no memory.
+#[test]
+fn what_the_host_raised_outranks_the_transport() {
+    let raised = [(Interruption::Raised, Error::Raised), (Interruption::NoMemory, ENOMEM)];
+    for (why, error) in raised {
+        for later in [Interruption::WouldBlock, Interruption::Errno(32), Interruption::Raised] {
+            for looks_up in [true, false] {
+                let _balance = Balance::start();
+                let Contexts { mut client, mut server } = contexts(&Setup::default());
+                if looks_up {
+                    client.set_psk(Some((b"device", &[7; 16]))).unwrap();
+                    server.ask_for_psk(true, &[]).unwrap();
+                }
+                let hostname = Some("localhost");
+                let mut pair = Pair::with_signers(&mut client, &mut server, hostname, !looks_up).unwrap();
+                let asked = Rc::new(Cell::new(false));
+                let (by_look_up, by_signer) = (Rc::clone(&asked), Rc::clone(&asked));
+                pair.server.port.psk_key = Some(Box::new(move |_| {
+                    by_look_up.set(true);
+                    Err(why)
+                }));
+                pair.server.port.sign = Some(Box::new(move |_, _| {
+                    by_signer.set(true);
+                    Err(why)
+                }));
+                pair.server.port.gate =
+                    Some(Box::new(move |_| if asked.get() { Err(later) } else { Ok(()) }));
+                assert_eq!(pair.client.handshake(), Err(Error::WantRead));
+                assert_eq!(pair.server.handshake(), Err(error), "{why:?}, {later:?}, {looks_up}");
+                pair.assert_failed(SERVER);
+            }
+        }
+    }
 }
 
 /// Each record of either side, a bit of it changed: nobody takes it for what it was, and nothing is lost

@@ -791,6 +791,11 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
             None => call.send(core::slice::from_raw_parts(buf, len)),
         }
     };
+    // What the host raised, or had no memory for, is not put off for the alert that it ends the handshake
+    // with: in TLS 1.3 a call that has to wait for that says so, and the next one no longer knows why.
+    if result.is_err() && call.outcome.get().interruption.is_some() && call.is_alert() {
+        return c_int::try_from(len).unwrap_or(c_int::MAX);
+    }
     call.transported(result, sys::MBEDTLS_ERR_SSL_WANT_WRITE)
 }
 

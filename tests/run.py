@@ -475,6 +475,11 @@ def torture():
     yield from child("torture", [sys.executable, ROOT / "tests/torture/run.py"], 900)
 
 
+def torture13():
+    """The same at TLS 1.3."""
+    yield from child("torture13", [sys.executable, ROOT / "tests/torture/run.py", "--tls13"], 900)
+
+
 def fuzz():
     """Random calls in random order, under the sanitizers: for a minute, or FUZZ_SECONDS. A commit's
     seeds are its own, so that a failure comes again."""
@@ -942,6 +947,7 @@ def sections():
     every["rustcrypto_off"] = Section(rustcrypto_off, 280)
     every["bogo"] = Section(bogo, 450)
     every["torture"] = Section(torture, 540)
+    every["torture13"] = Section(torture13, 540)
     every["scanners"] = Section(scanners, 170, waits=True)
     every["threads"] = Section(threads, 150)
     every["asan"] = Section(asan, 420)

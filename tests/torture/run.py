@@ -34,17 +34,18 @@ SILENCE = 20  # seconds without a line after which a run counts as hung
 MAX_HANGS = 2  # in one cell; then its rest counts as one failure
 
 
-def build(variant, stock, asan):
+def build(variant, args):
     micropython = os.environ.get("MICROPYTHON_DIR", ROOT / "build/src/micropython")
-    name = ("stock-" if stock else "") + "torture-" + variant + ("-asan" if asan else "")
+    name = ("stock-" if args.stock else "") + ("torture13-" if args.tls13 else "torture-")
+    name += variant + ("-asan" if args.asan else "")
     out = ROOT / "build" / name
     command = [ROOT / "ports/unix/build.sh", "--micropython", micropython, "--variant", variant]
     command += ["--modules", HERE, "--out", out]
     mbedtls = os.environ.get("MBEDTLS_DIR", ROOT / "build/src/mbedtls")
     if pathlib.Path(mbedtls).is_dir():
         command += ["--mbedtls", mbedtls]
-    # Whether close_notify is sent shows in TLS 1.2 alone.
-    command += ["--stock"] * stock + ["--asan"] * asan + ["MPSSL_TLS13=0"] * (not stock)
+    command += ["--stock"] if args.stock else [f"MPSSL_TLS13={int(args.tls13)}"]
+    command += ["--asan"] * args.asan
     print(f"torture: building build/{name}", flush=True)
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if result.returncode:
@@ -212,7 +213,7 @@ def report(cells, scenarios, injections, verbose):
 
 
 def torture(variant, args):
-    binary = Binary(args.binary or build(variant, args.stock, args.asan), args.step)
+    binary = Binary(args.binary or build(variant, args), args.step)
     scenarios, injections, selfchecks = binary.tables()
     wanted = [
         Cell(s, i)
@@ -220,7 +221,8 @@ def torture(variant, args):
         for s in scenarios
         if (not args.scenario or args.scenario in s) and (not args.injection or args.injection in i)
     ]
-    print(f"torture: {variant}, {'stock' if args.stock else 'this'} module, {len(wanted)} cells", flush=True)
+    module = "stock module" if args.stock else f"this module, TLS {'1.3' if args.tls13 else '1.2'}"
+    print(f"torture: {variant}, {module}, {len(wanted)} cells", flush=True)
     started = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         blind = pool.submit(selfcheck, binary, selfchecks)
@@ -260,6 +262,7 @@ def main():
     parser.add_argument("--variant", choices=("standard", "coverage"), help="default: both; standard with --stock")
     parser.add_argument("--stock", action="store_true", help="torture the stock module; the exit status is 0")
     parser.add_argument("--binary", help="torture this one, built with the faultinject module, and build nothing")
+    parser.add_argument("--tls13", action="store_true", help="at TLS 1.3, which is then what two ends prefer")
     parser.add_argument("--asan", action="store_true", help="build with AddressSanitizer")
     parser.add_argument("--scenario", help="only scenarios whose name contains this")
     parser.add_argument("--injection", help="only injections whose name contains this")

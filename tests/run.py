@@ -444,10 +444,17 @@ def consumers():
     """Programs and libraries that use the module, and real peers."""
     env = {
         "MICROPYTHON": build(default_version(), "standard"),
-        # upydev says the alert only where it comes in the handshake, and knows TLS 1.2's suites.
-        "MICROPYTHON_WEBREPL": build(default_version(), "standard", "--webrepl", "MPSSL_TLS13=0"),
+        "MICROPYTHON_WEBREPL": build(default_version(), "standard", "--webrepl"),
     }
     yield from child("consumers", [sys.executable, ROOT / "tests/consumers/run.py"], 1200, env)
+
+
+def webrepl12():
+    """Of the consumers, those of WebREPL at TLS 1.2. They want the same ports."""
+    webrepl = build(default_version(), "standard", "--webrepl", "MPSSL_TLS13=0")
+    env = {"MICROPYTHON": build(default_version(), "standard"), "MICROPYTHON_WEBREPL": webrepl}
+    command = [sys.executable, ROOT / "tests/consumers/run.py", "webrepl:"]
+    yield from child("webrepl12", command, 600, env)
 
 
 def datagrams():
@@ -950,6 +957,7 @@ def sections():
     every["bogo"] = Section(bogo, 450)
     every["torture"] = Section(torture, 540)
     every["torture13"] = Section(torture13, 540)
+    every["webrepl12"] = Section(webrepl12, 100, waits=True)
     every["scanners"] = Section(scanners, 340, waits=True)
     every["threads"] = Section(threads, 150)
     every["asan"] = Section(asan, 420)

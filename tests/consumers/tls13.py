@@ -24,6 +24,7 @@ SUITES = [
 TRAFFIC_SECRETS = {f"{side}_HANDSHAKE_TRAFFIC_SECRET" for side in ("CLIENT", "SERVER")}
 TRAFFIC_SECRETS |= {f"{side}_TRAFFIC_SECRET_0" for side in ("CLIENT", "SERVER")}
 
+
 def case(name):
     def register(function):
         def of_tls13(bench):

@@ -132,6 +132,19 @@ const TLS13_WRAPPED: &[&str] = &[
 ];
 const TLS13_P256_WRAPPED: &[&str] = &["mbedtls_ecp_mul"];
 
+/// What resumption needs: a clock, for what is kept gets old; the peer's certificate, which does so too; and
+/// secrets that are of one handshake (RFC 7627).
+const RESUMPTION_OPTIONS: &[&str] = &[
+    "MBEDTLS_HAVE_TIME",
+    "MBEDTLS_SSL_EXTENDED_MASTER_SECRET",
+    "MBEDTLS_SSL_KEEP_PEER_CERTIFICATE",
+    "MBEDTLS_SSL_PROTO_TLS1_2",
+    "MBEDTLS_SSL_SESSION_TICKETS",
+];
+/// And more: a client's sessions, a server's tickets.
+const SESSIONS_OPTIONS: &[&str] = &["MBEDTLS_SSL_CLI_C"];
+const TICKETS_OPTIONS: &[&str] = &["MBEDTLS_SSL_SRV_C", "MBEDTLS_SSL_TICKET_C"];
+
 /// What hibernation needs, where keys are not PSA's.
 const HIBERNATION_OPTIONS: &[&str] = &["MBEDTLS_SSL_PROTO_TLS1_2", "MBEDTLS_CIPHER_C"];
 /// Ciphers of which Rust does not know where they have their key: a chip's, say.
@@ -282,6 +295,15 @@ fn run() -> Result<()> {
     {
         if is {
             println!("cargo::rustc-cfg={cfg}");
+        }
+    }
+
+    println!("cargo::rustc-check-cfg=cfg(resumption, sessions, tickets)");
+    let resumption = has_all(RESUMPTION_OPTIONS);
+    for (cfg, options) in [("sessions", SESSIONS_OPTIONS), ("tickets", TICKETS_OPTIONS)] {
+        if resumption && has_all(options) {
+            println!("cargo::rustc-cfg={cfg}");
+            println!("cargo::rustc-cfg=resumption");
         }
     }
 

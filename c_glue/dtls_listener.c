@@ -474,7 +474,8 @@ static mp_obj_t accept(listener_obj_t *self, uint64_t client) {
     peer->departed = NULL;
     mp_obj_t id = mp_obj_new_bytes(address.bytes, address.len);
     mp_obj_t items[2];
-    items[0] = mpssl_socket_make(self->context, MP_OBJ_FROM_PTR(peer), true, false, mp_const_none, mp_const_none, id);
+    items[0] = mpssl_socket_make(self->context, MP_OBJ_FROM_PTR(peer), true, false, mp_const_none, mp_const_none, id,
+        mp_const_none);
     items[1] = unpack(&address);
     mp_obj_t result = mp_obj_new_tuple(2, items);
     ssl_socket_obj_t *sock = MP_OBJ_TO_PTR(items[0]); // which nobody else has

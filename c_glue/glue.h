@@ -50,6 +50,23 @@
 #define MPSSL_HIBERNATION 0
 #endif
 
+// Whether clients can go on with sessions, and servers give tickets: the same options as in build.rs.
+#if defined(MBEDTLS_HAVE_TIME) && defined(MBEDTLS_SSL_EXTENDED_MASTER_SECRET) && defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE) && defined(MBEDTLS_SSL_PROTO_TLS1_2) && defined(MBEDTLS_SSL_SESSION_TICKETS)
+#define MPSSL_RESUMPTION 1
+#else
+#define MPSSL_RESUMPTION 0
+#endif
+#if MPSSL_RESUMPTION && defined(MBEDTLS_SSL_CLI_C)
+#define MPSSL_SESSIONS 1
+#else
+#define MPSSL_SESSIONS 0
+#endif
+#if MPSSL_RESUMPTION && defined(MBEDTLS_SSL_SRV_C) && defined(MBEDTLS_SSL_TICKET_C)
+#define MPSSL_TICKETS 1
+#else
+#define MPSSL_TICKETS 0
+#endif
+
 // Whether servers may have several names.
 #if defined(MBEDTLS_SSL_SRV_C) && defined(MBEDTLS_SSL_SERVER_NAME_INDICATION)
 #define MPSSL_SERVER_NAMES 1
@@ -94,6 +111,14 @@ typedef struct _ssl_context_obj_t {
     mp_obj_t socket_callbacks; // what its sockets share of them; MP_OBJ_NULL: nothing yet
     mp_obj_t instance; // of a class of Python's, that this is the native part of; None: of none
 } ssl_context_obj_t;
+
+typedef struct _ssl_session_obj_t {
+    mp_obj_base_t base;
+    mpssl_session_t *tls; // NULL once freed
+    mp_obj_t saved; // bytes; MP_OBJ_NULL: nobody has asked for them
+    mp_obj_t verify_callback; // with which it was got; None: with none, or in another life
+    mpssl_guard_t guard;
+} ssl_session_obj_t;
 
 // ssl.TLSVersion, with CPython's numbers.
 enum {
@@ -227,6 +252,7 @@ enum {
 extern const mp_obj_type_t mpssl_tls_context_type; // under tls.SSLContext
 extern const mp_obj_type_t mpssl_ssl_context_type; // under ssl.SSLContext
 extern const mp_obj_type_t mpssl_socket_type; // SSLSocket
+extern const mp_obj_type_t mpssl_session_type; // SSLSession
 extern const mp_obj_type_t mpssl_want_read_type; // ssl.SSLWantReadError
 extern const mp_obj_type_t mpssl_want_write_type; // ssl.SSLWantWriteError
 extern const mp_obj_type_t mpssl_verify_error_type; // ssl.SSLCertVerificationError
@@ -302,13 +328,21 @@ void mpssl_context_set_psk_pair(ssl_context_obj_t *self, mp_obj_t identity, mp_o
 // ssl_socket.c
 
 mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool server_side,
-    bool do_handshake, mp_obj_t server_hostname, mp_obj_t assert_hostname, mp_obj_t client_id);
+    bool do_handshake, mp_obj_t server_hostname, mp_obj_t assert_hostname, mp_obj_t client_id,
+    mp_obj_t session);
 
 // The handshake of one that was made without. If it fails, the transport is closed.
 void mpssl_socket_handshake_or_close(mp_obj_t self_in);
 
 // One of the context's callbacks when the socket was made, or mp_const_none.
 mp_obj_t mpssl_callback(const ssl_socket_obj_t *self, size_t which);
+
+// ssl_session.c
+
+#if MPSSL_SESSIONS
+// One that is nothing yet.
+ssl_session_obj_t *mpssl_session_make(mp_obj_t verify_callback);
+#endif
 
 // dtls_listener.c
 

@@ -100,6 +100,7 @@ set(MPSSL_SOURCES
     ${MPSSL_GLUE_DIR}/modssl.c
     ${MPSSL_GLUE_DIR}/protect.c
     ${MPSSL_GLUE_DIR}/ssl_context.c
+    ${MPSSL_GLUE_DIR}/ssl_session.c
     ${MPSSL_GLUE_DIR}/ssl_socket.c
 )
 # It has no names to scan, but CMake's rules scan every source of a user module, in whatever

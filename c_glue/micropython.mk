@@ -84,6 +84,7 @@ SRC_USERMOD_C += $(addprefix $(USERMOD_DIR)/,\
 	modssl.c \
 	protect.c \
 	ssl_context.c \
+	ssl_session.c \
 	ssl_socket.c \
 	)
 # Not scanned: the one's header is made by cargo, after the scan; the other has no qstrs.

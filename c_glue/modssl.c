@@ -142,7 +142,7 @@ static mp_obj_t wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *k
     // fails: a client that has none would only have to begin again, too.
     bool demands = server_side && cert_reqs == MBEDTLS_SSL_VERIFY_REQUIRED;
     mp_obj_t sock = mpssl_socket_make(context, args[ARG_sock].u_obj, server_side, do_handshake && !demands,
-        args[ARG_server_hostname].u_obj, mp_const_none, mp_const_none);
+        args[ARG_server_hostname].u_obj, mp_const_none, mp_const_none, mp_const_none);
     if (do_handshake && demands) {
         mpssl_socket_handshake_or_close(sock);
     }
@@ -353,6 +353,9 @@ MP_DEFINE_CONST_OBJ_TYPE(
 
 static const mp_rom_map_elem_t ssl_names_table[] = {
     { MP_ROM_QSTR(MP_QSTR_SSLSocket), MP_ROM_PTR(&mpssl_socket_type) },
+#if MPSSL_SESSIONS
+    { MP_ROM_QSTR(MP_QSTR_SSLSession), MP_ROM_PTR(&mpssl_session_type) },
+#endif
     { MP_ROM_QSTR(MP_QSTR_SSLError), MP_ROM_PTR(&mp_type_OSError) },
     { MP_ROM_QSTR(MP_QSTR_SSLCertVerificationError), MP_ROM_PTR(&mpssl_verify_error_type) },
     { MP_ROM_QSTR(MP_QSTR_CertificateError), MP_ROM_PTR(&mpssl_verify_error_type) },

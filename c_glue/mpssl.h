@@ -119,6 +119,10 @@ uint32_t mpssl_context_options(const mpssl_context_t *context);
 // ValueError for what is none of them. What leaves no version fails when a connection is made.
 mpssl_status_t mpssl_context_set_options(mpssl_context_t *context, uint32_t options);
 
+// How many tickets a server gives a client; 0: none. ValueError for too many, or for another context.
+uint8_t mpssl_context_num_tickets(const mpssl_context_t *context);
+mpssl_status_t mpssl_context_set_num_tickets(mpssl_context_t *context, uint8_t n);
+
 // Adds a certificate chain and its private key, or replaces those with this kind of key (EC, or RSA), PEM or DER. password.data may be
 // NULL. check_pair: the key must belong to a certificate not expired (off where a chip
 // holds the key). cert.data NULL: checks the key, answers MPSSL_CERT_MISSING.
@@ -203,12 +207,34 @@ void mpssl_context_set_hibernate_after(mpssl_context_t *context, int32_t ms);
 
 typedef struct mpssl_socket mpssl_socket_t;
 
+// A client's session, in builds that have them: in others there is none.
+typedef struct mpssl_session mpssl_session_t;
+
+typedef struct _mpssl_description_t {
+    uint64_t time; // when it was made, by mpglue_time
+    uint32_t timeout; // how long it is good for, in seconds
+    uint32_t lifetime_hint; // what the server said of that; 0: nothing
+    bool has_ticket;
+    uint8_t id_len;
+    uint8_t id[32];
+} mpssl_description_t;
+
+// What was saved, or a ValueError: the bytes may be anybody's. Writes *session only on MPSSL_OK.
+mpssl_status_t mpssl_session_load(mpssl_bytes_t bytes, mpssl_session_t **session);
+// Wipes and frees it; NULL is ignored.
+void mpssl_session_free(mpssl_session_t *session);
+// What to save, borrowed: whoever has it has the session's keys.
+mpssl_bytes_t mpssl_session_bytes(const mpssl_session_t *session);
+mpssl_status_t mpssl_session_describe(const mpssl_session_t *session, mpssl_description_t *description);
+
 typedef struct _mpssl_options_t {
     mpssl_bytes_t hostname; // data NULL: not given
     mpssl_bytes_t assert_hostname; // what the server's certificate must name instead; likewise
     mpssl_bytes_t client_id; // likewise
     bool host_signs; // ask mpglue_sign for signatures
     bool hello_verify; // a DTLS server asks for a cookie, for which it must have client_id
+    bool asks; // there is a verify_callback or sni_callback, to be asked each time
+    const mpssl_session_t *session; // to go on with; NULL: none
 } mpssl_options_t;
 
 // Makes what the context's sockets share, or the first of them does.
@@ -295,6 +321,10 @@ typedef struct _mpssl_cipher_t {
 mpssl_cipher_t mpssl_socket_shared_cipher(const mpssl_socket_t *socket, size_t i);
 // What was agreed on, borrowed; NULL before the handshake is over, or where nothing was.
 const char *mpssl_socket_selected_alpn_protocol(const mpssl_socket_t *socket);
+// A client's session as it is now, to be freed; NULL: there is none (yet).
+mpssl_status_t mpssl_socket_session(const mpssl_socket_t *socket, mpssl_session_t **session);
+// Whether it goes on with an earlier one; -1 before the handshake is over.
+int32_t mpssl_socket_session_reused(const mpssl_socket_t *socket);
 // A server's client's identity, borrowed; data NULL before the handshake is over, or where
 // no pre-shared key was used.
 mpssl_bytes_t mpssl_socket_psk_identity(const mpssl_socket_t *socket);
@@ -420,6 +450,8 @@ int32_t mpglue_server_name(void *owner, mpssl_bytes_t name, void **chosen, uint8
 int32_t mpglue_log_key(void *owner, mpssl_bytes_t line);
 // The port's millisecond clock, wrapping. Does not raise.
 uint32_t mpglue_ticks_ms(void);
+// The port's clock (mbedtls_time), in seconds; 0: there is none. Does not raise.
+uint64_t mpglue_time(void);
 // Bytes of stack that are left to the running thread, as MicroPython's own check counts
 // them; SIZE_MAX where the port does not check. Does not raise.
 size_t mpglue_stack_left(void);

@@ -921,6 +921,15 @@ uint32_t mpglue_ticks_ms(void) {
     return (uint32_t)mp_hal_ticks_ms();
 }
 
+uint64_t mpglue_time(void) {
+#if defined(MBEDTLS_HAVE_TIME)
+    mbedtls_time_t now = mbedtls_time(NULL);
+    return now > 0 ? (uint64_t)now : 0;
+#else
+    return 0;
+#endif
+}
+
 size_t mpglue_stack_left(void) {
 #if MICROPY_STACK_CHECK
     mp_uint_t limit = MP_STATE_THREAD(stack_limit);

@@ -554,6 +554,13 @@ mp_obj_t mpssl_context_load_attr(mp_obj_t self_in, qstr attr) {
             mpssl_release(&self->guard, &signals);
             return MP_OBJ_NEW_SMALL_INT(options);
         }
+        case MP_QSTR_num_tickets: {
+            mpssl_signals_t signals;
+            claim(self, &signals);
+            uint8_t n = mpssl_context_num_tickets(self->tls);
+            mpssl_release(&self->guard, &signals);
+            return MP_OBJ_NEW_SMALL_INT(n);
+        }
         case MP_QSTR_max_fragment_length:
         case MP_QSTR_keep_peer_cert:
             return load_memory(self, attr);
@@ -634,6 +641,18 @@ void mpssl_context_store_attr(mp_obj_t self_in, qstr attr, mp_obj_t value) {
         case MP_QSTR_keep_peer_cert:
             store_memory(self, attr, value);
             return;
+        case MP_QSTR_num_tickets: {
+            mp_int_t n = int_within(value, UINT8_MAX, UINT8_MAX); // which are too many
+#if MPSSL_TICKETS
+            claim(self, &signals);
+            finish(self, &signals, mpssl_context_set_num_tickets(self->tls, n));
+#else
+            if (n != 0) {
+                mp_raise_NotImplementedError(MP_ERROR_TEXT("tickets"));
+            }
+#endif
+            return;
+        }
         case MP_QSTR_minimum_version:
         case MP_QSTR_maximum_version:
             store_version(self, attr == MP_QSTR_maximum_version, value);
@@ -869,7 +888,7 @@ static mp_obj_t context_cert_store_stats(mp_obj_t self_in) {
 static MP_DEFINE_CONST_FUN_OBJ_1(context_cert_store_stats_obj, context_cert_store_stats);
 
 // SSLContext.wrap_socket(sock, server_side=False, do_handshake_on_connect=True,
-//     server_hostname=None, client_id=None, *, assert_hostname=None)
+//     server_hostname=None, client_id=None, *, assert_hostname=None, session=None)
 static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum {
         ARG_sock,
@@ -877,7 +896,8 @@ static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_
         ARG_do_handshake_on_connect,
         ARG_server_hostname,
         ARG_client_id,
-        ARG_assert_hostname
+        ARG_assert_hostname,
+        ARG_session
     };
     static const mp_arg_t allowed_args[] = {
         { MP_QSTR_sock, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
@@ -886,6 +906,7 @@ static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_
         { MP_QSTR_server_hostname, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
         { MP_QSTR_client_id, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
         { MP_QSTR_assert_hostname, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_session, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
@@ -893,7 +914,8 @@ static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_
     self->instance = pos_args[0];
     return mpssl_socket_make(self, args[ARG_sock].u_obj, args[ARG_server_side].u_bool,
         args[ARG_do_handshake_on_connect].u_bool, args[ARG_server_hostname].u_obj,
-        args[ARG_assert_hostname].u_obj, args[ARG_client_id].u_obj);
+        args[ARG_assert_hostname].u_obj, args[ARG_client_id].u_obj,
+        args[ARG_session].u_obj);
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_wrap_socket_obj, 1, context_wrap_socket);
 
@@ -926,6 +948,7 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     ATTRIBUTE(minimum_version),
     ATTRIBUTE(maximum_version),
     ATTRIBUTE(options),
+    ATTRIBUTE(num_tickets),
     ATTRIBUTE(max_fragment_length),
     ATTRIBUTE(keep_peer_cert),
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)

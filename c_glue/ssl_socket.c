@@ -371,8 +371,40 @@ static mpssl_bytes_t name_of(mp_obj_t name) {
     return bytes;
 }
 
+#if MPSSL_SESSIONS
+// The session to go on with, NULL for None. It belongs to the verify_callback that it was got with.
+static ssl_session_obj_t *get_session(mp_obj_t session_in, mp_obj_t verify_callback) {
+    if (session_in == mp_const_none) {
+        return NULL;
+    }
+    if (!mp_obj_is_type(session_in, &mpssl_session_type)) {
+        mp_raise_TypeError(MP_ERROR_TEXT("session must be an SSLSession"));
+    }
+    ssl_session_obj_t *session = MP_OBJ_TO_PTR(session_in);
+    if (session->tls == NULL) {
+        mp_raise_OSError(MP_EBADF); // freed by __del__
+    }
+    if (session->verify_callback != verify_callback) {
+        mp_raise_ValueError(MP_ERROR_TEXT("session refers to a different verify_callback"));
+    }
+    return session;
+}
+
+#define release_session(session, signals) \
+    do { \
+        if ((session) != NULL) { \
+            mpssl_release(&(session)->guard, &(signals)); \
+        } \
+    } while (0)
+#else
+#define release_session(session, signals) \
+    do { \
+    } while (0)
+#endif
+
 mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool server_side,
-    bool do_handshake, mp_obj_t server_hostname, mp_obj_t assert_hostname, mp_obj_t client_id) {
+    bool do_handshake, mp_obj_t server_hostname, mp_obj_t assert_hostname, mp_obj_t client_id,
+    mp_obj_t session_in) {
     mpssl_context_settle(context); // may run Python
     sock = mpssl_get_stream(sock, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
     mpssl_bytes_t hostname = name_of(server_hostname);
@@ -414,12 +446,25 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
 #endif
 
     mpssl_signals_t signals;
+#if MPSSL_SESSIONS
+    ssl_session_obj_t *session = get_session(session_in, mpssl_callback(self, MPSSL_VERIFY_CALLBACK));
+    mpssl_signals_t session_signals;
+    if (session != NULL && !mpssl_claim(&session->guard, &session_signals)) {
+        mp_raise_OSError(MP_EBUSY);
+    }
+#else
+    if (session_in != mp_const_none) {
+        mp_raise_NotImplementedError(MP_ERROR_TEXT("session"));
+    }
+#endif
     if (!mpssl_claim(&context->guard, &signals)) {
+        release_session(session, session_signals);
         mp_raise_OSError(MP_EBUSY);
     }
     if (context->tls == NULL || (server_side && !mpssl_context_is_server(context->tls))) {
         bool freed = context->tls == NULL;
         mpssl_release(&context->guard, &signals);
+        release_session(session, session_signals);
         if (freed) {
             mp_raise_OSError(MP_EBADF);
         }
@@ -433,6 +478,10 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
         .client_id = id,
         .host_signs = mpssl_callback(self, MPSSL_SIGN_CALLBACK) != mp_const_none,
         .hello_verify = hello_verify,
+        .asks = context->verify_callback != mp_const_none || context->sni_callback != mp_const_none,
+#if MPSSL_SESSIONS
+        .session = session == NULL ? NULL : session->tls,
+#endif
     };
 #if MPSSL_MEMORY
     mpssl_context_freeze(context->tls); // the context's; what it fails for, the next fails for
@@ -446,6 +495,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     self->datagram = tls != NULL && mpssl_socket_is_datagram(tls);
     self->server_side = mpssl_context_is_server(context->tls);
     mpssl_release(&context->guard, &signals);
+    release_session(session, session_signals);
     if (status.kind != MPSSL_OK) {
         mpssl_raise(MP_OBJ_NULL, status);
     }
@@ -1280,6 +1330,22 @@ static mp_obj_t ask(mp_obj_t self_in, bool (*of)(const mpssl_socket_t *socket)) 
     return mp_obj_new_bool(answer);
 }
 
+// What a client's connection has for the next one; None: nothing, or nothing yet.
+static mp_obj_t load_session(ssl_socket_obj_t *self) {
+#if MPSSL_SESSIONS
+    ssl_session_obj_t *session = mpssl_session_make(mpssl_callback(self, MPSSL_VERIFY_CALLBACK));
+    mpssl_call_t call;
+    enter(self, &call, 0);
+    mpssl_status_t status;
+    CALL_WITH_MEMORY(status, mpssl_socket_session(self->tls, &session->tls));
+    leave(&call, status);
+    return session->tls == NULL ? mp_const_none : MP_OBJ_FROM_PTR(session);
+#else
+    (void)self;
+    return mp_const_none;
+#endif
+}
+
 // Of the transport's methods, when there is none any more.
 static mp_obj_t closed_fileno(mp_obj_t self_in) {
     (void)self_in;
@@ -1349,6 +1415,14 @@ static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         // True once the peer has closed with an alert: an end of stream without
         // it may be an attacker's cut.
         dest[0] = ask(self_in, mpssl_socket_close_notify_received);
+    } else if (attr == MP_QSTR_session) {
+        dest[0] = load_session(self);
+    } else if (attr == MP_QSTR_session_reused) {
+        mpssl_call_t call;
+        enter(self, &call, 0);
+        int32_t reused = mpssl_socket_session_reused(self->tls);
+        mpssl_leave(&call);
+        dest[0] = reused < 0 ? mp_const_none : mp_obj_new_bool(reused);
 #if MPSSL_MEMORY
     } else if (attr == MP_QSTR_memory) {
         dest[0] = mpssl_guard_memory(&self->guard);

@@ -12,9 +12,13 @@ use crate::error::{Error, Invalid, Result};
 use crate::groups::{self, Groups};
 #[cfg(mbedtls_ssl_alpn)]
 use crate::mbedtls::Protocols;
+#[cfg(tickets)]
+use crate::mbedtls::Tickets;
 #[cfg(tls13)]
 use crate::mbedtls::Version;
 use crate::mbedtls::{self, Chain, Config, Cookies, Defaults, Endpoint, KeyCert, Rng, Transport};
+#[cfg(sessions)]
+use crate::mbedtls::{Binding, Digest};
 use crate::mem::{Array, Box, Shared};
 use crate::micropython_sys as sys;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -51,18 +55,30 @@ pub struct Context {
     #[cfg(tls13)]
     ciphersuites: Option<Shared<Ciphers>>,
     options: u32,
+    /// How many of them a server gives a client; 0: none.
+    #[cfg(tickets)]
+    num_tickets: u8,
+    /// Their keys, which are these settings' alone.
+    #[cfg(tickets)]
+    tickets: Option<Shared<Tickets>>,
+    /// By what a session of these settings is known again.
+    #[cfg(sessions)]
+    binding: Option<[u8; 32]>,
     /// What these settings make; `None` since the last change.
     config: Option<Shared<Config>>,
 }
 
 /// Of `SSLContext.options`, what is so in any case: there are no older versions, no compression, no renegotiation; and no
 /// tickets, for no session is resumed.
-const ALWAYS: u32 = sys::MPSSL_OP_NO_TICKET
-    | sys::MPSSL_OP_NO_COMPRESSION
+const ALWAYS: u32 = sys::MPSSL_OP_NO_COMPRESSION
     | sys::MPSSL_OP_NO_RENEGOTIATION
     | sys::MPSSL_OP_NO_SSLV3
     | sys::MPSSL_OP_NO_TLSV1
     | sys::MPSSL_OP_NO_TLSV1_1;
+
+/// The most tickets that a server gives a client at once.
+#[cfg(tickets)]
+pub const TICKETS_MAX: u8 = 4;
 
 /// What connections may take of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,9 +159,28 @@ impl Context {
             versions: (Version::Tls12, Version::Tls13),
             #[cfg(tls13)]
             ciphersuites: None,
-            options: 0,
+            options: sys::MPSSL_OP_NO_TICKET,
+            #[cfg(tickets)]
+            num_tickets: 0,
+            #[cfg(tickets)]
+            tickets: None,
+            #[cfg(sessions)]
+            binding: None,
             config: None,
         })
+    }
+
+    /// Lets go of what was made with other settings.
+    fn changed(&mut self) {
+        self.config = None;
+        #[cfg(tickets)]
+        {
+            self.tickets = None;
+        }
+        #[cfg(sessions)]
+        {
+            self.binding = None;
+        }
     }
 
     /// Which side its connections are.
@@ -173,7 +208,7 @@ impl Context {
     /// `ValueError` for anything but 0, 1, 2.
     pub fn set_verify_mode(&mut self, mode: i32) -> Result<()> {
         self.verify_mode = valid_verify_mode(mode)?;
-        self.config = None;
+        self.changed();
         Ok(())
     }
 
@@ -198,7 +233,7 @@ impl Context {
         if check && self.verify_mode == 0 {
             self.verify_mode = 2;
         }
-        self.config = None;
+        self.changed();
         Ok(())
     }
 
@@ -219,7 +254,7 @@ impl Context {
             return Err(Error::Value(Invalid::MaxFragmentLength));
         }
         self.memory = memory;
-        self.config = None;
+        self.changed();
         Ok(())
     }
 
@@ -247,7 +282,7 @@ impl Context {
             return Err(Error::Value(Invalid::ConnectionId));
         }
         self.dtls = settings;
-        self.config = None;
+        self.changed();
         Ok(())
     }
 
@@ -260,7 +295,7 @@ impl Context {
     /// Sets that, for connections to be.
     pub fn set_hibernate_after(&mut self, ms: Option<u32>) {
         self.hibernate_after = ms;
-        self.config = None;
+        self.changed();
     }
 
     /// The cookies of a DTLS server; `None` for any other context.
@@ -317,7 +352,7 @@ impl Context {
         let [ec, other] = &mut self.own;
         let place = if loaded.key.is_ec() { ec } else { other };
         *place = Some(loaded);
-        self.config = None;
+        self.changed();
         Ok(())
     }
 
@@ -329,7 +364,7 @@ impl Context {
     pub fn load_verify_locations(&mut self, data: &[u8]) -> Result<()> {
         let load = || trust::add(self.anchors.as_deref(), data);
         self.anchors = Some(load().or_else(|error| look_again(error, load))?);
-        self.config = None;
+        self.changed();
         Ok(())
     }
 
@@ -347,7 +382,7 @@ impl Context {
             (Transport::Stream, Endpoint::Client) => Defaults::TlsClient,
             (Transport::Stream, Endpoint::Server) => Defaults::TlsServer,
         };
-        self.config = None;
+        self.changed();
     }
 
     /// Replaces the cipher suites; see [`ciphers::named`].
@@ -357,7 +392,7 @@ impl Context {
     /// As [`ciphers::named`]; the old ones stay then.
     pub fn set_ciphers<'a>(&mut self, n: usize, names: impl Iterator<Item = &'a [u8]>) -> Result<()> {
         self.ciphers = Some(ciphers::named(n, names)?);
-        self.config = None;
+        self.changed();
         Ok(())
     }
 
@@ -384,7 +419,7 @@ impl Context {
         {
             let version = if version > TLS_1_2 { Version::Tls13 } else { Version::Tls12 };
             *(if is_maximum { &mut self.versions.1 } else { &mut self.versions.0 }) = version;
-            self.config = None;
+            self.changed();
         }
         Ok(())
     }
@@ -392,21 +427,33 @@ impl Context {
     /// `SSLContext.options`: `MPSSL_OP_NO_TLSV1_2`, `MPSSL_OP_NO_TLSV1_3`, and what is always so.
     #[must_use]
     pub fn options(&self) -> u32 {
-        self.options | ALWAYS
+        let none = if self.may_resume() {
+            self.options & sys::MPSSL_OP_NO_TICKET
+        } else if self.num_tickets() == 0 {
+            sys::MPSSL_OP_NO_TICKET
+        } else {
+            0
+        };
+        (self.options & !sys::MPSSL_OP_NO_TICKET) | none | ALWAYS
     }
 
-    /// Sets those of them that can be set.
+    /// Sets those of them that can be set. A server's tickets are turned off here, and on by
+    /// [`Self::set_num_tickets`].
     ///
     /// # Errors
     ///
     /// `ValueError` for one that there is not.
     pub fn set_options(&mut self, options: u32) -> Result<()> {
-        const CHOICES: u32 = sys::MPSSL_OP_NO_TLSV1_2 | sys::MPSSL_OP_NO_TLSV1_3;
+        const CHOICES: u32 = sys::MPSSL_OP_NO_TLSV1_2 | sys::MPSSL_OP_NO_TLSV1_3 | sys::MPSSL_OP_NO_TICKET;
         if options & !(CHOICES | ALWAYS) != 0 {
             return Err(Error::Value(Invalid::Options));
         }
         self.options = options & CHOICES;
-        self.config = None;
+        #[cfg(tickets)]
+        if options & sys::MPSSL_OP_NO_TICKET != 0 {
+            self.num_tickets = 0;
+        }
+        self.changed();
         Ok(())
     }
 
@@ -446,7 +493,7 @@ impl Context {
     /// As [`groups::named`]; the old ones stay then.
     pub fn set_groups<'a>(&mut self, names: impl Iterator<Item = &'a [u8]>) -> Result<()> {
         self.groups = Some(groups::named(names)?);
-        self.config = None;
+        self.changed();
         Ok(())
     }
 
@@ -462,7 +509,7 @@ impl Context {
         names: impl Iterator<Item = &'a [u8]> + Clone,
     ) -> Result<()> {
         self.protocols = Protocols::new(n, names)?;
-        self.config = None;
+        self.changed();
         Ok(())
     }
 
@@ -474,7 +521,7 @@ impl Context {
     #[cfg(tls13)]
     pub fn set_ciphersuites<'a>(&mut self, n: usize, names: impl Iterator<Item = &'a [u8]>) -> Result<()> {
         self.ciphersuites = Some(ciphers::of_tls13(n, names)?);
-        self.config = None;
+        self.changed();
         Ok(())
     }
 
@@ -515,7 +562,7 @@ impl Context {
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub fn set_psk(&mut self, pair: Option<(&[u8], &[u8])>) -> Result<()> {
         self.psk.pair = pair.map(|(identity, key)| psk::pair(identity, key)).transpose()?;
-        self.config = None;
+        self.changed();
         Ok(())
     }
 
@@ -539,7 +586,7 @@ impl Context {
             }
         };
         self.psk.asks = asks;
-        self.config = None;
+        self.changed();
         Ok(())
     }
 
@@ -568,6 +615,130 @@ impl Context {
         self.endpoint() == Endpoint::Server && self.transport() == Transport::Stream
     }
 
+    /// Whether connections use pre-shared keys.
+    #[cfg(resumption)]
+    fn has_psk(&self) -> bool {
+        #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+        return self.psk.is_on();
+        #[cfg(not(mbedtls_ssl_handshake_with_psk_enabled))]
+        false
+    }
+
+    /// Whether its connections keep their sessions for the next ones: a TLS client's that does not use
+    /// pre-shared keys, where somebody asks for it.
+    #[must_use]
+    pub fn keeps_sessions(&self) -> bool {
+        #[cfg(sessions)]
+        return self.options & sys::MPSSL_OP_NO_TICKET == 0 && self.may_resume() && !self.has_psk();
+        #[cfg(not(sessions))]
+        false
+    }
+
+    /// Whether its connections are TLS clients of a build whose can resume.
+    fn may_resume(&self) -> bool {
+        cfg!(sessions) && self.endpoint() == Endpoint::Client && self.transport() == Transport::Stream
+    }
+
+    /// `SSLContext.num_tickets`.
+    #[must_use]
+    pub fn num_tickets(&self) -> u8 {
+        #[cfg(tickets)]
+        return self.num_tickets;
+        #[cfg(not(tickets))]
+        0
+    }
+
+    /// Sets it: of TLS 1.3 a client gets so many, of TLS 1.2 one.
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` for more than [`TICKETS_MAX`], and for a context that is not of TLS servers.
+    #[cfg(tickets)]
+    pub fn set_num_tickets(&mut self, n: u8) -> Result<()> {
+        let gives = self.endpoint() == Endpoint::Server && self.transport() == Transport::Stream;
+        if n > TICKETS_MAX || !gives {
+            return Err(Error::Value(Invalid::Tickets));
+        }
+        self.num_tickets = n;
+        self.changed();
+        Ok(())
+    }
+
+    /// The keys of a server's tickets, made at first use. There are none with pre-shared keys: who the client
+    /// is would be lost.
+    #[cfg(tickets)]
+    fn tickets(&mut self) -> Result<Option<Shared<Tickets>>> {
+        if self.num_tickets == 0 || self.has_psk() {
+            return Ok(None);
+        }
+        if self.tickets.is_none() {
+            self.tickets = Some(Tickets::new(&self.rng)?);
+        }
+        Ok(self.tickets.clone())
+    }
+
+    /// By what a session is known that was got with these settings, from a host of this name, and with this one
+    /// in its certificate, where that is another; `asks`: with a verifier of the host's. All that says whom the peer is, and how that is found
+    /// out, is in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    #[cfg(sessions)]
+    pub fn binding(&mut self, names: [Option<&[u8]>; 2], asks: bool) -> Result<Binding> {
+        let settings = match self.binding {
+            Some(settings) => settings,
+            None => {
+                let made = self.digest()?;
+                *self.binding.insert(made)
+            }
+        };
+        let mut digest = Digest::new()?;
+        digest.add(&settings)?;
+        for name in names {
+            digest.add(name.unwrap_or_default())?;
+            digest.add(&[name.is_some().into()])?;
+        }
+        digest.add(&[asks.into()])?;
+        Ok(digest.finish()?.first_chunk().copied().unwrap_or_default())
+    }
+
+    /// A digest of the settings that a session belongs to.
+    #[cfg(sessions)]
+    fn digest(&self) -> Result<[u8; 32]> {
+        let mut digest = Digest::new()?;
+        digest.add(b"micropython-ssl session 1")?;
+        let numbers = [
+            self.protocol,
+            self.verify_mode,
+            self.check_hostname().into(),
+            self.has_tls12().into(),
+            self.has_tls13().into(),
+        ];
+        for number in numbers {
+            digest.add(&number.to_be_bytes())?;
+        }
+        for suite in (0..).map_while(|i| self.enabled(i)) {
+            digest.add(&suite.to_be_bytes())?;
+        }
+        digest.add(b"ALPN")?;
+        #[cfg(mbedtls_ssl_alpn)]
+        for name in self.protocols.iter().flat_map(|protocols| protocols.names()) {
+            digest.add(name)?;
+        }
+        digest.add(b"anchors")?;
+        for der in self.anchors.iter().flat_map(|anchors| anchors.ders()) {
+            digest.add(der)?;
+        }
+        for own in self.own.iter().flatten() {
+            digest.add(b"own")?;
+            for der in own.chain.ders() {
+                digest.add(der)?;
+            }
+        }
+        digest.finish()
+    }
+
     /// The configuration that the settings make, for one more connection.
     /// `host_signs`: its signatures are the host's. `hello_verify`: a DTLS server asks
     /// for a cookie.
@@ -581,6 +752,8 @@ impl Context {
             Some(config) if shared => return Ok(config.clone()),
             _ => {}
         }
+        #[cfg(tickets)]
+        let tickets = self.tickets()?;
         let empty = || Config::new(self.rng.clone());
         let config = Shared::new(empty, |config| {
             config.set_defaults(self.endpoint(), self.transport())?;
@@ -616,6 +789,14 @@ impl Context {
             }
             if let Some(anchors) = &self.anchors {
                 config.set_anchors(anchors);
+            }
+            #[cfg(tickets)]
+            if let Some(tickets) = &tickets {
+                config.set_tickets(tickets, self.num_tickets);
+            }
+            #[cfg(sessions)]
+            if self.keeps_sessions() {
+                config.set_sessions();
             }
             match &self.ciphers {
                 Some(ciphers) => config.set_ciphers(ciphers),

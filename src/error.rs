@@ -91,11 +91,19 @@ pub enum Invalid {
     AssertHostname,
     /// `assert_hostname` where no name is verified.
     NotAsserted,
+    /// Not the bytes of a session, or of another build's.
+    Session,
+    /// A session that belongs to other settings, or another host.
+    SessionSettings,
+    /// A session with `OP_NO_TICKET` on, for a server, over datagrams, or with a pre-shared key.
+    SessionUse,
+    /// `num_tickets` that are too many, or of no server.
+    Tickets,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 25] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -117,6 +125,10 @@ impl Invalid {
         Self::Options,
         Self::AssertHostname,
         Self::NotAsserted,
+        Self::Session,
+        Self::SessionSettings,
+        Self::SessionUse,
+        Self::Tickets,
     ];
 
     /// The `ValueError`'s text.
@@ -144,6 +156,10 @@ impl Invalid {
             Self::ApplicationProtocol => "invalid ALPN protocol",
             Self::ProtocolVersion => "unsupported protocol version",
             Self::Options => "unknown options",
+            Self::Session => "not a session of this build",
+            Self::SessionSettings => "session refers to a different SSLContext or server_hostname",
+            Self::SessionUse => "session needs a TLS client without OP_NO_TICKET or PSK",
+            Self::Tickets => "invalid num_tickets",
         }
     }
 }

@@ -26,9 +26,13 @@ use crate::mbedtls::{self, Endpoint};
 use crate::mem::Erased;
 use crate::mem::{Box, Shared, copy, slice, slice_mut};
 use crate::micropython_sys as sys;
+#[cfg(sessions)]
+use crate::micropython_sys::mpssl_description_t;
 use crate::micropython_sys::{
     mpssl_bytes_t, mpssl_cipher_t, mpssl_dtls_t, mpssl_memory_t, mpssl_options_t, mpssl_status_t, ticks_ms,
 };
+#[cfg(sessions)]
+use crate::session::Session;
 use crate::socket::{Options, Socket};
 use crate::wire;
 
@@ -454,6 +458,19 @@ pub extern "C" fn mpssl_context_options(context: &Context) -> u32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_context_set_options(context: &mut Context, options: u32) -> mpssl_status_t {
     status(context.set_options(options))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_num_tickets(context: &Context) -> u8 {
+    context.num_tickets()
+}
+
+/// See `mpssl.h`.
+#[cfg(tickets)]
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_set_num_tickets(context: &mut Context, n: u8) -> mpssl_status_t {
+    status(context.set_num_tickets(n))
 }
 
 /// See `mpssl.h`.
@@ -905,7 +922,8 @@ pub unsafe extern "C" fn mpssl_chosen_free(chosen: *mut c_void) {
 ///
 /// # Safety
 ///
-/// The options' `hostname` and `assert_hostname` (each followed by a NUL) and `client_id` are valid; `out` is valid
+/// The options' `hostname` and `assert_hostname` (each followed by a NUL), `client_id` and `session` are valid;
+/// `out` is valid
 /// for a write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_socket_new(
@@ -921,6 +939,9 @@ pub unsafe extern "C" fn mpssl_socket_new(
             client_id: bytes(options.client_id, false),
             host_signs: options.host_signs,
             hello_verify: options.hello_verify,
+            asks: options.asks,
+            #[cfg(sessions)]
+            session: options.session.cast::<Session>().as_ref(),
         };
         output(Socket::new(context, options).map(Box::into_raw), out)
     }
@@ -1215,6 +1236,25 @@ pub extern "C" fn mpssl_socket_psk_identity_hint(socket: &Socket) -> mpssl_bytes
 }
 
 /// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `out` is valid for a write.
+#[cfg(sessions)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_socket_session(socket: &Socket, out: *mut *mut Session) -> mpssl_status_t {
+    let session = socket.session().map(|session| session.map_or(core::ptr::null_mut(), Box::into_raw));
+    // SAFETY: by this function's contract.
+    unsafe { output(session, out) }
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_session_reused(socket: &Socket) -> i32 {
+    socket.session_reused().map_or(-1, i32::from)
+}
+
+/// See `mpssl.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_peer_cert(socket: &Socket) -> mpssl_bytes_t {
     borrowed(socket.peer_cert())
@@ -1224,6 +1264,59 @@ pub extern "C" fn mpssl_socket_peer_cert(socket: &Socket) -> mpssl_bytes_t {
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_peer_verified(socket: &Socket) -> bool {
     socket.peer_verified()
+}
+
+/******************************************************************************/
+// SSLSession.
+
+/// Loads a session; see `mpssl.h`.
+///
+/// # Safety
+///
+/// `data` is valid; `out` is valid for a write.
+#[cfg(sessions)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_session_load(data: mpssl_bytes_t, out: *mut *mut Session) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    unsafe { output(Session::load(bytes(data, false).unwrap_or_default()).map(Box::into_raw), out) }
+}
+
+/// Frees a session; see `mpssl.h`.
+///
+/// # Safety
+///
+/// `session` is NULL or comes from this border, and is not used again.
+#[cfg(sessions)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_session_free(session: *mut Session) {
+    // SAFETY: by this function's contract.
+    drop(unsafe { Box::from_raw(session) });
+}
+
+/// See `mpssl.h`.
+#[cfg(sessions)]
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_session_bytes(session: &Session) -> mpssl_bytes_t {
+    borrowed(Some(session.bytes()))
+}
+
+/// See `mpssl.h`.
+#[cfg(sessions)]
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_session_describe(
+    session: &Session,
+    description: &mut mpssl_description_t,
+) -> mpssl_status_t {
+    status(session.describe().map(|of| {
+        *description = mpssl_description_t {
+            time: of.time,
+            timeout: of.timeout,
+            lifetime_hint: of.lifetime_hint,
+            has_ticket: of.has_ticket,
+            id_len: of.id_len as u8,
+            id: of.id,
+        };
+    }))
 }
 
 /******************************************************************************/

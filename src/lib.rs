@@ -13,6 +13,7 @@
 //! | top | [`ffi`] | the exports C calls; [`io`]'s traits over C's call-outs |
 //! | core | [`context`] | `SSLContext`: settings, frozen for the sockets made with them |
 //! | | [`socket`] | `SSLSocket`: handshake, read, write, poll, close as one state machine |
+//! | | `session` | `SSLSession`: what a client goes on with |
 //! | | [`dtls`] | what only datagrams need: settings, datagrams of no connection yet, a listener's clients |
 //! | | [`credentials`] | certificate chain and private key |
 //! | | [`psk`] | pre-shared keys |
@@ -52,6 +53,8 @@
 //! | `set_alpn_protocols` | application protocols (RFC 7301) | `mbedtls_ssl_conf_alpn_protocols` |
 //! | `sni_callback` | server name (RFC 6066 3) | `mbedtls_ssl_conf_cert_cb`, `mbedtls_ssl_set_hs_own_cert` |
 //! | `set_ecdh_curve` | supported group (RFC 8422) | `mbedtls_ssl_conf_groups` |
+//! | `SSLSession` | session (RFC 5246 F.1.4, RFC 8446 2.2) | `mbedtls_ssl_session` |
+//! | `num_tickets` | ticket (RFC 5077, RFC 8446 4.6.1) | `mbedtls_ssl_ticket_context` |
 //! | `hibernate` | – | – |
 //! | `close`, `unwrap` | close_notify alert | `mbedtls_ssl_close_notify` |
 //! | `psk_identity`, `psk_key` | PSK identity, pre-shared key (RFC 4279) | `mbedtls_ssl_conf_psk` |
@@ -75,6 +78,8 @@ pub mod io;
 pub mod p256;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub mod psk;
+#[cfg(sessions)]
+pub mod session;
 pub mod socket;
 pub mod timer;
 pub mod trust;

@@ -30,6 +30,13 @@ pub(crate) fn ticks_ms() -> u32 {
     unsafe { mpglue_ticks_ms() }
 }
 
+/// The port's clock, in seconds since any fixed day; 0: it has none.
+#[cfg(sessions)]
+pub(crate) fn time() -> u64 {
+    // SAFETY: does not raise.
+    unsafe { mpglue_time() }
+}
+
 /// Bytes of stack that are left.
 #[cfg(p256)]
 pub(crate) fn stack_left() -> usize {

@@ -22,6 +22,8 @@ use crate::micropython_sys::{
     MPSSL_EBADF, MPSSL_EINVAL, MPSSL_EMSGSIZE, MPSSL_ENOMEM, MPSSL_ENOTCONN, MPSSL_EPIPE,
     MPSSL_POLL_NVAL as NVAL, MPSSL_POLL_RD as RD, MPSSL_POLL_WR as WR,
 };
+#[cfg(sessions)]
+use crate::session::Session;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -41,7 +43,7 @@ enum Operation {
 }
 
 /// What a connection is made with, beside its context's settings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Options<'a> {
     /// For a client: whom it asks for (SNI), and what the server's certificate must name; required
     /// under `CERT_REQUIRED`. It ends with a NUL that is not part of it.
@@ -54,6 +56,11 @@ pub struct Options<'a> {
     pub host_signs: bool,
     /// A DTLS server asks the client for a cookie.
     pub hello_verify: bool,
+    /// The host has a verifier, or chooses by the name that a client asks for: it is to be asked each time.
+    pub asks: bool,
+    /// A client's earlier session, of the same settings, to go on with.
+    #[cfg(sessions)]
+    pub session: Option<&'a Session>,
 }
 
 /// A connection.
@@ -181,8 +188,24 @@ impl Socket {
                 None => {}
             }
         }
+        #[cfg(tickets)]
+        {
+            ssl.issues = !options.asks;
+        }
+        #[cfg(sessions)]
+        if context.keeps_sessions() {
+            let binding = context.binding([options.hostname, options.assert_hostname], options.asks)?;
+            ssl.keep_sessions(binding)?;
+            if let Some(session) = options.session
+                && let Some(offer) = session.offer(&binding)?
+            {
+                ssl.offer(&offer.session, offer.peer, offer.cert)?;
+            }
+        } else if options.session.is_some() {
+            return Err(Error::Value(Invalid::SessionUse));
+        }
         ssl.prepare()?;
-        Box::new(|| Self {
+        let socket = Box::new(|| Self {
             ssl: Connection::Awake(ssl),
             state: State::Handshaking,
             waits_for: 0,
@@ -195,7 +218,12 @@ impl Socket {
             refused: false,
             alert: 0,
             used_at: 0,
-        })
+        })?;
+        #[cfg(sessions)]
+        if let Some(session) = options.session {
+            session.note_offer();
+        }
+        Ok(socket)
     }
 
     /// What a call came to: bytes done, or `None` for progress without any, after
@@ -840,6 +868,23 @@ impl Socket {
     #[must_use]
     pub fn selected_alpn_protocol(&self) -> Option<&CStr> {
         if self.ssl.is_handshake_over() { self.ssl.selected_alpn_protocol() } else { None }
+    }
+
+    /// The session that this client's connection is, for the next one: of TLS 1.3 once its server has given
+    /// a ticket, which a read finds; `None` until then, and where the context keeps none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    #[cfg(sessions)]
+    pub fn session(&self) -> Result<Option<Box<Session>>> {
+        self.ssl.kept().map(|kept| Session::new(&kept, self.peer_cert())).transpose()
+    }
+
+    /// Whether it goes on with an earlier session; `None` before the handshake is over.
+    #[must_use]
+    pub fn session_reused(&self) -> Option<bool> {
+        self.ssl.is_handshake_over().then(|| self.ssl.is_resumed())
     }
 
     /// Whether the peer's certificate was verified, and nothing was wrong with it.

@@ -56,6 +56,23 @@ class SSLCertVerificationError(ValueError):
 
 CertificateError = SSLCertVerificationError
 
+class SSLSession:
+    """A client's session, for its next connection. Not in a firmware that cannot resume."""
+
+    def __init__(self, saved: Buffer, /) -> None: ...
+    @property
+    def id(self) -> bytes: ...
+    @property
+    def time(self) -> int: ...
+    @property
+    def timeout(self) -> int: ...
+    @property
+    def ticket_lifetime_hint(self) -> int: ...
+    @property
+    def has_ticket(self) -> bool: ...
+    def serialize(self) -> bytes: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
 class SSLWantReadError(OSError):
     """do_handshake() on a transport that does not block: call again when it can be read."""
 
@@ -162,6 +179,10 @@ class SSLSocket:
     @property
     def context(self) -> _SSLContext | None: ...
     @property
+    def session(self) -> SSLSession | None: ...
+    @property
+    def session_reused(self) -> bool | None: ...
+    @property
     def server_hostname(self) -> str | None: ...
     @property
     def server_side(self) -> bool: ...
@@ -218,6 +239,7 @@ class _SSLContext:
     minimum_version: int
     maximum_version: int
     options: int
+    num_tickets: int
     hibernate_after: int | None
 
     psk_identity: _Data | None
@@ -262,6 +284,7 @@ class _SSLContext:
         client_id: _Data | None = None,
         *,
         assert_hostname: str | None = None,
+        session: SSLSession | None = None,
     ) -> SSLSocket: ...
     def listen(
         self, sock: Any, *, backlog: int = 4, bufsize: int = 2048, clients: int = ...

@@ -132,6 +132,8 @@ fn side(protocol: i32, mode: i32, port: Port, host_signs: bool) -> Side {
                 client_id: none,
                 host_signs: false,
                 hello_verify: true,
+                asks: false,
+                session: std::ptr::null(),
             };
             let status = mpssl_socket_new(context, options, &raw mut probe);
             assert_eq!((status.kind, status.code, probe), (VALUE, 3, null_mut()), "no host name");
@@ -144,6 +146,8 @@ fn side(protocol: i32, mode: i32, port: Port, host_signs: bool) -> Side {
             client_id: none,
             host_signs,
             hello_verify: true,
+            asks: false,
+            session: std::ptr::null(),
         };
         assert_eq!(mpssl_socket_new(context, options, &raw mut side.socket).kind, OK);
         side

@@ -95,13 +95,7 @@ impl Contexts {
     fn try_pair(&mut self) -> Result<Pair> {
         let datagram = self.client.transport() == micropython_ssl::mbedtls::Transport::Datagram;
         let (link, client_port, server_port) = Link::new(datagram);
-        let options = Options {
-            hostname: None,
-            assert_hostname: None,
-            client_id: None,
-            host_signs: false,
-            hello_verify: false,
-        };
+        let options = Options { hello_verify: false, ..common::options(None, None) };
         Ok(Pair {
             client: common::End { socket: Socket::new(&mut self.client, options)?, port: client_port },
             server: common::End { socket: Socket::new(&mut self.server, options)?, port: server_port },

@@ -11,8 +11,9 @@ use crate::mem::{Array, Shared, copy};
 pub struct Protocols {
     /// Into `texts`, and a NULL behind them.
     list: Array<*const c_char>,
-    /// Each with its NUL. Never touched again.
-    _texts: Array<u8>,
+    /// Each with its NUL. Never changed again.
+    #[cfg_attr(not(sessions), allow(dead_code, reason = "what `list` points to"))]
+    texts: Array<u8>,
 }
 
 impl Protocols {
@@ -46,7 +47,13 @@ impl Protocols {
             *to = text.as_ptr().cast();
             rest = behind;
         }
-        Shared::new(|| Self { list, _texts: texts }, |_| Ok(())).map(Some)
+        Shared::new(|| Self { list, texts }, |_| Ok(())).map(Some)
+    }
+
+    /// Their names.
+    #[cfg(sessions)]
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.texts.split(|byte| *byte == 0).filter(|name| !name.is_empty())
     }
 
     /// The first, behind the last of which is NULL.

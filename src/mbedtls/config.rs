@@ -22,6 +22,8 @@ use super::psk::{LookUp, Psk};
 use super::rng::Rng;
 use super::signer::{Signer, random};
 use super::sys;
+#[cfg(tickets)]
+use super::tickets::Tickets;
 use crate::error::Result;
 use crate::io;
 use crate::mem::{Box, Shared};
@@ -88,6 +90,8 @@ pub struct Config {
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
     cookies: Option<Shared<Cookies>>,
     hibernate_after: Option<u32>,
+    #[cfg(tickets)]
+    tickets: Option<Shared<Tickets>>,
 }
 
 impl Config {
@@ -113,6 +117,8 @@ impl Config {
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
             cookies: None,
             hibernate_after: None,
+            #[cfg(tickets)]
+            tickets: None,
         }
     }
 
@@ -151,7 +157,7 @@ impl Config {
                 *to = group;
             }
             sys::mbedtls_ssl_conf_groups(conf, self.groups.as_ptr());
-            // No session is resumed yet: a ticket would only cost memory.
+            // A ticket costs memory: `set_sessions` asks for some.
             #[cfg(all(mbedtls_ssl_session_tickets, mbedtls_ssl_cli_c))]
             sys::mbedtls_ssl_conf_session_tickets(conf, sys::MBEDTLS_SSL_SESSION_TICKETS_DISABLED as c_int);
         }
@@ -398,6 +404,40 @@ impl Config {
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) fn psk(&self) -> &Psk {
         &self.psk
+    }
+
+    /// A server's tickets, and of TLS 1.3 how many a client gets.
+    #[cfg(tickets)]
+    pub fn set_tickets(&mut self, tickets: &Shared<Tickets>, n: u8) {
+        // What writes them has to know the connection: see connection/tickets.rs.
+        #[cfg(tls13)]
+        // SAFETY: sets a field; does not raise.
+        unsafe {
+            sys::mbedtls_ssl_conf_new_session_tickets(self.conf.get(), n.into());
+        }
+        #[cfg(not(tls13))]
+        let _ = n;
+        self.tickets = Some(tickets.clone());
+    }
+
+    #[cfg(tickets)]
+    pub(super) fn tickets(&self) -> Option<&Tickets> {
+        self.tickets.as_deref()
+    }
+
+    /// A client asks for tickets, and looks at those that come.
+    #[cfg(sessions)]
+    pub fn set_sessions(&mut self) {
+        let conf = self.conf.get();
+        // SAFETY: sets fields; none raises.
+        unsafe {
+            sys::mbedtls_ssl_conf_session_tickets(conf, sys::MBEDTLS_SSL_SESSION_TICKETS_ENABLED as c_int);
+            #[cfg(tls13)]
+            sys::mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+                conf,
+                sys::MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED as c_int,
+            );
+        }
     }
 
     /// Whether its connections are servers.

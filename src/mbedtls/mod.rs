@@ -14,6 +14,8 @@ mod cookie;
 mod crt;
 pub mod crypto;
 mod default_ciphers;
+#[cfg(sessions)]
+mod digest;
 mod error;
 mod key_cert;
 mod list;
@@ -22,8 +24,14 @@ mod pk;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 mod psk;
 mod rng;
+#[cfg(any(sessions, mbedtls_ssl_handshake_with_psk_enabled))]
+mod secret;
+#[cfg(sessions)]
+mod session;
 mod signer;
 pub mod sys;
+#[cfg(tickets)]
+mod tickets;
 
 #[cfg(mbedtls_ssl_alpn)]
 pub use alpn::Protocols;
@@ -36,12 +44,16 @@ pub use config::{Config, Endpoint, Transport};
 pub use connection::HELLO;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub use connection::PSK_LOOK_UP;
+#[cfg(sessions)]
+pub use connection::{Binding, Kept, Peer};
 pub use connection::{Connection, HIBERNATION, Interrupted, Outcome, Ssl};
 pub use cookie::Cookies;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 pub use crt::look_into_pem;
 pub use crt::{Chain, PARSING};
 pub use default_ciphers::{Defaults, default_ciphers, is_tls13_suite, tls13_ciphers};
+#[cfg(sessions)]
+pub use digest::Digest;
 pub use key_cert::KeyCert;
 pub use list::List;
 pub use names::{CID_MAX, Cipher, cipher_name, ciphers, fragment_code, groups};
@@ -49,3 +61,9 @@ pub use pk::PrivateKey;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub use psk::{IDENTITY_MAX, KEY_MAX, Pair, Psk};
 pub use rng::Rng;
+#[cfg(sessions)]
+pub use secret::Secret;
+#[cfg(sessions)]
+pub use session::{ID_MAX, LIFETIME_MAX, Moment, Once, Session};
+#[cfg(tickets)]
+pub use tickets::Tickets;

@@ -3,6 +3,7 @@
 
 use core::ffi::{c_int, c_void};
 
+use super::secret::Secret;
 use super::sys;
 use crate::error::Result;
 use crate::mem::{Array, Shared};
@@ -13,32 +14,6 @@ pub const IDENTITY_MAX: usize = 128;
 
 /// The longest key, in bytes: what Mbed TLS is built for.
 pub const KEY_MAX: usize = sys::MBEDTLS_PSK_MAX_LEN as usize;
-
-/// Bytes that are wiped before their memory is given back.
-pub struct Secret(Array<u8>);
-
-impl Secret {
-    /// A copy of `bytes`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoMemory`].
-    pub fn new(bytes: &[u8]) -> Result<Self> {
-        Array::copy_of(bytes).map(Self)
-    }
-
-    /// The bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        sys::zeroize(&mut self.0);
-    }
-}
 
 /// An identity and its key.
 pub struct Pair {

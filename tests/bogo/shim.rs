@@ -187,14 +187,10 @@ fn timer(socket: &Socket) -> Option<u32> {
 
 fn exchange(flags: &Flags, wire: &mut Wire) -> Result<()> {
     let hostname = flags.host_name.clone().map(|name| common::pki::with_nul(name.into()));
-    let options = Options {
-        hostname: hostname.as_deref(),
-        assert_hostname: None,
-        client_id: flags.dtls.then_some(b"[::1]:4433".as_slice()),
-        host_signs: false,
-        // BoringSSL's server asks for no cookie, and the runner counts messages.
-        hello_verify: false,
-    };
+    let client_id = flags.dtls.then_some(b"[::1]:4433".as_slice());
+    // BoringSSL's server asks for no cookie, and the runner counts messages.
+    let options = Options { hello_verify: false, ..common::options(hostname.as_deref(), client_id) };
+
     let socket = context(flags).and_then(|mut context| Socket::new(&mut context, options));
     let socket = match socket {
         Ok(socket) => socket,

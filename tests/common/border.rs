@@ -196,6 +196,11 @@ extern "C" fn mpglue_ticks_ms() -> u32 {
     clock::now()
 }
 
+#[unsafe(no_mangle)]
+extern "C" fn mpglue_time() -> u64 {
+    clock::date()
+}
+
 thread_local! {
     static STACK_LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
 }

@@ -9,6 +9,19 @@ thread_local! {
     static NOW: Cell<u32> = const { Cell::new(u32::MAX - 500) };
 }
 
+thread_local! {
+    /// The date, in seconds, by the core's clock. Certificates go by the real one.
+    static DATE: Cell<u64> = const { Cell::new(1_800_000_000) };
+}
+
+pub fn date() -> u64 {
+    DATE.get()
+}
+
+pub fn set_date(date: u64) {
+    DATE.set(date);
+}
+
 pub fn now() -> u32 {
     NOW.get()
 }

@@ -48,7 +48,16 @@ pub fn tls12(context: Result<mem::Box<Context>>) -> mem::Box<Context> {
 
 /// A connection's options: a host name to verify, an address that cookies are bound to.
 pub fn options<'a>(hostname: Option<&'a [u8]>, client_id: Option<&'a [u8]>) -> Options<'a> {
-    Options { hostname, assert_hostname: None, client_id, host_signs: false, hello_verify: true }
+    Options {
+        hostname,
+        assert_hostname: None,
+        client_id,
+        host_signs: false,
+        hello_verify: true,
+        asks: false,
+        #[cfg(sessions)]
+        session: None,
+    }
 }
 
 /// `OSError(EBADF)`: what every call answers after the one that failed.

@@ -34,6 +34,7 @@ import pki  # noqa: E402, F401
 import psk  # noqa: E402, F401
 import recipes  # noqa: E402, F401
 import rpc  # noqa: E402, F401
+import sessions  # noqa: E402, F401
 import tls13  # noqa: E402, F401
 import webrepl  # noqa: E402, F401
 

@@ -31,6 +31,7 @@ ATTRIBUTES = {
     "minimum_version": (CLIENT, 771),
     "maximum_version": (CLIENT, 772),
     "options": (CLIENT, ssl.SSLContext(CLIENT).options | ssl.OP_NO_TLSv1_3),
+    "num_tickets": (SERVER, 1),
     "max_fragment_length": (CLIENT, 512),
     "keep_peer_cert": (CLIENT, False),
     "psk_identity": (CLIENT, b"me"),

@@ -144,6 +144,9 @@ pub struct Call<'host> {
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     pub(super) problems: Problems,
     pub(super) config: *const Config,
+    /// A server's tickets may stand for this client later.
+    #[cfg(tickets)]
+    pub(super) issues: bool,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) psk: *mut Seen,
     /// The handshake's own function while it is replaced.
@@ -198,8 +201,19 @@ fn awaits_finished(state: c_int) -> bool {
         .contains(&state)
 }
 
-/// Whether there is nothing left to write in this state of a handshake, nor to read.
-fn writes_no_more(state: c_int) -> bool {
+/// Whether a handshake has nothing left to write, nor to read.
+///
+/// # Safety
+///
+/// The connection is set up.
+unsafe fn writes_no_more(ssl: *const sys::mbedtls_ssl_context) -> bool {
+    // SAFETY: by this function's contract.
+    let state = unsafe { (*ssl).state };
+    #[cfg(all(tls13, tickets))]
+    if state == sys::MBEDTLS_SSL_TLS1_3_NEW_SESSION_TICKET_FLUSH as c_int {
+        // SAFETY: as above.
+        return unsafe { (*ssl).handshake.as_ref() }.is_none_or(|of| of.new_session_tickets_count == 0);
+    }
     [sys::MBEDTLS_SSL_FLUSH_BUFFERS, sys::MBEDTLS_SSL_HANDSHAKE_WRAPUP].map(|of| of as c_int).contains(&state)
 }
 
@@ -310,6 +324,8 @@ impl<'host> Call<'host> {
             #[cfg(feature = "keylog")]
             log_failed: Cell::new(false),
             asserted: core::ptr::null(),
+            #[cfg(tickets)]
+            issues: false,
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             problems: Problems::default(),
             config,
@@ -1063,7 +1079,7 @@ impl Call<'_> {
                 self.alerts.set(true);
                 return (*self.ssl).alert_reason;
             }
-            if writes_no_more((*self.ssl).state) {
+            if writes_no_more(self.ssl) {
                 let ret = self.flush_flight();
                 if ret != 0 {
                     return ret;

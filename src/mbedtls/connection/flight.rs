@@ -17,6 +17,8 @@
 //! written over the end of the one before, which has left.
 
 use core::cell::Cell;
+#[cfg(tickets)]
+use core::ffi::c_int;
 
 #[cfg(server_names)]
 use super::super::config::Config;
@@ -44,6 +46,12 @@ pub(super) struct StreamHandshake {
     /// A ChangeCipherSpec of TLS 1.3's has gone before an alert.
     #[cfg(tls13)]
     pub(super) has_changed: Cell<bool>,
+    /// What has become of an earlier session.
+    #[cfg(resumption)]
+    pub(super) facts: Cell<Facts>,
+    /// The suite of the session in the ticket that was read last.
+    #[cfg(tickets)]
+    pub(super) ticket_suite: Cell<c_int>,
 }
 
 impl StreamHandshake {
@@ -58,8 +66,22 @@ impl StreamHandshake {
             chosen: Cell::new(None),
             #[cfg(tls13)]
             has_changed: Cell::new(false),
+            #[cfg(resumption)]
+            facts: Cell::new(Facts::default()),
+            #[cfg(tickets)]
+            ticket_suite: Cell::new(0),
         }
     }
+}
+
+/// What a handshake has come to, noted as long as Mbed TLS knows.
+#[cfg(resumption)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct Facts {
+    /// An earlier session goes on.
+    pub(super) resumed: bool,
+    /// The master secret is of this handshake alone (RFC 7627).
+    pub(super) extended_ms: bool,
 }
 
 /// The beginning of a handshake message's header, behind the last whole message of a record in the

@@ -10,6 +10,8 @@ use super::super::sys;
 use super::layout::is_client;
 #[cfg(mbedtls_ssl_srv_c)]
 use super::messages::{client_curves, each};
+#[cfg(tickets)]
+use super::tickets::check_hello;
 #[cfg(server_names)]
 use super::{super::config::Config, call::Call};
 #[cfg(server_names)]
@@ -24,6 +26,13 @@ pub(super) unsafe extern "C" fn meet(ssl: *mut sys::mbedtls_ssl_context) -> c_in
     // SAFETY: as Mbed TLS calls it: in a handshake.
     unsafe {
         forget_curves(ssl);
+        #[cfg(tickets)]
+        {
+            let ret = check_hello(ssl);
+            if ret != 0 {
+                return ret;
+            }
+        }
         #[cfg(mbedtls_ssl_server_name_indication)]
         return choose_certificate(ssl);
         #[cfg(not(mbedtls_ssl_server_name_indication))]

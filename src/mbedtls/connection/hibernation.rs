@@ -55,6 +55,8 @@ use super::super::psk::Seen;
 use super::super::sys::{self, zeroize};
 use super::call::Received;
 use super::layout::{COUNTER, is_message_cut};
+#[cfg(sessions)]
+use super::resumption::{Kept, Resumption};
 use super::ssl::{Agreed, Ssl};
 #[cfg(tls13)]
 use super::tls13::Secrets;
@@ -281,6 +283,8 @@ struct Head {
     psk: Seen,
     #[cfg(mbedtls_ssl_alpn)]
     alpn: *const c_char,
+    #[cfg(sessions)]
+    resumption: Option<Box<Resumption>>,
     verify_result: u32,
     bad_records: u32,
     suite: u16,
@@ -296,6 +300,8 @@ struct Head {
     /// Of no content, one after the other.
     empty_records: u8,
     datagram: bool,
+    #[cfg(resumption)]
+    resumed: bool,
     cids: Cids,
 }
 
@@ -391,6 +397,16 @@ impl Asleep {
         unsafe { static_str(self.head().alpn) }
     }
 
+    #[cfg(resumption)]
+    pub(super) fn is_resumed(&self) -> bool {
+        self.head().resumed
+    }
+
+    #[cfg(sessions)]
+    pub(super) fn kept(&self) -> Option<Kept<'_>> {
+        self.head().resumption.as_ref().and_then(|resumption| resumption.kept())
+    }
+
     pub(super) fn verify_result(&self) -> u32 {
         self.head().verify_result
     }
@@ -479,6 +495,8 @@ impl Asleep {
             psk: Seen::default(),
             #[cfg(mbedtls_ssl_alpn)]
             alpn: ctx.alpn_chosen,
+            #[cfg(sessions)]
+            resumption: None,
             verify_result: ssl.agreed.verify_result,
             bad_records: received.bad_records,
             suite: id,
@@ -493,6 +511,8 @@ impl Asleep {
             // More than four end the connection.
             empty_records: ctx.nb_zero.try_into().unwrap_or(u8::MAX),
             datagram: ssl.is_datagram(),
+            #[cfg(resumption)]
+            resumed: ssl.resumed,
             cids,
         })?;
         let mut room = Room(asleep.state_mut());
@@ -521,6 +541,10 @@ impl Asleep {
         #[cfg(mbedtls_ssl_keep_peer_certificate)]
         {
             asleep.head_mut().peer_cert = ssl.peer_cert.take();
+        }
+        #[cfg(sessions)]
+        {
+            asleep.head_mut().resumption = ssl.resumption.take();
         }
         #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
         {
@@ -634,6 +658,14 @@ impl Asleep {
         #[cfg(mbedtls_ssl_keep_peer_certificate)]
         {
             ssl.peer_cert = self.head_mut().peer_cert.take();
+        }
+        #[cfg(sessions)]
+        {
+            ssl.resumption = self.head_mut().resumption.take();
+        }
+        #[cfg(resumption)]
+        {
+            ssl.resumed = self.head().resumed;
         }
         #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
         {

@@ -37,6 +37,11 @@ const PSK: usize = 2 + super::super::psk::IDENTITY_MAX;
 #[cfg(not(mbedtls_ssl_handshake_with_psk_enabled))]
 const PSK: usize = 0;
 
+/// The longest session in a ticket, its peer's certificate and the name of a protocol aside, and what the
+/// ticket and its message have beside it.
+#[cfg(tickets)]
+const TICKET: usize = 160 + 34 + 64;
+
 /// How many elements are in front of the one that is 0; none in NULL.
 ///
 /// # Safety
@@ -191,6 +196,20 @@ unsafe fn authorities(ssl: &sys::mbedtls_ssl_context) -> usize {
         .fold(0, |len, cert| len.saturating_add(cert.subject_raw.len).saturating_add(2))
 }
 
+/// How long a ticket's message may get.
+///
+/// # Safety
+///
+/// The connection is set up.
+#[cfg(tickets)]
+unsafe fn ticket(ssl: &sys::mbedtls_ssl_context) -> usize {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let cert = ssl.session_negotiate.as_ref().and_then(|session| session.peer_cert.as_ref());
+        TICKET.saturating_add(cert.map_or(0, |cert| cert.raw.len))
+    }
+}
+
 /// A ClientHello.
 ///
 /// # Safety
@@ -329,6 +348,9 @@ pub(super) unsafe fn longest(ssl: *const sys::mbedtls_ssl_context) -> Option<usi
             (true, sys::MBEDTLS_SSL_CERTIFICATE_VERIFY) => signature(ssl),
             #[cfg(mbedtls_ssl_session_tickets)]
             (false, sys::MBEDTLS_SSL_SERVER_CHANGE_CIPHER_SPEC) if handshake.new_session_ticket != 0 => {
+                #[cfg(tickets)]
+                return Some(ticket(ssl).saturating_add(SHORT));
+                #[cfg(not(tickets))]
                 return None;
             }
             _ => 0,
@@ -358,7 +380,7 @@ unsafe fn longest_of_tls13(
             (true, sys::MBEDTLS_SSL_HELLO_REQUEST | sys::MBEDTLS_SSL_CLIENT_HELLO) => {
                 let cookie = usize::from(handshake.cookie_len);
                 // Versions, a share of a key, how keys are exchanged, an identity and its binder.
-                let more = [POINT, PSK, HASH, HELLO, cookie];
+                let more = [POINT, PSK, HASH, HELLO, cookie, HASH];
                 more.iter().fold(client_hello(ssl, conf), |len, more| len.saturating_add(*more))
             }
             // Or a HelloRetryRequest; of a client that has offered one, with the state of the next.
@@ -380,6 +402,8 @@ unsafe fn longest_of_tls13(
             }
             (false, sys::MBEDTLS_SSL_CERTIFICATE_VERIFY)
             | (true, sys::MBEDTLS_SSL_CLIENT_CERTIFICATE_VERIFY) => signature(ssl),
+            #[cfg(tickets)]
+            (false, sys::MBEDTLS_SSL_TLS1_3_NEW_SESSION_TICKET) => ticket(ssl).saturating_add(NAME),
             _ => HASH,
         }
     }

@@ -10,6 +10,9 @@
 //! | `hints` | what mistake may be behind a failure |
 //! | `ssl` | a connection that is awake |
 //! | `psk` | pre-shared keys in its handshake |
+//! | `resumption` | a client's sessions |
+//! | `resumed` | what becomes of one in a handshake |
+//! | `tickets` | a server's |
 //! | `peer_messages` | what is forbidden in a peer's, and Mbed TLS passes over |
 //! | `client_auth` | a client's certificate, as the server asks for it |
 //! | `tls13` | what TLS 1.3 needs beside Mbed TLS's |
@@ -52,10 +55,16 @@ mod problems;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 mod psk;
 mod records;
+#[cfg(resumption)]
+mod resumed;
+#[cfg(sessions)]
+mod resumption;
 mod retransmission;
 #[cfg(plain_setup)]
 mod setup;
 mod ssl;
+#[cfg(tickets)]
+mod tickets;
 #[cfg(tls13)]
 mod tls13;
 #[cfg(tls13)]
@@ -70,6 +79,8 @@ use core::ffi::CStr;
 
 pub use call::Outcome;
 use hibernation::Asleep;
+#[cfg(sessions)]
+pub use resumption::{Binding, Kept, Peer};
 pub use ssl::{Interrupted, Ssl};
 
 #[cfg(mbedtls_ssl_srv_c)]
@@ -393,6 +404,28 @@ impl Connection {
         match self {
             Self::Awake(ssl) => ssl.selected_alpn_protocol(),
             Self::Asleep(asleep) => asleep.selected_alpn_protocol(),
+        }
+    }
+
+    /// Whether an earlier session goes on; known when the handshake is over.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        #[cfg(resumption)]
+        match self {
+            Self::Awake(ssl) => ssl.resumed,
+            Self::Asleep(asleep) => asleep.is_resumed(),
+        }
+        #[cfg(not(resumption))]
+        false
+    }
+
+    /// As [`Ssl::kept`].
+    #[cfg(sessions)]
+    #[must_use]
+    pub fn kept(&self) -> Option<Kept<'_>> {
+        match self {
+            Self::Awake(ssl) => ssl.kept(),
+            Self::Asleep(asleep) => asleep.kept(),
         }
     }
 

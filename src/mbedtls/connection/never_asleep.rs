@@ -45,6 +45,16 @@ impl Asleep {
         self.never()
     }
 
+    #[cfg(resumption)]
+    pub(super) fn is_resumed(&self) -> bool {
+        self.never()
+    }
+
+    #[cfg(sessions)]
+    pub(super) fn kept(&self) -> Option<super::resumption::Kept<'_>> {
+        self.never()
+    }
+
     pub(super) fn verify_result(&self) -> u32 {
         self.never()
     }

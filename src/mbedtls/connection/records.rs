@@ -143,6 +143,16 @@ impl Output {
         }
     }
 
+    /// How many bytes of a message it has room for.
+    #[cfg(tickets)]
+    pub(super) fn payload(&self) -> usize {
+        match self.0.get() {
+            Room::Whole => OUT_CONTENT,
+            Room::Parked => 0,
+            Room::Own { payload, .. } => payload.into(),
+        }
+    }
+
     /// Whether it is as long as Mbed TLS takes it to be.
     pub(super) fn is_whole(&self) -> bool {
         self.0.get() == Room::Whole

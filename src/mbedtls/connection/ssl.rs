@@ -17,6 +17,8 @@ use super::super::error::verify_text;
 use super::super::names::{self, ADDRESS_MAX, Cipher, static_str};
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::psk::Seen;
+#[cfg(sessions)]
+use super::super::session::Session;
 use super::super::{crt, sys};
 use super::alerts;
 #[cfg(mbedtls_ssl_dtls_hello_verify)]
@@ -39,7 +41,13 @@ use super::problems::Said;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk;
 use super::records::{ALERT, Buffers, DATA, DATAGRAM_OUT, ON_DEMAND, PREFIX};
+#[cfg(resumption)]
+use super::resumed;
+#[cfg(sessions)]
+use super::resumption::{Binding, Kept, Peer, Resumption};
 use super::retransmission::{CallTimer, get_timer, set_timer};
+#[cfg(tickets)]
+use super::tickets::with_tickets;
 #[cfg(tls13)]
 use super::tls13::{self, KEY_UPDATE, Secrets};
 #[cfg(tls13)]
@@ -85,6 +93,15 @@ pub struct Ssl {
     /// Of TLS 1.3, once the handshake is over.
     #[cfg(tls13)]
     pub(super) secrets: Option<Box<Secrets>>,
+    /// Of a client that keeps its session, or offers one.
+    #[cfg(sessions)]
+    pub(super) resumption: Option<Box<Resumption>>,
+    /// An earlier session goes on; known when the handshake is over.
+    #[cfg(resumption)]
+    pub(super) resumed: bool,
+    /// Tickets may stand for the client of this server later.
+    #[cfg(tickets)]
+    pub issues: bool,
     _pinned: PhantomPinned,
 }
 
@@ -144,6 +161,12 @@ impl Ssl {
             keys: Keys::new(),
             #[cfg(tls13)]
             secrets: None,
+            #[cfg(sessions)]
+            resumption: None,
+            #[cfg(resumption)]
+            resumed: false,
+            #[cfg(tickets)]
+            issues: false,
             _pinned: PhantomPinned,
         }
     }
@@ -255,6 +278,39 @@ impl Ssl {
             let name = (*self.ctx.get()).hostname;
             if name.is_null() { None } else { Some(CStr::from_ptr(name.cast())) }
         }
+    }
+
+    /// Keeps what it has of sessions, for connections with the same settings.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`].
+    #[cfg(sessions)]
+    pub fn keep_sessions(&mut self, binding: Binding) -> Result<()> {
+        self.resumption = Some(Box::new(|| Resumption::new(binding))?);
+        Ok(())
+    }
+
+    /// Offers an earlier session of these settings to the server, which may take it, or not; with the
+    /// certificate that was verified then. After all that is set.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::NoMemory`].
+    #[cfg(sessions)]
+    pub fn offer(&mut self, session: &Session, peer: Peer, cert: Option<&[u8]>) -> Result<()> {
+        let Some(resumption) = &mut self.resumption else { return Ok(()) };
+        let cert = cert.filter(|_| self.config.keeps_peer_cert()).map(Array::copy_of).transpose()?;
+        // SAFETY: the connection is set up, and has not begun.
+        unsafe { resumption.offer(self.ctx.get(), session, peer, cert) }
+    }
+
+    /// What is kept of its session for the next connection; `None`: there is nothing yet, or the context
+    /// keeps nothing.
+    #[cfg(sessions)]
+    #[must_use]
+    pub fn kept(&self) -> Option<Kept<'_>> {
+        self.resumption.as_ref().and_then(|resumption| resumption.kept())
     }
 
     /// Who the client is, for its cookie.
@@ -472,6 +528,10 @@ impl Ssl {
         if let Some(name) = &self.asserted {
             call.asserted = name.as_ptr();
         }
+        #[cfg(tickets)]
+        {
+            call.issues = self.issues;
+        }
         let handle = &raw mut call;
         // SAFETY: the callbacks' pointer is valid until it is taken back below,
         // and they alone use it until then. None raises.
@@ -554,7 +614,15 @@ impl Ssl {
                     ret = tls13_messages::before_step(ctx);
                 }
                 if ret == 0 && state == (*ctx).state {
-                    ret = step_with_checks(ctx, || without_clock(ctx, || step(ctx)));
+                    #[cfg(tickets)]
+                    let run = || with_tickets(ctx, || step(ctx));
+                    #[cfg(not(tickets))]
+                    let run = || step(ctx);
+                    ret = step_with_checks(ctx, || without_clock(ctx, run));
+                    #[cfg(resumption)]
+                    {
+                        ret = resumed::after_step(ctx, state, ret);
+                    }
                     ret = (*(*ctx).p_bio.cast::<Call<'_>>()).end_step(state, ret);
                     #[cfg(feature = "keylog")]
                     if (*(*ctx).p_bio.cast::<Call<'_>>()).log_failed.get() {
@@ -597,6 +665,10 @@ impl Ssl {
         let answer = unsafe { self.buffers.answer(self.ctx.get()) };
         #[cfg(tls13)]
         let secrets = self.secrets.as_deref().map(core::ptr::from_ref);
+        #[cfg(all(tls13, sessions))]
+        let resumption = self.resumption.as_deref_mut().map(core::ptr::from_mut);
+        #[cfg(all(tls13, sessions))]
+        let suite = self.agreed.suite;
         // SAFETY: the connection is set up, the slice valid, the secrets beside it; does not raise.
         self.call(host, answer, |ctx, _| unsafe {
             (*(*ctx).p_bio.cast::<Call<'_>>()).is_closed.set(closed);
@@ -608,6 +680,18 @@ impl Ssl {
             let ret = match secrets {
                 Some(secrets) => (*secrets).read(ctx, buf),
                 None => sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len()),
+            };
+            #[cfg(all(tls13, sessions))]
+            let ret = if (*ctx).state == sys::MBEDTLS_SSL_TLS1_3_NEW_SESSION_TICKET as c_int {
+                // Mbed TLS would go on with a handshake, which there is not.
+                (*ctx).state = sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+                (*ctx).keep_current_message = 0;
+                match resumption.map_or(0, |of| (*of).receive(ctx, suite, tls13::hash(suite))) {
+                    0 => ret,
+                    error => error,
+                }
+            } else {
+                ret
             };
             #[cfg(not(tls13))]
             let ret = sys::mbedtls_ssl_read(ctx, buf.as_mut_ptr(), buf.len());
@@ -726,6 +810,8 @@ impl Ssl {
         let ctx = self.ctx.get();
         // What it had to send is sent: `Call::begin_step`.
         debug_assert!(self.buffers.handshake.as_ref().is_none_or(|stream| stream.flight.is_empty()));
+        #[cfg(resumption)]
+        let facts = self.buffers.handshake.as_ref().map(|stream| stream.facts.get());
         self.buffers.handshake = None;
         #[cfg(mbedtls_ssl_cli_c)]
         {
@@ -741,6 +827,18 @@ impl Ssl {
                 handshake.mtu = 0;
             }
             let Some(session) = (*ctx).session.as_mut() else { return };
+            #[cfg(resumption)]
+            if let Some(facts) = facts {
+                self.resumed = facts.resumed;
+                #[cfg(sessions)]
+                if let Some(resumption) = &mut self.resumption {
+                    self.peer_cert = resumption.conclude(facts, session);
+                }
+                // Of TLS 1.3 no ticket stands for a client with a certificate.
+                if facts.resumed && self.config.is_server() && is_tls13(ctx) {
+                    session.verify_result = sys::MBEDTLS_X509_BADCERT_MISSING;
+                }
+            }
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             if let Some(cert) = session.peer_cert.as_ref() {
                 if self.config.keeps_peer_cert() {
@@ -750,6 +848,10 @@ impl Ssl {
                 sys::mbedtls_x509_crt_free(session.peer_cert);
                 mpglue_free(session.peer_cert.cast());
                 session.peer_cert = core::ptr::null_mut();
+            }
+            #[cfg(sessions)]
+            if let (Some(facts), Some(resumption)) = (facts, &mut self.resumption) {
+                resumption.keep_session(facts, session);
             }
             #[cfg(tls13)]
             if is_tls13(ctx) {

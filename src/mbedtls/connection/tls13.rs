@@ -310,8 +310,37 @@ pub(super) unsafe fn release_handshake(ctx: *mut sys::mbedtls_ssl_context) {
     }
 }
 
+/// HKDF-Expand-Label (7.1), as long as `to` is. 0, or the error.
+///
+/// # Safety
+///
+/// The hash is as long as it says, and so is the secret at least.
+#[cfg(sessions)]
+pub(super) unsafe fn expand_label(
+    (hash, hash_len): (u32, usize),
+    secret: &[u8],
+    label: &[u8],
+    context: &[u8],
+    to: &mut [u8],
+) -> c_int {
+    // SAFETY: by this function's contract; the slices are valid. Does not raise.
+    unsafe {
+        mbedtls_ssl_tls13_hkdf_expand_label(
+            hash,
+            secret.as_ptr(),
+            hash_len,
+            label.as_ptr(),
+            label.len(),
+            context.as_ptr(),
+            context.len(),
+            to.as_mut_ptr(),
+            to.len(),
+        )
+    }
+}
+
 /// The hash of a suite, and its length.
-fn hash(suite: c_int) -> (u32, usize) {
+pub(super) fn hash(suite: c_int) -> (u32, usize) {
     // SAFETY: looks into a static list; does not raise.
     let suite = unsafe { sys::mbedtls_ssl_ciphersuite_from_id(suite).as_ref() };
     let is_sha384 =

@@ -1,0 +1,638 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Sessions: who goes on with which, and who must not; what is saved of them, changed bytes and clocks.
+#![cfg(all(sessions, tickets))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+mod common;
+
+use common::alloc::{failing, live};
+use common::{Balance, CLIENT, Contexts, Link, Pair, SERVER, Setup, clock, options, pki};
+use micropython_ssl::context::Context;
+use micropython_ssl::error::{Error, Invalid, Result};
+use micropython_ssl::mem;
+use micropython_ssl::micropython_sys as sys;
+use micropython_ssl::session::Session;
+use micropython_ssl::socket::{Options, Socket};
+
+const DAY: u64 = 86_400;
+const VERSIONS: &[bool] = if cfg!(tls13) { &[false, true] } else { &[false] };
+
+/// A client that keeps sessions, a server that gives tickets.
+fn contexts(setup: &Setup<'_>) -> Contexts {
+    let mut contexts = Contexts::new(setup);
+    keep(&mut contexts.client);
+    contexts.server.set_num_tickets(1).unwrap();
+    contexts
+}
+
+fn keep(context: &mut Context) {
+    let options = context.options() & !sys::MPSSL_OP_NO_TICKET;
+    context.set_options(options).unwrap();
+}
+
+/// Connections of two contexts, of which the client goes on with a session.
+fn try_pair(
+    client: &mut Context,
+    server: &mut Context,
+    hostname: Option<&str>,
+    session: Option<&Session>,
+) -> Result<Pair> {
+    let (link, client_port, server_port) = Link::new(false);
+    let hostname = hostname.map(|name| pki::with_nul(name.into()));
+    let of_client = Options { session, ..options(hostname.as_deref(), None) };
+    Ok(Pair {
+        client: common::End { socket: Socket::new(client, of_client)?, port: client_port },
+        server: common::End { socket: Socket::new(server, options(None, None))?, port: server_port },
+        link,
+    })
+}
+
+fn pair(contexts: &mut Contexts, session: Option<&Session>) -> Pair {
+    let Contexts { client, server } = contexts;
+    try_pair(client, server, Some("localhost"), session).unwrap()
+}
+
+/// The session of a connection that is open, when its ticket has come.
+fn session_of(pair: &mut Pair) -> mem::Box<Session> {
+    pair.transfer(SERVER, b"hello");
+    pair.client.socket.session().unwrap().expect("a session")
+}
+
+/// The session of a first connection.
+fn first(contexts: &mut Contexts) -> mem::Box<Session> {
+    let mut pair = pair(contexts, None).open();
+    assert_eq!(reused(&pair), [Some(false); 2]);
+    let session = session_of(&mut pair);
+    pair.prove();
+    session
+}
+
+fn reused(pair: &Pair) -> [Option<bool>; 2] {
+    [&pair.client, &pair.server].map(|end| end.socket.session_reused())
+}
+
+/// Whether a connection goes on with a session; it works, whether or not.
+fn resumes(contexts: &mut Contexts, session: &Session) -> bool {
+    let pair = pair(contexts, Some(session)).open();
+    let [client, server] = reused(&pair).map(Option::unwrap);
+    assert_eq!(client, server);
+    pair.prove();
+    client
+}
+
+/// A copy, as if of another life.
+fn loaded(session: &Session) -> mem::Box<Session> {
+    Session::load(session.bytes()).unwrap()
+}
+
+/// With the checksum that whoever changes the bytes would make.
+fn with_sum(mut bytes: Vec<u8>) -> Vec<u8> {
+    let body = bytes.len() - 4;
+    let sum = bytes[..body]
+        .iter()
+        .fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    bytes[body..].copy_from_slice(&sum.to_be_bytes());
+    bytes
+}
+
+#[test]
+fn a_session_goes_on() {
+    for &tls13 in VERSIONS {
+        let _balance = Balance::start();
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let session = first(&mut contexts);
+        let mut again = pair(&mut contexts, Some(&session));
+        assert_eq!(reused(&again), [None; 2]);
+        again = again.open();
+        assert_eq!(reused(&again), [Some(true); 2]);
+        // The certificate of before, which has been verified.
+        assert_eq!(again.client.socket.peer_cert(), Some(&pki::der("ec")[..]));
+        assert!(again.client.socket.peer_verified());
+        let next = session_of(&mut again);
+        again.prove();
+        assert!(resumes(&mut contexts, &next));
+        // Of TLS 1.3 a ticket is good for once.
+        assert_eq!(resumes(&mut contexts, &session), !tls13);
+        assert_eq!(resumes(&mut contexts, &next), !tls13);
+    }
+}
+
+#[test]
+fn nothing_is_asked_for_and_given_unless_somebody_says_so() {
+    for &tls13 in VERSIONS {
+        let mut plain = Contexts::new(&Setup { tls13, ..Setup::default() });
+        assert_eq!(plain.client.options() & sys::MPSSL_OP_NO_TICKET, sys::MPSSL_OP_NO_TICKET);
+        let mut pair = plain.pair().open();
+        pair.transfer(SERVER, b"hello");
+        assert!(pair.client.socket.session().unwrap().is_none());
+        // A server alone that gives tickets, and a client that does not look at them.
+        plain.server.set_num_tickets(2).unwrap();
+        let mut pair = plain.pair().open();
+        pair.transfer(SERVER, b"hello");
+        assert!(pair.client.socket.session().unwrap().is_none());
+        pair.prove();
+        let mut asks = contexts(&Setup { tls13, ..Setup::default() });
+        asks.server.set_num_tickets(0).unwrap();
+        let mut pair = asks.pair().open();
+        pair.transfer(SERVER, b"hello");
+        // Of TLS 1.2 there is the id that every server gives.
+        assert_eq!(pair.client.socket.session().unwrap().is_some(), !tls13);
+    }
+}
+
+#[test]
+fn what_is_told_of_a_session() {
+    for &tls13 in VERSIONS {
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let session = first(&mut contexts);
+        let told = session.describe().unwrap();
+        assert_eq!((told.id_len, told.has_ticket), (32, true));
+        assert_eq!((told.time, told.timeout, told.lifetime_hint), (clock::date(), 86_400, 86_400));
+        assert!(session.bytes().len() > 100);
+    }
+}
+
+#[test]
+fn saved_sessions_are_short() {
+    for (suite, tls13, most) in [
+        ("TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384", false, 300),
+        ("TLS1-3-AES-128-GCM-SHA256", true, 270),
+        ("TLS1-3-AES-256-GCM-SHA384", true, 270),
+    ] {
+        if tls13 && !cfg!(tls13) {
+            continue;
+        }
+        let mut contexts = contexts(&Setup { tls13, suites: &[suite], ..Setup::default() });
+        let mut memory = contexts.client.memory();
+        memory.keep_peer_cert = false;
+        contexts.client.set_memory(memory).unwrap();
+        let session = first(&mut contexts);
+        println!("{suite}: {} bytes", session.bytes().len());
+        assert!(session.bytes().len() <= most, "{suite}: {} bytes", session.bytes().len());
+        let mut again = pair(&mut contexts, Some(&loaded(&session))).open();
+        assert_eq!(reused(&again), [Some(true); 2]);
+        assert!(again.client.socket.peer_cert().is_none() && again.client.socket.peer_verified());
+        again.transfer(CLIENT, b"x");
+    }
+}
+
+/// What a session belongs to: each of these is another context, or another host.
+#[test]
+fn a_session_of_other_settings_is_refused() {
+    const REFUSED: Error = Error::Value(Invalid::SessionSettings);
+    type Change = fn(&mut Context);
+    let changes: [(&str, Change); 8] = [
+        ("verify_mode", |of| of.set_verify_mode(1).unwrap()),
+        ("nobody verifies", |of| of.set_verify_mode(0).unwrap()),
+        ("check_hostname", |of| of.set_check_hostname(false).unwrap()),
+        ("anchors", |of| of.load_verify_locations(&pki::cert("rsa")).unwrap()),
+        ("credentials", |of| {
+            of.load_cert_chain(Some(&pki::cert("client")), &pki::key("client"), None, true).unwrap();
+        }),
+        ("ALPN", |of| {
+            #[cfg(mbedtls_ssl_alpn)]
+            of.set_protocols(1, [&b"mqtt"[..]].into_iter()).unwrap();
+            #[cfg(not(mbedtls_ssl_alpn))]
+            of.set_verify_mode(1).unwrap();
+        }),
+        ("ciphers", |of| {
+            of.set_ciphers(1, [&b"TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384"[..]].into_iter()).unwrap();
+        }),
+        ("versions", |of| {
+            // Where TLS 1.3 alone is left, or was to be.
+            if of.has_tls13() {
+                of.set_options(of.options() | sys::MPSSL_OP_NO_TLSV1_2).unwrap();
+            } else {
+                of.set_verify_mode(1).unwrap();
+            }
+        }),
+    ];
+    for &tls13 in VERSIONS {
+        let setup = Setup { tls13, ..Setup::default() };
+        let mut contexts = contexts(&setup);
+        let session = first(&mut contexts);
+        for (what, change) in &changes {
+            let mut other = setup.client().unwrap();
+            keep(&mut other);
+            change(&mut other);
+            for session in [&*session, &*loaded(&session)] {
+                let result = try_pair(&mut other, &mut contexts.server, Some("localhost"), Some(session));
+                assert_eq!(result.err(), Some(REFUSED), "{what}");
+            }
+        }
+        // The same settings elsewhere are the same.
+        let mut same = setup.client().unwrap();
+        keep(&mut same);
+        for name in ["other.example", "LOCALHOST"] {
+            let result = try_pair(&mut same, &mut contexts.server, Some(name), Some(&session));
+            assert_eq!(result.err(), Some(REFUSED), "{name}");
+        }
+        let pair =
+            try_pair(&mut same, &mut contexts.server, Some("localhost"), Some(&session)).unwrap().open();
+        assert_eq!(reused(&pair), [Some(true); 2]);
+        // With a verifier of the host's, or another name to find, it is another session.
+        let host = pki::with_nul("localhost".into());
+        for assert_hostname in [&b"localhost\0"[..], b"other.example\0"] {
+            let asserts = Some(assert_hostname);
+            let options = Options { session: Some(&session), ..options(Some(&host), None) };
+            let options = Options { assert_hostname: asserts, ..options };
+            assert_eq!(Socket::new(&mut same, options).err(), Some(REFUSED));
+        }
+        let asks = Options { asks: true, session: Some(&session), ..options(Some(&host), None) };
+        assert_eq!(Socket::new(&mut same, asks).err(), Some(REFUSED));
+    }
+}
+
+#[test]
+fn who_cannot_go_on_with_a_session() {
+    const REFUSED: Error = Error::Value(Invalid::SessionUse);
+    let mut contexts = contexts(&Setup::default());
+    let session = first(&mut contexts);
+    let with_session = |context: &mut Context| {
+        let host = pki::with_nul("localhost".into());
+        Socket::new(context, Options { session: Some(&session), ..options(Some(&host), None) }).err()
+    };
+    assert_eq!(with_session(&mut Setup::default().client().unwrap()), Some(REFUSED));
+    assert_eq!(with_session(&mut contexts.server), Some(REFUSED));
+    #[cfg(mbedtls_ssl_proto_dtls)]
+    {
+        let mut client = Setup { datagram: true, ..Setup::default() }.client().unwrap();
+        keep(&mut client);
+        assert_eq!(client.options() & sys::MPSSL_OP_NO_TICKET, sys::MPSSL_OP_NO_TICKET);
+        assert_eq!(with_session(&mut client), Some(REFUSED));
+        let mut server = Setup { datagram: true, ..Setup::default() }.server().unwrap();
+        assert_eq!(server.set_num_tickets(1), Err(Error::Value(Invalid::Tickets)));
+    }
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    {
+        let mut client = Setup::default().client().unwrap();
+        keep(&mut client);
+        client.set_psk(Some((b"me", b"0123456789abcdef"))).unwrap();
+        assert_eq!(with_session(&mut client), Some(REFUSED));
+    }
+    assert_eq!(contexts.client.set_num_tickets(1), Err(Error::Value(Invalid::Tickets)));
+    assert_eq!(contexts.server.set_num_tickets(5), Err(Error::Value(Invalid::Tickets)));
+}
+
+/// A ticket got where nobody verifies, shown where somebody does; and any other two configurations.
+#[test]
+fn tickets_belong_to_a_configuration() {
+    for &tls13 in VERSIONS {
+        let setup = Setup { tls13, ..Setup::default() };
+        let mut contexts = contexts(&setup);
+        let session = first(&mut contexts);
+        let mut strict = Setup { server_trusts: Some("ca"), server_mode: 2, ..setup }.server().unwrap();
+        strict.set_num_tickets(1).unwrap();
+        let mut pair =
+            try_pair(&mut contexts.client, &mut strict, Some("localhost"), Some(&loaded(&session))).unwrap();
+        let (client, server) = pair.handshake();
+        // It has no certificate to show. Of TLS 1.3 the client learns that later.
+        assert!(server.is_err() && (tls13 || client.is_err()), "{client:?} {server:?}");
+        for change in [
+            (|of| of.set_verify_mode(1).unwrap()) as fn(&mut Context),
+            |of| of.load_verify_locations(&pki::cert("rsa")).unwrap(),
+            |of| of.load_cert_chain(Some(&pki::cert("ec")), &pki::key("ec"), None, true).unwrap(),
+            |of| of.set_num_tickets(2).unwrap(),
+        ] {
+            let session = first(&mut contexts);
+            change(&mut contexts.server);
+            assert!(!resumes(&mut contexts, &session));
+        }
+        // An option of no account as well; and what is turned off gives nothing, and takes nothing.
+        let session = first(&mut contexts);
+        let off = contexts.server.options() | sys::MPSSL_OP_NO_TICKET;
+        contexts.server.set_options(off).unwrap();
+        assert_eq!(contexts.server.num_tickets(), 0);
+        assert!(!resumes(&mut contexts, &session));
+    }
+}
+
+#[test]
+fn a_client_with_a_certificate() {
+    for &tls13 in VERSIONS {
+        let mut contexts = contexts(&Setup { tls13, ..Setup::mutual() });
+        let mut pair = pair(&mut contexts, None).open();
+        pair.transfer(SERVER, b"hello");
+        let session = pair.client.socket.session().unwrap();
+        if tls13 {
+            // The ticket would not hold who it is.
+            assert!(session.is_none());
+            continue;
+        }
+        let session = session.unwrap();
+        let again = self::pair(&mut contexts, Some(&session)).open();
+        assert_eq!(reused(&again), [Some(true); 2]);
+        assert_eq!(again.server.socket.peer_cert(), Some(&pki::der("client")[..]));
+        assert!(again.server.socket.peer_verified());
+        again.prove();
+    }
+}
+
+#[test]
+fn no_ticket_where_the_host_is_to_be_asked() {
+    for &tls13 in VERSIONS {
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let session = first(&mut contexts);
+        let Contexts { client, server } = &mut contexts;
+        for session in [None, Some(&*session)] {
+            let mut pair = try_pair(client, server, Some("localhost"), session).unwrap();
+            pair.server.socket = Socket::new(server, Options { asks: true, ..options(None, None) }).unwrap();
+            let mut pair = pair.open();
+            assert_eq!(reused(&pair), [Some(false); 2]);
+            pair.transfer(SERVER, b"hello");
+            let made = pair.client.socket.session().unwrap();
+            assert!(made.is_none_or(|made| !made.describe().unwrap().has_ticket));
+        }
+    }
+}
+
+/// A ticket of TLS 1.3, which is sent in the clear, has no secret of TLS 1.2's in it.
+#[test]
+#[cfg(tls13)]
+fn a_ticket_of_another_version() {
+    let mut contexts = contexts(&Setup { tls13: true, ..Setup::default() });
+    let session = first(&mut contexts);
+    let of_tls13 = session.bytes();
+    let mut old = self::contexts(&Setup::default());
+    let of_tls12 = {
+        // The same server: its context allows both versions.
+        let mut pair =
+            try_pair(&mut old.client, &mut contexts.server, Some("localhost"), None).unwrap().open();
+        session_of(&mut pair)
+    };
+    // Mbed TLS's form: the ticket is last but for its lifetime, fragment length and EtM; of 1.3, last.
+    let cert = pki::der("ec").len();
+    let ticket_13 = {
+        let saved = &of_tls13[37 - 4 + cert..of_tls13.len() - 4];
+        let head = 9 + 4 + 1 + 1 + 48 + 2 + 8 + 4 + 2;
+        let head = if saved[4 + 5 + 5] == 32 { head - 16 } else { head };
+        saved[head..].to_vec()
+    };
+    let bytes = of_tls12.bytes();
+    let start = 33 + cert;
+    let saved = &bytes[start..bytes.len() - 4];
+    let at = 9 + 8 + 1 + 32 + 48 + 4 + 3;
+    let len = usize::from(saved[at + 1]) << 8 | usize::from(saved[at + 2]);
+    let mut forged = bytes[..start + at].to_vec();
+    // The secret that Mbed TLS would take from that ticket.
+    forged[start + 9 + 8 + 1 + 32..][..48].fill(0);
+    forged.extend([0, (ticket_13.len() >> 8) as u8, ticket_13.len() as u8]);
+    forged.extend(&ticket_13);
+    forged.extend(&saved[at + 3 + len..]);
+    forged.extend([0; 4]);
+    let forged = Session::load(&with_sum(forged)).expect("a session");
+    assert!(forged.describe().unwrap().has_ticket);
+    let pair =
+        try_pair(&mut old.client, &mut contexts.server, Some("localhost"), Some(&forged)).unwrap().open();
+    assert_eq!(reused(&pair), [Some(false); 2]);
+    pair.prove();
+}
+
+#[test]
+fn clocks() {
+    for &tls13 in VERSIONS {
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let start = clock::date();
+        let session = first(&mut contexts);
+        for (later, goes_on) in [
+            (0_i64, true),
+            (DAY.cast_signed() - 1, true),
+            (DAY.cast_signed(), false),
+            (-1, false),
+            // A board whose clock began in 2000, and one that has none.
+            (946_684_800 - 1_800_000_000, false),
+            (-1_800_000_000, false),
+            (1_000_000_000, false),
+        ] {
+            clock::set_date(start.checked_add_signed(later).unwrap());
+            let offers = |session: &Session| {
+                let mut pair = pair(&mut contexts, Some(session));
+                let _ = pair.client.handshake();
+                let hello = pair.link.wire(CLIENT).transcript();
+                // A ticket makes it longer.
+                (hello.len(), pair)
+            };
+            let session = loaded(&session);
+            let mut offers = offers;
+            let (len, pair) = offers(&session);
+            assert!((len > 300) == goes_on, "{later}: {len} {tls13}");
+            drop(pair);
+            if !goes_on {
+                assert!(!resumes(&mut contexts, &loaded(&session)));
+            }
+        }
+        clock::set_date(start);
+    }
+}
+
+#[test]
+fn a_certificate_that_has_expired_since() {
+    for &tls13 in VERSIONS {
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let session = first(&mut contexts);
+        let mut bytes = session.bytes().to_vec();
+        // 14 bits of the year are in front.
+        let year = |bytes: &[u8]| {
+            u64::from_be_bytes([0, 0, 0, bytes[22], bytes[23], bytes[24], bytes[25], bytes[26]]) >> 26
+        };
+        assert!(year(&bytes) > 2025, "{}", year(&bytes));
+        let past = (2001_u64 << 26 | 1 << 22 | 1 << 17).to_be_bytes();
+        bytes[22..27].copy_from_slice(&past[3..]);
+        assert!(!resumes(&mut contexts, &Session::load(&with_sum(bytes)).unwrap()));
+        assert!(resumes(&mut contexts, &session));
+    }
+}
+
+/// What nobody has verified is not verified by going on with it.
+#[test]
+fn a_peer_that_is_not_verified() {
+    for &tls13 in VERSIONS {
+        let mut contexts =
+            contexts(&Setup { tls13, client_mode: 1, client_trusts: None, ..Setup::default() });
+        let session = first(&mut contexts);
+        for session in [loaded(&session), session] {
+            let pair = pair(&mut contexts, Some(&session)).open();
+            assert_eq!(reused(&pair), [Some(true); 2]);
+            assert!(pair.client.socket.peer_cert().is_some() && !pair.client.socket.peer_verified());
+            assert!(!pair.server.socket.peer_verified());
+            pair.prove();
+        }
+    }
+}
+
+#[test]
+fn an_id_that_is_too_long() {
+    let mut contexts = contexts(&Setup::default());
+    let session = first(&mut contexts);
+    let at = 33 + pki::der("ec").len() + 9 + 8;
+    for (len, good) in [(0, true), (32, true), (33, false), (255, false)] {
+        let mut bytes = session.bytes().to_vec();
+        bytes[at] = len;
+        assert_eq!(Session::load(&with_sum(bytes)).is_ok(), good, "{len}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_session() {
+    const REFUSED: Option<Error> = Some(Error::Value(Invalid::Session));
+    for &tls13 in VERSIONS {
+        let _balance = Balance::start();
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let session = first(&mut contexts);
+        let bytes = session.bytes();
+        for len in 0..bytes.len() {
+            assert_eq!(Session::load(&bytes[..len]).err(), REFUSED, "{len}");
+            // Likewise by whoever knows how to make a checksum.
+            if len > 4 {
+                let _ = Session::load(&with_sum(bytes[..len].to_vec()));
+            }
+        }
+        for extra in [1, 40, 20_000] {
+            let mut longer = bytes.to_vec();
+            longer.extend(vec![0; extra]);
+            assert_eq!(Session::load(&longer).err(), REFUSED);
+            assert_eq!(Session::load(&with_sum(longer)).err(), REFUSED);
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.to_vec();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Session::load(&flipped).err(), REFUSED, "{bit}");
+        }
+    }
+}
+
+/// Whatever is in the bytes, a connection is made with it, or refused, or fails: it does not matter which.
+#[test]
+fn bytes_that_somebody_has_changed() {
+    for &tls13 in VERSIONS {
+        let _balance = Balance::start();
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let session = first(&mut contexts);
+        let bytes = session.bytes();
+        let saved = 33 + pki::der("ec").len();
+        let mut dice = common::Dice::new(7);
+        let mut offered = 0;
+        for round in 0..3000 {
+            let mut changed = bytes.to_vec();
+            // What Mbed TLS reads is what matters; the binding stays.
+            for _ in 0..=dice.roll(3) {
+                let at = if round % 4 == 0 {
+                    17 + dice.roll(changed.len() - 21)
+                } else {
+                    saved + dice.roll(changed.len() - 4 - saved)
+                };
+                changed[at] = dice.roll(256) as u8;
+            }
+            let Ok(session) = Session::load(&with_sum(changed)) else { continue };
+            let _ = session.describe().unwrap();
+            offered += 1;
+            if offered % 8 != 0 {
+                continue;
+            }
+            if let Ok(mut pair) =
+                try_pair(&mut contexts.client, &mut contexts.server, Some("localhost"), Some(&session))
+            {
+                let _ = pair.handshake();
+            }
+        }
+        assert!(offered > 100, "{offered}");
+    }
+}
+
+/// There is room for a ticket in the buffer for its message, with a certificate or without.
+#[test]
+fn room_for_a_ticket() {
+    for &tls13 in VERSIONS {
+        for setup in [Setup::default(), Setup::mutual()] {
+            let mut contexts = contexts(&Setup { tls13, ..setup });
+            contexts.server.set_num_tickets(4).unwrap();
+            #[cfg(mbedtls_ssl_alpn)]
+            for context in [&mut contexts.client, &mut contexts.server] {
+                context.set_protocols(1, [&[b'x'; 255][..]].into_iter()).unwrap();
+            }
+            let mut pair = pair(&mut contexts, None).open();
+            pair.transfer(SERVER, b"hello");
+            pair.prove();
+        }
+    }
+}
+
+#[test]
+fn without_memory() {
+    for &tls13 in VERSIONS {
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let session = first(&mut contexts);
+        let mut resumed = 0;
+        for n in 0.. {
+            let level = live();
+            let session = loaded(&session);
+            let run = || {
+                let mut pair = loop {
+                    let Contexts { client, server } = &mut contexts;
+                    match try_pair(client, server, Some("localhost"), Some(&session)) {
+                        Err(Error::NoMemory) => {}
+                        pair => break pair.unwrap(),
+                    }
+                };
+                let results = pair.handshake();
+                (pair, results)
+            };
+            let ((mut pair, results), failed) = failing(n, false, run);
+            if pair.resume(results) == (Ok(()), Ok(())) {
+                resumed += usize::from(pair.client.socket.session_reused() == Some(true));
+                pair.transfer(SERVER, b"hello");
+                drop(pair.client.socket.session());
+                pair.converse();
+            }
+            drop((pair, session));
+            assert_eq!(live(), level, "allocation {n}");
+            if !failed {
+                break;
+            }
+        }
+        assert!(resumed > 20, "{resumed}");
+    }
+}
+
+#[test]
+fn a_session_that_hibernates() {
+    for &tls13 in VERSIONS {
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let session = first(&mut contexts);
+        let mut pair = pair(&mut contexts, Some(&session)).open();
+        if micropython_ssl::mbedtls::HIBERNATION && pair.client.socket.hibernate() == Ok(true) {
+            assert_eq!(pair.client.socket.session_reused(), Some(true));
+            // A ticket comes when it is awake again.
+            let next = session_of(&mut pair);
+            assert_eq!(pair.client.socket.hibernate(), Ok(true));
+            assert_eq!(pair.client.socket.session().unwrap().unwrap().bytes(), next.bytes());
+            assert!(resumes(&mut contexts, &next));
+        }
+    }
+}
+
+#[test]
+fn another_suite_than_the_ticket_has() {
+    let mut contexts = contexts(&Setup::default());
+    // The server prefers what the second hello has first: its own list is in another order.
+    let suites =
+        [&b"TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256"[..], b"TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384"];
+    contexts.client.set_ciphers(1, suites[..1].iter().copied()).unwrap();
+    let session = first(&mut contexts);
+    let mut other = Setup::default().client().unwrap();
+    keep(&mut other);
+    other.set_ciphers(1, suites[1..].iter().copied()).unwrap();
+    // As a foreign client would that does not keep to its session's suite.
+    let mut pair = try_pair(&mut other, &mut contexts.server, Some("localhost"), None).unwrap().open();
+    let new = session_of(&mut pair);
+    let mut bytes = session.bytes().to_vec();
+    bytes[1..17].copy_from_slice(&new.bytes()[1..17]);
+    let suite = 33 + pki::der("ec").len() + 7;
+    let of_new = 33 + pki::der("ec").len() + 7;
+    bytes[suite..suite + 2].copy_from_slice(&new.bytes()[of_new..of_new + 2]);
+    let forged = Session::load(&with_sum(bytes)).unwrap();
+    let pair = try_pair(&mut other, &mut contexts.server, Some("localhost"), Some(&forged)).unwrap().open();
+    assert_eq!(reused(&pair), [Some(false); 2]);
+    pair.prove();
+}

@@ -714,6 +714,7 @@ impl Context {
             self.check_hostname().into(),
             self.has_tls12().into(),
             self.has_tls13().into(),
+            self.memory.max_fragment_length.into(),
         ];
         for number in numbers {
             digest.add(&number.to_be_bytes())?;

@@ -182,7 +182,15 @@ fn saved_sessions_are_short() {
 fn a_session_of_other_settings_is_refused() {
     const REFUSED: Error = Error::Value(Invalid::SessionSettings);
     type Change = fn(&mut Context);
-    let changes: [(&str, Change); 8] = [
+    let changes: [(&str, Change); 9] = [
+        ("max_fragment_length", |of| {
+            let mut memory = of.memory();
+            memory.max_fragment_length = if cfg!(mbedtls_ssl_max_fragment_length) { 512 } else { 0 };
+            if memory.max_fragment_length == 0 {
+                of.set_verify_mode(1).unwrap();
+            }
+            of.set_memory(memory).unwrap();
+        }),
         ("verify_mode", |of| of.set_verify_mode(1).unwrap()),
         ("nobody verifies", |of| of.set_verify_mode(0).unwrap()),
         ("check_hostname", |of| of.set_check_hostname(false).unwrap()),

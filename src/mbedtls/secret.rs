@@ -19,6 +19,7 @@ impl Secret {
     }
 
     /// These, which are not copied.
+    #[cfg(sessions)]
     #[must_use]
     pub fn of(bytes: Array<u8>) -> Self {
         Self(bytes)

@@ -299,10 +299,33 @@ struct Head {
     fragment_length: u8,
     /// Of no content, one after the other.
     empty_records: u8,
-    datagram: bool,
-    #[cfg(resumption)]
-    resumed: bool,
+    kind: Kind,
     cids: Cids,
+}
+
+/// What is known of it in a byte.
+#[derive(Clone, Copy)]
+struct Kind(u8);
+
+impl Kind {
+    /// Datagrams carry the records.
+    const DATAGRAM: u8 = 1;
+    /// An earlier session went on.
+    #[cfg_attr(not(resumption), allow(dead_code))]
+    const RESUMED: u8 = 2;
+
+    fn of(ssl: &Ssl) -> Self {
+        let datagram = if ssl.is_datagram() { Self::DATAGRAM } else { 0 };
+        #[cfg(resumption)]
+        let resumed = if ssl.resumed { Self::RESUMED } else { 0 };
+        #[cfg(not(resumption))]
+        let resumed = 0;
+        Self(datagram | resumed)
+    }
+
+    fn is(self, what: u8) -> bool {
+        self.0 & what != 0
+    }
 }
 
 /// What has become of Connection IDs.
@@ -384,7 +407,7 @@ impl Asleep {
     }
 
     pub(super) fn is_datagram(&self) -> bool {
-        self.head().datagram
+        self.head().kind.is(Kind::DATAGRAM)
     }
 
     pub(super) fn suite(&self) -> c_int {
@@ -399,7 +422,7 @@ impl Asleep {
 
     #[cfg(resumption)]
     pub(super) fn is_resumed(&self) -> bool {
-        self.head().resumed
+        self.head().kind.is(Kind::RESUMED)
     }
 
     #[cfg(sessions)]
@@ -431,7 +454,7 @@ impl Asleep {
 
     /// Own and the peer's Connection ID.
     pub(super) fn cids(&self) -> (&[u8], &[u8]) {
-        if !self.head().datagram {
+        if !self.head().kind.is(Kind::DATAGRAM) {
             return (&[], &[]);
         }
         let mut state = self.input();
@@ -440,7 +463,7 @@ impl Asleep {
     }
 
     pub(super) fn newest_record(&self) -> u64 {
-        if self.head().datagram { self.input().take_u64() } else { 0 }
+        if self.head().kind.is(Kind::DATAGRAM) { self.input().take_u64() } else { 0 }
     }
 
     /// What a connection comes to if it is quiet, and of the kind. Nothing is left of it
@@ -510,9 +533,7 @@ impl Asleep {
             fragment_length: unsafe { ctx.session.as_ref() }.map_or(0, |session| session.mfl_code),
             // More than four end the connection.
             empty_records: ctx.nb_zero.try_into().unwrap_or(u8::MAX),
-            datagram: ssl.is_datagram(),
-            #[cfg(resumption)]
-            resumed: ssl.resumed,
+            kind: Kind::of(ssl),
             cids,
         })?;
         let mut room = Room(asleep.state_mut());
@@ -597,7 +618,7 @@ impl Asleep {
         }
         suite.set_up(ctx, &mut state)?;
         copy(&mut ctx.cur_out_ctr, state.take(COUNTER));
-        if head.datagram {
+        if head.kind.is(Kind::DATAGRAM) {
             #[cfg(mbedtls_ssl_proto_dtls)]
             {
                 let [high, low, ..] = ctx.cur_out_ctr;
@@ -665,7 +686,7 @@ impl Asleep {
         }
         #[cfg(resumption)]
         {
-            ssl.resumed = self.head().resumed;
+            ssl.resumed = self.head().kind.is(Kind::RESUMED);
         }
         #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
         {

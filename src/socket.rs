@@ -168,7 +168,10 @@ impl Socket {
             ssl.set_hostname(hostname)?;
         }
         if let Some(name) = asserted {
+            #[cfg(mbedtls_ssl_cli_c)]
             ssl.assert_hostname(name)?;
+            #[cfg(not(mbedtls_ssl_cli_c))]
+            let _ = name;
         }
         #[cfg(mbedtls_ssl_proto_dtls)]
         if context.transport() == Transport::Datagram {

@@ -20,7 +20,11 @@ use crate::common::{CLIENT, EBADF, End, Fate, Link, SERVER, Setup, alloc, clock,
 use micropython_ssl::certificate;
 use micropython_ssl::context::Context;
 use micropython_ssl::dtls::{self, Settings};
+#[cfg(sessions)]
+use micropython_ssl::error::Invalid;
 use micropython_ssl::error::{Error, Result};
+#[cfg(sessions)]
+use micropython_ssl::session::Session;
 use micropython_ssl::socket::Socket;
 use micropython_ssl::wire;
 
@@ -388,6 +392,31 @@ pub fn private_key(data: &[u8]) {
         let loaded = context.load_cert_chain(None, &pki::with_nul(input.0.to_vec()), password, false);
         let documented = matches!(loaded, Ok(()) | Err(Error::Value(_) | Error::CertMissing));
         assert!(documented, "{loaded:?}");
+    }
+    assert_eq!(alloc::live(), before, "memory stays");
+}
+
+/// As a saved session, with the checksum that is right, and what is told and offered of it.
+#[cfg(sessions)]
+pub fn session(data: &[u8]) {
+    let before = alloc::live();
+    let mut bytes = data.to_vec();
+    if let Some(body) = bytes.len().checked_sub(4) {
+        let step = |sum: u32, byte: &u8| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+        let sum = bytes[..body].iter().fold(0x811c_9dc5, step);
+        bytes[body..].copy_from_slice(&sum.to_be_bytes());
+    }
+    match Session::load(&bytes) {
+        Ok(session) => {
+            assert_eq!(session.bytes(), bytes);
+            let told = session.describe().expect("a description");
+            assert!(told.id_len <= 32 && told.timeout <= 604_800);
+            let mut binding: [u8; 16] = bytes[1..17].try_into().expect("16 bytes");
+            assert!(session.offer(&binding).is_ok());
+            binding[15] ^= 1;
+            assert_eq!(session.offer(&binding).err(), Some(Error::Value(Invalid::SessionSettings)));
+        }
+        Err(error) => assert_eq!(error, Error::Value(Invalid::Session)),
     }
     assert_eq!(alloc::live(), before, "memory stays");
 }

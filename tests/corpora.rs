@@ -76,3 +76,5 @@ fn the_corpora_converse() {
 }
 
 replayed!(tls_client tls_server dtls_client dtls_server stranger certificate private_key);
+#[cfg(sessions)]
+replayed!(session);

@@ -481,6 +481,23 @@ fn an_id_that_is_too_long() {
     }
 }
 
+/// A name that does not end, in the form of Mbed TLS's, which is none of ours.
+#[test]
+#[cfg(tls13)]
+fn a_session_with_a_name() {
+    let mut contexts = contexts(&Setup { tls13: true, ..Setup::default() });
+    let session = first(&mut contexts);
+    let key = 33 + pki::der("ec").len() + 9 + 4 + 1;
+    let at = key + 1 + usize::from(session.bytes()[key]);
+    for name in [&b"localhost\0"[..], b"localhost", b"x", b"\0"] {
+        let mut bytes = session.bytes().to_vec();
+        assert_eq!(bytes[at..at + 2], [0; 2]);
+        bytes[at + 1] = name.len() as u8;
+        bytes.splice(at + 2..at + 2, name.iter().copied());
+        assert_eq!(Session::load(&with_sum(bytes)).err(), Some(Error::Value(Invalid::Session)));
+    }
+}
+
 #[test]
 fn bytes_that_are_no_session() {
     const REFUSED: Option<Error> = Some(Error::Value(Invalid::Session));

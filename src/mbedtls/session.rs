@@ -59,7 +59,23 @@ impl Session {
         Ok(Self(session))
     }
 
-    /// That of these bytes, whoever has written them.
+    /// Looks at bytes that anybody may have written: whether they are what [`Self::load`] takes, and would be
+    /// saved so. Mbed TLS before 3.6.7 looks for the end of a name without a look at that of the bytes, and
+    /// passes over what is behind a session.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn check(bytes: &[u8]) -> Result<()> {
+        let mut with_nul = Array::new(bytes.len().saturating_add(1), 0_u8)?;
+        copy(&mut with_nul, bytes);
+        let with_nul = Secret::of(with_nul);
+        let session = Self::load(with_nul.bytes().get(..bytes.len()).unwrap_or_default())?;
+        let again = Self::save(&session.0)?;
+        if again.bytes() == bytes { Ok(()) } else { Err(Error::Value(Invalid::Session)) }
+    }
+
+    /// That of these bytes, which are good.
     ///
     /// # Errors
     ///
@@ -88,11 +104,15 @@ impl Session {
             _ => false,
         };
         #[cfg(mbedtls_ssl_max_fragment_length)]
-        let is_fragment = u32::from(session.mfl_code) < sys::MBEDTLS_SSL_MAX_FRAG_LEN_INVALID;
+        let is_extension = u32::from(session.mfl_code) < sys::MBEDTLS_SSL_MAX_FRAG_LEN_INVALID;
         #[cfg(not(mbedtls_ssl_max_fragment_length))]
-        let is_fragment = true;
+        let is_extension = true;
+        #[cfg(mbedtls_ssl_encrypt_then_mac)]
+        let is_extension = is_extension && matches!(session.encrypt_then_mac, 0 | 1);
+        #[cfg(all(tls13, mbedtls_ssl_server_name_indication))]
+        let is_version = is_version && session.hostname.is_null();
         is_version
-            && is_fragment
+            && is_extension
             && u32::from(session.endpoint) == sys::MBEDTLS_SSL_IS_CLIENT
             && session.id_len <= ID_MAX
             && session.ticket_len <= TICKET_MAX

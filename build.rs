@@ -179,6 +179,8 @@ const ABI_TYPES: &[&str] = &[
 const P256_ABI_TYPES: &[&str] = &["mbedtls_mpi", "mbedtls_ecp_point", "mbedtls_ecp_group"];
 /// Those that AES-GCM in Rust looks into.
 const AES_GCM_ABI_TYPES: &[&str] = &["mbedtls_aes_context", "mbedtls_gcm_context"];
+/// Those that a server's tickets are made with.
+const TICKETS_ABI_TYPES: &[&str] = &["mbedtls_ssl_ticket_context", "mbedtls_ssl_ticket_key"];
 /// Those that hibernation looks into, where they are compiled in: a cipher, and as long as
 /// there are no other ciphers, keys.
 const HIBERNATION_ABI_TYPES: &[&str] = &[
@@ -304,6 +306,7 @@ fn run() -> Result<()> {
         if resumption && has_all(options) {
             println!("cargo::rustc-cfg={cfg}");
             println!("cargo::rustc-cfg=resumption");
+            abi_types.extend(if cfg == "tickets" { TICKETS_ABI_TYPES } else { &[] });
         }
     }
 

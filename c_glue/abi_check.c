@@ -19,6 +19,7 @@
 #include "mbedtls/gcm.h"
 #include "mbedtls/pk.h"
 #include "mbedtls/ssl.h"
+#include "mbedtls/ssl_ticket.h"
 #include "mbedtls/x509_crt.h"
 
 #include "../library/ssl_misc.h"

@@ -68,8 +68,8 @@ pub struct Context {
     config: Option<Shared<Config>>,
 }
 
-/// Of `SSLContext.options`, what is so in any case: there are no older versions, no compression, no renegotiation; and no
-/// tickets, for no session is resumed.
+/// Of `SSLContext.options`, what is so in any case: there are no older versions, no compression, no
+/// renegotiation.
 const ALWAYS: u32 = sys::MPSSL_OP_NO_COMPRESSION
     | sys::MPSSL_OP_NO_RENEGOTIATION
     | sys::MPSSL_OP_NO_SSLV3
@@ -424,7 +424,8 @@ impl Context {
         Ok(())
     }
 
-    /// `SSLContext.options`: `MPSSL_OP_NO_TLSV1_2`, `MPSSL_OP_NO_TLSV1_3`, and what is always so.
+    /// `SSLContext.options`: `MPSSL_OP_NO_TLSV1_2`, `MPSSL_OP_NO_TLSV1_3`, `MPSSL_OP_NO_TICKET` where nothing is
+    /// resumed, and what is always so.
     #[must_use]
     pub fn options(&self) -> u32 {
         let none = if self.may_resume() {

@@ -27,6 +27,7 @@ ATTRIBUTES = {
     "verify_callback": (CLIENT, callback),
     "ecdsa_sign_callback": (SERVER, callback),
     "sni_callback": (SERVER, callback),
+    "keylog_filename": (CLIENT, "/dev/null"),
     "hibernate_after": (CLIENT, 1234),
     "minimum_version": (CLIENT, 771),
     "maximum_version": (CLIENT, 772),
@@ -44,6 +45,10 @@ ATTRIBUTES = {
     "_context": (CLIENT, READ_ONLY),
     "memory": (CLIENT, READ_ONLY),
 }
+try:
+    ssl.SSLContext(CLIENT).keylog_filename = "/dev/null"
+except NotImplementedError:  # a build without MPSSL_KEYLOG=1
+    ATTRIBUTES["keylog_filename"] = (CLIENT, READ_ONLY)
 
 
 class Datagrams(End):
@@ -125,7 +130,7 @@ for base in (ssl.SSLContext, tls.SSLContext):
                 try:
                     setattr(ctx, name, 1)
                     wrong.append((name, "stored"))
-                except AttributeError:
+                except (AttributeError, NotImplementedError):
                     pass
             else:
                 setattr(ctx, name, value)

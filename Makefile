@@ -105,12 +105,15 @@ fuzz-core:
 			corpus/$$target -- -max_total_time=$(or $(SECONDS),60) -max_len=4096; \
 	done
 
-# Figures are of TLS 1.2, which the stock module has.
+# Figures are of TLS 1.2, which the stock module has, and of ours with TLS 1.3 beside it.
 bench: prerequisites-test
 	@$(if $(strip $(RELEASED_SOURCES)),tools/sources.sh $(RELEASED_SOURCES))
-	@echo 'bench: building build/bench-unix'
-	@ports/unix/build.sh --micropython $(UNIX_MICROPYTHON) --mbedtls $(UNIX_MBEDTLS) \
-		--variant standard --out build/bench-unix MPSSL_TLS13=0
+	@set -e; for tls13 in 0 1; do \
+		out=build/bench-unix; [ $$tls13 = 0 ] || out=$$out-tls13; \
+		echo "bench: building $$out"; \
+		ports/unix/build.sh --micropython $(UNIX_MICROPYTHON) --mbedtls $(UNIX_MBEDTLS) \
+			--variant standard --out $$out MPSSL_TLS13=$$tls13; \
+	done
 	@set -e; for module in stock stock-configured; do \
 		echo "bench: building the stock module to measure beside ours: build/$$module"; \
 		ports/unix/build.sh --micropython $(UNIX_MICROPYTHON) --mbedtls $(UNIX_MBEDTLS) \
@@ -132,13 +135,14 @@ firmware-qemu: prerequisites-firmware
 	done
 
 # Board and whose module.
-QEMU_BENCH = $(foreach board,$(QEMU_BOARDS),$(addprefix $(board)-,stock stock-configured ours)) \
+QEMU_BENCH = $(foreach board,$(QEMU_BOARDS),$(addprefix $(board)-,stock stock-configured ours ours-tls13)) \
 	$(addprefix VIRT_RV32-,ours-unconfigured stock-idf ours-idf)
 
 build_bench = set -e; for firmware in $(1); do \
 		echo "$@: building build/qemu-bench-$$firmware/firmware.elf"; \
+		tls13=0; module=$${firmware\#*-}; case $$module in *-tls13) tls13=1;; esac; \
 		$(QEMU_BUILD) --board $${firmware%%-*} --out build/qemu-bench-$$firmware \
-			--$${firmware\#*-} MPSSL_TLS13=0; \
+			--$${module%-tls13} MPSSL_TLS13=$$tls13; \
 	done
 
 # With the heap upstream's port has.
@@ -149,7 +153,7 @@ bench-qemu: prerequisites-firmware
 	@$(CHART)
 
 bench-ram: prerequisites-firmware
-	@$(call build_bench,VIRT_RV32-stock VIRT_RV32-ours)
+	@$(call build_bench,VIRT_RV32-stock VIRT_RV32-ours VIRT_RV32-ours-tls13)
 	@echo 'bench-ram: building build/qemu-bench-VIRT_RV32-ours-fixed/firmware.elf'
 	@$(QEMU_BUILD) --board VIRT_RV32 --out build/qemu-bench-VIRT_RV32-ours-fixed --ours \
 		MPSSL_TLS13=0 MPSSL_RECORD_BUFFERS=0

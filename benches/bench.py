@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """`make bench`: this module and upstream's stock module, side by side in one run.
 
-    bench.py [--ours MICROPYTHON] [--stock MICROPYTHON] [--stock-configured MICROPYTHON]
-             [--quick] [--psk] [--clients] [--check]
+    bench.py [--ours MICROPYTHON] [--ours-tls13 MICROPYTHON] [--stock MICROPYTHON]
+             [--stock-configured MICROPYTHON] [--quick] [--psk] [--clients] [--check]
 
-Three MicroPythons from one tree: upstream's module at upstream's configuration of Mbed TLS,
-upstream's module at ours, and ours; so that nobody takes configuration for code.
+MicroPythons from one tree: upstream's module at upstream's configuration of Mbed TLS,
+upstream's module at ours, and ours; so that nobody takes configuration for code. And ours with TLS 1.3
+compiled in, which upstream's does not have, at either version.
 The runs of each round follow each other directly, so that whatever else the machine does
 meets all. Needs a C compiler, and valgrind for the instruction counts. Prints a table and
 writes build/bench.json. With --check, the exit code is 1 if a target is missed.
@@ -21,6 +22,7 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 sys.dont_write_bytecode = True
 
@@ -37,7 +39,21 @@ CROWD_HEAP = "256M"  # where there are thousands of clients
 OURS_FILES = re.compile(r"(libmicropython_ssl[^/]*\.a|/rust/[\w.]+\.o$|/c_glue/[\w.]+\.o$)")
 STOCK_FILES = re.compile(r"modtls_mbedtls\.o")
 
-TITLES = ("stock", "stock, our config", "ours")
+
+class Column(NamedTuple):
+    title: str
+    build: str
+    version: str = "TLSv1.2"
+
+
+# What all benches measure.
+COLUMNS = {
+    "stock": Column("stock", "stock"),
+    "stock-configured": Column("stock, our config", "stock-configured"),
+    "ours": Column("ours", "ours"),
+    "ours-1.2": Column("TLS 1.2 beside 1.3", "ours-tls13"),
+    "ours-1.3": Column("TLS 1.3", "ours-tls13", "TLSv1.3"),
+}
 
 
 class BenchError(Exception):
@@ -61,10 +77,11 @@ def run(command, environment=None):
 
 
 class Module:
-    """One of the three MicroPythons, and what was measured with it."""
+    """One of the MicroPythons at a version of TLS, and what was measured with it."""
 
     def __init__(self, name, binary, certs, scratch):
         self.name = name
+        self.version = COLUMNS[name].version
         self.binary = binary
         self.certs = certs
         self.scratch = scratch
@@ -72,8 +89,11 @@ class Module:
         self.figures = {}
 
     def pair(self, *arguments, environment=None):
-        command = [self.binary, "-X", f"heapsize={HEAP}", HERE / "pair.py", self.certs, *arguments]
-        return json.loads(run(command, environment).stdout)
+        return json.loads(run([*self._command(), *arguments], environment).stdout)
+
+    def _command(self):
+        options = ["-X", f"heapsize={HEAP}"]
+        return [self.binary, *options, HERE / "pair.py", self.certs, self.version]
 
     def clients(self, *arguments, tool=(), environment=None):
         command = [*tool, self.binary, "-X", f"heapsize={CROWD_HEAP}", HERE / "clients.py"]
@@ -91,8 +111,7 @@ class Module:
     def _instructions(self, *arguments):
         command = ["valgrind", "--tool=callgrind"]
         command += [f"--callgrind-out-file={self.scratch / 'callgrind.out'}"]
-        command += [self.binary, "-X", f"heapsize={HEAP}", HERE / "pair.py", self.certs]
-        done = run([*command, *arguments])
+        done = run([*command, *self._command(), *arguments])
         return int(re.search(r"Collected : (\d+)", done.stderr)[1])
 
 
@@ -276,7 +295,7 @@ def measure_size(modules):
         if not linker_map.exists():
             print(f"note: {linker_map} is missing, no share of text for {module.name}")
             continue
-        shares = share_of_map(linker_map, OURS_FILES if module.name == "ours" else STOCK_FILES)
+        shares = share_of_map(linker_map, OURS_FILES if module.name.startswith("ours") else STOCK_FILES)
         module.figures["share"] = shares
         module.figures["share_text"] = shares[".text"] + shares[".rodata"] + shares[".eh_frame"]
 
@@ -325,13 +344,14 @@ def number(value):
 def table(modules):
     """Prints the table; the rows for the JSON file, and how many targets are missed."""
     rows, missed = [], 0
-    titles = "".join(f"{title:>19}" for title in TITLES)
+    titles = "".join(f"{title:>19}" for title, *_ in COLUMNS.values())
     print(f"{'':34}{titles}  {'':8}{'to stock':>10}{'to config':>10}{'':15}target, to stock")
     for what, key, unit, comparison, target in ROWS:
         if not all(key in module.figures for module in modules):
             print(f"{what:34}{'not measured':>19}")
             continue
-        stock, configured, ours = (module.figures[key] for module in modules)
+        figures = [module.figures[key] for module in modules]
+        stock, configured, ours, *_ = figures
         met = is_met(stock, ours, comparison, target)
         missed += met is False
         ratios = [ratio(other, ours, comparison) for other in (stock, configured)]
@@ -342,7 +362,7 @@ def table(modules):
             sign = ">=" if times else "<="
             whose = "ours " if comparison == "limit" else ""
             wanted = f"{whose}{sign} {target:,}: {'met' if met else 'MISSED'}"
-        cells = "".join(f"{number(value):>19}" for value in (stock, configured, ours))
+        cells = "".join(f"{number(value):>19}" for value in figures)
         kind = " times as fast" if times else " of it"
         print(f"{what:34}{cells}  {unit:8}{shown}{kind:15}{wanted}".rstrip())
         rows.append({"what": what, "key": key, "unit": unit, "ratio": ratios[0],
@@ -353,6 +373,9 @@ def table(modules):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--ours", type=Path, default=ROOT / "build/bench-unix/micropython")
+    parser.add_argument(
+        "--ours-tls13", type=Path, default=ROOT / "build/bench-unix-tls13/micropython"
+    )
     parser.add_argument("--stock", type=Path, default=ROOT / "build/stock/micropython")
     parser.add_argument(
         "--stock-configured", type=Path, default=ROOT / "build/stock-configured/micropython"
@@ -373,9 +396,7 @@ def main():
         callgrind = False
     try:
         binaries = {
-            "stock": arguments.stock,
-            "stock-configured": arguments.stock_configured,
-            "ours": arguments.ours,
+            name: getattr(arguments, column.build.replace("-", "_")) for name, column in COLUMNS.items()
         }
         for name, binary in binaries.items():
             only_ours = arguments.psk or arguments.clients
@@ -386,7 +407,7 @@ def main():
         modules = [
             Module(name, binary.resolve(), certs, scratch) for name, binary in binaries.items()
         ]
-        ours = modules[-1]
+        ours = next(module for module in modules if module.name == "ours")
         if arguments.psk:
             measure_psk(ours, callgrind, tries)
             psk_table(ours.figures["psk"], tries)
@@ -415,7 +436,8 @@ def main():
     print()
     rows, missed = table(modules)
     print(
-        "\nP-256, ECDHE-ECDSA-AES256-GCM if not said, TLS 1.2, both ends in one process over memory."
+        "\nP-256, AES-256-GCM if not said, TLS 1.2 but for the last column, both ends in one process over"
+        "\nmemory. The last two are one build: upstream's module has no TLS 1.3. Ratios are of ours to the left."
         f"\nTimes are medians of {rounds} runs' best of {handshakes}. Heap is GC heap plus malloc'd blocks with"
         "\ntheir headers. Text is the first column of `size`; the share is .text, .rodata and"
         "\n.eh_frame of the Rust archive and the C glue in the linker map (stock: modtls_mbedtls.o)."

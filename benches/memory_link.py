@@ -4,6 +4,27 @@ import io
 
 SUITE = "TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384"
 AES_128_SUITE = "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256"
+# Those of TLS 1.3 with the same cipher and hash.
+OF_TLS13 = {
+    SUITE: "TLS1-3-AES-256-GCM-SHA384",
+    AES_128_SUITE: "TLS1-3-AES-128-GCM-SHA256",
+    "TLS-ECDHE-ECDSA-WITH-AES-128-CCM-8": "TLS1-3-AES-128-CCM-8-SHA256",
+    "TLS-PSK-WITH-AES-128-CCM-8": "TLS1-3-AES-128-CCM-8-SHA256",
+    "TLS-ECDHE-ECDSA-WITH-CHACHA20-POLY1305-SHA256": "TLS1-3-CHACHA20-POLY1305-SHA256",
+}
+
+
+def offer(client, suite, version):
+    """Has a client's context offer this suite only, at this version only; what cipher() will call it."""
+    if version == "TLSv1.3":
+        suite = OF_TLS13[suite]
+        client.minimum_version = 0x304
+        client.set_ciphersuites([suite])
+    else:
+        if hasattr(client, "maximum_version"):  # not in upstream's releases
+            client.maximum_version = 0x303
+        client.set_ciphers([suite])
+    return suite
 
 
 class Pipe(io.IOBase):

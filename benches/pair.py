@@ -1,15 +1,15 @@
 """A TLS client and server in one MicroPython, over memory. Started by bench.py.
 
-    pair.py CERTS handshakes none|verified|SUITE COUNT     time of each handshake
-    pair.py CERTS wire none|verified|SUITE           bytes that a handshake sends
-    pair.py CERTS refusals KEY_LENGTH COUNT          time of refused pre-shared keys
-    pair.py CERTS refused wrong|unknown KEY_LENGTH COUNT     one kind of them
-    pair.py CERTS memory                             needs memcount.so, preloaded
-    pair.py CERTS throughput WRITE_SIZE MEGABYTES [SUITE]
-    pair.py CERTS polls COUNT                        COUNT times 1000 polls of an idle connection
+    pair.py CERTS VERSION handshakes none|verified|SUITE COUNT     time of each handshake
+    pair.py CERTS VERSION wire none|verified|SUITE           bytes that a handshake sends
+    pair.py CERTS VERSION refusals KEY_LENGTH COUNT          time of refused pre-shared keys
+    pair.py CERTS VERSION refused wrong|unknown KEY_LENGTH COUNT     one kind of them
+    pair.py CERTS VERSION memory                             needs memcount.so, preloaded
+    pair.py CERTS VERSION throughput WRITE_SIZE MEGABYTES [SUITE]
+    pair.py CERTS VERSION polls COUNT                        COUNT times 1000 polls of an idle connection
 
-Prints one line of JSON. P-256, ECDHE-ECDSA-AES256-GCM, TLS 1.2; or SUITE, but
-for throughput one with a pre-shared key.
+Prints one line of JSON. P-256, AES-256-GCM; or SUITE, but for throughput one with a pre-shared key,
+at TLS 1.2. VERSION: "TLSv1.2", or "TLSv1.3" where it is compiled in.
 """
 
 import gc
@@ -21,11 +21,10 @@ import tls
 
 sys.path.append(sys.argv[0].rsplit("/", 2)[0] + "/tests/micropython/support")
 
-from memory_link import SUITE, handshake, pipes
+from memory_link import SUITE, handshake, offer, pipes
 from sockets import loopback
 
-certs, what = sys.argv[1:3]
-arguments = sys.argv[3:]
+certs, version, what, *arguments = sys.argv[1:]
 
 PSK_SUITE = "TLS-PSK-WITH-AES-128-CCM-8"
 
@@ -52,22 +51,20 @@ def psk_contexts(suite=None, key_length=16, client_identity=IDENTITY, client_key
 
 
 def contexts(verify, suite=SUITE):
-    """verify: whether, or the suite of a pre-shared key."""
+    """verify: whether, or the suite of a pre-shared key. A client's, a server's, what the suite is called."""
     if isinstance(verify, str):
-        return psk_contexts(verify)
+        return psk_contexts(verify) + (verify,)
     server = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(read("ec.der"), read("ec.key.der"))
     client = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    client.set_ciphers([suite])
     if verify:
         client.load_verify_locations(read("ca.der"))
     client.verify_mode = tls.CERT_REQUIRED if verify else tls.CERT_NONE
-    return client, server
+    return client, server, offer(client, suite, version)
 
 
 def time_handshakes(verify, count):
-    client_context, server_context = contexts(verify)
-    suite = verify if isinstance(verify, str) else SUITE
+    client_context, server_context, suite = contexts(verify)
     times = []
     for _ in range(count):
         client_pipe, server_pipe = pipes()
@@ -93,7 +90,7 @@ def step(connection):
 
 def measure_wire(verify):
     client_pipe, server_pipe = pipes()
-    client_context, server_context = contexts(verify)
+    client_context, server_context, _ = contexts(verify)
     client = client_context.wrap_socket(
         client_pipe, server_hostname="localhost", do_handshake_on_connect=False
     )
@@ -170,7 +167,7 @@ def measure_memory():
     reset = libc.func("v", "memcount_reset", "")
     pairs = 8
 
-    client_context, server_context = contexts(True)
+    client_context, server_context, _ = contexts(True)
     # One pair ahead, for what is made once and kept.
     for end in handshake(client_context, server_context, *pipes()):
         end.close()
@@ -209,7 +206,8 @@ def measure_memory():
 
 
 def measure_throughput(write_size, megabytes, suite=SUITE):
-    client, server = handshake(*(contexts(False, suite) + pipes()))
+    client_context, server_context, suite = contexts(False, suite)
+    client, server = handshake(client_context, server_context, *pipes())
     assert client.cipher()[0] == suite, client.cipher()
     data = memoryview(bytes(write_size))
     received = bytearray(write_size)
@@ -230,7 +228,7 @@ POLLED = 20  # connections
 
 def measure_polls(count):
     """Of connections over sockets, as asyncio polls them all whenever one of them has something."""
-    client_context, server_context = contexts(False)
+    client_context, server_context, _ = contexts(False)
     ends = []
     for _ in range(POLLED):
         client, server = loopback(20300)

@@ -3,9 +3,9 @@
 
     qemu.py [--board BOARD]... [--check]
 
-Three firmwares from one tree, for one board, with one heap: upstream's module at upstream's
+Firmwares from one tree, for one board, with one heap: upstream's module at upstream's
 configuration of Mbed TLS, upstream's module at ours, and ours; so that nobody takes configuration
-for code. On one board ours at upstream's configuration too, and both modules with ESP-IDF's defaults
+for code. Ours with TLS 1.3 compiled in too, at either version. On one board ours at upstream's configuration too, and both modules with ESP-IDF's defaults
 for curves, without hardware. Each measurement is made twice
 and must come to the same numbers. Prints a table and writes build/bench-qemu.json. With --check,
 the exit code is 1 if a target is missed.
@@ -30,7 +30,6 @@ import bench  # noqa: E402
 import pki  # noqa: E402
 from emulator import MACHINES, Board, BoardError  # noqa: E402
 
-MODULES = ("stock", "stock-configured", "ours")
 RUN_TIMEOUT_S = 600
 
 # What upstream's module at upstream's configuration came to before this module existed: whether
@@ -51,19 +50,28 @@ IDF_AT_MOST = 56_000_000
 
 
 class Target(NamedTuple):
-    """Ours at most `factor` times what another firmware has, and `more`; on one board, or all."""
+    """One column's figure at most `factor` times another's, and `more`; on one board, or all."""
 
     factor: float = 1.0
     than: str = "stock-configured"
     more: int = 0
     board: str = ""
+    of: str = "ours"
 
     def is_met(self, figures, key):
-        return figures["ours"][key] <= self.factor * figures[self.than][key] + self.more
+        return figures[self.of][key] <= self.factor * figures[self.than][key] + self.more
 
     def __str__(self):
         name = "config" if self.than == "stock-configured" else self.than
-        return f"<= {name} + {self.more:,}" if self.more else f"<= {self.factor:.2f} {name}"
+        parts = [f"{self.factor:.2f} {name}" if self.factor != 1 else name] * (self.factor != 0)
+        parts += [f"{self.more:,}"] * (self.more != 0)
+        of = "" if self.of == "ours" else f"{bench.COLUMNS[self.of].title} "
+        return f"{of}<= {' + '.join(parts)}"
+
+
+def at_most(most, of):
+    """A figure that is compared with no other."""
+    return Target(0, more=most, of=of)
 
 
 # (what, key, targets)
@@ -72,6 +80,7 @@ ROWS = [
      Target(), Target(0.15, "stock", board="MPS2_AN385")),
     ("    the least in three heaps", "handshake_least"),
     ("    the most", "handshake_most"),
+    ("the same, AES-128-GCM", "aes_128_median", Target(1.03, "ours", of="ours-1.3")),
     ("the same, chain of 2 certificates", "chain_median", Target(0.12, "stock")),
     ("handshake, PSK-AES128-CCM8: instructions", "psk_instructions"),
     ("    Mbed TLS's peak in it", "psk_peak"),
@@ -86,14 +95,20 @@ ROWS = [
     ("heap of an idle client", "client_heap", Target()),
     ("heap of an idle server connection", "server_heap", Target()),
     ("heap of a connection, mean of both", "connection_heap", Target()),
-    ("Mbed TLS's peak in the handshake", "verified_peak"),
-    ("text of the firmware", "binary_text"),
+    ("Mbed TLS's peak in the handshake", "verified_peak",
+     at_most(12_000, "ours-1.2"), at_most(13_000, "ours-1.3")),
+    ("text of the firmware", "binary_text", Target(1, "ours", 34_000, of="ours-1.3")),
     ("the module's share of it", "share_text", Target(more=24 * 1024)),
 ]  # fmt: skip
 
 
 def firmware(board, module):
-    return ROOT / "build" / f"qemu-bench-{board}-{module}" / "firmware.elf"
+    build = bench.COLUMNS[module].build if module in bench.COLUMNS else module
+    return ROOT / "build" / f"qemu-bench-{board}-{build}" / "firmware.elf"
+
+
+def version(module):
+    return bench.COLUMNS[module].version if module in bench.COLUMNS else "TLSv1.2"
 
 
 def on_board(board, elf, source):
@@ -138,8 +153,8 @@ def script(given, measurement):
     return lines + (HERE / "memory_link.py").read_text() + (HERE / measurement).read_text()
 
 
-def pair_source(what):
-    return script({"WHAT": what, **MEASUREMENTS[what]}, "qemu_pair.py")
+def pair_source(what, module):
+    return script({"WHAT": what, "VERSION": version(module), **MEASUREMENTS[what]}, "qemu_pair.py")
 
 
 def reference_counts(board, elf):
@@ -154,13 +169,13 @@ def measure(board, module):
     for what in MEASUREMENTS:
         if what == "chain" and module == UNCONFIGURED:
             continue  # without PEM a chain is one certificate
-        one, other = (json.loads(on_board(board, elf, pair_source(what))) for _ in range(2))
+        one, other = (json.loads(on_board(board, elf, pair_source(what, module))) for _ in range(2))
         differing.update({key: [one[key], other[key]] for key in one if one[key] != other[key]})
         prefix = "chain_" if what == "chain" else ""
         figures.update({prefix + key: value for key, value in one.items()})
-    if board == REFERENCE_BOARD:
+    if board == REFERENCE_BOARD and module in ("stock", UNCONFIGURED):
         figures["reference_instructions"] = reference_counts(board, elf)
-    for name, prefix in (("handshake", ""), ("chain", "chain_")):
+    for name, prefix in (("handshake", ""), ("chain", "chain_"), ("aes_128", "aes_128_")):
         heaps = [figures.get(f"{prefix}heap_{heap}_instructions") for heap in (0, 200, 400)]
         if None not in heaps:
             figures[f"{name}_least"] = min(heaps)
@@ -180,12 +195,14 @@ def measure(board, module):
 def show(board, figures):
     """Prints the table; (rows for the JSON file, number of targets missed)."""
     rows, missed = [], 0
-    columns = "".join(f"{title:>19}" for title in bench.TITLES)
+    columns = "".join(f"{title:>19}" for title, *_ in bench.COLUMNS.values())
     print(f"\n{board:40}{columns}{'to stock':>11}{'to config':>11}  target")
     for what, key, *targets in ROWS:
-        stock, configured, ours = (figures[module].get(key) for module in MODULES)
+        values = [figures[module].get(key) for module in bench.COLUMNS]
+        stock, configured, ours, *_ = values
+        cells = "".join(f"{'-' if value is None else bench.number(value):>19}" for value in values)
         if stock is None:  # only this module can
-            print(f"{what:40}{'-':>19}{'-':>19}{ours:>19,}")
+            print(f"{what:40}{cells}")
             rows.append({"what": what, "key": key})
             continue
         wanted = []
@@ -194,7 +211,6 @@ def show(board, figures):
                 met = target.is_met(figures, key)
                 missed += not met
                 wanted.append({"target": str(target), "met": met})
-        cells = "".join(f"{bench.number(value):>19}" for value in (stock, configured, ours))
         verdict = "; ".join(f"{w['target']}: {'met' if w['met'] else 'MISSED'}" for w in wanted)
         print(
             f"{what:40}{cells}{ours / stock:>11.3f}{ours / configured:>11.3f}  {verdict}".rstrip()
@@ -260,7 +276,7 @@ def main():
     try:
         for board in arguments.board or MACHINES:
             figures = {}
-            for module in MODULES + ((UNCONFIGURED,) if board == REFERENCE_BOARD else ()):
+            for module in [*bench.COLUMNS, *([UNCONFIGURED] if board == REFERENCE_BOARD else [])]:
                 print(f"{board}: {module}, two runs", flush=True)
                 figures[module], differing = measure(board, module)
                 if differing:
@@ -277,8 +293,10 @@ def main():
         print(f"bench-qemu FAILED: {error}", file=sys.stderr)
         return 2
     print(
-        "\nP-256, ECDHE-ECDSA-AES256-GCM if not said, TLS 1.2, both ends on one board over memory;"
-        "\ninstructions are of both ends and the Python between them, on MPS2_AN385 to forty, of a"
+        "\nP-256, AES-256-GCM if not said, TLS 1.2 but for the last column, both ends on one board over"
+        "\nmemory. The last two columns are one firmware: upstream's module has no TLS 1.3, where a"
+        "\npre-shared key comes with ECDHE. Ratios are of the third column."
+        "\nInstructions are of both ends and the Python between them, on MPS2_AN385 to forty, of a"
         "\nhandshake in three heaps occupied differently: each allocation searches one. Heap is the"
         "\ngarbage collector's, of which Mbed TLS's memory is part. 16 KB are four records: 4096 bytes"
         "\nis the outgoing buffer of upstream's configuration. Text is the first column of `size`; the"

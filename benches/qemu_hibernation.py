@@ -1,5 +1,5 @@
 """What hibernation comes to, on the board. Prints JSON. It is sent there behind memory_link.py and
-a line each for SUITE_NAME, DATAGRAM and the credentials.
+a line each for SUITE_NAME, VERSION, DATAGRAM and the credentials.
 
 Bytes are the garbage collector's, in which Mbed TLS's allocator is: everything that a connection
 takes but its transport, which is not ours.
@@ -81,7 +81,10 @@ figures = {}
 contexts = tls.SSLContext(PROTOCOLS[0]), tls.SSLContext(PROTOCOLS[1])
 contexts[0].load_verify_locations(CA)
 contexts[0].keep_peer_cert = KEEP_CERT
-contexts[0].set_ciphers([SUITE_NAME])
+if DATAGRAM:
+    contexts[0].set_ciphers([SUITE_NAME])
+else:
+    offer(contexts[0], SUITE_NAME, VERSION)
 contexts[1].load_cert_chain(EC, EC_KEY)
 if DATAGRAM and CID is not None:
     contexts[0].dtls_cid = contexts[1].dtls_cid = CID

@@ -1,10 +1,10 @@
 """What qemu.py measures, on the board. Prints JSON. It is sent there behind memory_link.py and a
-line each for WHAT, CA and the credentials that are needed, so that nothing else is in the heap:
-how long an allocation searches, and upstream's module makes a hundred thousand in a handshake,
+line each for WHAT, VERSION, CA and the credentials that are needed, so that nothing else is in the
+heap: how long an allocation searches, and upstream's module makes a hundred thousand in a handshake,
 depends on what is.
 
 WHAT is "pair": handshakes, heap and records; "chain": handshakes with a chain of two certificates;
-or "records": the making of contexts, and records by AES-128-GCM.
+or "records": the making of contexts, handshakes and records by AES-128-GCM.
 
 Instructions come from QEMU's -icount, heap from the garbage collector and from the counted
 allocator of ports/qemu/board. Between two figures nothing else runs, and the board's clock and
@@ -33,9 +33,8 @@ def contexts(suite=SUITE):
         server.load_cert_chain(LEAF, LEAF_KEY)
         server.load_cert_chain(INTERMEDIATE, LEAF_KEY)
     client = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    client.set_ciphers([suite])
     client.load_verify_locations(CA)
-    return client, server
+    return client, server, offer(client, suite, VERSION)
 
 
 def in_use():
@@ -44,13 +43,14 @@ def in_use():
     return gc.mem_alloc()
 
 
-def counted(name, ends, suite=SUITE):
+def counted(name, both, ends):
     """A handshake from here, into figures."""
+    client_context, server_context, suite = both
     gc.collect()
     board.begin()
     held = board.tracked()[0]
     start = board.instructions()
-    client, server = handshake(*ends)
+    client, server = handshake(client_context, server_context, *ends)
     figures[name + "_instructions"] = board.instructions() - start
     _, peak, allocations = board.tracked()
     figures[name + "_peak"] = peak - held
@@ -72,6 +72,17 @@ def carry(sender, receiver, data, into):
     return board.instructions() - start
 
 
+def in_heaps(prefix, suite=SUITE):
+    """How long an allocation searches is a matter of what lies where, so: in three heaps."""
+    for occupied in (0, 200, 400):
+        ballast = [bytearray(40) for _ in range(occupied)]
+        for index in range(0, occupied, 2):
+            ballast[index] = None
+        gc.collect()
+        for end in counted("%sheap_%d" % (prefix, occupied), contexts(suite), ends):
+            end.close()
+
+
 ends = pipes(PIPE)
 if WHAT == "records":
     gc.collect()
@@ -80,27 +91,20 @@ if WHAT == "records":
         context = tls.SSLContext(protocol)
         figures[end + "_context_instructions"] = board.instructions() - start
     del context
-    client, server = counted("aes_128", contexts(AES_128_SUITE) + ends, AES_128_SUITE)
+    in_heaps("aes_128_", AES_128_SUITE)
+    client, server = counted("aes_128", contexts(AES_128_SUITE), ends)
     data, into = memoryview(bytes(RECORD)), memoryview(bytearray(RECORD))
     figures["aes_128_to_server_instructions"] = carry(client, server, data, into)
     figures["aes_128_to_client_instructions"] = carry(server, client, data, into)
 else:
-    # How long an allocation searches is a matter of what lies where, so: in three heaps.
-    for occupied in (0, 200, 400):
-        ballast = [bytearray(40) for _ in range(occupied)]
-        for index in range(0, occupied, 2):
-            ballast[index] = None
-        gc.collect()
-        for end in counted("heap_%d" % occupied, contexts() + ends):
-            end.close()
-        del end
+    in_heaps("")
 
 if WHAT == "pair":
     before = in_use()
     both = contexts()
     figures["contexts_heap"] = in_use() - before
     before = in_use()
-    client, server = counted("verified", both + ends)
+    client, server = counted("verified", both, ends)
     connected = in_use()
     data, into = memoryview(bytes(RECORD)), memoryview(bytearray(RECORD))
     figures["to_server_instructions"] = carry(client, server, data, into)
@@ -121,7 +125,6 @@ if WHAT == "pair":
     if hasattr(both[0], "psk_key"):  # not in upstream's releases
         both[0].psk_identity = b"sensor-7"
         both[0].psk_key = bytes(range(16))
-        both[0].set_ciphers([PSK_SUITE])
         both[1].server_psk_keys = {b"sensor-7": bytes(range(16))}
-        counted("psk", both + ends, PSK_SUITE)
+        counted("psk", both + (offer(both[0], PSK_SUITE, VERSION),), ends)
 print(json.dumps(figures))

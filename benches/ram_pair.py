@@ -1,4 +1,5 @@
-"""What ram.py measures, on the board. Prints JSON. Sent there as qemu_pair.py is.
+"""What ram.py measures, on the board. Prints JSON. Sent there as qemu_pair.py is, with a line more
+for HANDSHAKE, as many KB as a server has in one.
 
 Each end's memory is counted by itself: between two looks at the counted allocator of
 ports/qemu/board only one of them runs. The Python objects are what the garbage collector has
@@ -13,7 +14,6 @@ import tls
 PIPE = 6000
 ROOM = 32 * 1024
 PIECE = 256
-HANDSHAKE = 6 if hasattr(tls, "RECORD_BUFFERS") else 26  # KB, of a server
 SUITES = {
     "gcm": "TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384",
     "ccm8": "TLS-ECDHE-ECDSA-WITH-AES-128-CCM-8",
@@ -51,7 +51,10 @@ def contexts(suite, datagrams=False, mutual=False, keep=True):
     client = tls.SSLContext(tls.PROTOCOL_DTLS_CLIENT if datagrams else tls.PROTOCOL_TLS_CLIENT)
     server = tls.SSLContext(tls.PROTOCOL_DTLS_SERVER if datagrams else tls.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(EC, EC_KEY)
-    client.set_ciphers([suite])
+    if datagrams:
+        client.set_ciphers([suite])  # DTLS is 1.2 whatever there is
+    else:
+        offer(client, suite, VERSION)
     client.load_verify_locations(CA)
     if mutual:
         client.load_cert_chain(CLIENT, CLIENT_KEY)
@@ -213,10 +216,10 @@ elif WHAT == "records":
 else:
     for name, suite in SUITES.items():
         if ours or name == "gcm":  # the others are not in upstream's configuration
-            measure(name, suite)
-            measure(name + "_dtls", suite, datagrams=True)
-            if ours:
-                measure(name + "_lean", suite, keep=False)
-                measure(name + "_dtls_lean", suite, datagrams=True, keep=False)
+            for keep in (True, False) if ours else (True,):
+                lean = "" if keep else "_lean"
+                measure(name + lean, suite, keep=keep)
+                if VERSION == "TLSv1.2":
+                    measure(name + "_dtls" + lean, suite, datagrams=True, keep=keep)
     measure("mutual", SUITES["gcm"], mutual=True)
 print(json.dumps(figures))

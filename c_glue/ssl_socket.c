@@ -1337,7 +1337,13 @@ static mp_obj_t load_session(ssl_socket_obj_t *self) {
     mpssl_call_t call;
     enter(self, &call, 0);
     mpssl_status_t status;
+#if MPSSL_MEMORY
+    mpssl_usage_t *usage = mpssl_usage_switch(session->guard.usage); // it outlives the socket
+#endif
     CALL_WITH_MEMORY(status, mpssl_socket_session(self->tls, &session->tls));
+#if MPSSL_MEMORY
+    mpssl_usage_switch(usage);
+#endif
     leave(&call, status);
     return session->tls == NULL ? mp_const_none : MP_OBJ_FROM_PTR(session);
 #else

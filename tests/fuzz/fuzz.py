@@ -24,6 +24,7 @@ sys.path.append(sys.path[0] + "/../micropython/support")
 
 import ffi
 import pki
+from link import connected
 from paths import *
 
 EBUSY, EMSGSIZE, ENOTCONN = 16, 90, 107
@@ -93,6 +94,7 @@ class Side:
         self.failed = None  # the error that ended it
         self.closed = False  # by a call of ours
         self.shut = False  # nothing more is written
+        self.gave_session = False
         self.ended = False  # by the mate: read says so
         self.spoiled = False  # a callback may have spoiled the handshake
         self.murky = False  # the program has spoiled its own data
@@ -429,17 +431,19 @@ class Side:
     def look(self):
         what = self.run.rng.pick(
             ("cipher", "version", "pending", "getpeercert", "close_notify_received", "hibernating", "server_side",
-             "bad_records", "connection_id", "psk_identity", "psk_identity_hint", "fileno", "makefile")
+             "bad_records", "connection_id", "psk_identity", "psk_identity_hint", "fileno", "makefile",
+             "session", "session_reused", "shared_ciphers")
         )
         if self.sock is None:
             return
 
         def ask():
             value = getattr(self.sock, what)
-            return value() if what in ("cipher", "version", "pending", "getpeercert", "makefile") else value
+            return value() if what in ("cipher", "version", "pending", "getpeercert", "makefile", "shared_ciphers") else value
 
         if what != "fileno":
-            self.call(ask)
+            value, _ = self.call(ask)
+            self.gave_session = self.gave_session or (what == "session" and value is not None)
 
     def poll(self):
         poller = select.poll()
@@ -656,6 +660,11 @@ def make_contexts(run):
             agreed = None not in (client.dtls_cid, server.dtls_cid) and client.dtls_cid + server.dtls_cid > 0
             run.fits = run.fits and agreed
         run.has_cid = client.dtls_cid is not None and bool(server.dtls_cid)
+    elif rng.one_in(2):
+        client.options &= ~ssl.OP_NO_TICKET
+        server.num_tickets = rng.below(5)
+        if rng.one_in(2):
+            server.maximum_version = ssl.TLSVersion.TLSv1_2
     settings(run, client, False)
     settings(run, server, True)
 
@@ -872,8 +881,24 @@ class Run:
         a.peer, b.peer = b, a
         ids = {"client_id": b"who"} if self.datagram else {}
         contexts = self.contexts
+        session = None if self.datagram else self.earlier_session()
         server = self.add("s0", b, lambda now=False: contexts[True].wrap_socket(b, server_side=True, do_handshake_on_connect=now, **ids))
-        self.add("c0", a, lambda now=False: contexts[False].wrap_socket(a, do_handshake_on_connect=now, server_hostname=HOST), server)
+        self.add("c0", a, lambda now=False: contexts[False].wrap_socket(a, do_handshake_on_connect=now, server_hostname=HOST, session=session), server)
+
+    def earlier_session(self):
+        """Of a connection before this one, as it was or as it was saved; None: there is none."""
+        if not self.fits or self.contexts[False].options & ssl.OP_NO_TICKET:
+            return None
+        self.calm, calm = True, self.calm
+        client, server = connected(self.contexts[False], self.contexts[True], HOST)[:2]
+        server.write(b"x")
+        client.read(1)
+        session = client.session
+        self.calm = calm
+        # One that was got with a callback cannot be loaded.
+        if session is not None and self.contexts[False].verify_callback is None and self.rng.one_in(2):
+            session = ssl.SSLSession(session.serialize())
+        return session
 
     def start_listener(self):
         self.network = Network(self)
@@ -1032,7 +1057,8 @@ class Run:
                 side.complain("its transport was closed %d times" % side.end.closed)
             if side.sock is not None:
                 memory, er = side.call(lambda: getattr(side.sock, "memory", None))
-                if memory and memory[0] != 0:
+                # What says whether its session was used is the session's as well.
+                if memory and memory[0] > (32 if side.gave_session else 0):
                     side.complain("closed, it has %d bytes" % memory[0])
         if self.listener is not None:
             self.listener.close()

@@ -146,7 +146,8 @@ impl Session {
     pub fn time(&self) -> u64 {
         #[cfg(tls13)]
         if self.is_tls13() {
-            return u64::try_from(self.0.ticket_reception_time / 1000).unwrap_or(0);
+            // Not yet in the milliseconds of Mbed TLS's clock: see `set_age`.
+            return u64::try_from(self.0.ticket_reception_time).unwrap_or(0);
         }
         // Of 32 bits on some ports.
         #[allow(clippy::unnecessary_fallible_conversions, clippy::useless_conversion)]

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 
-use micropython_ssl::io::{Interruption, Names, PskStore, Signer, Transport, Verifier};
+use micropython_ssl::io::{Interruption, KeyLog, Names, PskStore, Signer, Transport, Verifier};
 use micropython_ssl::mbedtls::Config;
 use micropython_ssl::mem::Erased;
 
@@ -147,6 +147,14 @@ unsafe extern "C" fn mpglue_server_name(
         chosen.write(config.map_or(std::ptr::null_mut(), |config| config.into_raw()));
         if raised { RAISED } else { 0 }
     }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mpglue_log_key(owner: *mut c_void, line: Bytes) -> i32 {
+    // SAFETY: by the contract: the owner is a Port of ours, the slice valid.
+    let (port, line) =
+        unsafe { (&mut *owner.cast::<Port>(), std::slice::from_raw_parts(line.data, line.len)) };
+    port.log_key(line).map_or(RAISED, |()| 0)
 }
 
 #[unsafe(no_mangle)]

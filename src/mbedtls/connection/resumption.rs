@@ -203,7 +203,7 @@ impl Resumption {
         session.resumption_key_len = hash_len as u8;
         session.ticket_age_add = age_add;
         session.ticket_lifetime = lifetime;
-        session.ticket_reception_time = i64::try_from(time().saturating_mul(1000)).unwrap_or(i64::MAX);
+        session.ticket_reception_time = i64::try_from(time()).unwrap_or(i64::MAX);
         self.keep(session);
         0
     }

@@ -154,7 +154,7 @@ for version in VERSIONS:
 
 # Bytes that are none.
 for value in (b"", b"x", bytes(300), saved[:-1], saved + b"x", saved[:40] + b"x" + saved[41:]):
-    show(len(value), ssl.SSLSession, value)
+    show("bytes", ssl.SSLSession, value)
 for args in ((), (1,), (None,), ("x", 1)):
     show(args, ssl.SSLSession, *args)
 

@@ -1055,7 +1055,7 @@ static void append(void *arg) {
 static void open_and_append(ssl_socket_obj_t *self, void *arg) {
     (void)self;
     log_key_t *log = arg;
-    mp_obj_t args[2] = { log->name, MP_OBJ_NEW_QSTR(MP_QSTR_ab) };
+    mp_obj_t args[2] = { log->name, mp_obj_new_str_from_cstr("ab") };
     open_file(args);
     log->file = args[0];
     mp_obj_t exc = log->line.len == 0 ? MP_OBJ_NULL : mpssl_catch(append, log);

@@ -56,6 +56,7 @@ static mp_obj_t session_del(mp_obj_t self_in) {
     if (self->guard.thread == NULL && mpssl_claim(&self->guard, &signals)) {
         mpssl_session_free(self->tls);
         self->tls = NULL;
+        self->saved = MP_OBJ_NULL;
         mpssl_release(&self->guard, &signals);
         mpssl_guard_end(&self->guard);
     }

@@ -620,6 +620,38 @@ fn without_memory() {
     }
 }
 
+/// A handshake that is over may lack memory for what a session is kept of: then there is none.
+#[test]
+fn a_session_is_whole_or_none() {
+    for &tls13 in VERSIONS {
+        for sleeps in [false, true] {
+            let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+            let (mut missing, mut whole) = (0, 0);
+            for n in 0.. {
+                let mut pair = pair(&mut contexts, None);
+                let (results, failed) = failing(n, false, || pair.handshake());
+                if pair.resume(results) == (Ok(()), Ok(())) {
+                    if sleeps && micropython_ssl::mbedtls::HIBERNATION {
+                        let _ = pair.client.socket.hibernate();
+                    }
+                    pair.transfer(SERVER, b"hello");
+                    if let Some(session) = pair.client.socket.session().unwrap() {
+                        session.describe().unwrap();
+                        assert!(resumes(&mut contexts, &loaded(&session)), "{tls13} {sleeps} {n}");
+                        whole += 1;
+                    } else {
+                        missing += 1;
+                    }
+                }
+                if !failed {
+                    break;
+                }
+            }
+            assert!(missing > 0 && whole > 0, "{missing} {whole}");
+        }
+    }
+}
+
 #[test]
 fn a_session_that_hibernates() {
     for &tls13 in VERSIONS {

@@ -100,10 +100,12 @@ for version in VERSIONS:
         again = ssl.SSLSession(form)
         assert again.serialize() == bytes(again) == saved
     again.__del__()
-    try:
-        again.time
-    except OSError as er:
-        assert er.errno == EBADF
+    for use in (lambda: again.time, again.serialize):
+        try:
+            use()
+            assert False
+        except OSError as er:
+            assert er.errno == EBADF
     other_life = keeping_client(version)
     assert connect(other_life, server_ctx, ssl.SSLSession(saved))[0].session_reused is True
 

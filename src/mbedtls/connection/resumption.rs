@@ -75,16 +75,19 @@ pub(super) struct Resumption {
     peer: Peer,
     /// The certificate of the session that is offered.
     cert: Option<Array<u8>>,
-    /// `resumption_master_secret`, and with which hash (RFC 8446 7.1).
+    /// `resumption_master_secret` (RFC 8446 7.1), once the handshake has left it. A ticket without it would
+    /// make a session whose key anybody knows.
     #[cfg(tls13)]
-    secret: [u8; SECRET],
+    secret: Option<[u8; SECRET]>,
     newest: Option<(Secret, Shared<Once>)>,
 }
 
 impl Drop for Resumption {
     fn drop(&mut self) {
         #[cfg(tls13)]
-        sys::zeroize(&mut self.secret);
+        if let Some(secret) = &mut self.secret {
+            sys::zeroize(secret);
+        }
     }
 }
 
@@ -95,10 +98,12 @@ impl Resumption {
         Some(Kept { binding: self.binding, peer: self.peer, saved: saved.bytes(), used: used.clone() })
     }
 
-    /// Keeps a session; without memory for it, there is none.
+    /// Keeps a session; without memory for it, the last one stays.
     fn keep(&mut self, session: &sys::mbedtls_ssl_session) {
         let made = || -> Result<_> { Ok((Session::save(session)?, Once::new()?)) };
-        self.newest = made().ok();
+        if let Ok(newest) = made() {
+            self.newest = Some(newest);
+        }
     }
 
     /// Takes over what a handshake that is over has left, before its certificate is given away. The
@@ -132,7 +137,8 @@ impl Resumption {
     pub(super) unsafe fn keep_session(&mut self, facts: Facts, session: &mut sys::mbedtls_ssl_session) {
         #[cfg(tls13)]
         if session.tls_version == sys::MBEDTLS_SSL_VERSION_TLS1_3 {
-            crate::mem::copy(&mut self.secret, &session.app_secrets.resumption_master_secret);
+            let secret = self.secret.insert([0; SECRET]);
+            crate::mem::copy(secret, &session.app_secrets.resumption_master_secret);
             return;
         }
         let is_whole = session.ticket_len != 0 || session.id_len != 0;
@@ -171,6 +177,8 @@ impl Resumption {
         if lifetime == 0 || ticket.len() > TICKET_MAX {
             return 0;
         }
+        // Without memory at the handshake's end there is none, or no suite.
+        let Some(secret) = self.secret.as_ref().filter(|_| suite != 0) else { return 0 };
         // Without memory the last one stays.
         let Ok(mut made) = Session::new() else { return 0 };
         let session = made.as_mut();
@@ -180,7 +188,7 @@ impl Resumption {
         unsafe {
             let ret = super::tls13::expand_label(
                 (hash, hash_len),
-                &self.secret,
+                secret,
                 label,
                 nonce,
                 session.resumption_key.get_mut(..hash_len).unwrap_or_default(),
@@ -215,7 +223,7 @@ impl Resumption {
             peer: Peer::default(),
             cert: None,
             #[cfg(tls13)]
-            secret: [0; SECRET],
+            secret: None,
             newest: None,
         }
     }

@@ -616,15 +616,15 @@ void mpssl_context_store_attr(mp_obj_t self_in, qstr attr, mp_obj_t value) {
             store_sni_callback(self, value);
             return;
         case MP_QSTR_keylog_filename:
+#if MPSSL_KEYLOG
             if (value != mp_const_none) {
-#if MPSSL_KEYLOG
                 mpssl_check_key_log(value);
-#else
-                mp_raise_NotImplementedError(MP_ERROR_TEXT("MPSSL_KEYLOG"));
-#endif
             }
-#if MPSSL_KEYLOG
             self->keylog_filename = value;
+#else
+            if (value != mp_const_none) {
+                mp_raise_NotImplementedError(MP_ERROR_TEXT("MPSSL_KEYLOG"));
+            }
 #endif
             return;
         case MP_QSTR_hibernate_after: {

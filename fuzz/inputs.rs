@@ -16,6 +16,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::common::datagrams::{Source, VERIFY, contexts};
+#[cfg(sessions)]
+use crate::common::with_sum;
 use crate::common::{CLIENT, EBADF, End, Fate, Link, SERVER, Setup, alloc, clock, options, pki};
 use micropython_ssl::certificate;
 use micropython_ssl::context::Context;
@@ -400,12 +402,7 @@ pub fn private_key(data: &[u8]) {
 #[cfg(sessions)]
 pub fn session(data: &[u8]) {
     let before = alloc::live();
-    let mut bytes = data.to_vec();
-    if let Some(body) = bytes.len().checked_sub(4) {
-        let step = |sum: u32, byte: &u8| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-        let sum = bytes[..body].iter().fold(0x811c_9dc5, step);
-        bytes[body..].copy_from_slice(&sum.to_be_bytes());
-    }
+    let bytes = with_sum(data.to_vec());
     match Session::load(&bytes) {
         Ok(session) => {
             assert_eq!(session.bytes(), bytes);

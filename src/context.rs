@@ -678,9 +678,9 @@ impl Context {
         Ok(self.tickets.clone())
     }
 
-    /// By what a session is known that was got with these settings, from a host of this name, and with this one
-    /// in its certificate, where that is another; `asks`: with a verifier of the host's. All that says whom the peer is, and how that is found
-    /// out, is in it.
+    /// By what a session is known that was got with these settings, from a host of the first name, and with
+    /// the second in its certificate, where that is another; `asks`: with a verifier of the host's. All that
+    /// says who the peer is, and how that is found out, is in it.
     ///
     /// # Errors
     ///

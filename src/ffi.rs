@@ -922,9 +922,8 @@ pub unsafe extern "C" fn mpssl_chosen_free(chosen: *mut c_void) {
 ///
 /// # Safety
 ///
-/// The options' `hostname` and `assert_hostname` (each followed by a NUL), `client_id` and `session` are valid;
-/// `out` is valid
-/// for a write.
+/// The options' `hostname` and `assert_hostname` (each followed by a NUL), `client_id` and `session` are
+/// valid; `out` is valid for a write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_socket_new(
     context: &mut Context,

@@ -7,7 +7,9 @@
 mod common;
 
 use common::alloc::{failing, live};
-use common::{Balance, CLIENT, Contexts, Fate, Link, Pair, SERVER, Setup, clock, on_records, options, pki};
+use common::{
+    Balance, CLIENT, Contexts, Fate, Link, Pair, SERVER, Setup, clock, on_records, options, pki, with_sum,
+};
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Invalid, Result};
 use micropython_ssl::mem;
@@ -84,16 +86,6 @@ fn resumes(contexts: &mut Contexts, session: &Session) -> bool {
 /// A copy, as if of another life.
 fn loaded(session: &Session) -> mem::Box<Session> {
     Session::load(session.bytes()).unwrap()
-}
-
-/// With the checksum that whoever changes the bytes would make.
-fn with_sum(mut bytes: Vec<u8>) -> Vec<u8> {
-    let body = bytes.len() - 4;
-    let sum = bytes[..body]
-        .iter()
-        .fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
-    bytes[body..].copy_from_slice(&sum.to_be_bytes());
-    bytes
 }
 
 #[test]

@@ -46,6 +46,16 @@ pub fn tls12(context: Result<mem::Box<Context>>) -> mem::Box<Context> {
     context
 }
 
+/// A saved session with the checksum (FNV-1a) that whoever changes the bytes would make.
+pub fn with_sum(mut bytes: Vec<u8>) -> Vec<u8> {
+    if let Some(body) = bytes.len().checked_sub(4) {
+        let step = |sum: u32, byte: &u8| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+        let sum = bytes[..body].iter().fold(0x811c_9dc5, step);
+        bytes[body..].copy_from_slice(&sum.to_be_bytes());
+    }
+    bytes
+}
+
 /// A connection's options: a host name to verify, an address that cookies are bound to.
 pub fn options<'a>(hostname: Option<&'a [u8]>, client_id: Option<&'a [u8]>) -> Options<'a> {
     Options {

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import harness
 from libraries import Libraries
 from peers import WAIT_S, Failure, Process, Skip, check, need_program
 
@@ -30,6 +31,11 @@ def case(name):
         return function
 
     return register
+
+
+def need_tls13(bench):
+    if not harness.has_tls13(bench.arguments.binary):
+        raise Skip("this firmware is without TLS 1.3")
 
 
 class Bench:

@@ -6,8 +6,7 @@ import ssl
 import threading
 
 import cases
-import harness
-from peers import WAIT_S, Skip, check, free_port, need_program
+from peers import WAIT_S, check, free_port, need_program
 
 VERSIONS = {"TLSv1_2": ("-tls1_2", "TLSv1.2"), "TLSv1_3": ("-tls1_3", "TLSv1.3")}
 
@@ -15,8 +14,8 @@ VERSIONS = {"TLSv1_2": ("-tls1_2", "TLSv1.2"), "TLSv1_3": ("-tls1_3", "TLSv1.3")
 def case(name, version):
     def register(function):
         def of_version(bench):
-            if version == "TLSv1_3" and not harness.has_tls13(bench.arguments.binary):
-                raise Skip("this firmware is without TLS 1.3")
+            if version == "TLSv1_3":
+                cases.need_tls13(bench)
             function(bench)
 
         cases.case(f"sessions: {name}, {VERSIONS[version][1]}")(of_version)
@@ -37,6 +36,19 @@ def reused(process):
     """Whether each connection went on with the one before, by what the device says."""
     check(process.wait() == 0, f"{process.name} failed")
     return [word == "True" for word in re.findall(r"^REUSED (\w+)", process.output(), re.MULTILINE)]
+
+
+def visits(context, port, count):
+    """Whether each of CPython's connections went on with the one before."""
+    session, found = None, []
+    for _ in range(count):
+        with socket.create_connection(("127.0.0.1", port), WAIT_S) as sock:
+            with context.wrap_socket(sock, server_hostname="localhost", session=session) as tls:
+                tls.sendall(b"hello\n")
+                check(tls.recv(100) == b"echo:hello\n", "the line did not come back")
+                session = tls.session
+                found.append(tls.session_reused)
+    return found
 
 
 def expect(found, expected):
@@ -101,14 +113,7 @@ for version_, (option_, _) in VERSIONS.items():
         server, port = session_server(bench, 3, num_tickets=1)
         context = bench.python_context()
         context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, version)
-        session, found = None, []
-        for _ in range(3):
-            with socket.create_connection(("127.0.0.1", port), WAIT_S) as sock:
-                with context.wrap_socket(sock, server_hostname="localhost", session=session) as tls:
-                    tls.sendall(b"hello\n")
-                    check(tls.recv(100) == b"echo:hello\n", "the line did not come back")
-                    session = tls.session
-                    found.append(tls.session_reused)
+        found = visits(context, port, 3)
         expect(found, [False, True, True])
         expect(reused(server), found)
 
@@ -118,14 +123,7 @@ for version_, (option_, _) in VERSIONS.items():
         context = bench.python_context()
         context.load_cert_chain(bench.file("client"), bench.file("client", "key"))
         context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, version)
-        session, found = None, []
-        for _ in range(2):
-            with socket.create_connection(("127.0.0.1", port), WAIT_S) as sock:
-                with context.wrap_socket(sock, server_hostname="localhost", session=session) as tls:
-                    tls.sendall(b"hello\n")
-                    check(tls.recv(100) == b"echo:hello\n", "the line did not come back")
-                    session = tls.session
-                    found.append(tls.session_reused)
+        found = visits(context, port, 2)
         # Of TLS 1.3 such a client gets no ticket.
         expect(found, [False, version == "TLSv1_2"])
         expect(reused(server), found)

@@ -7,7 +7,6 @@ import struct
 import time
 
 import cases
-import harness
 from cases import finished
 from openssl import mutual, tls_server
 from peers import WAIT_S, Skip, check, free_port, need_program
@@ -28,8 +27,7 @@ TRAFFIC_SECRETS |= {f"{side}_TRAFFIC_SECRET_0" for side in ("CLIENT", "SERVER")}
 def case(name):
     def register(function):
         def of_tls13(bench):
-            if not harness.has_tls13(bench.arguments.binary):
-                raise Skip("this firmware is without TLS 1.3")
+            cases.need_tls13(bench)
             function(bench)
 
         cases.case(name)(of_tls13)

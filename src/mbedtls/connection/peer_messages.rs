@@ -15,6 +15,8 @@ use super::call::Call;
 #[cfg(mbedtls_ssl_cli_c)]
 use super::client_auth;
 use super::layout::{is_client, is_datagram, is_tls13, message_header};
+#[cfg(mbedtls_ssl_srv_c)]
+use super::messages::each;
 #[cfg(tls13)]
 use super::tls13_records::has_retried;
 use crate::mem::slice_mut;
@@ -252,19 +254,14 @@ fn is_uncompressed(body: &[u8], psk: bool, before: usize) -> Checked {
 /// As [`step_with_checks`].
 #[cfg(mbedtls_ssl_srv_c)]
 pub(super) unsafe fn note_suites(ctx: *const sys::mbedtls_ssl_context, body: &[u8], datagram: bool) {
-    let mut fields = Fields(body);
-    let suites = fields
-        .take(34)
-        .and_then(|_| fields.vector(1))
-        .and_then(|_| if datagram { fields.vector(1) } else { Some(&[]) })
-        .and_then(|_| fields.vector(2));
+    let suites = suites(&mut Fields(body), datagram);
     let has = |id: c_int| {
         let mut pairs = suites.unwrap_or_default().chunks_exact(2);
         u16::try_from(id).is_ok_and(|id| pairs.any(|pair| *pair == id.to_be_bytes()))
     };
     // SAFETY: by this function's contract; the list ends with 0.
     unsafe {
-        let own = each_suite(&*(*ctx).conf);
+        let own = each((*(*ctx).conf).ciphersuite_list);
         let shared = own.enumerate().filter(|(_, id)| has(*id));
         let bits =
             shared.fold(0, |bits: u64, (i, _)| bits | u32::try_from(i).map_or(0, |i| 1_u64.unbounded_shl(i)));
@@ -272,27 +269,19 @@ pub(super) unsafe fn note_suites(ctx: *const sys::mbedtls_ssl_context, body: &[u
     }
 }
 
-/// The suites of a configuration.
-///
-/// # Safety
-///
-/// It is set up, and lives as long.
-#[cfg(mbedtls_ssl_srv_c)]
-pub(super) unsafe fn each_suite(conf: &sys::mbedtls_ssl_config) -> impl Iterator<Item = c_int> {
-    let first = conf.ciphersuite_list;
-    // SAFETY: by this function's contract: the list ends with 0.
-    (0..).map(move |i| unsafe { *first.add(i) }).take_while(|id| *id != 0)
+/// The suites of a ClientHello, which `fields` is at the beginning of.
+pub(super) fn suites<'a>(fields: &mut Fields<'a>, datagram: bool) -> Option<&'a [u8]> {
+    fields
+        .take(34)
+        .and_then(|_| fields.vector(1))
+        .and_then(|_| if datagram { fields.vector(1) } else { Some(&[]) })
+        .and_then(|_| fields.vector(2))
 }
 
 /// RFC 5246 7.4.1.2.
 pub(super) fn client_hello(body: &[u8], datagram: bool) -> Checked {
     let mut fields = Fields(body);
-    let compression = fields
-        .take(34)
-        .and_then(|_| fields.vector(1))
-        .and_then(|_| if datagram { fields.vector(1) } else { Some(&[]) })
-        .and_then(|_| fields.vector(2))
-        .and_then(|_| fields.vector(1));
+    let compression = suites(&mut fields, datagram).and_then(|_| fields.vector(1));
     let Some(compression) = compression else { return Ok(()) };
     // "This vector MUST contain, and all implementations MUST support, CompressionMethod.null."
     if !compression.is_empty() && !compression.contains(&0) {

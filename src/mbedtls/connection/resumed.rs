@@ -54,23 +54,21 @@ pub(super) unsafe fn after_step(ctx: *mut sys::mbedtls_ssl_context, state: c_int
         if facts.resumed && !facts.extended_ms {
             return sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE;
         }
+        #[cfg(sessions)]
         if !facts.resumed
             && let Some(session) = (*ctx).session_negotiate.as_mut()
         {
             // With the new secret, an old ticket would be of no session.
-            #[cfg(sessions)]
             forget_ticket(session);
-            #[cfg(not(sessions))]
-            let _ = session;
         }
         0
     }
 }
 
-#[cfg(sessions)]
 /// # Safety
 ///
 /// The session is initialised, and owns its ticket.
+#[cfg(sessions)]
 unsafe fn forget_ticket(session: &mut sys::mbedtls_ssl_session) {
     // SAFETY: by this function's contract. None raises.
     unsafe {

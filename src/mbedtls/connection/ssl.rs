@@ -34,7 +34,7 @@ use super::hello::without_clock;
 use super::key_log;
 use super::layout::{is_tls13, max_payload, reset_out_pointers};
 #[cfg(mbedtls_ssl_srv_c)]
-use super::peer_messages::each_suite;
+use super::messages::each;
 use super::peer_messages::step_with_checks;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::problems::Said;
@@ -974,7 +974,8 @@ impl Ssl {
         #[cfg(mbedtls_ssl_srv_c)]
         {
             // SAFETY: the configuration is set up, and lives as long as the connection.
-            let (conf, suites) = unsafe { (&*self.config.as_ptr(), each_suite(&*self.config.as_ptr())) };
+            let (conf, suites) =
+                unsafe { (&*self.config.as_ptr(), each((*self.config.as_ptr()).ciphersuite_list)) };
             let has_tls13 = conf.max_tls_version > sys::MBEDTLS_SSL_VERSION_TLS1_2;
             let mut shared = suites.enumerate().filter(|&(at, suite)| {
                 let bit = u32::try_from(at).map_or(0, |at| self.shared_suites.unbounded_shr(at));

@@ -13,7 +13,7 @@ use super::layout::is_client;
 use super::peer_messages::note_suites;
 use super::peer_messages::{
     Checked, DECODE_ERROR, ILLEGAL_PARAMETER, UNEXPECTED_MESSAGE, UNSUPPORTED_EXTENSION, all_of, are_pairs,
-    client_hello, is_any_twice, only,
+    client_hello, is_any_twice, only, suites,
 };
 use super::tls13_records::{MESSAGE, awaits_flight, has_retried, read};
 use crate::mem::slice_mut;
@@ -180,11 +180,7 @@ fn authorities(extensions: &[u8]) -> Checked {
 /// As [`before_step`], at a server.
 unsafe fn check_client_hello(ctx: *mut sys::mbedtls_ssl_context, body: &[u8]) -> Checked {
     let mut fields = Fields(body);
-    let before = fields
-        .take(34)
-        .and_then(|_| fields.vector(1))
-        .and_then(|_| fields.vector(2))
-        .and_then(|_| fields.vector(1));
+    let before = suites(&mut fields, false).and_then(|_| fields.vector(1));
     // What cannot be read otherwise is Mbed TLS's to refuse.
     if before.is_none() {
         return Ok(());

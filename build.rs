@@ -310,6 +310,8 @@ fn run() -> Result<()> {
         }
     }
 
+    write_if_changed(&out.join("fingerprint.rs"), &fingerprint(&macros, exported_keys))?;
+
     let clang_args = input.clang_args(&macros)?;
     let mbedtls_sys = bindgen()?
         .header(utf8(&header)?)
@@ -959,6 +961,21 @@ fn output(command: &mut Command) -> Result<(String, String)> {
 }
 
 /// An unchanged file keeps its time, so nothing that depends on it is made again.
+/// An array of four bytes by which the builds are known that read each other's states of connections: those
+/// of one version of this crate, with one version of Mbed TLS, configured alike (FNV-1a of all that).
+fn fingerprint(macros: &HashMap<String, String>, exported_keys: bool) -> String {
+    // Where a file is says nothing of what is in it.
+    let mut options: Vec<_> = macros
+        .iter()
+        .filter(|(name, _)| name.starts_with("MBEDTLS_") && !name.ends_with("_FILE"))
+        .map(|(name, value)| format!("{name} {value}\n"))
+        .collect();
+    options.sort_unstable();
+    let text = format!("{} {exported_keys}\n{}", env!("CARGO_PKG_VERSION"), options.concat());
+    let step = |digest: u32, byte: u8| (digest ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    format!("{:?}\n", text.bytes().fold(0x811c_9dc5, step).to_be_bytes())
+}
+
 fn write_if_changed(path: &Path, text: &str) -> Result<()> {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());

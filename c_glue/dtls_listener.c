@@ -119,7 +119,7 @@ enum {
 
 typedef struct _address_t {
     size_t len;
-    uint8_t bytes[128];
+    uint8_t bytes[MPSSL_ADDRESS_MAX];
 } address_t;
 
 static void pack(address_t *self, mp_obj_t address) {
@@ -169,6 +169,23 @@ static mp_obj_t unpack(const address_t *self) {
     }
     return self->bytes[0] ? mp_obj_new_tuple(n, parts) : parts[0];
 }
+
+#if MPSSL_HIBERNATION
+// Whether it is what pack() makes.
+static bool is_packed(const address_t *self) {
+    size_t n = 0;
+    size_t at = 1;
+    while (at + 2 <= self->len && n < PARTS_MAX) {
+        size_t len = self->bytes[at + 1];
+        if (self->bytes[at] > PART_INT || (self->bytes[at] == PART_INT && len != sizeof(mp_int_t))) {
+            return false;
+        }
+        at += 2 + len;
+        n++;
+    }
+    return self->len != 0 && at == self->len && self->bytes[0] <= 1 && (self->bytes[0] || n == 1);
+}
+#endif
 
 /******************************************************************************/
 // Taking datagrams from the socket.
@@ -379,6 +396,14 @@ bool mpssl_is_peer(mp_obj_t sock) {
     return mp_obj_is_type(sock, &peer_type);
 }
 
+size_t mpssl_peer_address(mp_obj_t sock, uint8_t *bytes) {
+    peer_obj_t *self = MP_OBJ_TO_PTR(sock);
+    address_t address = { .len = 0 };
+    find_address(self->listener, self->client, &address);
+    memcpy(bytes, address.bytes, address.len);
+    return address.len;
+}
+
 size_t mpssl_peer_datagram_max(mp_obj_t sock) {
     peer_obj_t *self = MP_OBJ_TO_PTR(sock);
     return self->listener->bufsize;
@@ -460,6 +485,15 @@ static uint64_t waiting(listener_obj_t *self) {
     return client;
 }
 
+static peer_obj_t *new_peer(listener_obj_t *self, uint64_t client) {
+    peer_obj_t *peer = mp_obj_malloc_with_finaliser(peer_obj_t, &peer_type);
+    peer->listener = self;
+    peer->client = client;
+    peer->seen = self->version - 1;
+    peer->departed = NULL;
+    return peer;
+}
+
 // Makes a client's connection: (SSLSocket, address), or MP_OBJ_NULL where it cannot be accepted
 // any more. What raises changes nothing: it can be accepted once more.
 static mp_obj_t accept(listener_obj_t *self, uint64_t client) {
@@ -467,11 +501,7 @@ static mp_obj_t accept(listener_obj_t *self, uint64_t client) {
     if (!find_address(self, client, &address)) {
         return MP_OBJ_NULL;
     }
-    peer_obj_t *peer = mp_obj_malloc_with_finaliser(peer_obj_t, &peer_type);
-    peer->listener = self;
-    peer->client = client;
-    peer->seen = self->version - 1;
-    peer->departed = NULL;
+    peer_obj_t *peer = new_peer(self, client);
     mp_obj_t id = mp_obj_new_bytes(address.bytes, address.len);
     mp_obj_t items[2];
     items[0] = mpssl_socket_make(self->context, MP_OBJ_FROM_PTR(peer), true, false, mp_const_none, mp_const_none, id,
@@ -508,6 +538,41 @@ static mp_obj_t listener_accept(mp_obj_t self_in) {
     }
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(listener_accept_obj, listener_accept);
+
+#if MPSSL_HIBERNATION
+// restore(state, *, key, counter=None) -> (SSLSocket, address): a client's connection, open, which was
+// accepted by a listener in another life and exported.
+static mp_obj_t listener_restore(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    static const mp_arg_t allowed_args[] = { MPSSL_RESTORE_ALLOWED_ARGS };
+    mp_arg_val_t args[MPSSL_RESTORE_ARGS];
+    mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MPSSL_RESTORE_ARGS, allowed_args, args);
+    listener_obj_t *self = MP_OBJ_TO_PTR(pos_args[0]);
+    peer_obj_t *peer = new_peer(self, 0); // nobody's number
+    uint32_t n;
+    mp_obj_t origin;
+    ssl_socket_obj_t *sock = mpssl_socket_load(self->context, MP_OBJ_FROM_PTR(peer), args, &n, &origin);
+    address_t address = { .len = 0 };
+    if (origin != mp_const_none) {
+        mp_buffer_info_t buf;
+        mp_get_buffer_raise(origin, &buf, MP_BUFFER_READ);
+        address.len = MIN(buf.len, sizeof(address.bytes));
+        memcpy(address.bytes, buf.buf, address.len);
+    }
+    if (!is_packed(&address)) {
+        mp_raise_ValueError(MP_ERROR_TEXT("not the state of a listener's client"));
+    }
+    mp_obj_t items[2] = { MP_OBJ_NULL, unpack(&address) };
+    mpssl_bytes_t bytes = { address.bytes, address.len };
+    mpssl_status_t status = { MPSSL_ERRNO, MP_EBADF };
+    CLAIMED(self, CALL_WITH_MEMORY(status, mpssl_listener_restore(self->clients, sock->tls, bytes, &peer->client, &peer->departed)));
+    if (status.kind != MPSSL_OK) {
+        mpssl_raise(MP_OBJ_NULL, status);
+    }
+    items[0] = mpssl_socket_consume(sock, args[MPSSL_RESTORE_COUNTER].u_obj, n); // else the finaliser has the table forget it
+    return mp_obj_new_tuple(2, items);
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(listener_restore_obj, 1, listener_restore);
+#endif
 
 static void listener_free(listener_obj_t *self) {
     mpssl_signals_t signals;
@@ -580,6 +645,9 @@ static void listener_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
 
 static const mp_rom_map_elem_t listener_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR_accept), MP_ROM_PTR(&listener_accept_obj) },
+#if MPSSL_HIBERNATION
+    { MP_ROM_QSTR(MP_QSTR_restore), MP_ROM_PTR(&listener_restore_obj) },
+#endif
     { MP_ROM_QSTR(MP_QSTR_setblocking), MP_ROM_PTR(&listener_setblocking_obj) },
     { MP_ROM_QSTR(MP_QSTR_close), MP_ROM_PTR(&mp_stream_close_obj) },
     { MP_ROM_QSTR(MP_QSTR___enter__), MP_ROM_PTR(&mp_identity_obj) },

@@ -334,6 +334,31 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
 // The handshake of one that was made without. If it fails, the transport is closed.
 void mpssl_socket_handshake_or_close(mp_obj_t self_in);
 
+#if MPSSL_HIBERNATION
+// Arguments of SSLContext.restore and DTLSListener.restore.
+enum {
+    MPSSL_RESTORE_STATE,
+    MPSSL_RESTORE_KEY,
+    MPSSL_RESTORE_COUNTER,
+    MPSSL_RESTORE_ARGS,
+};
+#define MPSSL_RESTORE_ALLOWED_ARGS \
+    { MP_QSTR_state, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } }, \
+        { MP_QSTR_key, MP_ARG_KW_ONLY | MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } }, \
+    { \
+        MP_QSTR_counter, MP_ARG_KW_ONLY | MP_ARG_OBJ, { \
+            .u_rom_obj = MP_ROM_NONE \
+        } \
+    }
+
+// The connection of a state, over this transport. Nobody is to have it before mpssl_socket_consume. *n: what
+// that is to be given; *address: of a listener's client, as bytes, else None.
+ssl_socket_obj_t *mpssl_socket_load(ssl_context_obj_t *context, mp_obj_t sock, const mp_arg_val_t *args,
+    uint32_t *n, mp_obj_t *address);
+// The socket, which is Python's from then on, once the counter has come to n; else frees it and raises.
+mp_obj_t mpssl_socket_consume(ssl_socket_obj_t *self, mp_obj_t counter, uint32_t n);
+#endif
+
 // One of the context's callbacks when the socket was made, or mp_const_none.
 mp_obj_t mpssl_callback(const ssl_socket_obj_t *self, size_t which);
 
@@ -350,6 +375,9 @@ ssl_session_obj_t *mpssl_session_make(mp_obj_t verify_callback);
 MP_DECLARE_CONST_FUN_OBJ_KW(mpssl_context_listen_obj); // SSLContext.listen
 // Whether the transport is one client's share of a listener's socket.
 bool mpssl_is_peer(mp_obj_t sock);
+#define MPSSL_ADDRESS_MAX (128)
+// Writes where that client is, and returns its length.
+size_t mpssl_peer_address(mp_obj_t sock, uint8_t *address);
 // How long a datagram is, at most, that a Peer's read gets.
 size_t mpssl_peer_datagram_max(mp_obj_t sock);
 // A record of the datagram read last has authenticated: the client is where it

@@ -55,6 +55,7 @@ enum {
     MPSSL_EINVAL = 22,
     MPSSL_EPIPE = 32,
     MPSSL_EMSGSIZE = 90,
+    MPSSL_EADDRINUSE = 98,
     MPSSL_ECONNRESET = 104,
     MPSSL_ENOTCONN = 107,
     MPSSL_ETIMEDOUT = 110,
@@ -297,6 +298,36 @@ void mpssl_socket_rest(mpssl_socket_t *socket);
 bool mpssl_socket_is_idle(const mpssl_socket_t *socket);
 bool mpssl_socket_is_asleep(const mpssl_socket_t *socket);
 
+// In builds where connections can hibernate.
+typedef struct _mpssl_export_t {
+    mpssl_bytes_t key; // to encrypt and authenticate it under; data NULL: neither
+    uint32_t n; // above all that the counter has come to; 0: without a counter
+    mpssl_bytes_t hostname; // as in mpssl_options_t
+    mpssl_bytes_t address; // where a listener's client is; data NULL: of no listener
+    bool asks; // as in mpssl_options_t, of the context
+} mpssl_export_t;
+
+// Has the connection hibernate, and writes its state where that fits, and always its length: whoever
+// has it has the connection, which is to be freed then, and not to send any more. context: what it was
+// made with. MPSSL_ENOTCONN before the handshake is over, MPSSL_EBUSY where it is not quiet or cannot
+// hibernate, ValueError for a key of another length than 16 to 64 bytes, for a stream without a counter, and
+// where the context's settings have changed since.
+mpssl_status_t mpssl_socket_export(mpssl_socket_t *socket, mpssl_context_t *context, const mpssl_export_t *options,
+    uint8_t *state, size_t size, size_t *len);
+
+typedef struct _mpssl_restored_t {
+    mpssl_socket_t *socket; // open, hibernating
+    uint32_t n; // what the counter is to come to, or refuse, before anything else; 0: there is none
+    mpssl_bytes_t hostname; // borrowed of the state, as the next
+    mpssl_bytes_t address;
+} mpssl_restored_t;
+
+// The connection of a state, which may be anybody's bytes. Of options only key, asks, and whether n is 0 are
+// looked at. ValueError for what is no state of this build's, under this key, with a counter or without, and
+// of such a context's. Writes *restored only on MPSSL_OK.
+mpssl_status_t mpssl_socket_restore(mpssl_context_t *context, mpssl_bytes_t state, const mpssl_export_t *options,
+    mpssl_restored_t *restored);
+
 bool mpssl_socket_is_datagram(const mpssl_socket_t *socket);
 bool mpssl_socket_is_handshaking(const mpssl_socket_t *socket);
 uint32_t mpssl_socket_bad_records(const mpssl_socket_t *socket); // dropped, unauthentic
@@ -368,6 +399,10 @@ uint64_t mpssl_listener_waiting(const mpssl_listener_t *listener);
 // the same. *departed: for the finaliser of its transport; not written if somebody else accepted
 // it, or no ID is free, in which case it is removed. Unless MPSSL_OK it waits on.
 mpssl_status_t mpssl_listener_accept(mpssl_listener_t *listener, uint64_t client, mpssl_socket_t *socket, void **departed);
+// Likewise one that was restored, whose address and Connection ID it is to be found by. *client: its number.
+// MPSSL_EADDRINUSE where another client has them, MPSSL_NO_MEMORY where there is no room.
+mpssl_status_t mpssl_listener_restore(mpssl_listener_t *listener, const mpssl_socket_t *socket, mpssl_bytes_t address,
+    uint64_t *client, void **departed);
 // Nobody has the client's transport any more: it is removed soon, if it is there. For a finaliser:
 // claims nothing, and the listener may be gone. `departed` may be NULL, and is not used again.
 void mpssl_listener_depart(void *departed, uint64_t client);

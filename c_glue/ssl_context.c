@@ -919,6 +919,26 @@ static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_wrap_socket_obj, 1, context_wrap_socket);
 
+#if MPSSL_HIBERNATION
+// SSLContext.restore(sock, state, *, key, counter=None) -> SSLSocket, open: what export() gave, of a
+// connection with the same settings.
+static mp_obj_t context_restore(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    static const mp_arg_t allowed_args[] = {
+        { MP_QSTR_sock, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        MPSSL_RESTORE_ALLOWED_ARGS,
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
+    mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
+    ssl_context_obj_t *self = mpssl_context_cast(pos_args[0]);
+    self->instance = pos_args[0];
+    uint32_t n;
+    mp_obj_t address;
+    ssl_socket_obj_t *sock = mpssl_socket_load(self, args[0].u_obj, args + 1, &n, &address);
+    return mpssl_socket_consume(sock, args[1 + MPSSL_RESTORE_COUNTER].u_obj, n);
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(context_restore_obj, 1, context_restore);
+#endif
+
 #define METHOD(name, obj) \
     { MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR((&(const mpssl_method_t){ { &mpssl_method_type }, MP_ROM_PTR(&obj) })) }
 #define ATTRIBUTE(name) \
@@ -935,6 +955,9 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     METHOD(load_default_certs, context_load_default_certs_obj),
     METHOD(cert_store_stats, context_cert_store_stats_obj),
     METHOD(wrap_socket, context_wrap_socket_obj),
+#if MPSSL_HIBERNATION
+    METHOD(restore, context_restore_obj),
+#endif
 #if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
     METHOD(listen, mpssl_context_listen_obj),
 #endif

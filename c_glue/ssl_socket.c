@@ -402,23 +402,8 @@ static ssl_session_obj_t *get_session(mp_obj_t session_in, mp_obj_t verify_callb
     } while (0)
 #endif
 
-mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool server_side,
-    bool do_handshake, mp_obj_t server_hostname, mp_obj_t assert_hostname, mp_obj_t client_id,
-    mp_obj_t session_in) {
-    mpssl_context_settle(context); // may run Python
-    sock = mpssl_get_stream(sock, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
-    mpssl_bytes_t hostname = name_of(server_hostname);
-    mpssl_bytes_t asserted = name_of(assert_hostname);
-    // Anything that is no buffer is refused below, as upstream does, with an OSError.
-    mpssl_bytes_t id = { NULL, 0 };
-    mp_buffer_info_t buf;
-    if (mp_get_buffer(client_id, &buf, MP_BUFFER_READ)) {
-        id = (mpssl_bytes_t){ buf.buf, buf.len };
-    }
-
-    // MicroPython 1.25 has DTLS servers without cookies, and no client_id.
-    bool hello_verify = client_id != mp_const_none || (MICROPY_VERSION) >= (MICROPY_MAKE_VERSION(1, 26, 0));
-
+// One that is nothing yet, over this transport, with the callbacks that the context has now.
+static ssl_socket_obj_t *new_socket(ssl_context_obj_t *context, mp_obj_t sock, mp_obj_t server_hostname) {
     ssl_socket_obj_t *self = mp_obj_malloc_with_finaliser(ssl_socket_obj_t, &mpssl_socket_type);
     self->tls = NULL;
     self->sock = sock;
@@ -444,6 +429,27 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
 #if MPSSL_DESCRIPTORS
     self->fd = -1; // until nothing can fail any more that leaves the transport to its owner
 #endif
+    return self;
+}
+
+mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool server_side,
+    bool do_handshake, mp_obj_t server_hostname, mp_obj_t assert_hostname, mp_obj_t client_id,
+    mp_obj_t session_in) {
+    mpssl_context_settle(context); // may run Python
+    sock = mpssl_get_stream(sock, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
+    mpssl_bytes_t hostname = name_of(server_hostname);
+    mpssl_bytes_t asserted = name_of(assert_hostname);
+    // Anything that is no buffer is refused below, as upstream does, with an OSError.
+    mpssl_bytes_t id = { NULL, 0 };
+    mp_buffer_info_t buf;
+    if (mp_get_buffer(client_id, &buf, MP_BUFFER_READ)) {
+        id = (mpssl_bytes_t){ buf.buf, buf.len };
+    }
+
+    // MicroPython 1.25 has DTLS servers without cookies, and no client_id.
+    bool hello_verify = client_id != mp_const_none || (MICROPY_VERSION) >= (MICROPY_MAKE_VERSION(1, 26, 0));
+
+    ssl_socket_obj_t *self = new_socket(context, sock, server_hostname);
 
     mpssl_signals_t signals;
 #if MPSSL_SESSIONS
@@ -1180,6 +1186,226 @@ static mp_obj_t socket_hibernate(mp_obj_t self_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_hibernate_obj, socket_hibernate);
 
+#if MPSSL_HIBERNATION
+/******************************************************************************/
+// Connections that outlive a reset.
+
+// A number above all that advance() has been given.
+static uint32_t next_of(mp_obj_t counter) {
+    if (counter == mp_const_none) {
+        return 0;
+    }
+    mp_obj_t dest[2];
+    mp_load_method(counter, MP_QSTR_next, dest);
+    mp_int_t n = mpssl_get_int(mp_call_method_n_kw(0, 0, dest));
+    if (n < 1 || n > INT32_MAX) {
+        mp_raise_ValueError(MP_ERROR_TEXT("counter must be 1 or more"));
+    }
+    return n;
+}
+
+// The bytes of a key, or none.
+static mpssl_bytes_t key_of(mp_obj_t key) {
+    mpssl_bytes_t bytes = { NULL, 0 };
+    if (key != mp_const_none) {
+        mp_buffer_info_t buf;
+        mp_get_buffer_raise(key, &buf, MP_BUFFER_READ);
+        bytes = (mpssl_bytes_t){ buf.buf == NULL ? (const void *)"" : buf.buf, buf.len };
+    }
+    return bytes;
+}
+
+typedef struct _state_t {
+    ssl_context_obj_t *context;
+    mpssl_export_t options;
+    size_t len; // of the state
+    vstr_t vstr; // for it
+    mp_obj_t bytes;
+} state_t;
+
+static mpssl_status_t write_state(ssl_socket_obj_t *self, state_t *state, uint8_t *buf, size_t size) {
+    mpssl_status_t status = { MPSSL_ERRNO, MP_EBUSY };
+    mpssl_signals_t signals;
+    if (mpssl_claim(&state->context->guard, &signals)) {
+        status.code = MP_EBADF;
+        if (state->context->tls != NULL) {
+            CALL_WITH_MEMORY(status, mpssl_socket_export(self->tls, state->context->tls, &state->options, buf, size, &state->len));
+        }
+        mpssl_release(&state->context->guard, &signals);
+    }
+    return status;
+}
+
+static void make_room(ssl_socket_obj_t *self, void *arg) {
+    (void)self;
+    state_t *state = arg;
+    vstr_init_len(&state->vstr, state->len);
+}
+
+static void make_bytes(ssl_socket_obj_t *self, void *arg) {
+    (void)self;
+    state_t *state = arg;
+    state->bytes = mp_obj_new_bytes_from_vstr(&state->vstr);
+}
+
+// To the end that there are bytes, and the connection is nowhere else.
+static mpssl_status_t export_state(mpssl_call_t *call, state_t *state) {
+    ssl_socket_obj_t *self = call->socket;
+    mpssl_status_t status = { MPSSL_ERRNO, MP_EBUSY };
+    // Another thread waits to read, say, or a read has something that Rust does not know of.
+    if (self->calls != call || call->next != NULL || mpssl_has_kept(self)) {
+        return status;
+    }
+    bool asleep;
+    CALL_WITH_MEMORY(status, mpssl_socket_hibernate(self->tls, &asleep)); // whose memory is the socket's
+    if (status.kind == MPSSL_OK) {
+        status = write_state(self, state, NULL, 0);
+    }
+    if (status.kind != MPSSL_OK) {
+        return status;
+    }
+    if (mpssl_protect(call, make_room, state) != 0) {
+        return (mpssl_status_t){ MPSSL_RAISED, 0 };
+    }
+    status = write_state(self, state, (uint8_t *)state->vstr.buf, state->vstr.len);
+    if (status.kind == MPSSL_OK && mpssl_protect(call, make_bytes, state) != 0) {
+        status = (mpssl_status_t){ MPSSL_RAISED, 0 };
+        memset(state->vstr.buf, 0, state->vstr.len); // the keys
+    }
+    return status;
+}
+
+// Has the listener forget a client of its.
+static void forget_peer(mp_obj_t sock) {
+    if (mpssl_is_peer(sock)) {
+        int err;
+        mp_get_stream(sock)->ioctl(sock, MP_STREAM_CLOSE, 0, &err);
+    }
+}
+
+// export(*, key, counter=None) -> the open connection as bytes, for SSLContext.restore. It is closed without
+// a word to the peer; the transport stays open.
+static mp_obj_t socket_export(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum {
+        ARG_key,
+        ARG_counter,
+    };
+    static const mp_arg_t allowed_args[] = {
+        { MP_QSTR_key, MP_ARG_KW_ONLY | MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_counter, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
+    mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
+    ssl_socket_obj_t *self = MP_OBJ_TO_PTR(pos_args[0]);
+    state_t state = { .bytes = MP_OBJ_NULL };
+    state.options.n = next_of(args[ARG_counter].u_obj); // runs Python
+    mp_obj_t context = mpssl_callback(self, MPSSL_CONTEXT);
+    if (context == mp_const_none) {
+        mp_raise_ValueError(MP_ERROR_TEXT("export needs an SSLContext"));
+    }
+    state.context = mpssl_context_cast(context);
+    state.options.key = key_of(args[ARG_key].u_obj);
+    state.options.hostname = name_of(self->server_hostname);
+    state.options.asks = mpssl_callback(self, MPSSL_VERIFY_CALLBACK) != mp_const_none || mpssl_callback(self, MPSSL_SNI_CALLBACK) != mp_const_none;
+
+    mpssl_call_t call;
+    enter(self, &call, 0);
+#if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
+    uint8_t address[MPSSL_ADDRESS_MAX];
+    if (mpssl_is_peer(self->sock)) {
+        state.options.address = (mpssl_bytes_t){ address, mpssl_peer_address(self->sock, address) };
+    }
+#endif
+    mpssl_status_t status = export_state(&call, &state);
+    if (status.kind != MPSSL_OK || self->closing) {
+        leave(&call, status);
+    }
+    mp_obj_t sock = self->sock;
+    self->sock = MP_OBJ_NULL;
+    self->closing = true;
+    mpssl_leave(&call);
+    forget_peer(sock);
+    return state.bytes;
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(socket_export_obj, 1, socket_export);
+
+ssl_socket_obj_t *mpssl_socket_load(ssl_context_obj_t *context, mp_obj_t sock, const mp_arg_val_t *args,
+    uint32_t *n, mp_obj_t *address) {
+    mpssl_context_settle(context); // may run Python
+    sock = mpssl_get_stream(sock, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
+    ssl_socket_obj_t *self = new_socket(context, sock, mp_const_none);
+    mp_buffer_info_t buf;
+    mp_get_buffer_raise(args[MPSSL_RESTORE_STATE].u_obj, &buf, MP_BUFFER_READ);
+    mpssl_export_t options = {
+        .key = key_of(args[MPSSL_RESTORE_KEY].u_obj),
+        .n = args[MPSSL_RESTORE_COUNTER].u_obj != mp_const_none,
+        .asks = context->verify_callback != mp_const_none || context->sni_callback != mp_const_none,
+    };
+    mpssl_signals_t signals;
+    if (!mpssl_claim(&context->guard, &signals)) {
+        mp_raise_OSError(MP_EBUSY);
+    }
+    mpssl_status_t status = { MPSSL_ERRNO, MP_EBADF };
+    mpssl_restored_t restored = { .socket = NULL };
+    if (context->tls != NULL) {
+        mpssl_bytes_t state = { buf.buf, buf.len };
+#if MPSSL_MEMORY
+        mpssl_context_freeze(context->tls); // as when a socket is made
+        mpssl_usage_t *usage = mpssl_usage_switch(self->guard.usage);
+#endif
+        CALL_WITH_MEMORY(status, mpssl_socket_restore(context->tls, state, &options, &restored));
+#if MPSSL_MEMORY
+        mpssl_usage_switch(usage);
+#endif
+        self->tls = restored.socket;
+        self->server_side = mpssl_context_is_server(context->tls);
+    }
+    mpssl_release(&context->guard, &signals);
+    if (status.kind != MPSSL_OK) {
+        mpssl_raise(MP_OBJ_NULL, status);
+    }
+    self->datagram = mpssl_socket_is_datagram(self->tls);
+    *n = restored.n;
+    // Before Python can change the state.
+    const mpssl_bytes_t *name = &restored.hostname;
+    if (name->data != NULL) {
+        self->server_hostname = mp_obj_new_str((const char *)name->data, name->len);
+    }
+    *address = restored.address.data == NULL ? mp_const_none : mp_obj_new_bytes(restored.address.data, restored.address.len);
+    return self;
+}
+
+typedef struct _advance_t {
+    mp_obj_t counter;
+    uint32_t n;
+} advance_t;
+
+static void advance(void *arg) {
+    advance_t *a = arg;
+    mp_obj_t dest[3];
+    mp_load_method(a->counter, MP_QSTR_advance, dest);
+    dest[2] = mp_obj_new_int_from_uint(a->n);
+    if (mp_call_method_n_kw(1, 0, dest) == mp_const_false) {
+        mp_raise_ValueError(MP_ERROR_TEXT("state was restored before"));
+    }
+}
+
+mp_obj_t mpssl_socket_consume(ssl_socket_obj_t *self, mp_obj_t counter, uint32_t n) {
+    if (n != 0) {
+        mp_obj_t exc = mpssl_catch(advance, &(advance_t){ counter, n });
+        if (exc != MP_OBJ_NULL) {
+            forget_peer(self->sock);
+            socket_del(MP_OBJ_FROM_PTR(self)); // with nothing sent; the transport is its owner's
+            nlr_raise(exc);
+        }
+    }
+#if MPSSL_DESCRIPTORS
+    remember_descriptor(self);
+#endif
+    return MP_OBJ_FROM_PTR(self);
+}
+#endif
+
 // makefile(*args) -> the socket itself, which is a stream; as MicroPython's sockets do.
 static mp_obj_t socket_makefile(size_t n_args, const mp_obj_t *args) {
     (void)n_args;
@@ -1488,6 +1714,9 @@ static const mp_rom_map_elem_t socket_locals_dict_table[] = {
     { MP_ROM_QSTR(MP_QSTR_shutdown), MP_ROM_PTR(&socket_shutdown_obj) },
     { MP_ROM_QSTR(MP_QSTR_unwrap), MP_ROM_PTR(&socket_unwrap_obj) },
     { MP_ROM_QSTR(MP_QSTR_hibernate), MP_ROM_PTR(&socket_hibernate_obj) },
+#if MPSSL_HIBERNATION
+    { MP_ROM_QSTR(MP_QSTR_export), MP_ROM_PTR(&socket_export_obj) },
+#endif
     { MP_ROM_QSTR(MP_QSTR_cipher), MP_ROM_PTR(&socket_cipher_obj) },
     { MP_ROM_QSTR(MP_QSTR_version), MP_ROM_PTR(&socket_version_obj) },
     { MP_ROM_QSTR(MP_QSTR_shared_ciphers), MP_ROM_PTR(&socket_shared_ciphers_obj) },

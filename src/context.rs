@@ -17,7 +17,7 @@ use crate::mbedtls::Tickets;
 #[cfg(tls13)]
 use crate::mbedtls::Version;
 use crate::mbedtls::{self, Chain, Config, Cookies, Defaults, Endpoint, KeyCert, Rng, Transport};
-#[cfg(sessions)]
+#[cfg(any(hibernation, sessions))]
 use crate::mbedtls::{Binding, Digest};
 use crate::mem::{Array, Box, Shared};
 use crate::micropython_sys as sys;
@@ -61,9 +61,12 @@ pub struct Context {
     /// Their keys, which are these settings' alone.
     #[cfg(tickets)]
     tickets: Option<Shared<Tickets>>,
-    /// By what a session of these settings is known again.
-    #[cfg(sessions)]
+    /// By what a session or a state of these settings is known again.
+    #[cfg(any(hibernation, sessions))]
     binding: Option<[u8; 32]>,
+    /// How often they were changed.
+    #[cfg(hibernation)]
+    changes: u32,
     /// What these settings make; `None` since the last change.
     config: Option<Shared<Config>>,
 }
@@ -164,8 +167,10 @@ impl Context {
             num_tickets: 0,
             #[cfg(tickets)]
             tickets: None,
-            #[cfg(sessions)]
+            #[cfg(any(hibernation, sessions))]
             binding: None,
+            #[cfg(hibernation)]
+            changes: 0,
             config: None,
         })
     }
@@ -177,10 +182,38 @@ impl Context {
         {
             self.tickets = None;
         }
-        #[cfg(sessions)]
+        #[cfg(any(hibernation, sessions))]
         {
             self.binding = None;
         }
+        #[cfg(hibernation)]
+        {
+            self.changes = self.changes.wrapping_add(1);
+        }
+    }
+
+    /// Of whose settings a configuration is, and which: alike as long as they are the same.
+    #[cfg(hibernation)]
+    #[must_use]
+    pub fn origin(&self) -> (*const Rng, u32) {
+        (&raw const *self.rng, self.changes)
+    }
+
+    /// Random bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tls`] from the generator.
+    #[cfg(hibernation)]
+    pub fn fill(&self, bytes: &mut [u8]) -> Result<()> {
+        self.rng.fill(bytes)
+    }
+
+    /// Whether datagrams carry its connections' records.
+    #[cfg(hibernation)]
+    #[must_use]
+    pub fn is_datagram(&self) -> bool {
+        self.transport() == Transport::Datagram
     }
 
     /// Which side its connections are.
@@ -295,7 +328,8 @@ impl Context {
     /// Sets that, for connections to be.
     pub fn set_hibernate_after(&mut self, ms: Option<u32>) {
         self.hibernate_after = ms;
-        self.changed();
+        // It says nothing of what a connection is.
+        self.config = None;
     }
 
     /// The cookies of a DTLS server; `None` for any other context.
@@ -685,7 +719,7 @@ impl Context {
     /// # Errors
     ///
     /// [`Error::NoMemory`].
-    #[cfg(sessions)]
+    #[cfg(any(hibernation, sessions))]
     pub fn binding(&mut self, names: [Option<&[u8]>; 2], asks: bool) -> Result<Binding> {
         let settings = match self.binding {
             Some(settings) => settings,
@@ -704,8 +738,18 @@ impl Context {
         Ok(digest.finish()?.first_chunk().copied().unwrap_or_default())
     }
 
-    /// A digest of the settings that a session belongs to.
-    #[cfg(sessions)]
+    /// By what these settings are known again by a connection's state. `asks`: as in [`Self::binding`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    #[cfg(hibernation)]
+    pub fn state_binding(&mut self, asks: bool) -> Result<Binding> {
+        self.binding([None, None], asks)
+    }
+
+    /// A digest of the settings that a session or a state belongs to.
+    #[cfg(any(hibernation, sessions))]
     fn digest(&self) -> Result<[u8; 32]> {
         let mut digest = Digest::new()?;
         digest.add(b"micropython-ssl session 1")?;
@@ -716,6 +760,7 @@ impl Context {
             self.has_tls12().into(),
             self.has_tls13().into(),
             self.memory.max_fragment_length.into(),
+            self.dtls.cid.map_or(-1, i32::from),
         ];
         for number in numbers {
             digest.add(&number.to_be_bytes())?;
@@ -738,6 +783,15 @@ impl Context {
                 digest.add(der)?;
             }
         }
+        #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+        {
+            digest.add(b"PSK")?;
+            digest.add(&[self.psk.asks.into()])?;
+            if let Some(pair) = &self.psk.pair {
+                digest.add(pair.identity())?;
+                digest.add(pair.key())?;
+            }
+        }
         digest.finish()
     }
 
@@ -758,6 +812,8 @@ impl Context {
         let tickets = self.tickets()?;
         let empty = || Config::new(self.rng.clone());
         let config = Shared::new(empty, |config| {
+            #[cfg(hibernation)]
+            config.set_changes(self.changes);
             config.set_defaults(self.endpoint(), self.transport())?;
             #[cfg(mbedtls_ssl_srv_c)]
             config.set_hello(mbedtls::HELLO);

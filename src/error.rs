@@ -99,11 +99,21 @@ pub enum Invalid {
     SessionUse,
     /// `num_tickets` that are too many, or of no server.
     Tickets,
+    /// Not the state of a connection, or of another build's, or changed since, or under another key.
+    State,
+    /// A state under a key where there is none, or the other way round; a key of no good length.
+    StateKey,
+    /// A state with a counter where there is none, or the other way round.
+    StateCounter,
+    /// A state that belongs to other settings.
+    StateSettings,
+    /// A state of a connection that has no numbers left for its records.
+    StateSpent,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 30] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -129,6 +139,11 @@ impl Invalid {
         Self::SessionSettings,
         Self::SessionUse,
         Self::Tickets,
+        Self::State,
+        Self::StateKey,
+        Self::StateCounter,
+        Self::StateSettings,
+        Self::StateSpent,
     ];
 
     /// The `ValueError`'s text.
@@ -160,6 +175,11 @@ impl Invalid {
             Self::SessionSettings => "session refers to a different SSLContext or server_hostname",
             Self::SessionUse => "session needs a TLS client without OP_NO_TICKET or PSK",
             Self::Tickets => "invalid num_tickets",
+            Self::State => "not a state of this build, or wrong key",
+            Self::StateKey => "invalid key for state",
+            Self::StateCounter => "state needs a counter, or none",
+            Self::StateSettings => "state refers to a different SSLContext, or other settings",
+            Self::StateSpent => "state has no record numbers left",
         }
     }
 }

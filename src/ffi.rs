@@ -16,6 +16,8 @@ use crate::credentials;
 use crate::dtls::table::{CLIENTS_MAX, ClientId, Departed, Read};
 use crate::dtls::{self, Listener, Taken};
 use crate::error::{Error, Invalid, Result};
+#[cfg(hibernation)]
+use crate::export::{self, Export};
 #[cfg(server_names)]
 use crate::io::Refused;
 use crate::io::{Clock, Interruption, KeyLog, Names, PskStore, Signer, Transport, Verifier};
@@ -31,6 +33,8 @@ use crate::micropython_sys::mpssl_description_t;
 use crate::micropython_sys::{
     mpssl_bytes_t, mpssl_cipher_t, mpssl_dtls_t, mpssl_memory_t, mpssl_options_t, mpssl_status_t, ticks_ms,
 };
+#[cfg(hibernation)]
+use crate::micropython_sys::{mpssl_export_t, mpssl_restored_t};
 #[cfg(sessions)]
 use crate::session::Session;
 use crate::socket::{Options, Socket};
@@ -799,6 +803,28 @@ pub extern "C" fn mpssl_listener_accept(
 ///
 /// # Safety
 ///
+/// `address` is valid.
+#[cfg(hibernation)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_listener_restore(
+    listener: &mut Listener,
+    socket: &Socket,
+    address: mpssl_bytes_t,
+    client: &mut u64,
+    departed: &mut *mut c_void,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    let address = unsafe { bytes(address, false) }.unwrap_or_default();
+    status(listener.restore(address, socket.own_cid(), ticks_ms()).map(|id| {
+        *client = id.number();
+        *departed = listener.table.departed().clone().into_raw();
+    }))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
 /// `departed` is NULL or comes from `mpssl_listener_accept`, and is not used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mpssl_listener_depart(departed: *mut c_void, client: u64) {
@@ -1263,6 +1289,65 @@ pub extern "C" fn mpssl_socket_peer_cert(socket: &Socket) -> mpssl_bytes_t {
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_peer_verified(socket: &Socket) -> bool {
     socket.peer_verified()
+}
+
+/******************************************************************************/
+// States of connections.
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// The options' bytes are valid; `state` is valid for `size` initialised bytes or NULL where that is 0.
+#[cfg(hibernation)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_socket_export(
+    socket: &mut Socket,
+    context: &mut Context,
+    options: &mpssl_export_t,
+    state: *mut u8,
+    size: usize,
+    len: &mut usize,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    let (state, options) = unsafe {
+        let options = Export {
+            key: bytes(options.key, false),
+            n: Some(options.n).filter(|n| *n != 0),
+            hostname: bytes(options.hostname, false),
+            address: bytes(options.address, false),
+            asks: options.asks,
+        };
+        (slice_mut(state, size), options)
+    };
+    status(export::export(context, socket, &options, state).map(|n| *len = n))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `state` and the options' key are valid; `restored` is valid for a write.
+#[cfg(hibernation)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_socket_restore(
+    context: &mut Context,
+    state: mpssl_bytes_t,
+    options: &mpssl_export_t,
+    restored: *mut mpssl_restored_t,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let (state, key) = (bytes(state, false).unwrap_or_default(), bytes(options.key, false));
+        let made = export::restore(context, state, key, options.n != 0, options.asks);
+        let made = made.map(|of| mpssl_restored_t {
+            socket: of.socket.into_raw().cast(),
+            n: of.n.unwrap_or(0),
+            hostname: borrowed(of.hostname),
+            address: borrowed(of.address),
+        });
+        output(made, restored)
+    }
 }
 
 /******************************************************************************/

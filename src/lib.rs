@@ -13,6 +13,7 @@
 //! | top | [`ffi`] | the exports C calls; [`io`]'s traits over C's call-outs |
 //! | core | [`context`] | `SSLContext`: settings, frozen for the sockets made with them |
 //! | | [`socket`] | `SSLSocket`: handshake, read, write, poll, close as one state machine |
+//! | | `export` | an open connection as bytes, for the next life |
 //! | | `session` | `SSLSession`: what a client goes on with |
 //! | | [`dtls`] | what only datagrams need: settings, datagrams of no connection yet, a listener's clients |
 //! | | [`credentials`] | certificate chain and private key |
@@ -71,6 +72,8 @@ pub mod context;
 pub mod credentials;
 pub mod dtls;
 pub mod error;
+#[cfg(hibernation)]
+pub mod export;
 mod fnv;
 pub mod groups;
 pub mod io;

@@ -229,6 +229,33 @@ impl Socket {
         Ok(socket)
     }
 
+    /// One whose connection was restored, and hibernates. `now`: milliseconds.
+    #[cfg(hibernation)]
+    #[must_use]
+    pub fn restored(connection: Connection, now: u32) -> Self {
+        Self {
+            ssl: connection,
+            state: State::Open,
+            waits_for: 0,
+            close_notify_sent: false,
+            cid_required: false,
+            refused: false,
+            alert: 0,
+            in_flight: 0,
+            in_flight_new: false,
+            outside: false,
+            suspended: false,
+            used_at: now,
+        }
+    }
+
+    /// Whether it has the settings that `context` has now.
+    #[cfg(hibernation)]
+    #[must_use]
+    pub fn is_of(&self, context: &Context) -> bool {
+        self.ssl.config().origin() == context.origin()
+    }
+
     /// What a call came to: bytes done, or `None` for progress without any, after
     /// which the same call is to be made again.
     fn judge(
@@ -668,8 +695,8 @@ impl Socket {
         }
     }
 
-    /// The connection, for a test to look into.
-    #[cfg(debug_assertions)]
+    /// The connection.
+    #[cfg(any(debug_assertions, hibernation))]
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.ssl

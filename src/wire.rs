@@ -73,6 +73,21 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Writes fields one after the other, as far as there is room.
+pub(crate) struct Room<'a>(pub(crate) &'a mut [u8]);
+
+impl<'a> Room<'a> {
+    pub(crate) fn take(&mut self, n: usize) -> &'a mut [u8] {
+        let (taken, rest) = core::mem::take(&mut self.0).split_at_mut_checked(n).unwrap_or_default();
+        self.0 = rest;
+        taken
+    }
+
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        copy(self.take(bytes.len()), bytes);
+    }
+}
+
 /// A record: its header, and what it carries.
 pub(crate) struct Record<'a> {
     content_type: u8,

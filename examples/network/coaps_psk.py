@@ -50,12 +50,21 @@ def client_context(identity, key):
     return context
 
 
-def connect(host, port, context):
+def udp(host, port):
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         # A UDP socket that is connected takes datagrams from that address only.
         sock.connect(socket.getaddrinfo(host, port, socket.AF_INET)[0][-1])
         sock.settimeout(HANDSHAKE_S)
+        return sock
+    except:
+        sock.close()
+        raise
+
+
+def connect(host, port, context):
+    sock = udp(host, port)
+    try:
         return context.wrap_socket(sock)
     except:
         sock.close()

@@ -2,6 +2,8 @@
 //! What becomes of a datagram on a socket that many clients call.
 
 use super::stranger::{Stranger, stranger};
+#[cfg(hibernation)]
+use super::table::ClientId;
 use super::table::Table;
 use crate::error::Result;
 use crate::mbedtls::Cookies;
@@ -71,5 +73,18 @@ impl Listener {
             }
         };
         Ok(if kept { Taken::Kept } else { Taken::Dropped })
+    }
+
+    /// Takes in a client whose connection was restored, by where it is and the Connection ID that it was given,
+    /// if it was.
+    ///
+    /// # Errors
+    ///
+    /// `EADDRINUSE` where that is another client's; [`crate::error::Error::NoMemory`], also where there is no
+    /// room for one more.
+    #[cfg(hibernation)]
+    pub fn restore(&mut self, address: &[u8], cid: &[u8], now: u32) -> Result<ClientId> {
+        self.table.sweep();
+        self.table.restore(address, cid, now)
     }
 }

@@ -9,8 +9,12 @@
 use core::cell::Cell;
 use core::hash::Hasher;
 
+#[cfg(hibernation)]
+use crate::error::Error;
 use crate::error::Result;
 use crate::mem::{Array, Box, Shared, close_gap, copy};
+#[cfg(hibernation)]
+use crate::micropython_sys::MPSSL_EADDRINUSE;
 use crate::micropython_sys::atomically;
 use crate::wire;
 
@@ -484,26 +488,78 @@ impl Table {
         let (false, Some(place)) = (self.waiting.is_full(), self.free.all().last().copied()) else {
             return Ok(None);
         };
-        let id = ClientId(self.count.wrapping_add(1) << ClientId::PLACE_BITS | u64::from(place));
         let inbox = Inbox(Some(Datagram::new(datagram, address)?));
-        let own_address = Array::copy_of(address)?;
+        let id = self.settle(place, address, inbox, now)?;
+        self.waiting.push(place);
+        self.enter_home(id);
+        Ok(Some(id))
+    }
+
+    /// Gives a new client the place, which is the last free one. By what it is found, is still to be said.
+    fn settle(&mut self, place: u16, address: &[u8], inbox: Inbox, now: u32) -> Result<ClientId> {
+        let id = ClientId(self.count.wrapping_add(1) << ClientId::PLACE_BITS | u64::from(place));
+        let address = Array::copy_of(address)?;
         let client = Box::new(|| Client {
             id,
-            address: own_address,
-            at_home: true,
+            address,
+            at_home: false,
             cid: None,
             inbox,
             origin: None,
             used_at: now,
         })?;
-        let Some(free) = self.places.0.get_mut(usize::from(place)) else { return Ok(None) };
-        *free = Some(client);
+        if let Some(free) = self.places.0.get_mut(usize::from(place)) {
+            *free = Some(client);
+        }
         self.count = self.count.wrapping_add(1);
         self.version = self.version.wrapping_add(1);
         self.free.pop();
-        self.waiting.push(place);
-        self.index.insert(place, Key::Address(address));
-        Ok(Some(id))
+        Ok(id)
+    }
+
+    /// Has a client found by its address, which is nobody else's.
+    fn enter_home(&mut self, id: ClientId) {
+        if let Some(client) = self.get_mut(id) {
+            client.at_home = true;
+        }
+        if let Some(client) = self.places.client(id) {
+            self.index.insert(id.place(), Key::Address(&client.address));
+        }
+    }
+
+    /// Has a client found by its Connection ID, which is nobody else's.
+    fn name(&mut self, id: ClientId, cid: Array<u8>) {
+        self.index.insert(id.place(), Key::Cid(&cid));
+        self.cid_lengths |= 1_u64.checked_shl(cid.len() as u32).unwrap_or(0);
+        if let Some(client) = self.get_mut(id) {
+            client.cid = Some(cid);
+        }
+    }
+
+    /// A client who was here in another life, with nothing to read. Where another is at its address, it is
+    /// found by its Connection ID alone.
+    ///
+    /// # Errors
+    ///
+    /// `EADDRINUSE` where that is another client's, or it has none; [`Error::NoMemory`], also where there is
+    /// no room for one more. Nothing has changed then.
+    #[cfg(hibernation)]
+    pub fn restore(&mut self, address: &[u8], cid: &[u8], now: u32) -> Result<ClientId> {
+        let is_home_free = self.index.find(&self.places, Key::Address(address)).is_none();
+        let is_cid_free = !cid.is_empty() && self.index.find(&self.places, Key::Cid(cid)).is_none();
+        if !(is_cid_free || cid.is_empty() && is_home_free) {
+            return Err(Error::Errno(MPSSL_EADDRINUSE.cast_signed()));
+        }
+        let place = self.free.all().last().copied().ok_or(Error::NoMemory)?;
+        let own_cid = if cid.is_empty() { None } else { Some(Array::copy_of(cid)?) };
+        let id = self.settle(place, address, Inbox::default(), now)?;
+        if is_home_free {
+            self.enter_home(id);
+        }
+        if let Some(cid) = own_cid {
+            self.name(id, cid);
+        }
+        Ok(id)
     }
 
     /// Who is to be accepted next.
@@ -535,10 +591,8 @@ impl Table {
         self.waiting.remove(id.place());
         let Some(client) = self.get_mut(id) else { return Ok(false) };
         client.used_at = now;
-        if own_cid.is_some() {
-            client.cid = own_cid;
-            self.index.insert(id.place(), Key::Cid(cid));
-            self.cid_lengths |= 1_u64.checked_shl(cid.len() as u32).unwrap_or(0);
+        if let Some(cid) = own_cid {
+            self.name(id, cid);
         }
         Ok(true)
     }

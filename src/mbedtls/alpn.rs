@@ -12,7 +12,7 @@ pub struct Protocols {
     /// Into `texts`, and a NULL behind them.
     list: Array<*const c_char>,
     /// Each with its NUL. Never changed again.
-    #[cfg_attr(not(sessions), allow(dead_code, reason = "what `list` points to"))]
+    #[cfg_attr(not(any(sessions, hibernation)), allow(dead_code, reason = "what `list` points to"))]
     texts: Array<u8>,
 }
 
@@ -50,8 +50,15 @@ impl Protocols {
         Shared::new(|| Self { list, texts }, |_| Ok(())).map(Some)
     }
 
+    /// The one of this name.
+    #[cfg(hibernation)]
+    pub(super) fn find(&self, name: &[u8]) -> Option<*const c_char> {
+        let at = self.names().position(|one| one == name)?;
+        self.list.get(at).copied()
+    }
+
     /// Their names.
-    #[cfg(sessions)]
+    #[cfg(any(sessions, hibernation))]
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
         self.texts.split(|byte| *byte == 0).filter(|name| !name.is_empty())
     }

@@ -90,6 +90,8 @@ pub struct Config {
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
     cookies: Option<Shared<Cookies>>,
     hibernate_after: Option<u32>,
+    #[cfg(hibernation)]
+    changes: u32,
     #[cfg(tickets)]
     tickets: Option<Shared<Tickets>>,
 }
@@ -117,6 +119,8 @@ impl Config {
             #[cfg(mbedtls_ssl_dtls_hello_verify)]
             cookies: None,
             hibernate_after: None,
+            #[cfg(hibernation)]
+            changes: 0,
             #[cfg(tickets)]
             tickets: None,
         }
@@ -446,8 +450,44 @@ impl Config {
         unsafe { u32::from((*self.conf.get()).endpoint) == sys::MBEDTLS_SSL_IS_SERVER }
     }
 
+    /// How often the settings had changed that it is made of.
+    #[cfg(hibernation)]
+    pub fn set_changes(&mut self, changes: u32) {
+        self.changes = changes;
+    }
+
+    /// Of whose settings it is, which have a generator of their own, and which.
+    #[cfg(hibernation)]
+    #[must_use]
+    pub fn origin(&self) -> (*const Rng, u32) {
+        (&raw const *self.rng, self.changes)
+    }
+
+    /// Whether its connections' records are datagrams.
+    #[cfg(hibernation)]
+    pub(super) fn is_datagram(&self) -> bool {
+        // SAFETY: reads a field.
+        unsafe { u32::from((*self.conf.get()).transport) == sys::MBEDTLS_SSL_TRANSPORT_DATAGRAM }
+    }
+
+    /// How long the Connection IDs are that the peer is to use; 0: none.
+    #[cfg(hibernation)]
+    pub(super) fn cid_len(&self) -> usize {
+        #[cfg(mbedtls_ssl_dtls_connection_id)]
+        // SAFETY: reads a field.
+        return unsafe { (*self.conf.get()).cid_len };
+        #[cfg(not(mbedtls_ssl_dtls_connection_id))]
+        0
+    }
+
+    /// The application protocol of this name, which lives as long as this; `None`: it is none of its.
+    #[cfg(all(hibernation, mbedtls_ssl_alpn))]
+    pub(super) fn protocol(&self, name: &[u8]) -> Option<*const core::ffi::c_char> {
+        self.protocols.as_ref()?.find(name)
+    }
+
     /// The random generator.
-    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    #[cfg(any(hibernation, mbedtls_ssl_handshake_with_psk_enabled))]
     pub(super) fn rng(&self) -> &Rng {
         &self.rng
     }

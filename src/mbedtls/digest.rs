@@ -5,6 +5,9 @@ use super::error::check;
 use super::sys;
 use crate::error::Result;
 
+/// By what settings are known again.
+pub type Binding = [u8; 16];
+
 /// A digest that is not finished.
 pub struct Digest(sys::mbedtls_md_context_t);
 

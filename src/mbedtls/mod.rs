@@ -14,7 +14,7 @@ mod cookie;
 mod crt;
 pub mod crypto;
 mod default_ciphers;
-#[cfg(sessions)]
+#[cfg(any(hibernation, sessions))]
 mod digest;
 mod error;
 mod key_cert;
@@ -24,7 +24,9 @@ mod pk;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 mod psk;
 mod rng;
-#[cfg(any(sessions, mbedtls_ssl_handshake_with_psk_enabled))]
+#[cfg(hibernation)]
+mod seal;
+#[cfg(any(hibernation, sessions, mbedtls_ssl_handshake_with_psk_enabled))]
 mod secret;
 #[cfg(sessions)]
 mod session;
@@ -44,16 +46,16 @@ pub use config::{Config, Endpoint, Transport};
 pub use connection::HELLO;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub use connection::PSK_LOOK_UP;
-#[cfg(sessions)]
-pub use connection::{Binding, Kept, Peer};
 pub use connection::{Connection, HIBERNATION, Interrupted, Outcome, Ssl};
+#[cfg(sessions)]
+pub use connection::{Kept, Peer};
 pub use cookie::Cookies;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 pub use crt::look_into_pem;
 pub use crt::{Chain, PARSING};
 pub use default_ciphers::{Defaults, default_ciphers, is_tls13_suite, tls13_ciphers};
-#[cfg(sessions)]
-pub use digest::Digest;
+#[cfg(any(hibernation, sessions))]
+pub use digest::{Binding, Digest};
 pub use key_cert::KeyCert;
 pub use list::List;
 pub use names::{CID_MAX, Cipher, cipher_name, ciphers, fragment_code, groups};
@@ -61,7 +63,9 @@ pub use pk::PrivateKey;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub use psk::{IDENTITY_MAX, KEY_MAX, Pair, Psk};
 pub use rng::Rng;
-#[cfg(sessions)]
+#[cfg(hibernation)]
+pub use seal::{SALT, TAG, open, seal};
+#[cfg(any(hibernation, sessions))]
 pub use secret::Secret;
 #[cfg(sessions)]
 pub use session::{ID_MAX, LIFETIME_MAX, Moment, Once, Session};

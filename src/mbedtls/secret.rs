@@ -19,7 +19,7 @@ impl Secret {
     }
 
     /// These, which are not copied.
-    #[cfg(sessions)]
+    #[cfg(any(hibernation, sessions))]
     #[must_use]
     pub fn of(bytes: Array<u8>) -> Self {
         Self(bytes)

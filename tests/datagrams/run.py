@@ -692,6 +692,43 @@ def example_coaps_psk(bench):
         check(get(port, "async").startswith("2.05\ndone"), f"GET /async of {library}")
 
 
+@case("examples: sensor_sleep/coap_sensor.py goes on in another process, from another port; its files lost or old")
+def example_coap_sensor(bench):
+    script = ROOT / "examples/sensor_sleep/coap_sensor.py"
+    port = free_port()
+    bench.micropython(ROOT / "examples/network/coaps_psk.py", "server", port, IDENTITY, KEY).wait_for("^serving coaps")
+    files = bench.logs / "sensor"
+    files.mkdir()
+
+    def wake():
+        sensor = bench.start(
+            "coap_sensor.py",
+            [bench.arguments.binary.resolve(), script, "127.0.0.1", str(port), IDENTITY, KEY],
+            cwd=files,
+            env=dict(os.environ, MICROPYPATH=f"{script.parent}:{ROOT / 'examples/network'}:.frozen"),
+        )
+        check(sensor.wait() == 0, f"it ended with {sensor.output()}")
+        return sensor.output().splitlines()
+
+    check(wake()[0].startswith("new connection 2.05"), "the first")
+    first = (files / "dtls.state").read_bytes()
+    for _ in range(3):
+        check(wake()[0].startswith("went on 2.05"), "another")
+    # A state that was restored before is refused, and a new connection made.
+    (files / "dtls.state").write_bytes(first)
+    refused, new = wake()
+    check("used before" in refused and new.startswith("new connection 2.05"), "an old state")
+    check(wake()[0].startswith("went on 2.05"), "then it goes on")
+    state = bytearray((files / "dtls.state").read_bytes())
+    state[-1] ^= 1
+    (files / "dtls.state").write_bytes(state)
+    check("wrong key" in wake()[0], "a state that was changed")
+    (files / "dtls.key").unlink()
+    check("wrong key" in wake()[0], "without its key")
+    (files / "dtls.state").unlink()
+    check(wake()[0].startswith("new connection 2.05"), "without a state")
+
+
 # --- Blocking and waiting ------------------------------------------------------------------------
 
 for mode_ in ("blocking", "deferred", "asyncio"):

@@ -114,7 +114,8 @@ def same(a, b):
 
 
 for base in (ssl.SSLContext, tls.SSLContext):
-    print([name for name in names(base) if name not in ATTRIBUTES and name not in METHODS])
+    # restore is below.
+    print([name for name in names(base) if name not in ATTRIBUTES and name not in METHODS and name != "restore"])
     for cls in make(base):
         wrong = []
         for name, (protocol, value) in ATTRIBUTES.items():
@@ -191,6 +192,38 @@ for base in (ssl.SSLContext, tls.SSLContext):
         ctx.verify_callback = lambda der, depth: refused.append(depth) or -1
         out.append(shake(*pair(ctx)[:2])[0] is True)
         print(cls is base or cls.__name__, out, refused)
+
+
+
+# A connection that outlives its socket, by contexts of the one class and the other.
+class Counter:
+    stored = 0
+
+    def next(self):
+        return self.stored + 1
+
+    def advance(self, n):
+        self.stored = n
+
+
+def trusting(cls):
+    ctx = cls(CLIENT)
+    ctx.verify_mode = ssl.CERT_REQUIRED
+    ctx.load_verify_locations(pki.ca_der)
+    return ctx
+
+
+for base in (ssl.SSLContext, tls.SSLContext) if ssl.HAS_HIBERNATION else ():
+    for cls in make(base):
+        client, server, end_, _ = pair(trusting(cls))
+        assert shake(client, server) == (True, True)
+        client.write(b"x")
+        server.read(1)
+        counter = Counter()
+        for again in (cls, base, cls):
+            ctx = trusting(again)
+            client = ctx.restore(end_, client.export(key=None, counter=counter), key=None, counter=counter)
+            assert client.write(b"y") == 1 and server.read(1) == b"y" and client.context is ctx
 
 # Own attributes, methods and properties.
 class Own(ssl.SSLContext):

@@ -65,9 +65,10 @@ use crate::error::{Error, Result};
 use crate::mem::Array;
 use crate::mem::{Box, Shared, copy};
 use crate::micropython_sys::{mpglue_calloc, mpglue_free};
+use crate::wire::Room;
 
 /// The window of records that came: the highest number, and which below it.
-const WINDOW: usize = 16;
+pub(super) const WINDOW: usize = 16;
 /// The longest key.
 const KEY_MAX: usize = 32;
 /// Bytes of the nonce of each AEAD suite.
@@ -77,7 +78,7 @@ const PADDING: usize = sys::MBEDTLS_SSL_CID_TLS1_3_PADDING_GRANULARITY as usize;
 
 /// A suite that a connection can hibernate with.
 #[derive(Clone, Copy)]
-struct Suite {
+pub(super) struct Suite {
     cipher: sys::mbedtls_cipher_type_t,
     key: usize,
     /// The part of the nonce that comes from the handshake.
@@ -85,11 +86,11 @@ struct Suite {
     tag: usize,
     /// What a record has beside its content at least, the nonce aside.
     least: usize,
-    tls13: bool,
+    pub(super) tls13: bool,
 }
 
 impl Suite {
-    fn of(id: c_int) -> Option<Self> {
+    pub(super) fn of(id: c_int) -> Option<Self> {
         // SAFETY: returns NULL or a static suite; does not raise.
         let info = unsafe { sys::mbedtls_ssl_ciphersuite_from_id(id).as_ref() }?;
         let cipher = info.cipher.into();
@@ -113,7 +114,7 @@ impl Suite {
     }
 
     /// Bytes of the keys and fixed IVs of both directions.
-    fn keys(self) -> usize {
+    pub(super) fn keys(self) -> usize {
         self.key.saturating_add(self.fixed_iv).saturating_mul(2)
     }
 
@@ -259,57 +260,42 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// Writes bytes behind each other.
-struct Room<'a>(&'a mut [u8]);
-
-impl<'a> Room<'a> {
-    fn take(&mut self, n: usize) -> &'a mut [u8] {
-        let (taken, rest) = core::mem::take(&mut self.0).split_at_mut_checked(n).unwrap_or_default();
-        self.0 = rest;
-        taken
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        copy(self.take(bytes.len()), bytes);
-    }
-}
-
 /// What an [`Ssl`] has and is asked for, awake or asleep.
-struct Head {
-    config: Shared<Config>,
+pub(super) struct Head {
+    pub(super) config: Shared<Config>,
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
-    peer_cert: Option<Array<u8>>,
+    pub(super) peer_cert: Option<Array<u8>>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    psk: Seen,
+    pub(super) psk: Seen,
     #[cfg(mbedtls_ssl_alpn)]
-    alpn: *const c_char,
+    pub(super) alpn: *const c_char,
     #[cfg(sessions)]
-    resumption: Option<Box<Resumption>>,
-    verify_result: u32,
-    bad_records: u32,
-    suite: u16,
+    pub(super) resumption: Option<Box<Resumption>>,
+    pub(super) verify_result: u32,
+    pub(super) bad_records: u32,
+    pub(super) suite: u16,
     #[cfg(mbedtls_ssl_proto_dtls)]
-    mtu: u16,
-    /// Bytes of the state that are behind this.
+    pub(super) mtu: u16,
     /// How long datagrams are, where the transport cannot tell.
     #[cfg(mbedtls_ssl_proto_dtls)]
-    expected: u16,
-    len: u16,
+    pub(super) expected: u16,
+    /// Bytes of the state that are behind this.
+    pub(super) len: u16,
     #[cfg(mbedtls_ssl_max_fragment_length)]
-    fragment_length: u8,
+    pub(super) fragment_length: u8,
     /// Of no content, one after the other.
-    empty_records: u8,
-    kind: Kind,
-    cids: Cids,
+    pub(super) empty_records: u8,
+    pub(super) kind: Kind,
+    pub(super) cids: Cids,
 }
 
 /// What is known of it in a byte.
 #[derive(Clone, Copy)]
-struct Kind(u8);
+pub(super) struct Kind(pub(super) u8);
 
 impl Kind {
     /// Datagrams carry the records.
-    const DATAGRAM: u8 = 1;
+    pub(super) const DATAGRAM: u8 = 1;
     /// An earlier session went on.
     #[cfg_attr(not(resumption), allow(dead_code))]
     const RESUMED: u8 = 2;
@@ -323,14 +309,19 @@ impl Kind {
         Self(datagram | resumed)
     }
 
-    fn is(self, what: u8) -> bool {
+    pub(super) fn is(self, what: u8) -> bool {
         self.0 & what != 0
+    }
+
+    /// Whether there is nothing else in it.
+    pub(super) fn is_known(self) -> bool {
+        self.0 & !(Self::DATAGRAM | Self::RESUMED) == 0
     }
 }
 
 /// What has become of Connection IDs.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Cids {
+pub(super) enum Cids {
     Off,
     /// The peer did not want any.
     Offered,
@@ -363,7 +354,7 @@ pub struct Asleep {
 }
 
 impl Asleep {
-    fn new(head: Head) -> Result<Self> {
+    pub(super) fn new(head: Head) -> Result<Self> {
         let size = size_of::<Head>().saturating_add(head.len.into());
         // SAFETY: the memory is aligned for any object and holds a head. Does not raise.
         unsafe {
@@ -373,7 +364,7 @@ impl Asleep {
         }
     }
 
-    fn head(&self) -> &Head {
+    pub(super) fn head(&self) -> &Head {
         // SAFETY: written when this was made, and owned by it.
         unsafe { self.head.as_ref() }
     }
@@ -383,12 +374,12 @@ impl Asleep {
         unsafe { self.head.as_mut() }
     }
 
-    fn state(&self) -> &[u8] {
+    pub(super) fn state(&self) -> &[u8] {
         // SAFETY: so many initialised bytes are behind the head.
         unsafe { core::slice::from_raw_parts(self.head.add(1).as_ptr().cast(), self.head().len.into()) }
     }
 
-    fn state_mut(&mut self) -> &mut [u8] {
+    pub(super) fn state_mut(&mut self) -> &mut [u8] {
         let len = self.head().len.into();
         // SAFETY: as above, borrowed mutably.
         unsafe { core::slice::from_raw_parts_mut(self.head.add(1).as_ptr().cast(), len) }

@@ -6,6 +6,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | `hibernation` | what a quiet connection comes to, and back (`never_asleep.rs` where none does) |
+//! | `saved` | what that is saved in, to outlive a reset |
 //! | `hello` | what is otherwise in a hello, or made of one |
 //! | `hints` | what mistake may be behind a failure |
 //! | `ssl` | a connection that is awake |
@@ -60,6 +61,8 @@ mod resumed;
 #[cfg(sessions)]
 mod resumption;
 mod retransmission;
+#[cfg(hibernation)]
+mod saved;
 #[cfg(plain_setup)]
 mod setup;
 mod ssl;
@@ -80,9 +83,10 @@ use core::ffi::CStr;
 pub use call::Outcome;
 use hibernation::Asleep;
 #[cfg(sessions)]
-pub use resumption::{Binding, Kept, Peer};
+pub use resumption::{Kept, Peer};
 pub use ssl::{Interrupted, Ssl};
 
+use super::config::Config;
 #[cfg(mbedtls_ssl_srv_c)]
 use super::config::Hello;
 use super::default_ciphers::is_tls13_suite;
@@ -91,6 +95,8 @@ use super::psk::LookUp;
 use super::{names, sys};
 use crate::error::{Error, Result};
 use crate::io::{Host, Interruption};
+#[cfg(hibernation)]
+use crate::mem::Shared;
 use crate::mem::{Box, copy};
 use crate::micropython_sys::{MPSSL_EINVAL, refusals};
 
@@ -157,6 +163,45 @@ impl Connection {
             *self = Self::Asleep(asleep);
         }
         Ok(true)
+    }
+
+    /// How many bytes [`Self::save`] writes of one that sleeps; 0 of one that is awake.
+    #[cfg(hibernation)]
+    #[must_use]
+    pub fn saved_len(&self) -> usize {
+        match self {
+            Self::Awake(_) => 0,
+            Self::Asleep(asleep) => asleep.saved_len(),
+        }
+    }
+
+    /// Writes all of one that sleeps, its keys included.
+    #[cfg(hibernation)]
+    pub fn save(&self, to: &mut [u8]) {
+        if let Self::Asleep(asleep) = self {
+            asleep.save(to);
+        }
+    }
+
+    /// The connection that was saved, asleep, with these settings. `ahead`: how many numbers the records of
+    /// datagrams leave out.
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` for what is no connection of these settings', and where too few numbers are left;
+    /// [`Error::NoMemory`].
+    #[cfg(hibernation)]
+    pub fn restore(config: Shared<Config>, saved: &[u8], ahead: u64) -> Result<Self> {
+        Asleep::load(config, saved, ahead).map(Self::Asleep)
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        match self {
+            Self::Awake(ssl) => &ssl.config,
+            Self::Asleep(asleep) => asleep.config(),
+        }
     }
 
     /// After how many milliseconds one that is awake is to hibernate by itself, if at all.

@@ -13,6 +13,7 @@
 #[cfg(tls13)]
 use core::ffi::c_int;
 
+use super::super::digest::Binding;
 use super::super::error::check;
 #[cfg(tls13)]
 use super::super::names;
@@ -29,9 +30,6 @@ use crate::micropython_sys::mpglue_calloc;
 use crate::micropython_sys::time;
 #[cfg(tls13)]
 use crate::wire::Fields;
-
-/// By what a session's settings are known again.
-pub type Binding = [u8; 16];
 
 /// The longest secret: SHA-384's.
 #[cfg(tls13)]

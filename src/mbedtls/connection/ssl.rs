@@ -11,6 +11,8 @@ use core::ptr::NonNull;
 use super::super::config::{Config, Transport};
 #[cfg(mbedtls_ssl_srv_c)]
 use super::super::default_ciphers::is_tls13_suite;
+#[cfg(sessions)]
+use super::super::digest::Binding;
 use super::super::error::check;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::super::error::verify_text;
@@ -44,7 +46,7 @@ use super::records::{ALERT, Buffers, DATA, DATAGRAM_OUT, ON_DEMAND, PREFIX};
 #[cfg(resumption)]
 use super::resumed;
 #[cfg(sessions)]
-use super::resumption::{Binding, Kept, Peer, Resumption};
+use super::resumption::{Kept, Peer, Resumption};
 use super::retransmission::{CallTimer, get_timer, set_timer};
 #[cfg(tickets)]
 use super::tickets::with_tickets;

@@ -389,6 +389,13 @@ impl Secrets {
         self.hash_len.saturating_mul(2).saturating_add(2)
     }
 
+    /// The same of a connection of this suite.
+    #[cfg(all(hibernation, not(exported_keys)))]
+    pub(super) fn saved_len_of(suite: c_int) -> usize {
+        let (_, hash_len) = hash(suite);
+        hash_len.saturating_mul(2).saturating_add(2)
+    }
+
     /// Writes all that is to be known again.
     #[cfg(hibernation)]
     pub(super) fn save(&self, to: &mut [u8]) {

@@ -1,0 +1,152 @@
+# SSLSocket.export() and restore() of DTLS: with a counter or a leap, behind a listener, with Connection IDs.
+
+try:
+    import ssl, sys
+except ImportError:
+    print("SKIP")
+    raise SystemExit
+
+sys.path.append("support")
+
+import gc
+
+from datagrams import *
+
+if not ssl.HAS_HIBERNATION:
+    print("SKIP")
+    raise SystemExit
+
+KEY = bytes(range(32))
+
+
+class Counter:
+    def __init__(self):
+        self.stored = 0
+
+    def next(self):
+        return self.stored + 1
+
+    def advance(self, n):
+        if n <= self.stored:
+            raise ValueError("used")
+        self.stored = n
+
+
+class No(Counter):
+    def advance(self, n):
+        return False
+
+
+def number(datagram):
+    """That of its record, without the epoch."""
+    return int.from_bytes(datagram[5:11], "big")
+
+
+def record(network, sock, data=b"x"):
+    sock.write(data)
+    return network.sent[-1][2]
+
+
+for cid in (None, 4):
+    network = Network()
+    listener, server_sock = listening(network, cid)
+    ctx = client_context(cid)
+    client, client_sock = calling(network, b"client", ctx)
+    server = meet(listener, client)
+    client.write(b"quiet")
+    print(server.read(100))
+
+    # With a counter each number is the next one.
+    counter = Counter()
+    last = number(record(network, client))
+    print(server.read(100))
+    state = client.export(key=KEY, counter=counter)
+    sent = len(network.sent)
+    client = ctx.restore(client_sock, state, key=KEY, counter=counter)
+    print(len(network.sent) - sent, number(record(network, client)) - last, server.read(100))
+    show("again", ctx.restore, client_sock, state, key=KEY, counter=counter)
+
+    # Without, it leaps, by less than 2**40; and never twice the same way.
+    for key in (KEY, None):
+        last = number(record(network, client))
+        print(server.read(100))
+        state = client.export(key=key)
+        numbers = []
+        while len(numbers) < 3 or numbers[-1] < max(numbers):  # the server's window only goes up
+            client = ctx.restore(client_sock, state, key=key)
+            numbers.append(number(record(network, client)) - last)
+            server.read(100)
+        print(len(set(numbers)) == len(numbers), min(numbers) > 0, max(numbers) <= 1 << 40)
+    print(client.write(b"high"), server.read(100), server.write(b"back"), client.read(100))
+
+    # Until there are no numbers left.
+    times = 0
+    try:
+        while True:
+            state = client.export(key=KEY)
+            client = ctx.restore(client_sock, state, key=KEY)
+            times += 1
+    except ValueError as er:
+        print(er, 400 < times < 650)
+    client, client_sock = calling(network, b"client", ctx)
+    server.close()
+    server = meet(listener, client)
+    client.write(b"x")
+
+    # The server's end, by another listener, of another life, where the client may be already.
+    print(server.read(100))
+    before = server.cipher(), server.version(), server.connection_id
+    state = server.export(key=KEY, counter=counter)
+    show("gone", server.read, 1)
+    client.write(b"into the void")
+    print(listener.accept(), listener.dropped)
+    listener.close()
+    listener, server_sock = listening(network, cid)
+    sleeping = client.export(key=None)
+    show("not a client", listener.restore, sleeping, key=None)
+    show("never", listener.restore, state, key=KEY, counter=No())
+    server, address = listener.restore(state, key=KEY, counter=counter)
+    print(address, server.hibernating, (server.cipher(), server.version(), server.connection_id) == before)
+    show("again", listener.restore, state, key=KEY, counter=counter)
+    # Both ends have forgotten all, and go on.
+    client = ctx.restore(client_sock, sleeping, key=None)
+    print(client.write(b"here"), server.read(100), server.write(b"there"), client.read(100))
+    again = server.export(key=KEY, counter=counter)
+    server, address = listener.restore(again, key=KEY, counter=counter)
+    print(server.write(b"once more"), client.read(100))
+
+    # With a Connection ID the client may be elsewhere by now, and another in its place.
+    other, _ = calling(network, b"other", ctx)
+    sleeping = client.export(key=KEY)
+    client_sock = Socket(network, b"other" if cid else b"client", SERVER)
+    client = ctx.restore(client_sock, sleeping, key=KEY)
+    client.write(b"moved")
+    print(server.read(100), server.write(b"found"), client.read(100))
+    again = server.export(key=KEY, counter=counter)
+    if cid:
+        Socket(network, b"other")
+        other, _ = calling(network, b"other", ctx)
+        second = meet(listener, other)
+    server, address = listener.restore(again, key=KEY, counter=counter)
+    print(address)
+    client.write(b"again")
+    print(server.read(100))
+    again = server.export(key=KEY, counter=counter)
+    lone = server_context(cid).restore(server_sock, again, key=KEY, counter=counter)
+    show("of no listener", listener.restore, lone.export(key=KEY), key=KEY)
+    # A listener that is full, and one that is closed.
+    for label in ("closed", "full"):
+        network = Network()
+        listener, _ = listening(network, cid, clients=1)
+        client, _ = calling(network, b"one", ctx)
+        first = meet(listener, client)
+        client.write(b"x")
+        first.read(1)
+        state = first.export(key=KEY)
+        client, _ = calling(network, b"two", ctx)
+        second = meet(listener, client)
+        if label == "closed":
+            listener.close()
+        show(label, listener.restore, state, key=KEY)
+    second.close()
+    show("room", lambda: listener.restore(state, key=KEY)[1])

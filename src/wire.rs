@@ -74,8 +74,10 @@ impl<'a> Fields<'a> {
 }
 
 /// Writes fields one after the other, as far as there is room.
+#[cfg(hibernation)]
 pub(crate) struct Room<'a>(pub(crate) &'a mut [u8]);
 
+#[cfg(hibernation)]
 impl<'a> Room<'a> {
     pub(crate) fn take(&mut self, n: usize) -> &'a mut [u8] {
         let (taken, rest) = core::mem::take(&mut self.0).split_at_mut_checked(n).unwrap_or_default();

@@ -95,6 +95,7 @@ class Side:
         self.closed = False  # by a call of ours
         self.shut = False  # nothing more is written
         self.gave_session = False
+        self.counter = Counter()
         self.ended = False  # by the mate: read says so
         self.spoiled = False  # a callback may have spoiled the handshake
         self.murky = False  # the program has spoiled its own data
@@ -246,6 +247,11 @@ class Side:
         self.writing = data
         n, er = self.call(method, buf, *where)
         self.writing = b""
+        if buf is self.resizing and len(buf) < len(data):
+            # What was cut off within the call is none of it any more.
+            data = data[: len(buf)]
+            for mate in self.mates if self.run.datagram else ():
+                mate.murky = True
         if not len(data):
             return
         if er is not None and isinstance(er, KeyboardInterrupt) and n is not None:
@@ -464,6 +470,51 @@ class Side:
         if self.alive():
             self.call("hibernate")
 
+    def outlive(self):
+        """Goes through the bytes of another life, where the connection is quiet and as it was made."""
+        run, rng = self.run, self.run.rng
+        if not self.alive() or self.depth or not ssl.HAS_HIBERNATION or (self.server and run.kind == "listener"):
+            return
+        key = rng.pick((None, bytes(16), bytes(64)))
+        counter = self.counter if not run.datagram or rng.one_in(2) else None
+        sock = self.sock
+
+        def through():
+            try:
+                state = sock.export(key=key, counter=counter)
+            except OSError as er:
+                if er.errno not in (EBUSY, ENOTCONN, EBADF):
+                    raise
+                return None
+            except ValueError:
+                return None  # its settings have changed
+            restore = self.ctx.restore
+            bent = bytearray(state)
+            bent[rng.below(len(bent))] ^= 1 << rng.below(8)
+            try:
+                restore(self.end, bent, key=key, counter=counter)
+                self.complain("a state was restored that was changed")
+            except ValueError:
+                pass
+            restored = restore(self.end, state, key=key, counter=counter)
+            if counter is not None:
+                try:
+                    restore(self.end, state, key=key, counter=counter)
+                    self.complain("a state was restored twice")
+                except ValueError:
+                    pass
+            return restored
+
+        restored, _ = self.call(through)
+        if restored is not None:
+            self.sock = restored
+            try:
+                sock.read(1)
+                self.complain("what was exported is open")
+            except OSError as er:
+                if er.errno != EBADF:
+                    raise
+
     def shutdown(self):
         if self.alive():
             how = self.run.rng.pick((1, 1, 2, 0))
@@ -552,7 +603,8 @@ STEPS = (
     (320, Side.read),
     (50, Side.look),
     (60, Side.poll),
-    (60, Side.hibernate),
+    (45, Side.hibernate),
+    (15, Side.outlive),
     (5, Side.shutdown),
     (3, Side.unwrap),
     (6, Side.close),
@@ -562,6 +614,20 @@ STEPS = (
 
 # ---------------------------------------------------------------------------------------
 # Contexts.
+
+
+class Counter:
+    """Of exported connections."""
+
+    stored = 0
+
+    def next(self):
+        return self.stored + 1
+
+    def advance(self, n):
+        if n <= self.stored:
+            raise ValueError("used")
+        self.stored = n
 
 
 class Keys:

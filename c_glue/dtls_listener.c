@@ -561,15 +561,16 @@ static mp_obj_t listener_restore(size_t n_args, const mp_obj_t *pos_args, mp_map
     if (!is_packed(&address)) {
         mp_raise_ValueError(MP_ERROR_TEXT("not the state of a listener's client"));
     }
-    mp_obj_t items[2] = { MP_OBJ_NULL, unpack(&address) };
+    mp_obj_t items[2] = { MP_OBJ_FROM_PTR(sock), unpack(&address) };
+    mp_obj_t result = mp_obj_new_tuple(2, items); // behind the counter nothing is to fail
     mpssl_bytes_t bytes = { address.bytes, address.len };
     mpssl_status_t status = { MPSSL_ERRNO, MP_EBADF };
     CLAIMED(self, CALL_WITH_MEMORY(status, mpssl_listener_restore(self->clients, sock->tls, bytes, &peer->client, &peer->departed)));
     if (status.kind != MPSSL_OK) {
         mpssl_raise(MP_OBJ_NULL, status);
     }
-    items[0] = mpssl_socket_consume(sock, args[MPSSL_RESTORE_COUNTER].u_obj, n); // else the finaliser has the table forget it
-    return mp_obj_new_tuple(2, items);
+    mpssl_socket_consume(sock, args[MPSSL_RESTORE_COUNTER].u_obj, n);
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(listener_restore_obj, 1, listener_restore);
 #endif

@@ -1267,10 +1267,11 @@ static mpssl_status_t export_state(mpssl_call_t *call, state_t *state) {
     if (mpssl_protect(call, make_room, state) != 0) {
         return (mpssl_status_t){ MPSSL_RAISED, 0 };
     }
-    status = write_state(self, state, (uint8_t *)state->vstr.buf, state->vstr.len);
+    uint8_t *buf = (uint8_t *)state->vstr.buf;
+    status = write_state(self, state, buf, state->len);
     if (status.kind == MPSSL_OK && mpssl_protect(call, make_bytes, state) != 0) {
         status = (mpssl_status_t){ MPSSL_RAISED, 0 };
-        memset(state->vstr.buf, 0, state->vstr.len); // the keys
+        memset(buf, 0, state->len); // the keys
     }
     return status;
 }

@@ -391,6 +391,7 @@ class Run:
         self.result = None
         self.sent = 0
         self.done = False
+        self.state = None  # of an exported connection that is not restored yet
 
     def complain(self, text, *args):
         self.complaints.append(text % args if args else text)
@@ -586,7 +587,14 @@ class Run:
 
     # Finishing.
 
+    def restore(self):
+        take = self.listener.restore if self.listener else lambda *args, **given: self.ctx.restore(self.wire, *args, **given)
+        restored = take(self.state, key=STATE_KEY, counter=COUNTER)
+        self.sub, self.state = restored[0] if self.listener else restored, None
+
     def finish(self):
+        if self.state is not None:
+            self.restore()
         # A datagram that its socket does not take now is lost.
         lost = self.scenario.listens and self.fired == "write" and self.value == -EAGAIN
         if self.done and self.sub is not None and not self.injection.lies and not lost:
@@ -1158,6 +1166,30 @@ def hibernate(run):
     return run.sub.hibernate()
 
 
+class Counter:
+    stored = 0
+
+    def next(self):
+        return self.stored + 1
+
+    def advance(self, n):
+        if n <= self.stored:
+            raise Exception("a state was restored twice")
+        self.stored = n
+
+
+COUNTER = Counter()
+STATE_KEY = bytes(32)
+
+
+def outlive(run):
+    """Goes through the bytes of another life: called again, where it was."""
+    if run.state is None:
+        run.state = run.sub.export(key=STATE_KEY, counter=COUNTER)
+    run.restore()
+    return True
+
+
 def accept(run):
     if run.listener is None:
         run.wrap(False)
@@ -1222,6 +1254,8 @@ SCENARIOS = [
     Scenario("psk datagrams server look-up", WRAPPED, shake_by_read, echoes, setup=peer_sends(PING), server=True, handshake=True, psk="get", datagram=True),
     Scenario("psk datagrams server callback", WRAPPED, shake_by_read, echoes, setup=peer_sends(PING), server=True, handshake=True, psk="callback", datagram=True),
     Scenario("hibernate", UP, hibernate, echoes, needs="hibernate"),
+    Scenario("outlive", UP, outlive, echoes, needs="export"),
+    Scenario("outlive asleep", UP, outlive, echoes, server=True, asleep=True, needs="export"),
     Scenario("wake and read", UP, readinto, reads, setup=peer_sends(DATA), server=True, asleep=True, needs="hibernate"),
     Scenario("wake and readline", UP, lambda run: run.sub.readline(), reads, setup=peer_sends(DATA), blocking=True, asleep=True, needs="hibernate"),
     Scenario("wake and write", UP, lambda run: run.sub.write(DATA), arrives(DATA), asleep=True, needs="hibernate"),
@@ -1243,6 +1277,8 @@ for cid in (None, 0, 8, 32):
         Scenario("datagrams server" + told, WRAPPED, shake_by_read, echoes, setup=peer_sends(PING), server=True, handshake=True, cid=cid, **DATAGRAMS),
         Scenario("datagrams write" + told, UP, lambda run: run.sub.write(DATA), arrives(DATA), cid=cid, **DATAGRAMS),
         Scenario("datagrams hibernate" + told, UP, hibernate, echoes, server=True, cid=cid, **DATAGRAMS),
+        Scenario("datagrams outlive" + told, UP, outlive, echoes, server=True, cid=cid, **DATAGRAMS),
+        Scenario("listener outlive" + told, UP, outlive, echoes, server=True, listens=True, cid=cid, **DATAGRAMS),
         Scenario("datagrams wake and read" + told, UP, readinto, reads, setup=peer_sends(DATA), asleep=True, cid=cid, **DATAGRAMS),
         Scenario("datagrams wake and write" + told, UP, lambda run: run.sub.write(DATA), arrives(DATA), server=True, asleep=True, cid=cid, **DATAGRAMS),
         Scenario("datagrams close asleep" + told, UP, close, says_goodbye, closes=True, asleep=True, cid=cid, **DATAGRAMS),

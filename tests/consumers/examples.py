@@ -1,15 +1,18 @@
 """The examples of TLS, as they are, with real peers. (Those of DTLS: tests/datagrams.)"""
 
 import contextlib
+import os
 import re
 import socket
 import ssl
 import sys
 import threading
 import time
+from pathlib import Path
 
 from cases import ROOT, case, finished
-from peers import WAIT_S, check, free_port, need_program
+from mqtt import Broker
+from peers import WAIT_S, Skip, check, free_port, need_program
 from psk import CLOSED, IDENTITY, KEY, PSKBroker
 
 EXAMPLES = ROOT / "examples"
@@ -140,3 +143,34 @@ for library_ in ("micropython-lib", "home-assistant as umqtt.simple"):
     def example_mqtt_psk_refused(bench, library=library_):
         client = mqtt_psk(bench, library, PSKBroker(bench), key="ff" * 16)
         finished(client, CLOSED.replace(r"OSError\(", r"^OSError: \(?"), code=1)
+
+
+@case("examples: sensor_sleep/mqtt_sensor.py to mosquitto: resumed in another process; its file lost or changed")
+def example_mqtt_sensor(bench):
+    broker = Broker(bench)
+    files = bench.logs / "sensor"
+    files.mkdir()
+    example, name = EXAMPLES / "sensor_sleep", "home-assistant as umqtt.simple"
+    library = bench.libraries.path(name)
+    if library is None:
+        raise Skip(bench.libraries.missing[name])
+
+    def wake():
+        client = bench.start(
+            "mqtt_sensor.py",
+            [Path(bench.arguments.binary).resolve(), example / "mqtt_sensor.py", "localhost", str(broker.port), bench.file("ca")],
+            cwd=files,
+            env=dict(os.environ, MICROPYPATH=f"{example}:{library}:.frozen"),
+        )
+        check(client.wait() == 0, f"it ended with {client.output()}")
+        return client.output().strip()
+
+    saved = files / "tls.session"
+    check(wake() == "new session", "the first")
+    for _ in range(3):
+        check(wake() == "resumed", "another")
+    saved.write_bytes(saved.read_bytes()[:-1])
+    check(wake() == "new session", "a session that was cut")
+    saved.unlink()
+    check(wake() == "new session", "without a session")
+    check(wake() == "resumed", "then it goes on")

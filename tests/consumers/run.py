@@ -29,6 +29,7 @@ import examples  # noqa: E402, F401
 import hibernation  # noqa: E402, F401
 import https  # noqa: E402, F401
 import mqtt  # noqa: E402, F401
+import outlive  # noqa: E402, F401
 import openssl  # noqa: E402, F401
 import pki  # noqa: E402, F401
 import psk  # noqa: E402, F401

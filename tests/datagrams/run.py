@@ -387,6 +387,10 @@ class MbedTLS:
         return port
 
 
+class MbedTLSWithCID(MbedTLS):
+    options = ("cid=1", "cid_val=c0ffee")
+
+
 FAULTS = {"loss": 0.1, "duplicate": 0.1, "reorder": 0.1}
 PEERS = (OpenSSL, GnuTLS, lambda: Coap("openssl"), lambda: Coap("gnutls"), MbedTLS)
 
@@ -557,11 +561,28 @@ def hibernating_ours(bench):
     server.wait_for("^SLEEPS True")
 
 
+# --- Outliving the process -----------------------------------------------------------------------
+
+for make_ in (*PEERS, MbedTLSWithCID):
+
+    @case(f"outlives its process: {make_().name}{', CIDs' if make_ not in PEERS else ''} server, our client")
+    def outliving_client(bench, make=make_):
+        peer = make()
+        # Beside a Connection ID all of them know a client by its address.
+        given = {"state": bench.logs / "state", "bind": free_port(), "limit": WAIT_S, "mtu": 600}
+        given |= {"say": getattr(peer, "say", b"hello\n".hex())} | ({"cid": 4} if isinstance(peer, MbedTLSWithCID) else {})
+        # It is there between two lives, in which the system would say that nobody is.
+        port = bench.faults(peer.server(bench, CERTIFICATE))
+        for life in range(4):
+            client = bench.client(port, **given)
+            if hasattr(peer, "talk"):
+                peer.talk(bench, client)
+            answer = finished(client, r"^ANSWER (\w+)")[1]
+            check(re.search(peer.answer, bytes.fromhex(answer)), f"answered {answer}")
+            check(("WENT ON" in client.output()) == (life > 0), "it did not go on")
+
+
 # --- Connection IDs ------------------------------------------------------------------------------
-
-
-class MbedTLSWithCID(MbedTLS):
-    options = ("cid=1", "cid_val=c0ffee")
 
 
 for auth_, faulty_ in itertools.product((CERTIFICATE, PSK), (False, True)):

@@ -4,6 +4,8 @@ mode=blocking   wrap_socket() handshakes
 mode=deferred   the handshake happens in read()
 hibernate=1     between each write and read (of modes that block); prints how often
 mode=asyncio    on a socket that does not block, in asyncio
+state=FILE      one of several lives (of modes that block): goes on with what is in the file, if it is there, and
+                leaves the connection in it, without a word to the server; bind= a port of its own
 """
 
 import asyncio
@@ -11,7 +13,7 @@ import errno
 import sys
 import time
 
-from options import address, connection_ids, context, options, udp
+from options import address, connection_ids, context, options, read, udp
 
 given = options()
 mode = given.get("mode", "blocking")
@@ -48,15 +50,36 @@ def ask(connection):
     raise OSError(errno.ETIMEDOUT)
 
 
+def last_life():
+    try:
+        return read(given["state"])
+    except OSError:
+        return None
+
+
+def leave(connection):
+    state = connection.export(key=bytes(16))
+    with open(given["state"], "wb") as file:
+        file.write(state)
+    print("STATE", len(state))
+
+
 def blocking():
     sock = udp()
+    if "bind" in given:
+        sock.bind(address(given["bind"]))
     sock.connect(address(given["port"]))
     if "limit" in given:
         sock.settimeout(float(given["limit"]))
     print("START")
-    connection = ctx.wrap_socket(
-        sock, server_hostname="localhost", do_handshake_on_connect=mode == "blocking"
-    )
+    state = last_life() if "state" in given else None
+    if state:
+        connection = ctx.restore(sock, state, key=bytes(16))
+        print("WENT ON")
+    else:
+        connection = ctx.wrap_socket(
+            sock, server_hostname="localhost", do_handshake_on_connect=mode == "blocking"
+        )
     if mode == "deferred":
         try:
             connection.read(1)
@@ -69,7 +92,10 @@ def blocking():
         said(connection, ask(connection))
     rest(connection)
     print("SLEPT", slept)
-    connection.close()
+    if "state" in given:
+        leave(connection)
+    else:
+        connection.close()
 
 
 def until_readable(stream):

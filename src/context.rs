@@ -719,15 +719,9 @@ impl Context {
     /// # Errors
     ///
     /// [`Error::NoMemory`].
-    #[cfg(any(hibernation, sessions))]
+    #[cfg(sessions)]
     pub fn binding(&mut self, names: [Option<&[u8]>; 2], asks: bool) -> Result<Binding> {
-        let settings = match self.binding {
-            Some(settings) => settings,
-            None => {
-                let made = self.digest()?;
-                *self.binding.insert(made)
-            }
-        };
+        let settings = self.settings()?;
         let mut digest = Digest::new()?;
         digest.add(&settings)?;
         for name in names {
@@ -738,14 +732,26 @@ impl Context {
         Ok(digest.finish()?.first_chunk().copied().unwrap_or_default())
     }
 
-    /// By what these settings are known again by a connection's state. `asks`: as in [`Self::binding`].
+    /// By what these settings are known again by a connection's state.
     ///
     /// # Errors
     ///
     /// [`Error::NoMemory`].
     #[cfg(hibernation)]
-    pub fn state_binding(&mut self, asks: bool) -> Result<Binding> {
-        self.binding([None, None], asks)
+    pub fn state_binding(&mut self) -> Result<Binding> {
+        self.settings().map(|settings| settings.first_chunk().copied().unwrap_or_default())
+    }
+
+    /// The digest of the settings, which is made once.
+    #[cfg(any(hibernation, sessions))]
+    fn settings(&mut self) -> Result<[u8; 32]> {
+        match self.binding {
+            Some(settings) => Ok(settings),
+            None => {
+                let made = self.digest()?;
+                Ok(*self.binding.insert(made))
+            }
+        }
     }
 
     /// A digest of the settings that a session or a state belongs to.

@@ -59,7 +59,9 @@ const SEALED: u8 = 1;
 const COUNTED: u8 = 2;
 const NAMED: u8 = 4;
 const LOCATED: u8 = 8;
-const ALL: u8 = SEALED | COUNTED | NAMED | LOCATED;
+/// Nothing is behind it: the host verifies, or chooses by name.
+const ASKS: u8 = 16;
+const ALL: u8 = SEALED | COUNTED | NAMED | LOCATED | ASKS;
 
 /// What is to be with a connection.
 #[derive(Clone, Copy)]
@@ -99,6 +101,7 @@ impl Export<'_> {
             | bit(self.n.is_some(), COUNTED)
             | bit(self.hostname.is_some(), NAMED)
             | bit(self.address.is_some(), LOCATED)
+            | bit(self.asks, ASKS)
     }
 
     /// Bytes in front of what is encrypted, and behind it.
@@ -142,14 +145,16 @@ pub fn export(
     if !socket.hibernate()? {
         return Err(Error::Errno(MPSSL_EBUSY.cast_signed()));
     }
-    let binding = context.state_binding(export.asks)?;
+    let binding = context.state_binding()?;
     let (front, behind) = export.around();
     let len = [size_of_val(&binding), socket.connection().saved_len(), behind]
         .iter()
         .fold(front, |all, len| all.saturating_add(*len));
     let Some(to) = to.get_mut(..len) else { return Ok(len) };
     let mut salt = [0; SALT];
-    context.fill(&mut salt)?;
+    if export.key.is_some() {
+        context.fill(&mut salt)?;
+    }
     let mut room = Room(to);
     room.put(&[FORMAT, export.flags()]);
     room.put(&BUILD);
@@ -232,21 +237,22 @@ pub fn restore<'a>(
     if n.is_some() != counts || (n.is_none() && !context.is_datagram()) {
         return Err(Error::Value(Invalid::StateCounter));
     }
-    let mut plain = Array::copy_of(rest)?;
+    let mut opened = Array::copy_of(if key.is_some() { rest } else { &[] })?;
     let is_whole = match key {
-        Some(key) => mbedtls::open(key, &salt, head, &mut plain),
+        Some(key) => mbedtls::open(key, &salt, head, &mut opened),
         None => Ok(state
             .split_last_chunk::<CHECKSUM>()
             .is_some_and(|(body, sum)| fnv1a(body).to_be_bytes() == *sum)),
     };
-    let plain = Secret::of(plain);
+    let opened = Secret::of(opened);
     if !is_whole? {
         return Err(NONE);
     }
     let behind = if key.is_some() { TAG } else { CHECKSUM };
-    let body = plain.bytes().get(..rest.len().saturating_sub(behind)).unwrap_or_default();
+    let plain = if key.is_some() { opened.bytes() } else { rest };
+    let body = plain.get(..rest.len().saturating_sub(behind)).unwrap_or_default();
     let (binding, saved) = body.split_first_chunk().ok_or(NONE)?;
-    if *binding != context.state_binding(asks)? {
+    if *binding != context.state_binding()? || asks != (flags & ASKS != 0) {
         return Err(Error::Value(Invalid::StateSettings));
     }
     let mut leap = [0; size_of::<u64>()];

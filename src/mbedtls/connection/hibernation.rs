@@ -50,8 +50,6 @@ use super::super::default_ciphers::is_tls13_suite;
 use super::super::error::check;
 #[cfg(mbedtls_ssl_alpn)]
 use super::super::names::static_str;
-#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-use super::super::psk::Seen;
 use super::super::sys::{self, zeroize};
 use super::call::Received;
 use super::layout::{COUNTER, is_message_cut};
@@ -61,7 +59,7 @@ use super::ssl::{Agreed, Ssl};
 #[cfg(tls13)]
 use super::tls13::Secrets;
 use crate::error::{Error, Result};
-#[cfg(mbedtls_ssl_keep_peer_certificate)]
+#[cfg(any(mbedtls_ssl_keep_peer_certificate, mbedtls_ssl_handshake_with_psk_enabled))]
 use crate::mem::Array;
 use crate::mem::{Box, Shared, copy};
 use crate::micropython_sys::{mpglue_calloc, mpglue_free};
@@ -266,7 +264,7 @@ pub(super) struct Head {
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     pub(super) peer_cert: Option<Array<u8>>,
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-    pub(super) psk: Seen,
+    pub(super) psk_shown: Option<Array<u8>>,
     #[cfg(mbedtls_ssl_alpn)]
     pub(super) alpn: *const c_char,
     #[cfg(sessions)]
@@ -435,7 +433,7 @@ impl Asleep {
 
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) fn psk_shown(&self) -> Option<&[u8]> {
-        self.head().psk.shown.as_deref()
+        self.head().psk_shown.as_deref()
     }
 
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
@@ -506,7 +504,7 @@ impl Asleep {
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             peer_cert: None,
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-            psk: Seen::default(),
+            psk_shown: None,
             #[cfg(mbedtls_ssl_alpn)]
             alpn: ctx.alpn_chosen,
             #[cfg(sessions)]
@@ -560,7 +558,7 @@ impl Asleep {
         }
         #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
         {
-            asleep.head_mut().psk = core::mem::take(&mut ssl.psk);
+            asleep.head_mut().psk_shown = ssl.psk.shown.take();
         }
         Ok(Some(asleep))
     }
@@ -681,7 +679,7 @@ impl Asleep {
         }
         #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
         {
-            ssl.psk = core::mem::take(&mut self.head_mut().psk);
+            ssl.psk.shown = self.head_mut().psk_shown.take();
         }
         Ok(ssl)
     }

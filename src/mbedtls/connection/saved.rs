@@ -21,8 +21,6 @@ use core::ffi::c_char;
 
 use super::super::config::Config;
 use super::super::names::CID_MAX;
-#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-use super::super::psk::Seen;
 use super::super::sys;
 use super::hibernation::{Asleep, Cids, Head, Kind, Suite, WINDOW};
 use super::layout::COUNTER;
@@ -179,7 +177,7 @@ impl Asleep {
                 #[cfg(mbedtls_ssl_keep_peer_certificate)]
                 peer_cert: copy_of(cert)?,
                 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
-                psk: Seen { shown: copy_of(psk)?, ..Seen::default() },
+                psk_shown: copy_of(psk)?,
                 #[cfg(mbedtls_ssl_alpn)]
                 alpn,
                 #[cfg(sessions)]

@@ -993,11 +993,39 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
 };
 MP_DEFINE_CONST_DICT(mpssl_context_locals_dict, context_locals_dict_table);
 
+static bool has_setting(const mp_map_t *map) {
+    for (size_t i = 0; i < map->alloc; ++i) {
+        if (mp_map_slot_is_filled(map, i) && mp_map_lookup((mp_map_t *)&mpssl_context_locals_dict.map, map->table[i].key, MP_MAP_LOOKUP) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Whether nothing stands in the place of a setting, in the instance or in a class below ours.
+static bool is_settled(const mp_obj_instance_t *instance) {
+    const mp_obj_type_t *type = instance->base.type;
+    for (;;) {
+        mp_obj_dict_t *locals = MP_OBJ_TYPE_GET_SLOT_OR_NULL(type, locals_dict);
+        if (locals == &mpssl_context_locals_dict) {
+            return !has_setting(&instance->members);
+        }
+        const mp_obj_type_t *parent = MP_OBJ_TYPE_GET_SLOT_OR_NULL(type, parent);
+        if (parent == NULL || parent->base.type != &mp_type_type || (locals != NULL && has_setting(&locals->map))) {
+            return false; // or it has several
+        }
+        type = parent;
+    }
+}
+
 void mpssl_context_settle(ssl_context_obj_t *self) {
     if (self->instance == mp_const_none) {
         return;
     }
     mp_obj_instance_t *instance = MP_OBJ_TO_PTR(self->instance);
+    if (is_settled(instance)) {
+        return;
+    }
     const mp_map_t *names = &mpssl_context_locals_dict.map;
     for (size_t i = 0; i < names->used; ++i) {
         mp_obj_t own = names->table[i].value;

@@ -1370,7 +1370,7 @@ ssl_socket_obj_t *mpssl_socket_load(ssl_context_obj_t *context, mp_obj_t sock, c
     // Before Python can change the state.
     const mpssl_bytes_t *name = &restored.hostname;
     if (name->data != NULL) {
-        self->server_hostname = mp_obj_new_str((const char *)name->data, name->len);
+        self->server_hostname = mp_obj_new_str_copy(&mp_type_str, name->data, name->len);
     }
     *address = restored.address.data == NULL ? mp_const_none : mp_obj_new_bytes(restored.address.data, restored.address.len);
     return self;

@@ -150,6 +150,7 @@ bench-qemu: prerequisites-firmware
 	@$(if $(strip $(RELEASED_SOURCES)),tools/sources.sh $(RELEASED_SOURCES))
 	@$(call build_bench,$(QEMU_BENCH))
 	@$(PYTHON) benches/qemu.py
+	@$(PYTHON) benches/wakeup.py
 	@$(CHART)
 
 bench-ram: prerequisites-firmware

@@ -328,6 +328,10 @@ fn run() -> Result<()> {
     if mbedtls_sys.contains("pub curves_tls_id:") {
         println!("cargo::rustc-cfg=mbedtls_curves_tls_id");
     }
+    println!("cargo::rustc-check-cfg=cfg(mbedtls_ecdh_ctx)");
+    if mbedtls_sys.contains("pub ecdh_ctx:") {
+        println!("cargo::rustc-cfg=mbedtls_ecdh_ctx");
+    }
     println!("cargo::rustc-check-cfg=cfg(mbedtls_in_hsfraglen)");
     if mbedtls_sys.contains("badmac_seen_or_in_hsfraglen") {
         println!("cargo::rustc-cfg=mbedtls_in_hsfraglen");

@@ -879,6 +879,8 @@ impl Context {
                 if self.ciphers.is_none() {
                     config.set_ciphers(&ciphers::list(ciphers::with_psk())?);
                 }
+            } else {
+                config.set_no_psk();
             }
             #[cfg(tls13)]
             if self.ciphersuites.is_some() {

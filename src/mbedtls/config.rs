@@ -385,6 +385,19 @@ impl Config {
         }
     }
 
+    /// Frees the Diffie-Hellman group that each server's configuration has from its beginning: it is for
+    /// exchanges with a pre-shared key, of which there is none.
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+    pub fn set_no_psk(&mut self) {
+        #[cfg(all(mbedtls_dhm_c, not(mbedtls_key_exchange_dhe_rsa_enabled)))]
+        // SAFETY: the configuration's own numbers, zeros at a client; freed ones are zeros. Does not raise.
+        unsafe {
+            let conf = self.conf.get();
+            sys::mbedtls_mpi_free(&raw mut (*conf).dhm_P);
+            sys::mbedtls_mpi_free(&raw mut (*conf).dhm_G);
+        }
+    }
+
     /// Replaces a client's identity and key. Where that happens after the configuration
     /// was shared, it is one connection's.
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]

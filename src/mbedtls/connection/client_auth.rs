@@ -71,6 +71,16 @@ unsafe fn hashes(ctx: *const sys::mbedtls_ssl_context) -> Option<[Hash; 2]> {
     Some(if is_sha384 { [sha384, sha256] } else { [sha256, sha384] })
 }
 
+/// Whether a client may come to sign, with a hash that is known only then.
+///
+/// # Safety
+///
+/// The connection is set up.
+pub(super) unsafe fn may_sign(ctx: *const sys::mbedtls_ssl_context) -> bool {
+    // SAFETY: by this function's contract.
+    unsafe { own(&*ctx).next().is_some() }
+}
+
 /// Decides about a CertificateRequest with these types and algorithms.
 ///
 /// # Safety

@@ -65,6 +65,7 @@ mod retransmission;
 mod saved;
 #[cfg(plain_setup)]
 mod setup;
+mod spent;
 mod ssl;
 #[cfg(tickets)]
 mod tickets;

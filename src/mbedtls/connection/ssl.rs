@@ -48,6 +48,7 @@ use super::resumed;
 #[cfg(sessions)]
 use super::resumption::{Kept, Peer, Resumption};
 use super::retransmission::{CallTimer, get_timer, set_timer};
+use super::spent;
 #[cfg(tickets)]
 use super::tickets::with_tickets;
 #[cfg(tls13)]
@@ -614,6 +615,9 @@ impl Ssl {
                 if ret == 0 && is_tls13(ctx) {
                     tls13::before_step(ctx);
                     ret = tls13_messages::before_step(ctx);
+                    if ret == 0 {
+                        spent::before_step(ctx);
+                    }
                 }
                 if ret == 0 && state == (*ctx).state {
                     #[cfg(tickets)]
@@ -635,6 +639,9 @@ impl Ssl {
                 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
                 {
                     ret = psk::after_step(ctx, state, ret);
+                }
+                if ret == 0 {
+                    spent::after_step(ctx, state);
                 }
                 // RFC 6347 4.2.8: see `begin_anew`.
                 if (*(*ctx).p_bio.cast::<Call<'_>>()).received.get().new_hello.get().is_some() {

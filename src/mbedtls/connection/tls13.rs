@@ -169,6 +169,22 @@ pub unsafe extern "C" fn __wrap_mbedtls_cipher_free(ctx: *mut sys::mbedtls_ciphe
     unsafe { __real_mbedtls_cipher_free(ctx) };
 }
 
+/// Frees a cipher of a transform that stays in use for what it says beside it: which cipher it is (Mbed TLS
+/// asks one direction's in the other's name).
+///
+/// # Safety
+///
+/// It is set up, or was; nothing more is encrypted or decrypted with it.
+pub(super) unsafe fn free_cipher(cipher: &mut sys::mbedtls_cipher_context_t) {
+    // SAFETY: by this function's contract: a cipher without a context is freed by Mbed TLS like one that was
+    // never given a key. None raises.
+    unsafe {
+        let info = cipher.cipher_info;
+        __wrap_mbedtls_cipher_free(cipher);
+        cipher.cipher_info = info;
+    }
+}
+
 /// Notes which alert is sent, which an encrypted record does not show.
 ///
 /// This is called from: Mbed TLS where the peer's certificate is refused, instead of its function of that
@@ -285,6 +301,11 @@ pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) {
         };
         if (*ctx).transform_out != transform {
             mbedtls_ssl_set_outbound_transform(ctx, transform);
+        }
+        if !is_client(ctx)
+            && let Some(spent) = handshake.transform_handshake.as_mut()
+        {
+            free_cipher(&mut spent.cipher_ctx_enc);
         }
     }
 }

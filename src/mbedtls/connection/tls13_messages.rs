@@ -15,6 +15,7 @@ use super::peer_messages::{
     Checked, DECODE_ERROR, ILLEGAL_PARAMETER, UNEXPECTED_MESSAGE, UNSUPPORTED_EXTENSION, all_of, are_pairs,
     client_hello, is_any_twice, only, suites,
 };
+use super::spent::can_read;
 use super::tls13_records::{MESSAGE, awaits_flight, has_retried, read};
 use crate::mem::slice_mut;
 use crate::wire::Fields;
@@ -43,6 +44,9 @@ pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     unsafe {
         if !reads(ctx) {
             return 0;
+        }
+        if !can_read(ctx) {
+            return sys::MBEDTLS_ERR_SSL_INTERNAL_ERROR;
         }
         let ret = read(ctx);
         if ret != 0 {

@@ -605,17 +605,29 @@ impl Input {
         sources.extend(micropython.as_ref().map(|tree| tree.join("lib/mbedtls_errors/mp_mbedtls_errors.c")));
         rerun_if_changed(&library);
 
+        // See c_glue/mbedtls_config.h.
+        let (long, rest): (Vec<_>, Vec<_>) = sources.into_iter().partition(|path| {
+            path.file_name().is_some_and(|name| ["rsa.c", "bignum.c"].iter().any(|long| name == *long))
+        });
         let mut build = cc::Build::new();
         for flag in flags.iter().chain(&extra) {
             build.flag(flag);
         }
         build
-            .files(&sources)
             .include(&library)
             // Tests spend their time in here, whatever the profile.
             .opt_level(2)
             .warnings(false)
-            .out_dir(out)
+            .out_dir(out);
+        let long = build
+            .clone()
+            .files(&long)
+            .define("MPSSL_LONG_NUMBERS", "1")
+            .try_compile_intermediates()
+            .map_err(|error| format!("Mbed TLS does not compile: {error}"))?;
+        build
+            .files(&rest)
+            .objects(long)
             .try_compile("mbedtls")
             .map_err(|error| format!("Mbed TLS does not compile: {error}"))?;
 

@@ -45,20 +45,24 @@ SRC_THIRDPARTY_C += $(addprefix $(MBEDTLS_DIR)/library/,$(addsuffix .c,\
 endif
 endif
 
-# Records. Nothing given: the port's own flags. Targets are expanded here, before extmod.mk says
-# lib/mbedtls; the compiler, which the port may name later still, in the recipe.
-ifneq ($(MPSSL_AEAD_CFLAGS),)
+# Targets are expanded here, before extmod.mk says lib/mbedtls; the compiler, which the port may name
+# later still, in the recipe.
 MPSSL_MBEDTLS_OBJ_DIR := $(BUILD)/$(or $(MBEDTLS_DIR),lib/mbedtls)/library
-MPSSL_AEAD_O = $(addprefix $(MPSSL_MBEDTLS_OBJ_DIR)/,$(addsuffix .o,$(1)))
+MPSSL_MBEDTLS_O = $(addprefix $(MPSSL_MBEDTLS_OBJ_DIR)/,$(addsuffix .o,$(1)))
 
-$(call MPSSL_AEAD_O,gcm): private CFLAGS += $(MPSSL_AEAD_CFLAGS) \
+# See mbedtls_config.h.
+$(call MPSSL_MBEDTLS_O,bignum rsa): private CFLAGS += -DMPSSL_LONG_NUMBERS=1
+
+# Records. Nothing given: the port's own flags.
+ifneq ($(MPSSL_AEAD_CFLAGS),)
+$(call MPSSL_MBEDTLS_O,gcm): private CFLAGS += $(MPSSL_AEAD_CFLAGS) \
 	-iquote $(or $(MPSSL_MBEDTLS_TREE),$(TOP)/lib/mbedtls)/library -include $(MPSSL_ROOT)/c_glue/mbedtls_words.h
 # On x86-64 intrinsics in place of assembly: the CPU is asked before they are used, and none has
 # them without SSSE3, which turns a block's bytes round at once. aes.c must know of them, for they
 # want round keys that are aligned.
-$(call MPSSL_AEAD_O,aes aesni block_cipher gcm): private CFLAGS += $(call MPSSL_ON_X86_64,-O3 -maes -mpclmul)
+$(call MPSSL_MBEDTLS_O,aes aesni block_cipher gcm): private CFLAGS += $(call MPSSL_ON_X86_64,-O3 -maes -mpclmul)
 # Handshakes, where flash is not short.
-$(call MPSSL_AEAD_O,bignum bignum_core constant_time ecdsa ecp ecp_curves sha256 sha512): private \
+$(call MPSSL_MBEDTLS_O,bignum bignum_core constant_time ecdsa ecp ecp_curves sha256 sha512): private \
 	CFLAGS += $(call MPSSL_ON_X86_64,-O3)
-$(call MPSSL_AEAD_O,aesni): private CFLAGS += $(call MPSSL_ON_X86_64,-mssse3)
+$(call MPSSL_MBEDTLS_O,aesni): private CFLAGS += $(call MPSSL_ON_X86_64,-mssse3)
 endif

@@ -81,6 +81,13 @@ void mpssl_free(void *block);
 #define MBEDTLS_PLATFORM_STD_FREE mpssl_free
 #endif
 
+// Each handshake has room for a shared secret as long as the longest number there may be, which only
+// DHE-PSK needs: its groups have up to 4096 bits. RSA's keys may be longer: bignum.c and rsa.c are
+// compiled with MPSSL_LONG_NUMBERS, and no object that others know depends on it.
+#if !defined(MBEDTLS_MPI_MAX_SIZE) && !defined(MPSSL_LONG_NUMBERS)
+#define MBEDTLS_MPI_MAX_SIZE 512
+#endif
+
 // What this side sends of a handshake may be as long as a record, a chain of certificates for
 // instance: there is a buffer of its length only while it is sent. Records of data stay short.
 #if MPSSL_RECORD_BUFFERS && !defined(MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH)

@@ -181,6 +181,9 @@ if(MPSSL_MBEDTLS_CONFIG)
         set(MBEDTLS_CONFIG_FILE ${_mpssl_config})
         target_sources(usermod_mpssl INTERFACE ${_mpssl_library}/block_cipher.c)
     endif()
+    # See mbedtls_config.h.
+    set_property(SOURCE ${_mpssl_library}/bignum.c ${_mpssl_library}/rsa.c
+        APPEND PROPERTY COMPILE_DEFINITIONS MPSSL_LONG_NUMBERS=1)
     # Records: see mbedtls_words.h. Nothing given: the port's own flags.
     if(MPSSL_AEAD_CFLAGS)
         separate_arguments(_mpssl_aead UNIX_COMMAND "${MPSSL_AEAD_CFLAGS}")

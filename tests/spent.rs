@@ -101,6 +101,29 @@ fn the_group_of_an_exchange_that_cannot_be() {
     }
 }
 
+/// There is room for secrets and shares as long as they can get, and no more: Mbed TLS derives both from the
+/// longest numbers that it is configured for.
+#[cfg(micropython_tree)]
+#[test]
+fn how_long_secrets_and_shares_can_get() {
+    let _balance = Balance::start();
+    let pair = Setup::default().pair();
+    let handshake = handshake(&pair.client);
+    assert_eq!(handshake.premaster.len(), 4 + 512 + 48, "DHE-PSK's, with 4096 bits");
+    #[cfg(tls13)]
+    assert_eq!(handshake.xxdh_psa_peerkey.len(), 133, "P-521's");
+}
+
+/// RSA's numbers may be longer.
+#[test]
+fn a_key_of_more_than_4096_bits() {
+    let _balance = Balance::start();
+    let suites = &["TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256"];
+    let pair = Setup { suites, server_cert: Some("long"), ..Setup::default() }.open();
+    assert!(pair.client.socket.peer_verified());
+    pair.prove();
+}
+
 /// A CertificateVerify with the hash that is not the suite's needs that to the end.
 #[test]
 fn tls12_with_the_other_hash() {

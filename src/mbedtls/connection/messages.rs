@@ -255,6 +255,49 @@ pub(super) unsafe fn awaits_hello(ssl: *const sys::mbedtls_ssl_context) -> bool 
     }
 }
 
+#[cfg(tls13)]
+/// Whether a client waits for what a server encrypts of the handshake.
+pub(super) fn awaits_flight(state: sys::mbedtls_ssl_states) -> bool {
+    matches!(
+        state,
+        sys::MBEDTLS_SSL_ENCRYPTED_EXTENSIONS
+            | sys::MBEDTLS_SSL_CERTIFICATE_REQUEST
+            | sys::MBEDTLS_SSL_SERVER_CERTIFICATE
+            | sys::MBEDTLS_SSL_CERTIFICATE_VERIFY
+            | sys::MBEDTLS_SSL_SERVER_FINISHED
+    )
+}
+
+/// Whether the next step of the handshake, not the first, does nothing but read, and so writes an alert at
+/// most.
+///
+/// # Safety
+///
+/// The connection is set up.
+pub(super) unsafe fn only_reads(ssl: *const sys::mbedtls_ssl_context) -> bool {
+    #[cfg(tls13)]
+    // SAFETY: by this function's contract.
+    unsafe {
+        let Ok(state) = sys::mbedtls_ssl_states::try_from((*ssl).state) else { return false };
+        let reads = if is_client(ssl) {
+            awaits_flight(state)
+        } else {
+            matches!(
+                state,
+                sys::MBEDTLS_SSL_CLIENT_CERTIFICATE
+                    | sys::MBEDTLS_SSL_CLIENT_CERTIFICATE_VERIFY
+                    | sys::MBEDTLS_SSL_CLIENT_FINISHED
+            )
+        };
+        reads && is_tls13(ssl)
+    }
+    #[cfg(not(tls13))]
+    {
+        let _ = ssl;
+        false
+    }
+}
+
 /// The most bytes of a message that a record of a stream may have, where they are in the clear and
 /// a limit was agreed on (RFC 6066 4); at a client, which does not notice whether the server agreed,
 /// asked for. The ClientHello comes before.

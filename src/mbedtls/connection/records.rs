@@ -247,8 +247,17 @@ impl Output {
     /// `ssl` is the connection beside this, in a handshake; its buffer holds nothing.
     pub(super) unsafe fn fit(&self, ssl: *mut sys::mbedtls_ssl_context) -> Result<()> {
         // SAFETY: by this function's contract.
-        if unsafe { messages::awaits_hello(ssl) && awaits_header(ssl) } {
-            return Ok(());
+        unsafe {
+            if awaits_header(ssl) {
+                if messages::awaits_hello(ssl) {
+                    return Ok(());
+                }
+                if messages::only_reads(ssl) && !self.is_whole() {
+                    // What there is may be too short for an alert that is encrypted.
+                    self.park(ssl);
+                    return Ok(());
+                }
+            }
         }
         // SAFETY: by this function's contract.
         let (room, size) = unsafe {

@@ -16,8 +16,9 @@ use super::call::Call;
 #[cfg(mbedtls_ssl_cli_c)]
 use super::client_auth::choose_of_tls13;
 use super::layout::{COUNTER, is_client, is_tls13, reset_in_pointers, reset_out_pointers};
+use super::messages::awaits_flight;
 use super::records::Buffers;
-use super::tls13_records::{awaits_flight, read_data};
+use super::tls13_records::read_data;
 use crate::micropython_sys::mpglue_free;
 
 /// The longest hash of a suite: SHA-384's.

@@ -9,6 +9,7 @@ use core::ffi::{c_int, c_uint};
 
 use super::super::sys;
 use super::layout::is_client;
+use super::messages::awaits_flight;
 #[cfg(mbedtls_ssl_srv_c)]
 use super::peer_messages::note_suites;
 use super::peer_messages::{
@@ -16,7 +17,7 @@ use super::peer_messages::{
     client_hello, is_any_twice, only, suites,
 };
 use super::spent::can_read;
-use super::tls13_records::{MESSAGE, awaits_flight, has_retried, read};
+use super::tls13_records::{MESSAGE, has_retried, read};
 use crate::mem::slice_mut;
 use crate::wire::Fields;
 

@@ -6,6 +6,7 @@ use core::ffi::{c_int, c_uint};
 use super::super::sys;
 use super::alerts::within;
 use super::layout::{COUNTER, HEADER, is_client, is_message_cut, is_tls13};
+use super::messages::awaits_flight;
 
 unsafe extern "C" {
     // Internal to Mbed TLS (library/ssl_misc.h), and linkable. Does not raise.
@@ -201,16 +202,4 @@ pub(super) unsafe fn passed_over(ctx: *mut sys::mbedtls_ssl_context, size: usize
             _ => 0,
         }
     }
-}
-
-/// Whether a client waits for what a server encrypts of the handshake.
-pub(super) fn awaits_flight(state: sys::mbedtls_ssl_states) -> bool {
-    matches!(
-        state,
-        sys::MBEDTLS_SSL_ENCRYPTED_EXTENSIONS
-            | sys::MBEDTLS_SSL_CERTIFICATE_REQUEST
-            | sys::MBEDTLS_SSL_SERVER_CERTIFICATE
-            | sys::MBEDTLS_SSL_CERTIFICATE_VERIFY
-            | sys::MBEDTLS_SSL_SERVER_FINISHED
-    )
 }

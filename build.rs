@@ -129,6 +129,7 @@ const TLS13_WRAPPED: &[&str] = &[
     "mbedtls_ssl_pend_fatal_alert",
     "mbedtls_cipher_setup",
     "mbedtls_cipher_free",
+    "mbedtls_x509_crt_parse_der",
 ];
 const TLS13_P256_WRAPPED: &[&str] = &["mbedtls_ecp_mul"];
 

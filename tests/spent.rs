@@ -124,6 +124,37 @@ fn a_key_of_more_than_4096_bits() {
     pair.prove();
 }
 
+/// While a chain is verified it is in memory as it came, and nowhere else.
+#[cfg(tls13)]
+#[test]
+fn certificates_are_verified_where_they_lie() {
+    use common::alloc::{holding, watch};
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    for tls13 in [false, true] {
+        let _balance = Balance::start();
+        let setup = Setup { tls13, server_cert: Some("chain"), ..Setup::mutual() };
+        let mut pair = Contexts::new(&setup).pair();
+        waits(pair.client.handshake());
+        // What all certificates of the PKI have in them: 2049-12-31, their end.
+        watch(b"491231235959Z");
+        waits(pair.server.handshake());
+        let most = Rc::new(Cell::new(0));
+        let seen = Rc::clone(&most);
+        pair.client.port.judge = Some(Box::new(move |_, _| {
+            seen.set(seen.get().max(holding()));
+            Ok(0)
+        }));
+        let _ = pair.client.handshake();
+        assert_eq!(most.get(), 1, "the message, and what is shown to the verifier");
+        pair.client.port.judge = None;
+        let pair = pair.open();
+        assert!(pair.server.socket.peer_verified());
+        pair.prove();
+    }
+}
+
 /// A CertificateVerify with the hash that is not the suite's needs that to the end.
 #[test]
 fn tls12_with_the_other_hash() {

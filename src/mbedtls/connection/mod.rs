@@ -46,6 +46,8 @@ mod hibernation;
 mod hibernation;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 mod hints;
+#[cfg(tls13)]
+mod in_place;
 #[cfg(feature = "keylog")]
 mod key_log;
 mod layout;

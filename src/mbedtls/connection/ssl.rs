@@ -32,6 +32,8 @@ use super::client_auth;
 use super::exported_keys::Keys;
 use super::flight::StreamHandshake;
 use super::hello::without_clock;
+#[cfg(tls13)]
+use super::in_place::step_in_place;
 #[cfg(feature = "keylog")]
 use super::key_log;
 use super::layout::{is_tls13, max_payload, reset_out_pointers};
@@ -1092,7 +1094,12 @@ unsafe fn step(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
             (*ctx).hostname = core::ptr::null_mut();
         }
         #[cfg(mbedtls_ssl_keep_peer_certificate)]
-        let ret = step_with_certificates(ctx, || sys::mbedtls_ssl_handshake_step(ctx));
+        let ret = step_with_certificates(ctx, || {
+            #[cfg(tls13)]
+            return step_in_place(ctx, || sys::mbedtls_ssl_handshake_step(ctx));
+            #[cfg(not(tls13))]
+            sys::mbedtls_ssl_handshake_step(ctx)
+        });
         #[cfg(not(mbedtls_ssl_keep_peer_certificate))]
         let ret = sys::mbedtls_ssl_handshake_step(ctx);
         (*ctx).hostname = name;

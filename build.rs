@@ -146,6 +146,11 @@ const RESUMPTION_OPTIONS: &[&str] = &[
 const SESSIONS_OPTIONS: &[&str] = &["MBEDTLS_SSL_CLI_C"];
 const TICKETS_OPTIONS: &[&str] = &["MBEDTLS_SSL_SRV_C", "MBEDTLS_SSL_TICKET_C"];
 
+/// What a client needs that reads bundles of certificates when it verifies: Mbed TLS's callback, and a
+/// digest to know the bundle again.
+const BUNDLES_OPTIONS: &[&str] =
+    &["MBEDTLS_SSL_CLI_C", "MBEDTLS_X509_TRUSTED_CERTIFICATE_CALLBACK", "MBEDTLS_MD_CAN_SHA256"];
+
 /// What hibernation needs, where keys are not PSA's.
 const HIBERNATION_OPTIONS: &[&str] = &["MBEDTLS_SSL_PROTO_TLS1_2", "MBEDTLS_CIPHER_C"];
 /// Ciphers of which Rust does not know where they have their key: a chip's, say.
@@ -299,6 +304,11 @@ fn run() -> Result<()> {
         if is {
             println!("cargo::rustc-cfg={cfg}");
         }
+    }
+
+    println!("cargo::rustc-check-cfg=cfg(bundles)");
+    if has_all(BUNDLES_OPTIONS) {
+        println!("cargo::rustc-cfg=bundles");
     }
 
     println!("cargo::rustc-check-cfg=cfg(resumption, sessions, tickets)");

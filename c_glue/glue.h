@@ -74,6 +74,14 @@
 #define MPSSL_SERVER_NAMES 0
 #endif
 
+// Whether a client's CAs stay in their files, or bytes, and are read when it verifies: the same options
+// as in build.rs.
+#if defined(MBEDTLS_SSL_CLI_C) && defined(MBEDTLS_X509_TRUSTED_CERTIFICATE_CALLBACK) && defined(MBEDTLS_MD_CAN_SHA256)
+#define MPSSL_BUNDLES 1
+#else
+#define MPSSL_BUNDLES 0
+#endif
+
 // Whether objects report their memory: a build for who sizes a heap.
 #ifndef MPSSL_MEMORY
 #define MPSSL_MEMORY 0
@@ -100,6 +108,9 @@ typedef struct _ssl_context_obj_t {
     mp_obj_t sni_callback;
 #if MPSSL_KEYLOG
     mp_obj_t keylog_filename;
+#endif
+#if MPSSL_BUNDLES
+    mp_obj_t bundles; // a list, which only grows: see mpssl_bundle_t; or None
 #endif
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     mp_obj_t psk_identity;
@@ -189,7 +200,14 @@ typedef struct _mpssl_call_t {
 #endif
     mpssl_signals_t signals; // what mpssl_leave restores
 #if MPSSL_MEMORY
+    struct _mpssl_usage_t *usage; // of the object that it is on
     struct _mpssl_usage_t *outer; // of the call from within which this one is made
+#endif
+#if MPSSL_BUNDLES
+    mp_obj_t bundles; // of a context's, which has no socket
+    mp_obj_t file; // open to be read; MP_OBJ_NULL: none
+    size_t file_at; // how far it is
+    uint32_t file_index; // which bundle's
 #endif
 } mpssl_call_t;
 
@@ -245,6 +263,9 @@ enum {
     MPSSL_CONTEXT,
 #if MPSSL_KEYLOG
     MPSSL_KEYLOG_FILENAME,
+#endif
+#if MPSSL_BUNDLES
+    MPSSL_CONTEXT_BUNDLES,
 #endif
     MPSSL_CALLBACKS,
 };
@@ -444,6 +465,11 @@ bool mpssl_keep_ctrl_c(mp_obj_t exc);
 // The content of the file at `path`, a bytes object; `fresh`: nobody else has it. Raises what
 // open and read raise.
 mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh);
+#if MPSSL_BUNDLES
+// A call on no socket that reads of these bundles, with interrupts as `signals` has them. What was raised
+// is in its `exc`.
+mpssl_call_t mpssl_call_to_read(ssl_context_obj_t *context, mpssl_signals_t signals);
+#endif
 #if MPSSL_KEYLOG
 // Raises if the file called so cannot be opened to append to it, as CPython does.
 void mpssl_check_key_log(mp_obj_t name);

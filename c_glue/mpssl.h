@@ -138,8 +138,19 @@ size_t mpssl_credentials_explain(mpssl_status_t status, mpssl_bytes_t cert, mpss
 // Adds trust anchors, PEM (any number) or DER (any number, concatenated). Passes over those
 // that Mbed TLS cannot read, unless it is all of them.
 mpssl_status_t mpssl_context_load_verify_locations(mpssl_context_t *context, mpssl_bytes_t certs);
-// How many there are; *cas: how many of them are CAs.
-size_t mpssl_context_anchors(const mpssl_context_t *context, size_t *cas);
+// The same to a client, in builds with MPSSL_BUNDLES: it has all of its anchors so. The host's bundle
+// of this index is read to its end by mpglue_read_bundle, which is given `owner`, and is read again
+// when a chain is verified. MPSSL_RAISED is possible.
+mpssl_status_t mpssl_context_add_bundle(mpssl_context_t *context, void *owner, uint32_t index);
+
+typedef struct _mpssl_anchors_t {
+    size_t all;
+    size_t cas; // how many of them are CAs
+    size_t unreadable; // how many were passed over, of a client's
+} mpssl_anchors_t;
+
+// How many there are.
+mpssl_anchors_t mpssl_context_anchors(const mpssl_context_t *context);
 
 // Replaces the cipher suites, in order of preference.
 mpssl_status_t mpssl_context_set_ciphers(mpssl_context_t *context, const mpssl_bytes_t *names, size_t n);
@@ -483,6 +494,14 @@ int32_t mpglue_server_name(void *owner, mpssl_bytes_t name, void **chosen, uint8
 // Appends a line of secrets to SSLContext.keylog_filename, if there is one; in a build with
 // MPSSL_KEYLOG only. Returns 0 or MPGLUE_RAISED. Does not raise.
 int32_t mpglue_log_key(void *owner, mpssl_bytes_t line);
+// Reads from `at` on of a client's bundle of certificates, as many bytes as there is room for: fewer
+// only at its end. How many, or MPGLUE_RAISED. Does not raise.
+int32_t mpglue_read_bundle(void *owner, uint32_t index, uint32_t at, uint8_t *buf, size_t len);
+// Closes it, where it was opened to be read. changed: it is not the one that was loaded, which is an
+// exception. Returns 0 or MPGLUE_RAISED. Does not raise.
+int32_t mpglue_close_bundle(void *owner, uint32_t index, bool changed);
+// By what the running thread is known. Does not raise.
+uintptr_t mpglue_thread(void);
 // The port's millisecond clock, wrapping. Does not raise.
 uint32_t mpglue_ticks_ms(void);
 // The port's clock (mbedtls_time), in seconds; 0: there is none. Does not raise.

@@ -183,7 +183,8 @@ static int enter(ssl_socket_obj_t *self, mpssl_call_t *call, unsigned turns, boo
         int err = try_enter(self, call, to_close);
         if (err == ENTERED) {
 #if MPSSL_MEMORY
-            call->outer = mpssl_usage_switch(self->guard.usage);
+            call->usage = self->guard.usage;
+            call->outer = mpssl_usage_switch(call->usage);
 #endif
             return 0;
         }
@@ -295,7 +296,7 @@ static void come_back(mpssl_call_t *call) {
     mpssl_signals_t ignored;
     mpssl_interrupts_off(&ignored);
 #if MPSSL_MEMORY
-    mpssl_usage_switch(call->socket->guard.usage);
+    mpssl_usage_switch(call->usage);
 #endif
 }
 
@@ -1033,6 +1034,150 @@ mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh) {
     mpssl_catch(close_file, &file); // what was raised is why
     nlr_jump(nlr.ret_val);
 }
+
+#if MPSSL_BUNDLES
+// Bundles of certificates. Each is an object that nobody changes and that has a buffer, or a tuple of
+// a file's name.
+
+mpssl_call_t mpssl_call_to_read(ssl_context_obj_t *context, mpssl_signals_t signals) {
+    return (mpssl_call_t) {
+        .thread = THIS_THREAD,
+        .exc = MP_OBJ_NULL,
+        .place = MPSSL_INSIDE,
+        .signals = signals,
+#if MPSSL_MEMORY
+        .usage = context->guard.usage,
+#endif
+        .bundles = context->bundles,
+        .file = MP_OBJ_NULL,
+    };
+}
+
+typedef struct _read_t {
+    mpssl_call_t *call;
+    uint32_t index;
+    size_t at;
+    uint8_t *buf;
+    size_t len;
+    size_t done;
+    bool changed;
+} read_t;
+
+static mp_obj_t bundles_of(const mpssl_call_t *call) {
+    return call->bundles != MP_OBJ_NULL ? call->bundles : mpssl_callback(call->socket, MPSSL_CONTEXT_BUNDLES);
+}
+
+static mp_obj_t bundle(const read_t *r) {
+    return mp_obj_subscr(bundles_of(r->call), MP_OBJ_NEW_SMALL_INT(r->index), MP_OBJ_SENTINEL);
+}
+
+// Does not raise but what the file does.
+static void close_bundle(ssl_socket_obj_t *self, void *arg) {
+    (void)self;
+    read_t *r = arg;
+    mp_obj_t file = r->call->file;
+    r->call->file = MP_OBJ_NULL;
+    if (file != MP_OBJ_NULL) {
+        close_file(&file);
+    }
+    if (r->changed) {
+        mp_obj_t source = bundle(r);
+        if (mp_obj_is_type(source, &mp_type_tuple)) {
+            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("'%s' has changed since load_verify_locations()"),
+                mp_obj_str_get_str(((mp_obj_tuple_t *)MP_OBJ_TO_PTR(source))->items[0]));
+        }
+        mp_raise_ValueError(MP_ERROR_TEXT("cadata has changed since load_verify_locations()"));
+    }
+}
+
+// A file of a file system in Python, which may have no more than a read() of all of it: its content stays
+// in its place.
+static mp_obj_t keep_content(read_t *r, mp_obj_t source) {
+    mp_obj_t read[2];
+    mp_buffer_info_t buf;
+    mp_load_method(r->call->file, MP_QSTR_read, read);
+    mp_get_buffer_raise(mp_call_method_n_kw(0, 0, read), &buf, MP_BUFFER_READ);
+    mp_obj_t content = mp_obj_new_bytes(buf.buf, buf.len);
+    mp_obj_t bundles = bundles_of(r->call);
+    read_t close = { .call = r->call };
+    close_bundle(NULL, &close);
+    if (mp_obj_subscr(bundles, MP_OBJ_NEW_SMALL_INT(r->index), MP_OBJ_SENTINEL) == source) {
+        mp_obj_subscr(bundles, MP_OBJ_NEW_SMALL_INT(r->index), content);
+    }
+    return content;
+}
+
+static void read_buffer(read_t *r, mp_obj_t source) {
+    mp_buffer_info_t buf;
+    mp_get_buffer_raise(source, &buf, MP_BUFFER_READ);
+    if (r->at < buf.len) {
+        r->done = MIN(r->len, buf.len - r->at);
+        memcpy(r->buf, (const uint8_t *)buf.buf + r->at, r->done);
+    }
+}
+
+static void read_bundle(ssl_socket_obj_t *self, void *arg) {
+    read_t *r = arg;
+    mpssl_call_t *call = r->call;
+    mp_obj_t source = bundle(r);
+    if (!mp_obj_is_type(source, &mp_type_tuple)) {
+        read_buffer(r, source);
+        return;
+    }
+    // Opened anew where it is not read on: that needs nothing of a file but to be read.
+    if (call->file != MP_OBJ_NULL && (call->file_index != r->index || call->file_at > r->at)) {
+        read_t close = { .call = call };
+        close_bundle(self, &close);
+    }
+    if (call->file == MP_OBJ_NULL) {
+        mp_obj_t args[2] = { ((mp_obj_tuple_t *)MP_OBJ_TO_PTR(source))->items[0], MP_OBJ_NEW_QSTR(MP_QSTR_rb) };
+        open_file(args);
+        call->file = args[0];
+        call->file_index = r->index;
+        call->file_at = 0;
+    }
+    if (mp_obj_is_instance_type(mp_obj_get_type(call->file))) {
+        read_buffer(r, keep_content(r, source));
+        return;
+    }
+    mp_get_stream_raise(call->file, MP_STREAM_OP_READ);
+    while (r->done < r->len) {
+        size_t len = r->len - r->done;
+        if (call->file_at < r->at) {
+            len = MIN(r->at - call->file_at, r->len); // over what is not wanted
+        }
+        int err = 0;
+        size_t n = mp_stream_rw(call->file, r->buf + r->done, len, &err, MP_STREAM_RW_READ);
+        if (err != 0) {
+            mp_raise_OSError(err);
+        }
+        if (n == 0) {
+            return; // the end
+        }
+        if (call->file_at >= r->at) {
+            r->done += n;
+        }
+        call->file_at += n;
+    }
+}
+
+int32_t mpglue_read_bundle(void *owner, uint32_t index, uint32_t at, uint8_t *buf, size_t len) {
+    read_t r = { .call = owner, .index = index, .at = at, .buf = buf, .len = MIN(len, INT32_MAX) };
+    return mpssl_protect(owner, read_bundle, &r) == 0 ? (int32_t)r.done : MPGLUE_RAISED;
+}
+
+int32_t mpglue_close_bundle(void *owner, uint32_t index, bool changed) {
+    read_t r = { .call = owner, .index = index, .changed = changed };
+    if (r.call->file == MP_OBJ_NULL && !changed) {
+        return 0;
+    }
+    return mpssl_protect(owner, close_bundle, &r);
+}
+
+uintptr_t mpglue_thread(void) {
+    return (uintptr_t)THIS_THREAD;
+}
+#endif
 
 #if MPSSL_KEYLOG
 // Appends line to the file called name.

@@ -12,6 +12,9 @@
 
 #include "py/objstr.h"
 #include "py/objtype.h"
+#if MICROPY_VFS
+#include "extmod/vfs.h"
+#endif
 #include "mbedtls/platform_util.h"
 #include "mbedtls/ssl.h"
 
@@ -152,7 +155,93 @@ void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_
     finish(self, &signals, status);
 }
 
+#if MPSSL_BUNDLES
+static bool is_server(ssl_context_obj_t *self) {
+    mpssl_signals_t signals;
+    claim(self, &signals);
+    bool server = mpssl_context_is_server(self->tls);
+    mpssl_release(&self->guard, &signals);
+    return server;
+}
+
+#if MICROPY_VFS
+static void get_cwd(void *arg) {
+    mp_obj_t cwd = mp_vfs_getcwd();
+    mp_obj_str_get_str(cwd);
+    *(mp_obj_t *)arg = cwd;
+}
+#endif
+
+// What a client's bundle is kept as: see protect.c.
+static mp_obj_t get_bundle(mp_obj_t certs, bool may_be_path) {
+    mp_buffer_info_t buf;
+    bool fresh;
+    if (!mp_obj_is_str_or_bytes(certs) && mp_get_buffer(certs, &buf, MP_BUFFER_READ) && !mp_get_buffer(certs, &buf, MP_BUFFER_WRITE)) {
+        return certs; // a memoryview of bytes, or of flash
+    }
+    mpssl_bytes_t bytes = get_bytes(&certs, &fresh); // a copy of what may change
+    if (!may_be_path || !mp_obj_is_str(certs) || is_pem(bytes)) {
+        return certs;
+    }
+#if MICROPY_VFS
+    if (bytes.len != 0 && bytes.data[0] != '/') {
+        // Where the program is now, it may not be later.
+        mp_obj_t cwd = MP_OBJ_NULL;
+        mp_obj_t exc = mpssl_catch(get_cwd, &cwd);
+        if (exc != MP_OBJ_NULL) {
+            mpssl_keep_ctrl_c(exc);
+            return mp_obj_new_tuple(1, &certs); // a file system that does not say
+        }
+        size_t len;
+        const char *dir = mp_obj_str_get_data(cwd, &len);
+        vstr_t path;
+        vstr_init(&path, len + 1 + bytes.len);
+        vstr_add_strn(&path, dir, len);
+        if (len == 0 || dir[len - 1] != '/') {
+            vstr_add_char(&path, '/');
+        }
+        vstr_add_strn(&path, (const char *)bytes.data, bytes.len);
+        certs = mp_obj_new_str_from_vstr(&path);
+    }
+#endif
+    return mp_obj_new_tuple(1, &certs);
+}
+
+static void load_bundle(ssl_context_obj_t *self, mp_obj_t certs_in, bool may_be_path) {
+    mp_obj_t bundle = get_bundle(certs_in, may_be_path);
+    if (self->bundles == mp_const_none) {
+        self->bundles = mp_obj_new_list(0, NULL);
+    }
+    mp_obj_list_append(self->bundles, bundle);
+    size_t index = ((mp_obj_list_t *)MP_OBJ_TO_PTR(self->bundles))->len - 1;
+    mpssl_signals_t signals;
+    mpssl_status_t status;
+    claim(self, &signals);
+    mpssl_call_t call = mpssl_call_to_read(self, signals);
+    CALL_WITH_MEMORY(status, mpssl_context_add_bundle(self->tls, &call, index));
+    mpssl_release(&self->guard, &signals);
+    if (status.kind != MPSSL_OK) {
+        // Others may have come behind it.
+        ((mp_obj_list_t *)MP_OBJ_TO_PTR(self->bundles))->items[index] = mp_const_none;
+    }
+#if MPSSL_HINTS
+    if (status.kind == MPSSL_VALUE) {
+        mpssl_raise_value(status, may_be_path ? "" : why_not_data(certs_in));
+    }
+#endif
+    if (status.kind != MPSSL_OK) {
+        mpssl_raise(call.exc, status);
+    }
+}
+#endif
+
 void mpssl_context_load_anchors(ssl_context_obj_t *self, mp_obj_t certs_in, bool may_be_path) {
+#if MPSSL_BUNDLES
+    if (!is_server(self)) {
+        load_bundle(self, certs_in, may_be_path);
+        return;
+    }
+#endif
     bool fresh;
     mpssl_bytes_t certs = get_content(&certs_in, may_be_path, &fresh);
     mpssl_signals_t signals;
@@ -236,6 +325,9 @@ mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int
     self->sni_callback = mp_const_none;
 #if MPSSL_KEYLOG
     self->keylog_filename = mp_const_none;
+#endif
+#if MPSSL_BUNDLES
+    self->bundles = mp_const_none;
 #endif
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     self->psk_identity = mp_const_none;
@@ -457,6 +549,7 @@ void mpssl_context_set_psk_pair(ssl_context_obj_t *self, mp_obj_t identity_in, m
     self->psk_key = key_in;
 }
 
+#if !MPSSL_BUNDLES
 static bool is_server(ssl_context_obj_t *self) {
     mpssl_signals_t signals;
     claim(self, &signals);
@@ -464,6 +557,7 @@ static bool is_server(ssl_context_obj_t *self) {
     mpssl_release(&self->guard, &signals);
     return server;
 }
+#endif
 
 // Has connections made from now on ask `keys` or `callback`, of which a server has one.
 static void ask_for_psk(ssl_context_obj_t *self, mp_obj_t keys, mp_obj_t callback, mpssl_bytes_t hint) {
@@ -875,14 +969,14 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(context_load_default_certs_obj, 1, 2,
 static mp_obj_t context_cert_store_stats(mp_obj_t self_in) {
     ssl_context_obj_t *self = mpssl_context_cast(self_in);
     mpssl_signals_t signals;
-    size_t cas = 0;
     claim(self, &signals);
-    size_t all = mpssl_context_anchors(self->tls, &cas);
+    mpssl_anchors_t anchors = mpssl_context_anchors(self->tls);
     mpssl_release(&self->guard, &signals);
-    mp_obj_t stats = mp_obj_new_dict(3);
-    mp_obj_dict_store(stats, MP_OBJ_NEW_QSTR(MP_QSTR_x509), mp_obj_new_int_from_uint(all));
-    mp_obj_dict_store(stats, MP_OBJ_NEW_QSTR(MP_QSTR_x509_ca), mp_obj_new_int_from_uint(cas));
+    mp_obj_t stats = mp_obj_new_dict(4);
+    mp_obj_dict_store(stats, MP_OBJ_NEW_QSTR(MP_QSTR_x509), mp_obj_new_int_from_uint(anchors.all));
+    mp_obj_dict_store(stats, MP_OBJ_NEW_QSTR(MP_QSTR_x509_ca), mp_obj_new_int_from_uint(anchors.cas));
     mp_obj_dict_store(stats, MP_OBJ_NEW_QSTR(MP_QSTR_crl), MP_OBJ_NEW_SMALL_INT(0));
+    mp_obj_dict_store(stats, MP_OBJ_NEW_QSTR(MP_QSTR_x509_unreadable), mp_obj_new_int_from_uint(anchors.unreadable));
     return stats;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(context_cert_store_stats_obj, context_cert_store_stats);

@@ -347,6 +347,9 @@ static mp_obj_t callbacks_of(ssl_context_obj_t *context) {
 #if MPSSL_KEYLOG
     now[MPSSL_KEYLOG_FILENAME] = context->keylog_filename;
 #endif
+#if MPSSL_BUNDLES
+    now[MPSSL_CONTEXT_BUNDLES] = context->bundles;
+#endif
     bool none = true;
     bool same = context->socket_callbacks != MP_OBJ_NULL;
     for (size_t i = 0; i < MPSSL_CALLBACKS; i++) {

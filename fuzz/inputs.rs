@@ -366,7 +366,17 @@ pub fn certificate(data: &[u8]) {
         let mut context = Context::new(0, 0).expect("a context");
         let text = pki::with_nul(data.to_vec());
         let added = context.load_verify_locations(&text);
-        assert_eq!(added.is_ok(), context.anchors().0 > 0, "{added:?}");
+        assert_eq!(added.is_ok(), context.anchors()[0] > 0, "{added:?}");
+        #[cfg(bundles)]
+        {
+            // Read piece by piece, it is the same.
+            let (_, mut host, _) = Link::new(false);
+            host.bundles = vec![data.to_vec()];
+            let mut reads = Context::new(0, 0).expect("a context");
+            assert_eq!(reads.add_bundle(&mut host, 0), added);
+            assert_eq!(reads.anchors()[..2], context.anchors()[..2]);
+            assert!(!host.bundle_open);
+        }
         let loaded = context.load_cert_chain(Some(&text), &pki::key("ec"), None, false);
         assert!(matches!(loaded, Ok(()) | Err(Error::Value(_))), "{loaded:?}");
     }

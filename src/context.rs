@@ -10,8 +10,12 @@ use core::ffi::{CStr, c_int};
 use crate::ciphers::{self, Ciphers};
 use crate::error::{Error, Invalid, Result};
 use crate::groups::{self, Groups};
+#[cfg(bundles)]
+use crate::io::Bundles;
 #[cfg(mbedtls_ssl_alpn)]
 use crate::mbedtls::Protocols;
+#[cfg(bundles)]
+use crate::mbedtls::Store;
 #[cfg(tickets)]
 use crate::mbedtls::Tickets;
 #[cfg(tls13)]
@@ -36,6 +40,9 @@ pub struct Context {
     /// With an EC key, with another one.
     own: [Option<Shared<KeyCert>>; 2],
     anchors: Option<Shared<Chain>>,
+    /// Instead of them, once there is a bundle.
+    #[cfg(bundles)]
+    store: Option<Shared<Store>>,
     ciphers: Option<Shared<Ciphers>>,
     default_ciphers: Defaults,
     groups: Option<Shared<Groups>>,
@@ -146,6 +153,8 @@ impl Context {
             rng,
             own: [None, None],
             anchors: None,
+            #[cfg(bundles)]
+            store: None,
             ciphers: None,
             default_ciphers: Defaults::Secure,
             groups: None,
@@ -396,16 +405,49 @@ impl Context {
     ///
     /// As [`trust::add`]; nothing is added then.
     pub fn load_verify_locations(&mut self, data: &[u8]) -> Result<()> {
+        #[cfg(bundles)]
+        if self.store.is_some() {
+            return Err(Error::Value(Invalid::Protocol));
+        }
         let load = || trust::add(self.anchors.as_deref(), data);
         self.anchors = Some(load().or_else(|error| look_again(error, load))?);
         self.changed();
         Ok(())
     }
 
-    /// How many trust anchors there are, and how many of them are CAs.
+    /// Adds a bundle of trust anchors to those of a client, which are all in bundles then; see
+    /// [`trust::add_bundle`].
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` for a server, which sends its clients the anchors' names; as [`trust::add_bundle`].
+    /// Nothing is added then.
+    #[cfg(bundles)]
+    pub fn add_bundle(&mut self, host: &mut dyn Bundles, index: u32) -> Result<()> {
+        if self.endpoint() == Endpoint::Server || self.anchors.is_some() {
+            return Err(Error::Value(Invalid::Protocol));
+        }
+        self.store = Some(trust::add_bundle(self.store.as_deref(), host, index)?);
+        self.changed();
+        Ok(())
+    }
+
+    /// How many trust anchors there are, how many of them are CAs, and how many there would be more, if
+    /// Mbed TLS could read them.
     #[must_use]
-    pub fn anchors(&self) -> (usize, usize) {
-        self.anchors.as_deref().map_or((0, 0), mbedtls::Chain::count)
+    pub fn anchors(&self) -> [usize; 3] {
+        #[cfg(bundles)]
+        if let Some(store) = &self.store {
+            let mut counts = [0_usize; 3];
+            for bundle in store.bundles() {
+                for (count, more) in counts.iter_mut().zip(bundle.counts) {
+                    *count = count.saturating_add(more);
+                }
+            }
+            return counts;
+        }
+        let (all, cas) = self.anchors.as_deref().map_or((0, 0), mbedtls::Chain::count);
+        [all, cas, 0]
     }
 
     /// Makes it a context of `tls`, of which MicroPython's own tests want suites that are off here
@@ -783,6 +825,11 @@ impl Context {
         for der in self.anchors.iter().flat_map(|anchors| anchors.ders()) {
             digest.add(der)?;
         }
+        #[cfg(bundles)]
+        for bundle in self.store.iter().flat_map(|store| store.bundles()) {
+            digest.add(b"bundle")?;
+            digest.add(bundle.digest())?;
+        }
         for own in self.own.iter().flatten() {
             digest.add(b"own")?;
             for der in own.chain.ders() {
@@ -853,6 +900,10 @@ impl Context {
             }
             if let Some(anchors) = &self.anchors {
                 config.set_anchors(anchors);
+            }
+            #[cfg(bundles)]
+            if let Some(store) = &self.store {
+                config.set_store(store, mbedtls::ISSUERS);
             }
             #[cfg(tickets)]
             if let Some(tickets) = &tickets {

@@ -20,7 +20,7 @@ use crate::error::{Error, Invalid, Result};
 use crate::export::{self, Export};
 #[cfg(server_names)]
 use crate::io::Refused;
-use crate::io::{Clock, Interruption, KeyLog, Names, PskStore, Signer, Transport, Verifier};
+use crate::io::{Bundles, Clock, Interruption, KeyLog, Names, PskStore, Signer, Transport, Verifier};
 #[cfg(server_names)]
 use crate::mbedtls::Config;
 use crate::mbedtls::{self, Endpoint};
@@ -31,7 +31,8 @@ use crate::micropython_sys as sys;
 #[cfg(sessions)]
 use crate::micropython_sys::mpssl_description_t;
 use crate::micropython_sys::{
-    mpssl_bytes_t, mpssl_cipher_t, mpssl_dtls_t, mpssl_memory_t, mpssl_options_t, mpssl_status_t, ticks_ms,
+    mpssl_anchors_t, mpssl_bytes_t, mpssl_cipher_t, mpssl_dtls_t, mpssl_memory_t, mpssl_options_t,
+    mpssl_status_t, ticks_ms,
 };
 #[cfg(hibernation)]
 use crate::micropython_sys::{mpssl_export_t, mpssl_restored_t};
@@ -376,6 +377,31 @@ impl KeyLog for Owner {
     }
 }
 
+#[cfg(bundles)]
+impl Bundles for Owner {
+    fn read_bundle(
+        &mut self,
+        index: u32,
+        at: u32,
+        buf: &mut [u8],
+    ) -> core::result::Result<usize, Interruption> {
+        // SAFETY: the slice is valid, C writes no more than it holds; does not raise.
+        let n = unsafe { sys::mpglue_read_bundle(self.0, index, at, buf.as_mut_ptr(), buf.len()) };
+        usize::try_from(n).map_err(|_| Interruption::Raised)
+    }
+
+    fn close_bundle(&mut self, index: u32, changed: bool) -> core::result::Result<(), Interruption> {
+        // SAFETY: does not raise.
+        match unsafe { sys::mpglue_close_bundle(self.0, index, changed) } {
+            0 => Ok(()),
+            _ => Err(Interruption::Raised),
+        }
+    }
+}
+
+#[cfg(not(bundles))]
+impl Bundles for Owner {}
+
 /******************************************************************************/
 // SSLContext.
 
@@ -546,11 +572,25 @@ pub unsafe extern "C" fn mpssl_context_load_verify_locations(
 }
 
 /// See `mpssl.h`.
+///
+/// # Safety
+///
+/// As `mpssl.h` says of the owner.
+#[cfg(bundles)]
 #[unsafe(no_mangle)]
-pub extern "C" fn mpssl_context_anchors(context: &Context, cas: &mut usize) -> usize {
-    let (all, of_cas) = context.anchors();
-    *cas = of_cas;
-    all
+pub unsafe extern "C" fn mpssl_context_add_bundle(
+    context: &mut Context,
+    owner: *mut c_void,
+    index: u32,
+) -> mpssl_status_t {
+    status(context.add_bundle(&mut Owner(owner), index))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_anchors(context: &Context) -> mpssl_anchors_t {
+    let [all, cas, unreadable] = context.anchors();
+    mpssl_anchors_t { all, cas, unreadable }
 }
 
 /// See `mpssl.h`.

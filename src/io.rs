@@ -165,7 +165,31 @@ pub trait KeyLog {
     }
 }
 
-/// All of it: what one call on a socket may call out to.
-pub trait Host: Transport + Clock + Verifier + Signer + PskStore + Names + KeyLog {}
+/// Where a client's bundles of certificates are: `SSLContext.load_verify_locations`.
+pub trait Bundles {
+    /// Reads from `at` on of the `index`-th bundle, as many bytes as `buf` holds: fewer only at its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Interruption::Raised`] if that raised.
+    fn read_bundle(&mut self, index: u32, at: u32, buf: &mut [u8]) -> Result<usize, Interruption> {
+        let _ = (index, at, buf);
+        Err(Interruption::Raised)
+    }
 
-impl<T: Transport + Clock + Verifier + Signer + PskStore + Names + KeyLog> Host for T {}
+    /// Closes what was opened to read. `changed`: the bundle is another one than was loaded, which
+    /// raises.
+    ///
+    /// # Errors
+    ///
+    /// [`Interruption::Raised`] if that raised.
+    fn close_bundle(&mut self, index: u32, changed: bool) -> Result<(), Interruption> {
+        let _ = index;
+        if changed { Err(Interruption::Raised) } else { Ok(()) }
+    }
+}
+
+/// All of it: what one call on a socket may call out to.
+pub trait Host: Transport + Clock + Verifier + Signer + PskStore + Names + KeyLog + Bundles {}
+
+impl<T: Transport + Clock + Verifier + Signer + PskStore + Names + KeyLog + Bundles> Host for T {}

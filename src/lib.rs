@@ -28,6 +28,7 @@
 //! | | [`p256`] | multiplication on P-256, which goes there |
 //! | | `aes_gcm` | AES-GCM on x86-64, likewise |
 //! | ground | [`alert`] | names of alerts |
+//! | | `bundle` | bundles of certificates, read piece by piece |
 //! | | [`io`] | what the core asks of the world: transport, clock, verifier |
 //! | | [`error`] | every failure, and what Python sees of it |
 //! | | [`mem`] | fallible boxes on Mbed TLS's allocator |
@@ -66,6 +67,8 @@
 #[cfg(aes_gcm)]
 pub mod aes_gcm;
 pub mod alert;
+#[cfg(bundles)]
+pub mod bundle;
 pub mod certificate;
 pub mod ciphers;
 pub mod context;

@@ -24,6 +24,13 @@ pub(crate) fn atomically<T>(run: impl FnOnce() -> T) -> T {
     value
 }
 
+/// By what the running thread is known.
+#[cfg(bundles)]
+pub(crate) fn thread() -> usize {
+    // SAFETY: does not raise.
+    unsafe { mpglue_thread() }
+}
+
 /// The port's millisecond clock.
 pub(crate) fn ticks_ms() -> u32 {
     // SAFETY: does not raise.

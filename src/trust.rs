@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Trust anchors: the certificates a peer's chain must lead to (RFC 5280).
+//! Trust anchors: the certificates a peer's chain must lead to (RFC 5280). They are in memory, or a
+//! client's in bundles of the host's, which are read when a chain is verified.
 
 use crate::error::Result;
+#[cfg(bundles)]
+use crate::io::Bundles;
 use crate::mbedtls::Chain;
+#[cfg(bundles)]
+use crate::mbedtls::{Bundle, Store};
 use crate::mem::Shared;
 
 /// The anchors of `before` and those in `data` (PEM or DER, with a NUL at
@@ -18,4 +23,14 @@ pub fn add(before: Option<&Chain>, data: &[u8]) -> Result<Shared<Chain>> {
         }
         anchors.append_readable(data)
     })
+}
+
+/// The bundles of `before`, and the host's of this index, which is read to its end.
+///
+/// # Errors
+///
+/// As [`Bundle::new`]; [`crate::error::Error::NoMemory`].
+#[cfg(bundles)]
+pub fn add_bundle(before: Option<&Store>, host: &mut dyn Bundles, index: u32) -> Result<Shared<Store>> {
+    Store::new(before, Bundle::new(host, index)?)
 }

@@ -134,6 +134,7 @@ class _StoreStats(TypedDict):
     x509: int
     x509_ca: int
     crl: int
+    x509_unreadable: int
 
 @type_check_only
 class _VerifyPaths:

@@ -21,6 +21,8 @@ use super::names;
 use super::psk::{LookUp, Psk};
 use super::rng::Rng;
 use super::signer::{Signer, random};
+#[cfg(bundles)]
+use super::store::{Callers, Store};
 use super::sys;
 #[cfg(tickets)]
 use super::tickets::Tickets;
@@ -69,6 +71,17 @@ const GROUPS: [u16; 7] = [23, 29, 24, 25, 26, 27, 28];
 #[derive(Clone, Copy)]
 pub struct Hello(pub(super) unsafe extern "C" fn(*mut sys::mbedtls_ssl_context) -> c_int);
 
+/// Who finds a certificate's issuers, which [`crate::mbedtls::ISSUERS`] is.
+#[cfg(bundles)]
+#[derive(Clone, Copy)]
+pub struct Issuers(
+    pub(super)  unsafe extern "C" fn(
+        *mut core::ffi::c_void,
+        *const sys::mbedtls_x509_crt,
+        *mut *mut sys::mbedtls_x509_crt,
+    ) -> c_int,
+);
+
 /// An `mbedtls_ssl_config` and all it points to.
 pub struct Config {
     conf: UnsafeCell<sys::mbedtls_ssl_config>,
@@ -82,6 +95,11 @@ pub struct Config {
     /// Only where the host signs; the configuration is one connection's then.
     signer: Option<Box<Signer>>,
     anchors: Option<Shared<Chain>>,
+    #[cfg(bundles)]
+    store: Option<Shared<Store>>,
+    /// Who may ask for them now.
+    #[cfg(bundles)]
+    callers: Callers,
     ciphers: Option<Shared<List<c_int>>>,
     #[cfg(mbedtls_ssl_alpn)]
     protocols: Option<Shared<Protocols>>,
@@ -111,6 +129,10 @@ impl Config {
             own: [None, None],
             signer: None,
             anchors: None,
+            #[cfg(bundles)]
+            store: None,
+            #[cfg(bundles)]
+            callers: Callers::default(),
             ciphers: None,
             #[cfg(mbedtls_ssl_alpn)]
             protocols: None,
@@ -316,6 +338,27 @@ impl Config {
             sys::mbedtls_ssl_conf_ca_chain(self.conf.get(), anchors.as_ptr(), core::ptr::null_mut());
         }
         self.anchors = Some(anchors.clone());
+    }
+
+    /// The bundles where the trust anchors are, instead.
+    #[cfg(bundles)]
+    pub fn set_store(&mut self, store: &Shared<Store>, issuers: Issuers) {
+        // SAFETY: sets fields; the configuration, which has the callers, is where it stays; does not
+        // raise.
+        unsafe {
+            sys::mbedtls_ssl_conf_ca_cb(
+                self.conf.get(),
+                Some(issuers.0),
+                (&raw const self.callers).cast_mut().cast(),
+            );
+        }
+        self.store = Some(store.clone());
+    }
+
+    /// What was set, and who may ask for it.
+    #[cfg(bundles)]
+    pub(super) fn store(&self) -> Option<(&Store, &Callers)> {
+        self.store.as_deref().map(|store| (store, &self.callers))
     }
 
     /// The cipher suites that are offered or accepted until somebody chooses.

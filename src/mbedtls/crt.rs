@@ -9,6 +9,7 @@ use crate::error::{Error, Invalid, Result};
 use crate::mem::{Array, find, slice};
 
 /// Certificates, linked; the first may be empty (no certificate yet).
+#[repr(transparent)]
 pub struct Chain(UnsafeCell<sys::mbedtls_x509_crt>);
 
 /// What a certificate is called in PEM. Behind a trusted one is whom it is trusted for, which
@@ -127,16 +128,9 @@ impl Chain {
     /// As [`Self::append`].
     pub fn append_readable(&mut self, data: &[u8]) -> Result<()> {
         let before = self.ders().count();
-        self.append_each(data, |chain, der| match chain.append_der(der) {
-            Err(Error::Value(_)) if element(der).is_some() => {
-                // Want of memory may be reported as anything: there is enough for another try.
-                drop(Array::new(PARSING, 0_u8)?);
-                match chain.append_der(der) {
-                    Err(Error::NoMemory) => Err(Error::NoMemory),
-                    _ => Ok(()),
-                }
-            }
-            result => result,
+        self.append_each(data, |chain, der| match chain.append_if_readable(der) {
+            Ok(false) if element(der).is_none() => Err(Error::Value(Invalid::Cert)),
+            result => result.map(|_| ()),
         })?;
         if self.ders().count() == before { Err(Error::Value(Invalid::Cert)) } else { Ok(()) }
     }
@@ -174,6 +168,55 @@ impl Chain {
     pub(super) fn append_der(&mut self, der: &[u8]) -> Result<()> {
         // SAFETY: the slice is valid for its length; does not raise.
         Self::parsed(unsafe { sys::mbedtls_x509_crt_parse_der(self.0.get(), der.as_ptr(), der.len()) })
+    }
+
+    /// As [`Self::append_der`]; whether Mbed TLS can read it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    pub(super) fn append_if_readable(&mut self, der: &[u8]) -> Result<bool> {
+        match self.append_der(der) {
+            Err(Error::Value(_)) => {
+                // Want of memory may be reported as anything: there is enough for another try.
+                drop(Array::new(PARSING, 0_u8)?);
+                match self.append_der(der) {
+                    Err(Error::Value(_)) => Ok(false),
+                    result => result.map(|()| true),
+                }
+            }
+            result => result.map(|()| true),
+        }
+    }
+
+    /// Whether the first certificate's key may have made the signature of `child`: it has, or both say
+    /// that it is this key (RFC 5280 4.2.1.1).
+    #[cfg(bundles)]
+    pub(super) fn may_have_issued(&self, child: &sys::mbedtls_x509_crt) -> bool {
+        let Some(issuer) = self.iter().next() else { return false };
+        let (id, named) = (bytes(&issuer.subject_key_id), bytes(&child.authority_key_id.keyIdentifier));
+        if !id.is_empty() && id == named {
+            return true;
+        }
+        let mut hash = [0_u8; sys::MBEDTLS_MD_MAX_SIZE as usize];
+        // SAFETY: two parsed certificates; the hash has room for the longest there is. None raises, nor
+        // writes to the key, but for what RSA keeps beside it.
+        unsafe {
+            let info = sys::mbedtls_md_info_from_type(child.sig_md);
+            let len = usize::from(sys::mbedtls_md_get_size(info));
+            sys::mbedtls_md(info, child.tbs.p, child.tbs.len, hash.as_mut_ptr()) == 0
+                && sys::mbedtls_pk_can_do(&raw const issuer.pk, child.sig_pk) != 0
+                && sys::mbedtls_pk_verify_ext(
+                    child.sig_pk,
+                    child.sig_opts,
+                    (&raw const issuer.pk).cast_mut(),
+                    child.sig_md,
+                    hash.as_ptr(),
+                    len,
+                    child.sig.p,
+                    child.sig.len,
+                ) == 0
+        }
     }
 
     /// How many certificates there are, and how many of them are CAs.

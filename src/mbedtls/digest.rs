@@ -6,6 +6,7 @@ use super::sys;
 use crate::error::Result;
 
 /// By what settings are known again.
+#[cfg(any(hibernation, sessions))]
 pub type Binding = [u8; 16];
 
 /// A digest that is not finished.
@@ -35,21 +36,28 @@ impl Digest {
     ///
     /// # Errors
     ///
-    /// [`crate::error::Error::Tls`], where hardware does it and fails.
+    /// As [`Self::update`].
+    #[cfg(any(hibernation, sessions))]
     pub fn add(&mut self, part: &[u8]) -> Result<()> {
-        let len = u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
-        for bytes in [&len, part] {
-            // SAFETY: the slice is valid; does not raise.
-            check(unsafe { sys::mbedtls_md_update(&raw mut self.0, bytes.as_ptr(), bytes.len()) })?;
-        }
-        Ok(())
+        self.update(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes())?;
+        self.update(part)
+    }
+
+    /// Adds bytes alone.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::Tls`], where hardware does it and fails.
+    pub fn update(&mut self, bytes: &[u8]) -> Result<()> {
+        // SAFETY: the slice is valid; does not raise.
+        check(unsafe { sys::mbedtls_md_update(&raw mut self.0, bytes.as_ptr(), bytes.len()) })
     }
 
     /// The digest.
     ///
     /// # Errors
     ///
-    /// As [`Self::add`].
+    /// As [`Self::update`].
     pub fn finish(mut self) -> Result<[u8; 32]> {
         let mut digest = [0; 32];
         // SAFETY: SHA-256's digest is 32 bytes long; does not raise.

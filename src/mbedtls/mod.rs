@@ -14,7 +14,7 @@ mod cookie;
 mod crt;
 pub mod crypto;
 mod default_ciphers;
-#[cfg(any(hibernation, sessions))]
+#[cfg(any(bundles, hibernation, sessions))]
 mod digest;
 mod error;
 mod key_cert;
@@ -31,6 +31,8 @@ mod secret;
 #[cfg(sessions)]
 mod session;
 mod signer;
+#[cfg(bundles)]
+mod store;
 pub mod sys;
 #[cfg(tickets)]
 mod tickets;
@@ -39,11 +41,15 @@ mod tickets;
 pub use alpn::Protocols;
 #[cfg(mbedtls_ssl_srv_c)]
 pub use config::Hello;
+#[cfg(bundles)]
+pub use config::Issuers;
 #[cfg(tls13)]
 pub use config::Version;
 pub use config::{Config, Endpoint, Transport};
 #[cfg(mbedtls_ssl_srv_c)]
 pub use connection::HELLO;
+#[cfg(bundles)]
+pub use connection::ISSUERS;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub use connection::PSK_LOOK_UP;
 pub use connection::{Connection, HIBERNATION, Interrupted, Outcome, Ssl};
@@ -55,7 +61,9 @@ pub use crt::look_into_pem;
 pub use crt::{Chain, PARSING};
 pub use default_ciphers::{Defaults, default_ciphers, is_tls13_suite, tls13_ciphers};
 #[cfg(any(hibernation, sessions))]
-pub use digest::{Binding, Digest};
+pub use digest::Binding;
+#[cfg(any(bundles, hibernation, sessions))]
+pub use digest::Digest;
 pub use key_cert::KeyCert;
 pub use list::List;
 pub use names::{CID_MAX, Cipher, cipher_name, ciphers, fragment_code, groups};
@@ -69,5 +77,7 @@ pub use seal::{SALT, TAG, open, seal};
 pub use secret::Secret;
 #[cfg(sessions)]
 pub use session::{ID_MAX, LIFETIME_MAX, Moment, Once, Session};
+#[cfg(bundles)]
+pub use store::{Bundle, Store};
 #[cfg(tickets)]
 pub use tickets::Tickets;

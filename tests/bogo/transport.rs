@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::flags::Flags;
 use super::{clock, verdict};
-use micropython_ssl::io::{Clock, Interruption, KeyLog, Names, PskStore, Signer, Transport, Verifier};
+use micropython_ssl::io::{
+    Bundles, Clock, Interruption, KeyLog, Names, PskStore, Signer, Transport, Verifier,
+};
 use micropython_ssl::micropython_sys::MPSSL_ECONNRESET;
 
 pub struct Wire {
@@ -200,6 +202,8 @@ impl Signer for Wire {
 impl Names for Wire {}
 
 impl KeyLog for Wire {}
+
+impl Bundles for Wire {}
 
 impl PskStore for Wire {
     fn key(&mut self, _: &[u8], _: &mut [u8]) -> Result<usize, Interruption> {

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 
-use micropython_ssl::io::{Interruption, KeyLog, Names, PskStore, Signer, Transport, Verifier};
+use micropython_ssl::io::{Bundles, Interruption, KeyLog, Names, PskStore, Signer, Transport, Verifier};
 use micropython_ssl::mbedtls::Config;
 use micropython_ssl::mem::Erased;
 
@@ -193,6 +193,31 @@ unsafe extern "C" fn mpglue_psk_identity(
             Err(_) => RAISED,
         }
     }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mpglue_read_bundle(
+    owner: *mut c_void,
+    index: u32,
+    at: u32,
+    buf: *mut u8,
+    len: usize,
+) -> i32 {
+    // SAFETY: as in mpglue_stream_read.
+    let (port, buf) = unsafe { (&mut *owner.cast::<Port>(), std::slice::from_raw_parts_mut(buf, len)) };
+    port.read_bundle(index, at, buf).map_or(RAISED, |n| i32::try_from(n).expect("pieces are short"))
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mpglue_close_bundle(owner: *mut c_void, index: u32, changed: bool) -> i32 {
+    // SAFETY: as in mpglue_stream_read.
+    let port = unsafe { &mut *owner.cast::<Port>() };
+    port.close_bundle(index, changed).map_or(RAISED, |()| 0)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mpglue_thread() -> usize {
+    DEPTH.with(|depth| std::ptr::from_ref(depth).addr())
 }
 
 thread_local! {

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use super::clock;
 use micropython_ssl::error::Error;
 use micropython_ssl::io::{
-    Clock, Interruption, KeyLog, Names, PskStore, Refused, Signer, Transport, Verifier,
+    Bundles, Clock, Interruption, KeyLog, Names, PskStore, Refused, Signer, Transport, Verifier,
 };
 use micropython_ssl::mem::Erased;
 
@@ -232,6 +232,12 @@ pub struct Port {
     pub judged: Vec<(i32, Vec<u8>)>,
     /// Each name that was asked for.
     pub names: Vec<Vec<u8>>,
+    /// The host's bundles of certificates, and what came of reading them.
+    pub bundles: Vec<Vec<u8>>,
+    pub bundle_reads: usize,
+    pub bundle_raises: bool,
+    pub bundle_open: bool,
+    pub bundle_changed: bool,
     /// The lines of secrets.
     pub key_log: String,
     pub key_log_raises: bool,
@@ -257,6 +263,11 @@ impl Port {
             psk_identity: None,
             choose: None,
             names: Vec::new(),
+            bundles: Vec::new(),
+            bundle_reads: 0,
+            bundle_raises: false,
+            bundle_open: false,
+            bundle_changed: false,
             key_log: String::new(),
             key_log_raises: false,
             tells_len: true,
@@ -396,6 +407,26 @@ impl KeyLog for Port {
     fn log_key(&mut self, line: &[u8]) -> Result<(), Interruption> {
         self.key_log.push_str(str::from_utf8(line).unwrap());
         if self.key_log_raises { Err(Interruption::Raised) } else { Ok(()) }
+    }
+}
+
+impl Bundles for Port {
+    fn read_bundle(&mut self, index: u32, at: u32, buf: &mut [u8]) -> Result<usize, Interruption> {
+        self.bundle_reads += 1;
+        if self.bundle_raises {
+            return Err(Interruption::Raised);
+        }
+        self.bundle_open = true;
+        let bundle = self.bundles[index as usize].get(at as usize..).unwrap_or_default();
+        let n = bundle.len().min(buf.len());
+        buf[..n].copy_from_slice(&bundle[..n]);
+        Ok(n)
+    }
+
+    fn close_bundle(&mut self, _: u32, changed: bool) -> Result<(), Interruption> {
+        self.bundle_open = false;
+        self.bundle_changed |= changed;
+        if changed { Err(Interruption::Raised) } else { Ok(()) }
     }
 }
 

@@ -6,6 +6,7 @@
 //! - [`clock`]: the time, by which the core goes as well;
 //! - [`pair`]: a client and a server over such a link;
 //! - [`datagrams`]: the same over datagrams, with a server that checks cookies, and bad weather;
+//! - [`forge`]: certificates of any kind;
 //! - [`raw`]: a peer that sends what a [`Socket`](micropython_ssl::socket::Socket) never would;
 //! - [`pki`]: the test certificates;
 //! - [`stack`]: what functions leave on it.
@@ -18,6 +19,8 @@ pub mod alloc;
 pub mod border;
 pub mod clock;
 pub mod datagrams;
+#[allow(unsafe_code)]
+pub mod forge;
 pub mod link;
 pub mod pair;
 pub mod pki;

@@ -116,6 +116,17 @@ pub(super) enum Answer {
     NoCertificate,
 }
 
+/// What is known of the peer's own certificate, where trust anchors are in bundles.
+#[cfg(bundles)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaf {
+    Unknown,
+    /// Somebody issued it.
+    Issued,
+    /// It is an anchor itself; and what the peer has shown behind it.
+    Anchor(*mut sys::mbedtls_x509_crt),
+}
+
 pub(super) type Checksum = unsafe extern "C" fn(*mut sys::mbedtls_ssl_context, *const u8, usize) -> c_int;
 
 /// What one call on a connection may call out to, and what came of it. It lives
@@ -144,6 +155,8 @@ pub struct Call<'host> {
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     pub(super) problems: Problems,
     pub(super) config: *const Config,
+    #[cfg(bundles)]
+    pub(super) leaf: Cell<Leaf>,
     /// A server's tickets may stand for this client later.
     #[cfg(tickets)]
     pub(super) issues: bool,
@@ -329,6 +342,8 @@ impl<'host> Call<'host> {
             #[cfg(mbedtls_ssl_keep_peer_certificate)]
             problems: Problems::default(),
             config,
+            #[cfg(bundles)]
+            leaf: Cell::new(Leaf::Unknown),
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk,
             update_checksum: Cell::new(None),

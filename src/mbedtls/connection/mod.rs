@@ -48,6 +48,8 @@ mod hibernation;
 mod hints;
 #[cfg(tls13)]
 mod in_place;
+#[cfg(bundles)]
+mod issuers;
 #[cfg(feature = "keylog")]
 mod key_log;
 mod layout;
@@ -85,6 +87,8 @@ use core::ffi::CStr;
 
 pub use call::Outcome;
 use hibernation::Asleep;
+#[cfg(bundles)]
+pub use issuers::ISSUERS;
 #[cfg(sessions)]
 pub use resumption::{Kept, Peer};
 pub use ssl::{Interrupted, Ssl};

@@ -21,6 +21,8 @@ use super::super::names::{self, ADDRESS_MAX, Cipher, static_str};
 use super::super::psk::Seen;
 #[cfg(sessions)]
 use super::super::session::Session;
+#[cfg(bundles)]
+use super::super::store::Caller;
 use super::super::{crt, sys};
 use super::alerts;
 #[cfg(mbedtls_ssl_dtls_hello_verify)]
@@ -548,7 +550,19 @@ impl Ssl {
             datagrams.timer.call.set(handle.cast::<Call<'static>>());
         }
         self.config.set_host(NonNull::new(handle.cast::<Call<'static>>()).map(|call| call as _));
+        #[cfg(bundles)]
+        let caller = Caller::new(handle.cast_const().cast());
+        #[cfg(bundles)]
+        let callers = self.config.store().filter(|_| !self.is_handshake_over()).map(|(_, callers)| callers);
+        #[cfg(bundles)]
+        if let Some(callers) = callers {
+            callers.add(&caller);
+        }
         let ret = run(ctx, payload);
+        #[cfg(bundles)]
+        if let Some(callers) = callers {
+            callers.remove(&caller);
+        }
         self.config.set_host(None);
         // SAFETY: takes back what was installed above.
         unsafe {

@@ -5,6 +5,8 @@ use core::ffi::{CStr, c_int, c_void};
 
 use super::super::{crt, names, sys};
 use super::call::Call;
+#[cfg(bundles)]
+use super::call::Leaf;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::layout::verify_mode;
 
@@ -51,6 +53,17 @@ pub(super) unsafe extern "C" fn verify(
     flags: *mut u32,
 ) -> c_int {
     const MISMATCH: u32 = sys::MBEDTLS_X509_BADCERT_CN_MISMATCH;
+    #[cfg(bundles)]
+    if depth == 0 {
+        // SAFETY: as below. What was behind a certificate that is an anchor comes back, to be owned by
+        // Mbed TLS: see `issuers`. It needs no issuer.
+        unsafe {
+            if let Leaf::Anchor(behind) = (*ctx.cast::<Call<'_>>()).leaf.replace(Leaf::Unknown) {
+                (*cert).next = behind;
+                *flags &= !sys::MBEDTLS_X509_BADCERT_NOT_TRUSTED;
+            }
+        }
+    }
     // SAFETY: ctx is the Call that `Ssl::call` installed for as long as it runs. Mbed TLS gives a
     // parsed certificate that lives longer than this call, and what it has found of it, to be
     // changed; the connection's host name is NULL or ends with a NUL.

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Bundles of certificates, read piece by piece: no more than one certificate is in memory at a time,
+//! and a short piece of the bundle.
+//!
+//! Entry: [`kind`], [`each`]. Not here: what is in a certificate, but for its subject; that is Mbed TLS's.
+
+use crate::error::{Error, Invalid, Result};
+use crate::mem::Array;
+
+/// Where a bundle's bytes come from.
+pub trait Source {
+    /// Reads from `at` on, as many bytes as `buf` holds: fewer only at the end.
+    ///
+    /// # Errors
+    ///
+    /// Whatever reading fails with.
+    fn read(&mut self, at: u32, buf: &mut [u8]) -> Result<usize>;
+}
+
+/// How a bundle is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text, with certificates between labels.
+    Pem,
+    /// Certificates, one after the other.
+    Der,
+}
+
+/// How much of a bundle is read at once.
+const PIECE: usize = 512;
+
+const BEGIN: &[u8] = b"-----BEGIN ";
+const END: &[u8] = b"-----END ";
+const DASHES: &[u8] = b"-----";
+
+/// What a certificate is called in PEM. Behind a trusted one is whom it is trusted for, which
+/// is not read.
+pub(crate) const LABELS: [&[u8]; 3] = [b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"];
+/// The longest of them.
+const LABEL: usize = 19;
+
+const OID: u8 = 0x06;
+const UTF8_STRING: u8 = 0x0c;
+const PRINTABLE_STRING: u8 = 0x13;
+const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+const VERSION: u8 = 0xa0;
+
+const DAMAGED: Error = Error::Value(Invalid::Cert);
+
+/// A bundle's bytes, one after the other.
+struct Bytes<'a> {
+    source: &'a mut dyn Source,
+    piece: Array<u8>,
+    /// What is left of the piece.
+    begin: usize,
+    end: usize,
+    /// Where the piece ends in the bundle.
+    at: u32,
+}
+
+impl<'a> Bytes<'a> {
+    fn new(source: &'a mut dyn Source) -> Result<Self> {
+        Ok(Self { source, piece: Array::new(PIECE, 0)?, begin: 0, end: 0, at: 0 })
+    }
+
+    /// The next byte; `None`: there is none.
+    fn next(&mut self) -> Result<Option<u8>> {
+        if self.begin >= self.end {
+            self.end = self.source.read(self.at, &mut self.piece)?.min(PIECE);
+            self.begin = 0;
+            // A bundle that is longer than can be said is none.
+            let read = u32::try_from(self.end).map_err(|_| DAMAGED)?;
+            self.at = self.at.checked_add(read).ok_or(DAMAGED)?;
+        }
+        let byte = self.piece.get(..self.end).and_then(|piece| piece.get(self.begin)).copied();
+        self.begin = self.begin.saturating_add(1);
+        Ok(byte)
+    }
+
+    /// Whether `text` has come, whose first byte repeats: `DASHES` and what begins with them.
+    fn find(&mut self, text: &[u8]) -> Result<bool> {
+        let mut matched = 0_usize;
+        while let Some(byte) = self.next()? {
+            matched = match text.get(matched) {
+                Some(&expected) if expected == byte => matched.saturating_add(1),
+                // One dash more: the last five may still be the beginning.
+                _ if byte == b'-' && matched == DASHES.len() => matched,
+                _ => usize::from(byte == b'-'),
+            };
+            if matched == text.len() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What stands before the next dashes, if it is one of [`LABELS`]: which. The outer `None`: there are no
+    /// dashes any more.
+    fn label(&mut self) -> Result<Option<Option<usize>>> {
+        let (mut label, mut len, mut dashes) = ([0_u8; LABEL], 0_usize, 0_usize);
+        while let Some(byte) = self.next()? {
+            if byte == b'-' {
+                dashes = dashes.saturating_add(1);
+                if dashes == DASHES.len() {
+                    let label = label.get(..len).unwrap_or_default();
+                    return Ok(Some(LABELS.iter().position(|&one| one == label)));
+                }
+                continue;
+            }
+            // No label has a dash in it: one that has is made longer than any.
+            len = len.saturating_add(if dashes == 0 { 0 } else { LABEL });
+            dashes = 0;
+            if let Some(to) = label.get_mut(len) {
+                *to = byte;
+            }
+            len = len.saturating_add(1);
+        }
+        Ok(None)
+    }
+
+    /// Reads on to the end.
+    fn skip(&mut self) -> Result<()> {
+        while self.next()?.is_some() {}
+        Ok(())
+    }
+}
+
+/// A certificate that comes byte by byte.
+struct Der {
+    /// The first bytes, which say how long it is.
+    header: [u8; 4],
+    bytes: Array<u8>,
+    /// How many have come.
+    len: usize,
+}
+
+/// How long the whole SEQUENCE is that `header` begins.
+fn sequence(header: &[u8]) -> Option<usize> {
+    let (before, len) = match *header {
+        [SEQUENCE, len @ ..=0x7f, ..] => (2, usize::from(len)),
+        [SEQUENCE, 0x81, len, ..] => (3, usize::from(len)),
+        [SEQUENCE, 0x82, high, low, ..] => (4, usize::from(u16::from_be_bytes([high, low]))),
+        _ => return None,
+    };
+    len.checked_add(before)
+}
+
+impl Der {
+    fn new() -> Result<Self> {
+        Ok(Self { header: [0; 4], bytes: Array::new(0, 0)?, len: 0 })
+    }
+
+    fn begin(&mut self) {
+        self.len = 0;
+    }
+
+    /// How long it is, once enough has come to say so.
+    fn total(&self) -> Option<usize> {
+        sequence(self.header.get(..self.len.min(self.header.len())).unwrap_or_default())
+    }
+
+    fn push(&mut self, byte: u8) -> Result<()> {
+        if let Some(to) = self.header.get_mut(self.len) {
+            *to = byte;
+        } else {
+            if self.len == self.header.len() {
+                let total = self.total().unwrap_or(0);
+                if self.bytes.len() < total {
+                    // What there was goes first.
+                    self.bytes = Array::new(0, 0)?;
+                    self.bytes = Array::new(total, 0)?;
+                }
+                crate::mem::copy(&mut self.bytes, &self.header);
+            }
+            if let Some(to) = self.bytes.get_mut(self.len) {
+                *to = byte;
+            }
+        }
+        self.len = self.len.saturating_add(1);
+        Ok(())
+    }
+
+    /// The certificate, if all of it has come. What is behind it is not part of it.
+    fn get(&self) -> Option<&[u8]> {
+        let total = self.total().filter(|&total| total <= self.len)?;
+        if self.len <= self.header.len() { self.header.get(..total) } else { self.bytes.get(..total) }
+    }
+}
+
+/// The digits of base64, of which four are three bytes, with blanks anywhere.
+#[derive(Default)]
+struct Base64 {
+    bits: u32,
+    digits: usize,
+    padding: bool,
+}
+
+impl Base64 {
+    /// The byte that this digit completes.
+    fn digit(&mut self, digit: u8) -> Result<Option<u8>> {
+        let value = match digit {
+            b'A'..=b'Z' => digit.wrapping_sub(b'A'),
+            b'a'..=b'z' => digit.wrapping_sub(b'a' - 26),
+            b'0'..=b'9' => digit.wrapping_add(52 - b'0'),
+            b'+' => 62,
+            b'/' => 63,
+            b' ' | b'\t' | b'\r' | b'\n' => return Ok(None),
+            b'=' => {
+                self.padding = true;
+                self.digits = self.digits.wrapping_add(1);
+                return Ok(None);
+            }
+            _ => return Err(DAMAGED),
+        };
+        if self.padding {
+            return Err(DAMAGED);
+        }
+        self.bits = (self.bits << 6) | u32::from(value);
+        self.digits = self.digits.wrapping_add(1);
+        let shift = match self.digits & 3 {
+            2 => 4,
+            3 => 2,
+            0 => 0,
+            _ => return Ok(None),
+        };
+        Ok(Some((self.bits >> shift) as u8))
+    }
+}
+
+/// How a bundle is written, which [`each`] wants to know: text that has a label in it is PEM.
+///
+/// # Errors
+///
+/// What the source fails with; [`Error::NoMemory`].
+pub fn kind(source: &mut dyn Source) -> Result<Kind> {
+    Ok(if Bytes::new(source)?.find(BEGIN)? { Kind::Pem } else { Kind::Der })
+}
+
+/// Gives each certificate of a bundle to `take`, and reads the bundle to its end.
+///
+/// # Errors
+///
+/// What `take` or the source fails with; [`Invalid::Cert`] where the bundle is damaged, or there is no
+/// certificate in it; [`Error::NoMemory`].
+pub fn each(kind: Kind, source: &mut dyn Source, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut bytes = Bytes::new(source)?;
+    let mut der = Der::new()?;
+    let mut found = false;
+    match kind {
+        Kind::Pem => {
+            while bytes.find(BEGIN)? {
+                let Some(label) = bytes.label()? else { break };
+                if label.is_none() {
+                    continue;
+                }
+                let mut base64 = Base64::default();
+                der.begin();
+                loop {
+                    match bytes.next()?.ok_or(DAMAGED)? {
+                        b'-' => break,
+                        digit => {
+                            if let Some(byte) = base64.digit(digit)? {
+                                der.push(byte)?;
+                            }
+                        }
+                    }
+                }
+                for &expected in END.iter().skip(1) {
+                    if bytes.next()? != Some(expected) {
+                        return Err(DAMAGED);
+                    }
+                }
+                if bytes.label()? != Some(label) || base64.digits & 3 != 0 {
+                    return Err(DAMAGED);
+                }
+                take(der.get().ok_or(DAMAGED)?)?;
+                found = true;
+            }
+        }
+        Kind::Der => {
+            while bytes.next()? == Some(SEQUENCE) {
+                der.begin();
+                der.push(SEQUENCE)?;
+                while der.get().is_none() {
+                    if der.len >= der.header.len() && der.total().is_none() {
+                        return Err(DAMAGED);
+                    }
+                    der.push(bytes.next()?.ok_or(DAMAGED)?)?;
+                }
+                take(der.get().ok_or(DAMAGED)?)?;
+                found = true;
+            }
+        }
+    }
+    bytes.skip()?;
+    if found { Ok(()) } else { Err(DAMAGED) }
+}
+
+/// The next element of `der`, which is taken from its front: its tag and its content.
+fn element<'a>(der: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+    let (&[tag, first], mut rest) = der.split_first_chunk()?;
+    let mut len = usize::from(first);
+    if let Some(octets) = len.checked_sub(0x80) {
+        let (octets, behind) = rest.split_at_checked(octets).filter(|(octets, _)| octets.len() <= 4)?;
+        len = octets.iter().fold(0, |len: usize, &octet| (len << 8) | usize::from(octet));
+        rest = behind;
+    }
+    let (content, behind) = rest.split_at_checked(len)?;
+    *der = behind;
+    Some((tag, content))
+}
+
+/// The content of the next element, which has this tag.
+fn content<'a>(der: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
+    element(der).filter(|(found, _)| *found == tag).map(|(_, content)| content)
+}
+
+/// The content of a certificate's subject.
+fn subject(mut der: &[u8]) -> Option<&[u8]> {
+    let mut fields = content(&mut der, SEQUENCE)?;
+    let mut fields = content(&mut fields, SEQUENCE)?;
+    if fields.first() == Some(&VERSION) {
+        element(&mut fields)?;
+    }
+    // Serial number, algorithm, issuer, validity.
+    for _ in 0..4 {
+        element(&mut fields)?;
+    }
+    content(&mut fields, SEQUENCE)
+}
+
+/// Whether two names are the same, as Mbed TLS sees it: the case of letters in text does not matter. `None`:
+/// that cannot be said.
+fn same_names(mut a: &[u8], mut b: &[u8]) -> Option<bool> {
+    while !a.is_empty() && !b.is_empty() {
+        let (mut a, mut b) = (content(&mut a, SET)?, content(&mut b, SET)?);
+        while !a.is_empty() && !b.is_empty() {
+            let (mut a, mut b) = (content(&mut a, SEQUENCE)?, content(&mut b, SEQUENCE)?);
+            if content(&mut a, OID)? != content(&mut b, OID)? {
+                return Some(false);
+            }
+            let (a, b) = (element(&mut a)?, element(&mut b)?);
+            let is_text = |(tag, _): (u8, &[u8])| tag == UTF8_STRING || tag == PRINTABLE_STRING;
+            if a != b && !(is_text(a) && is_text(b) && a.1.eq_ignore_ascii_case(b.1)) {
+                return Some(false);
+            }
+        }
+        if a.len() != b.len() {
+            return Some(false);
+        }
+    }
+    Some(a.is_empty() && b.is_empty())
+}
+
+/// Whether a certificate may have this subject, a Name in DER. It is not for sure: Mbed TLS looks again.
+#[must_use]
+pub fn may_be(mut name: &[u8], der: &[u8]) -> bool {
+    let (Some(name), Some(subject)) = (content(&mut name, SEQUENCE), subject(der)) else { return true };
+    same_names(name, subject).unwrap_or(true)
+}

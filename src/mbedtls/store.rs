@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Trust anchors that stay where they are, in files or in bytes of the host's, until a peer's chain is
+//! verified: Mbed TLS asks for those who may have issued a certificate (`connection::issuers`), and frees them.
+//!
+//! A bundle is read to its end each time, and is the one that was loaded, or nobody is found in it. What
+//! Mbed TLS finds with these anchors is what it finds with all of them loaded
+//! (`tests/trust_on_demand.rs`), for it gets all that have the issuer's name, in the bundles' order; but
+//! not those of several whose key has not made the signature, which it would pass over.
+
+use core::cell::Cell;
+use core::ffi::c_void;
+
+use super::crt::{Chain, bytes, der};
+use super::digest::Digest;
+use super::sys;
+use crate::bundle::{self, Kind, Source};
+use crate::error::{Error, Invalid, Result};
+use crate::io::{Bundles, Interruption};
+use crate::mem::{Array, Box, Shared};
+use crate::micropython_sys::{atomically, thread};
+
+/// A bundle as it was when it was loaded.
+#[derive(Clone, Copy)]
+pub struct Bundle {
+    /// Which of the host's it is.
+    index: u32,
+    kind: Kind,
+    digest: [u8; 32],
+    /// How many certificates it has that can be read, how many of those are CAs, and how many cannot.
+    pub counts: [usize; 3],
+}
+
+/// Several of them, in order.
+pub struct Store(Array<Bundle>);
+
+/// A bundle of the host's, of which a digest is made as it is read.
+struct Reading<'a, 'h> {
+    host: &'a mut (dyn Bundles + 'h),
+    index: u32,
+    digest: Option<Digest>,
+}
+
+impl Source for Reading<'_, '_> {
+    fn read(&mut self, at: u32, buf: &mut [u8]) -> Result<usize> {
+        let n = match self.host.read_bundle(self.index, at, buf) {
+            Ok(n) => n,
+            Err(Interruption::Errno(errno)) => return Err(Error::Errno(errno)),
+            Err(Interruption::NoMemory) => return Err(Error::NoMemory),
+            Err(_) => return Err(Error::Raised),
+        };
+        if let Some(digest) = &mut self.digest {
+            digest.update(buf.get(..n).unwrap_or_default())?;
+        }
+        Ok(n)
+    }
+}
+
+/// Reads a bundle to its end; what its digest is.
+fn read(
+    host: &mut dyn Bundles,
+    index: u32,
+    kind: Kind,
+    take: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<[u8; 32]> {
+    let mut reading = Reading { host, index, digest: Some(Digest::new()?) };
+    bundle::each(kind, &mut reading, take)?;
+    reading.digest.take().ok_or(Error::NoMemory)?.finish()
+}
+
+/// Closes a bundle whatever came of it. What was raised first is kept, in C.
+fn closed<T>(host: &mut dyn Bundles, index: u32, result: Result<T>) -> Result<T> {
+    match (host.close_bundle(index, false), result) {
+        (Err(_), Ok(_)) => Err(Error::Raised),
+        (_, result) => result,
+    }
+}
+
+impl Bundle {
+    /// The host's bundle of this index, with at least one certificate that can be read.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid::Cert`] where there is none, or it is damaged; [`Error::Raised`]; [`Error::NoMemory`].
+    pub fn new(host: &mut dyn Bundles, index: u32) -> Result<Self> {
+        let kind = bundle::kind(&mut Reading { host: &mut *host, index, digest: None });
+        let made = kind.and_then(|kind| {
+            let mut counts = [0_usize; 3];
+            let digest = read(host, index, kind, |der| {
+                let mut chain = Box::new(Chain::new)?;
+                let read = chain.append_if_readable(der)?;
+                let (all, cas) = chain.count();
+                let unreadable = usize::from(!read);
+                for (count, more) in counts.iter_mut().zip([all, cas, unreadable]) {
+                    *count = count.saturating_add(more);
+                }
+                Ok(())
+            })?;
+            if counts.first() == Some(&0) {
+                return Err(Error::Value(Invalid::Cert));
+            }
+            Ok(Self { index, kind, digest, counts })
+        });
+        closed(host, index, made)
+    }
+
+    /// What it has as bytes to be known by.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// Gives each certificate to `take`.
+    fn each(&self, host: &mut dyn Bundles, take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let digest = read(host, self.index, self.kind, take);
+        let changed = match digest {
+            Ok(digest) => digest != self.digest,
+            Err(error) => error == Error::Value(Invalid::Cert),
+        };
+        if changed {
+            let _raised = host.close_bundle(self.index, true);
+            return Err(Error::Raised);
+        }
+        closed(host, self.index, digest.map(|_| ()))
+    }
+}
+
+impl Store {
+    /// Those of `before`, and one more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    pub fn new(before: Option<&Self>, more: Bundle) -> Result<Shared<Self>> {
+        let before: &[Bundle] = before.map_or(&[], |before| &before.0);
+        let all = before.len().saturating_add(1);
+        let bundles = Array::from_fn(all, |i| before.get(i).copied().unwrap_or(more))?;
+        Shared::new(|| Self(bundles), |_| Ok(()))
+    }
+
+    /// The bundles.
+    #[must_use]
+    pub fn bundles(&self) -> &[Bundle] {
+        &self.0
+    }
+
+    /// Who may have issued `child`. `is_first`: whether it is an anchor itself is asked, too.
+    pub(super) fn issuers(
+        &self,
+        host: &mut dyn Bundles,
+        child: &sys::mbedtls_x509_crt,
+        is_first: bool,
+    ) -> Result<Issuers> {
+        let issuer = bytes(&child.issuer_raw);
+        // SAFETY: the peer's certificate, which Mbed TLS has parsed.
+        let own = unsafe { der(child) };
+        let mut found = Issuers { first: None, last: core::ptr::null_mut(), has_child: false };
+        for bundle in self.bundles() {
+            bundle.each(host, |der| {
+                if !bundle::may_be(issuer, der) {
+                    return Ok(());
+                }
+                // Its own issuer, as far as its name says, or it would not have that name.
+                found.has_child |= is_first && der == own;
+                let mut chain = Box::new(Chain::new)?;
+                if chain.append_if_readable(der)? && chain.may_have_issued(child) {
+                    found.push(chain);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(found)
+    }
+}
+
+/// Certificates, each in memory of its own, linked as Mbed TLS links them, which frees them so.
+pub(super) struct Issuers {
+    first: Option<Box<Chain>>,
+    last: *mut sys::mbedtls_x509_crt,
+    /// The certificate whose issuers they are is an anchor itself.
+    pub(super) has_child: bool,
+}
+
+impl Issuers {
+    fn push(&mut self, chain: Box<Chain>) {
+        let next = chain.as_ptr();
+        match self.first {
+            None => self.first = Some(chain),
+            // SAFETY: the last one is at the end of the first one's chain, which frees those that
+            // follow as Mbed TLS does: content and memory.
+            Some(_) => unsafe { (*self.last).next = chain.into_raw().cast() },
+        }
+        self.last = next;
+    }
+
+    /// Gives them away to Mbed TLS; NULL: there are none.
+    pub(super) fn into_raw(self) -> *mut sys::mbedtls_x509_crt {
+        self.first.map_or(core::ptr::null_mut(), |first| first.into_raw().cast())
+    }
+}
+
+/// A call that may ask for certificates' issuers while it lasts.
+pub(super) struct Caller {
+    next: Cell<*const Self>,
+    thread: usize,
+    call: *const c_void,
+}
+
+impl Caller {
+    pub(super) fn new(call: *const c_void) -> Self {
+        Self { next: Cell::new(core::ptr::null()), thread: thread(), call }
+    }
+}
+
+/// Those of one configuration. Mbed TLS does not say whose chain it verifies; its caller is the last of
+/// the running thread.
+pub(super) struct Callers(Cell<*const Caller>);
+
+impl Default for Callers {
+    fn default() -> Self {
+        Self(Cell::new(core::ptr::null()))
+    }
+}
+
+impl Callers {
+    /// Adds one, which stays where it is until [`Self::remove`].
+    pub(super) fn add(&self, caller: &Caller) {
+        atomically(|| {
+            caller.next.set(self.0.get());
+            self.0.set(caller);
+        });
+    }
+
+    /// Removes it.
+    pub(super) fn remove(&self, caller: &Caller) {
+        atomically(|| {
+            let mut link = &self.0;
+            // SAFETY: who is in the list lives until removed.
+            while let Some(one) = unsafe { link.get().as_ref() } {
+                if core::ptr::eq(one, caller) {
+                    link.set(one.next.get());
+                    return;
+                }
+                link = &one.next;
+            }
+        });
+    }
+
+    /// The running thread's last.
+    pub(super) fn call(&self) -> *const c_void {
+        let thread = thread();
+        atomically(|| {
+            let mut next = self.0.get();
+            // SAFETY: as above.
+            while let Some(one) = unsafe { next.as_ref() } {
+                if one.thread == thread {
+                    return one.call;
+                }
+                next = one.next.get();
+            }
+            core::ptr::null()
+        })
+    }
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Certificates of any kind, good and bad, made here byte by byte and signed by Mbed TLS.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::c_void;
+
+use micropython_ssl::mbedtls::sys;
+
+use super::pki;
+
+/// An element of DER.
+pub fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let mut element = vec![tag];
+    match content.len() {
+        len @ ..=0x7f => element.push(len as u8),
+        len @ ..=0xff => element.extend([0x81, len as u8]),
+        len => element.extend([0x82, (len >> 8) as u8, len as u8]),
+    }
+    element.extend(content);
+    element
+}
+
+/// The first element of `data`, header and content, and what is behind it.
+pub fn split(data: &[u8]) -> (&[u8], &[u8], &[u8]) {
+    let (header, len) = match data[1] {
+        len @ ..=0x7f => (2, usize::from(len)),
+        0x81 => (3, usize::from(data[2])),
+        _ => (4, usize::from(data[2]) << 8 | usize::from(data[3])),
+    };
+    (&data[..header + len], &data[header..header + len], &data[header + len..])
+}
+
+/// Keys of the test PKI: their names there.
+pub const KEYS: [&str; 10] =
+    ["ca", "other_ca", "ec", "client", "intermediate", "leaf", "selfsigned", "other", "ec384", "rsa"];
+
+/// The SubjectPublicKeyInfo of a key.
+pub fn public_key(key: usize) -> Vec<u8> {
+    let cert = pki::der(KEYS[key]);
+    let (_, tbs, _) = split(split(&cert).1);
+    let mut rest = tbs;
+    for _ in 0..6 {
+        rest = split(rest).2;
+    }
+    split(rest).0.to_vec()
+}
+
+unsafe extern "C" fn random(_: *mut c_void, out: *mut u8, len: usize) -> i32 {
+    // No secret depends on it.
+    for i in 0..len {
+        // SAFETY: as much room as it says.
+        unsafe { out.add(i).write((i as u8).wrapping_mul(73) ^ 0x5a) };
+    }
+    0
+}
+
+/// A signature of `data`.
+fn sign(key: usize, md: sys::mbedtls_md_type_t, data: &[u8]) -> Vec<u8> {
+    // SAFETY: Mbed TLS's objects are initialised, used and freed here; the buffers are as long as said.
+    unsafe {
+        let mut pk: sys::mbedtls_pk_context = std::mem::zeroed();
+        let text = pki::der(&format!("{}.key", KEYS[key]));
+        let ret = sys::mbedtls_pk_parse_key(
+            &raw mut pk,
+            text.as_ptr(),
+            text.len(),
+            std::ptr::null(),
+            0,
+            Some(random),
+            std::ptr::null_mut(),
+        );
+        assert_eq!(ret, 0);
+        let (mut hash, mut signature, mut len) = ([0; 64], [0; 512], 0);
+        let info = sys::mbedtls_md_info_from_type(md);
+        assert_eq!(sys::mbedtls_md(info, data.as_ptr(), data.len(), hash.as_mut_ptr()), 0);
+        let ret = sys::mbedtls_pk_sign(
+            &raw mut pk,
+            md,
+            hash.as_ptr(),
+            usize::from(sys::mbedtls_md_get_size(info)),
+            signature.as_mut_ptr(),
+            signature.len(),
+            &raw mut len,
+            Some(random),
+            std::ptr::null_mut(),
+        );
+        assert_eq!(ret, 0);
+        sys::mbedtls_pk_free(&raw mut pk);
+        signature[..len].to_vec()
+    }
+}
+
+/// When a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Valid {
+    Now,
+    Expired,
+    Later,
+}
+
+/// How a name is written: to Mbed TLS these are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Spelling {
+    Utf8,
+    Printable,
+    Capitals,
+}
+
+/// What a certificate is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Cert {
+    pub subject: (usize, Spelling),
+    pub issuer: (usize, Spelling),
+    pub key: usize,
+    /// Whose key signs it.
+    pub signer: usize,
+    pub valid: Valid,
+    pub version1: bool,
+    /// basicConstraints.
+    pub ca: Option<bool>,
+    pub path_len: Option<u8>,
+    pub key_usage: Option<u8>,
+    /// A critical nameConstraints, which Mbed TLS does not read.
+    pub constrained: bool,
+    /// subjectKeyIdentifier and authorityKeyIdentifier: which keys', right or wrong.
+    pub ids: (Option<usize>, Option<usize>),
+    /// The host in subjectAltName.
+    pub host: Option<&'static str>,
+    pub sha1: bool,
+    pub damaged: bool,
+    pub serial: u8,
+}
+
+impl Cert {
+    /// A CA, good as it is, with a name and key, by another.
+    pub fn ca(name: usize, key: usize, issuer: usize, signer: usize) -> Self {
+        Self {
+            subject: (name, Spelling::Utf8),
+            issuer: (issuer, Spelling::Utf8),
+            key,
+            signer,
+            valid: Valid::Now,
+            version1: false,
+            ca: Some(true),
+            path_len: None,
+            key_usage: None,
+            constrained: false,
+            ids: (Some(key), Some(signer)),
+            host: None,
+            sha1: false,
+            damaged: false,
+            serial: 1,
+        }
+    }
+
+    /// A server's.
+    pub fn leaf(name: usize, key: usize, issuer: usize, signer: usize) -> Self {
+        Self { ca: None, host: Some("localhost"), ..Self::ca(name, key, issuer, signer) }
+    }
+
+    pub fn der(&self) -> Vec<u8> {
+        thread_local! {
+            static MADE: RefCell<HashMap<Cert, Vec<u8>>> = RefCell::default();
+        }
+        MADE.with_borrow_mut(|made| made.entry(self.clone()).or_insert_with(|| self.make()).clone())
+    }
+
+    fn make(&self) -> Vec<u8> {
+        let rsa = KEYS[self.signer] == "rsa";
+        let (md, oid): (_, &[u8]) = match (self.sha1, rsa) {
+            (false, false) => (sys::MBEDTLS_MD_SHA256, b"\x2a\x86\x48\xce\x3d\x04\x03\x02"),
+            (true, false) => (sys::MBEDTLS_MD_SHA1, b"\x2a\x86\x48\xce\x3d\x04\x01"),
+            (false, true) => (sys::MBEDTLS_MD_SHA256, b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b"),
+            (true, true) => (sys::MBEDTLS_MD_SHA1, b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05"),
+        };
+        let null: &[u8] = if rsa { b"\x05\x00" } else { b"" };
+        let algorithm = der(0x30, &[&der(6, &[oid]), null]);
+        let (from, to) = match self.valid {
+            Valid::Now => ("240101000000Z", "491231235959Z"),
+            Valid::Expired => ("200101000000Z", "210101000000Z"),
+            Valid::Later => ("480101000000Z", "491231235959Z"),
+        };
+        let validity = der(0x30, &[&der(0x17, &[from.as_bytes()]), &der(0x17, &[to.as_bytes()])]);
+        let tbs = [
+            if self.version1 { Vec::new() } else { der(0xa0, &[&der(2, &[&[2]])]) },
+            der(2, &[&[self.serial]]),
+            algorithm.clone(),
+            name(self.issuer),
+            validity,
+            name(self.subject),
+            public_key(self.key),
+            if self.version1 { Vec::new() } else { self.extensions() },
+        ];
+        let tbs = der(0x30, &[&tbs.concat()]);
+        let mut signature = sign(self.signer, md, &tbs);
+        if self.damaged {
+            // Inside s, or in the middle.
+            let at = signature.len() - 3;
+            signature[at] ^= 0x10;
+        }
+        der(0x30, &[&tbs, &algorithm, &der(3, &[&[0], &signature])])
+    }
+
+    fn extensions(&self) -> Vec<u8> {
+        let extension = |oid: &[u8], critical: bool, value: Vec<u8>| {
+            let critical: &[u8] = if critical { b"\x01\x01\xff" } else { b"" };
+            der(0x30, &[&der(6, &[oid]), critical, &der(4, &[&value])])
+        };
+        let id = |key: usize| vec![0xa0 ^ key as u8; 20];
+        let mut all = Vec::new();
+        if let Some(ca) = self.ca {
+            let flag = if ca { der(1, &[&[0xff]]) } else { Vec::new() };
+            let len = self.path_len.map_or(Vec::new(), |len| der(2, &[&[len]]));
+            all.push(extension(b"\x55\x1d\x13", true, der(0x30, &[&flag, &len])));
+        }
+        if let Some(usage) = self.key_usage {
+            all.push(extension(b"\x55\x1d\x0f", true, der(3, &[&[0, usage]])));
+        }
+        if self.constrained {
+            let name = der(0x30, &[&der(0x82, &[b"example"])]);
+            all.push(extension(b"\x55\x1d\x1e", true, der(0x30, &[&der(0xa0, &[&name])])));
+        }
+        if let Some(key) = self.ids.0 {
+            all.push(extension(b"\x55\x1d\x0e", false, der(4, &[&id(key)])));
+        }
+        if let Some(key) = self.ids.1 {
+            all.push(extension(b"\x55\x1d\x23", false, der(0x30, &[&der(0x80, &[&id(key)])])));
+        }
+        if let Some(host) = self.host {
+            all.push(extension(b"\x55\x1d\x11", false, der(0x30, &[&der(0x82, &[host.as_bytes()])])));
+        }
+        if all.is_empty() { Vec::new() } else { der(0xa3, &[&der(0x30, &[&all.concat()])]) }
+    }
+}
+
+/// A Name: an organisation and a common name.
+pub fn name((number, spelling): (usize, Spelling)) -> Vec<u8> {
+    let text = format!("Authority {number}");
+    let (tag, text) = match spelling {
+        Spelling::Utf8 => (0x0c, text),
+        Spelling::Printable => (0x13, text),
+        Spelling::Capitals => (0x0c, text.to_uppercase()),
+    };
+    let attribute =
+        |oid: &[u8], text: &str| der(0x31, &[&der(0x30, &[&der(6, &[oid]), &der(tag, &[text.as_bytes()])])]);
+    der(0x30, &[&attribute(b"\x55\x04\x0a", "Test"), &attribute(b"\x55\x04\x03", &text)])
+}
+
+/// PEM of a certificate.
+pub fn pem(der: &[u8]) -> Vec<u8> {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = b"-----BEGIN CERTIFICATE-----\n".to_vec();
+    for line in der.chunks(48) {
+        for group in line.chunks(3) {
+            let bits =
+                group.iter().chain(&[0, 0]).take(3).fold(0_u32, |bits, &byte| bits << 8 | u32::from(byte));
+            for i in 0..4 {
+                let digit = DIGITS[(bits >> (18 - 6 * i)) as usize & 63];
+                text.push(if i <= group.len() { digit } else { b'=' });
+            }
+        }
+        text.push(b'\n');
+    }
+    text.extend(b"-----END CERTIFICATE-----\n");
+    text
+}

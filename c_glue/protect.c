@@ -1116,6 +1116,19 @@ static void read_buffer(read_t *r, mp_obj_t source) {
     }
 }
 
+// Whether the file is where it is to be read, or before; else it is opened anew.
+static bool seek(mpssl_call_t *call, size_t at) {
+    if (call->file_at != at) {
+        const mp_stream_p_t *stream = mp_get_stream_raise(call->file, MP_STREAM_OP_READ | MP_STREAM_OP_IOCTL);
+        struct mp_stream_seek_t to = { .offset = at, .whence = MP_SEEK_SET };
+        int err;
+        if (stream->ioctl(call->file, MP_STREAM_SEEK, (uintptr_t)&to, &err) != MP_STREAM_ERROR && (size_t)to.offset == at) {
+            call->file_at = at;
+        }
+    }
+    return call->file_at <= at;
+}
+
 static void read_bundle(ssl_socket_obj_t *self, void *arg) {
     read_t *r = arg;
     mpssl_call_t *call = r->call;
@@ -1124,8 +1137,7 @@ static void read_bundle(ssl_socket_obj_t *self, void *arg) {
         read_buffer(r, source);
         return;
     }
-    // Opened anew where it is not read on: that needs nothing of a file but to be read.
-    if (call->file != MP_OBJ_NULL && (call->file_index != r->index || call->file_at > r->at)) {
+    if (call->file != MP_OBJ_NULL && (call->file_index != r->index || !seek(call, r->at))) {
         read_t close = { .call = call };
         close_bundle(self, &close);
     }

@@ -183,32 +183,41 @@ static mp_obj_t get_bundle(mp_obj_t certs, bool may_be_path) {
     if (!may_be_path || !mp_obj_is_str(certs) || is_pem(bytes)) {
         return certs;
     }
-#if MICROPY_VFS
-    if (bytes.len != 0 && bytes.data[0] != '/') {
-        // Where the program is now, it may not be later.
-        mp_obj_t cwd = MP_OBJ_NULL;
-        mp_obj_t exc = mpssl_catch(get_cwd, &cwd);
-        if (exc != MP_OBJ_NULL) {
-            mpssl_keep_ctrl_c(exc);
-            return mp_obj_new_tuple(1, &certs); // a file system that does not say
-        }
-        size_t len;
-        const char *dir = mp_obj_str_get_data(cwd, &len);
-        vstr_t path;
-        vstr_init(&path, len + 1 + bytes.len);
-        vstr_add_strn(&path, dir, len);
-        if (len == 0 || dir[len - 1] != '/') {
-            vstr_add_char(&path, '/');
-        }
-        vstr_add_strn(&path, (const char *)bytes.data, bytes.len);
-        certs = mp_obj_new_str_from_vstr(&path);
-    }
-#endif
     return mp_obj_new_tuple(1, &certs);
+}
+
+// As it is kept: where the program is now, it may not be later.
+static mp_obj_t absolute(mp_obj_t bundle) {
+#if MICROPY_VFS
+    size_t len, dir_len;
+    mp_obj_t path = ((mp_obj_tuple_t *)MP_OBJ_TO_PTR(bundle))->items[0];
+    mp_obj_t cwd = MP_OBJ_NULL;
+    const char *name = mp_obj_str_get_data(path, &len);
+    if (len == 0 || name[0] == '/') {
+        return bundle;
+    }
+    mp_obj_t exc = mpssl_catch(get_cwd, &cwd);
+    if (exc != MP_OBJ_NULL) {
+        mpssl_keep_ctrl_c(exc);
+        return bundle; // a file system that does not say
+    }
+    const char *dir = mp_obj_str_get_data(cwd, &dir_len);
+    vstr_t whole;
+    vstr_init(&whole, dir_len + 1 + len);
+    vstr_add_strn(&whole, dir, dir_len);
+    if (dir_len == 0 || dir[dir_len - 1] != '/') {
+        vstr_add_char(&whole, '/');
+    }
+    vstr_add_strn(&whole, name, len);
+    path = mp_obj_new_str_from_vstr(&whole);
+    bundle = mp_obj_new_tuple(1, &path);
+#endif
+    return bundle;
 }
 
 static void load_bundle(ssl_context_obj_t *self, mp_obj_t certs_in, bool may_be_path) {
     mp_obj_t bundle = get_bundle(certs_in, may_be_path);
+    mp_obj_t kept = mp_obj_is_type(bundle, &mp_type_tuple) ? absolute(bundle) : bundle;
     if (self->bundles == mp_const_none) {
         self->bundles = mp_obj_new_list(0, NULL);
     }
@@ -220,9 +229,12 @@ static void load_bundle(ssl_context_obj_t *self, mp_obj_t certs_in, bool may_be_
     mpssl_call_t call = mpssl_call_to_read(self, signals);
     CALL_WITH_MEMORY(status, mpssl_context_add_bundle(self->tls, &call, index));
     mpssl_release(&self->guard, &signals);
+    // Others may have come behind it, and the file's content in its place.
+    mp_obj_t *place = &((mp_obj_list_t *)MP_OBJ_TO_PTR(self->bundles))->items[index];
     if (status.kind != MPSSL_OK) {
-        // Others may have come behind it.
-        ((mp_obj_list_t *)MP_OBJ_TO_PTR(self->bundles))->items[index] = mp_const_none;
+        *place = mp_const_none;
+    } else if (kept != bundle && *place == bundle) {
+        *place = kept;
     }
 #if MPSSL_HINTS
     if (status.kind == MPSSL_VALUE) {

@@ -369,12 +369,16 @@ pub fn certificate(data: &[u8]) {
         assert_eq!(added.is_ok(), context.anchors()[0] > 0, "{added:?}");
         #[cfg(bundles)]
         {
-            // Read piece by piece, it is the same.
+            // Read piece by piece, it is the same, unless it is in a format for that alone.
             let (_, mut host, _) = Link::new(false);
             host.bundles = vec![data.to_vec()];
             let mut reads = Context::new(0, 0).expect("a context");
-            assert_eq!(reads.add_bundle(&mut host, 0), added);
-            assert_eq!(reads.anchors()[..2], context.anchors()[..2]);
+            let read = reads.add_bundle(&mut host, 0);
+            assert_eq!(read.is_ok(), reads.anchors()[0] > 0, "{read:?}");
+            if !matches!(data, [0..=3 | 0xca, ..] | [_, _, 0, 0, ..]) {
+                assert_eq!(read, added);
+                assert_eq!(reads.anchors()[..2], context.anchors()[..2]);
+            }
             assert!(!host.bundle_open);
         }
         let loaded = context.load_cert_chain(Some(&text), &pki::key("ec"), None, false);

@@ -2,9 +2,10 @@
 //! Bundles of certificates, read piece by piece: no more than one certificate is in memory at a time,
 //! and a short piece of the bundle.
 //!
-//! Entry: [`kind`], [`each`]. Not here: what is in a certificate, but for its subject; that is Mbed TLS's.
+//! Entry: [`kind`], [`each`]; [`index`], [`entry`] and [`certificate`] of a compact one. Not here: what is in a certificate, but for its subject; that is Mbed TLS's.
 
 use crate::error::{Error, Invalid, Result};
+use crate::fnv::fnv1a;
 use crate::mem::Array;
 
 /// Where a bundle's bytes come from.
@@ -24,6 +25,13 @@ pub enum Kind {
     Pem,
     /// Certificates, one after the other.
     Der,
+    /// ESP-IDF's `x509_crt_bundle`: names and keys, and no certificates.
+    Keys {
+        /// Where each of them is stands first, and numbers begin with their low byte.
+        is_listed: bool,
+    },
+    /// Certificates behind an index; `docs/ca-bundles.md` has the format.
+    Compact,
 }
 
 /// How much of a bundle is read at once.
@@ -119,6 +127,17 @@ impl<'a> Bytes<'a> {
         Ok(None)
     }
 
+    /// The next byte, which there must be.
+    fn one(&mut self) -> Result<u8> {
+        self.next()?.ok_or(DAMAGED)
+    }
+
+    /// A number of two bytes.
+    fn number(&mut self, low_first: bool) -> Result<usize> {
+        let bytes = [self.one()?, self.one()?];
+        Ok(if low_first { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) }.into())
+    }
+
     /// Reads on to the end.
     fn skip(&mut self) -> Result<()> {
         while self.next()?.is_some() {}
@@ -181,6 +200,48 @@ impl Der {
         Ok(())
     }
 
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        bytes.iter().try_for_each(|&byte| self.push(byte))
+    }
+
+    /// Begins a SEQUENCE.
+    fn sequence(&mut self, len: usize) -> Result<()> {
+        let [high, low] = u16::try_from(len).map_err(|_| DAMAGED)?.to_be_bytes();
+        self.write(&[SEQUENCE, 0x82, high, low])
+    }
+
+    /// A certificate of which name and key are all that is known, of these lengths, and come next. It is of
+    /// version 1, which has no extensions, and is trusted to issue others if it is trusted at all; for
+    /// all times; signed by nobody.
+    fn of_key(&mut self, bytes: &mut Bytes<'_>, name: usize, key: usize) -> Result<()> {
+        const SERIAL: &[u8] = b"\x02\x01\x01";
+        const ALGORITHM: &[u8] = b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02";
+        const VALIDITY: &[u8] = b"\x30\x22\x18\x0f19500101000000Z\x18\x0f99991231235959Z";
+        const SIGNATURE: &[u8] = b"\x03\x02\x00\x00";
+        const BEHIND: usize = ALGORITHM.len() + SIGNATURE.len();
+        const FIXED: usize = SERIAL.len() + ALGORITHM.len() + VALIDITY.len();
+        let fields = name.saturating_mul(2).saturating_add(key).saturating_add(FIXED);
+        self.begin();
+        self.sequence(fields.saturating_add(BEHIND).saturating_add(4))?;
+        self.sequence(fields)?;
+        self.write(SERIAL)?;
+        self.write(ALGORITHM)?;
+        let issuer = self.len;
+        for _ in 0..name {
+            self.push(bytes.one()?)?;
+        }
+        self.write(VALIDITY)?;
+        for i in 0..name {
+            let byte = self.bytes.get(issuer.saturating_add(i)).copied().ok_or(DAMAGED)?;
+            self.push(byte)?;
+        }
+        for _ in 0..key {
+            self.push(bytes.one()?)?;
+        }
+        self.write(ALGORITHM)?;
+        self.write(SIGNATURE)
+    }
+
     /// The certificate, if all of it has come. What is behind it is not part of it.
     fn get(&self) -> Option<&[u8]> {
         let total = self.total().filter(|&total| total <= self.len)?;
@@ -234,10 +295,128 @@ impl Base64 {
 ///
 /// What the source fails with; [`Error::NoMemory`].
 pub fn kind(source: &mut dyn Source) -> Result<Kind> {
+    let mut first = [0; MAGIC.len()];
+    let n = source.read(0, &mut first)?;
+    match first {
+        _ if n < first.len() => {}
+        MAGIC => return Ok(Kind::Compact),
+        // The length of a list of numbers of four bytes.
+        [low, high, 0, 0, ..] if low & 3 == 0 && (low, high) != (0, 0) => {
+            return Ok(Kind::Keys { is_listed: true });
+        }
+        // How many there are, and the length of a name.
+        [0..=3, ..] => return Ok(Kind::Keys { is_listed: false }),
+        _ => {}
+    }
     Ok(if Bytes::new(source)?.find(BEGIN)? { Kind::Pem } else { Kind::Der })
 }
 
-/// Gives each certificate of a bundle to `take`, and reads the bundle to its end.
+/// What a compact bundle begins with, and the version of its format.
+const MAGIC: [u8; 8] = *b"\xcaBUNDLE\x01";
+/// Before the index: that, and how many certificates there are.
+const HEAD: usize = MAGIC.len() + 2;
+
+/// A certificate of a compact bundle, in its index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// By what its subject is found.
+    pub key: u32,
+    /// Where it is.
+    pub at: u32,
+    /// What its SHA-256 begins with.
+    pub digest: [u8; 16],
+}
+
+/// How many bytes an [`Entry`] takes.
+const ENTRY: usize = 24;
+
+/// The most certificates that may have one key.
+pub const SAME_KEY: usize = 8;
+
+/// By what a name's content is found in a compact bundle: names that are the same have the same.
+fn folded(content: &[u8]) -> u32 {
+    let fold = |byte: &u8| if *byte == PRINTABLE_STRING { UTF8_STRING } else { byte.to_ascii_lowercase() };
+    fnv1a(content.iter().map(fold))
+}
+
+/// Likewise, of a Name in DER.
+#[must_use]
+pub fn key(mut name: &[u8]) -> Option<u32> {
+    content(&mut name, SEQUENCE).map(folded)
+}
+
+/// Likewise, of a certificate's subject.
+#[must_use]
+pub fn subject_key(der: &[u8]) -> Option<u32> {
+    subject(der).map(folded)
+}
+
+impl Entry {
+    fn new(bytes: &[u8; ENTRY]) -> Option<Self> {
+        let (&key, rest) = bytes.split_first_chunk()?;
+        let (&at, digest) = rest.split_first_chunk()?;
+        let (key, at) = (u32::from_be_bytes(key), u32::from_be_bytes(at));
+        Some(Self { key, at, digest: *digest.first_chunk()? })
+    }
+}
+
+/// Gives each entry of a compact bundle's index to `take`; how many there are.
+///
+/// # Errors
+///
+/// [`Invalid::Cert`] where it is none; what `take` or the source fails with; [`Error::NoMemory`].
+pub fn index(source: &mut dyn Source, mut take: impl FnMut(Entry) -> Result<()>) -> Result<u16> {
+    let mut bytes = Bytes::new(source)?;
+    for expected in MAGIC {
+        if bytes.one()? != expected {
+            return Err(DAMAGED);
+        }
+    }
+    let n = u16::try_from(bytes.number(false)?).map_err(|_| DAMAGED)?;
+    let mut last = 0;
+    for _ in 0..n {
+        let mut entry = [0; ENTRY];
+        for byte in &mut entry {
+            *byte = bytes.one()?;
+        }
+        let entry = Entry::new(&entry).filter(|entry| entry.key >= last).ok_or(DAMAGED)?;
+        last = entry.key;
+        take(entry)?;
+    }
+    Ok(n)
+}
+
+/// Where the certificates of a compact bundle begin that has `n` of them.
+#[must_use]
+pub fn certificates(n: u16) -> u32 {
+    u32::from(n).saturating_mul(ENTRY as u32).saturating_add(HEAD as u32)
+}
+
+/// The `i`-th entry of that index.
+///
+/// # Errors
+///
+/// As [`index`].
+pub fn entry(source: &mut dyn Source, i: u16) -> Result<Entry> {
+    let mut entry = [0; ENTRY];
+    let n = source.read(certificates(i), &mut entry)?;
+    Entry::new(&entry).filter(|_| n == ENTRY).ok_or(DAMAGED)
+}
+
+/// The certificate at `at` of a compact bundle.
+///
+/// # Errors
+///
+/// As [`index`].
+pub fn certificate(source: &mut dyn Source, at: u32) -> Result<Array<u8>> {
+    let mut header = [0; 4];
+    let n = source.read(at, &mut header)?;
+    let len = sequence(header.get(..n).unwrap_or_default()).ok_or(DAMAGED)?;
+    let mut der = Array::new(len, 0)?;
+    if source.read(at, &mut der)? == len { Ok(der) } else { Err(DAMAGED) }
+}
+
+/// Gives each certificate of a bundle that is not compact to `take`, and reads the bundle to its end.
 ///
 /// # Errors
 ///
@@ -292,6 +471,23 @@ pub fn each(kind: Kind, source: &mut dyn Source, mut take: impl FnMut(&[u8]) -> 
                 found = true;
             }
         }
+        Kind::Keys { is_listed } => {
+            let mut n = bytes.number(is_listed)?;
+            if is_listed {
+                // The rest of the list, whose first number is its length.
+                for _ in 2..n {
+                    bytes.one()?;
+                }
+                n /= 4;
+            }
+            for _ in 0..n {
+                let (name, key) = (bytes.number(is_listed)?, bytes.number(is_listed)?);
+                der.of_key(&mut bytes, name, key)?;
+                take(der.get().ok_or(DAMAGED)?)?;
+                found = true;
+            }
+        }
+        Kind::Compact => {}
     }
     bytes.skip()?;
     if found { Ok(()) } else { Err(DAMAGED) }

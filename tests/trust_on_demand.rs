@@ -10,7 +10,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::alloc::{failing, live, take_peak};
-use common::forge::{Cert, Spelling, Valid, pem};
+use common::forge::{Cert, Spelling, Valid, compact, idf, pem};
 use common::{Balance, Dice, Link, Pair, Port, pki};
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Invalid, Result};
@@ -57,6 +57,14 @@ fn server(chain: &[Cert]) -> Result<Box<Context>> {
     Ok(server)
 }
 
+/// In one of the formats. None is compact that has too many with one name.
+fn any_bundle(certs: &[Cert], dice: &mut Dice) -> Vec<u8> {
+    match dice.roll(3) {
+        0 if certs.len() <= 8 => compact(&certs.iter().map(Cert::der).collect::<Vec<_>>()),
+        n => bundle(certs, n == 1),
+    }
+}
+
 /// One after the other, in PEM or in DER.
 fn bundle(certs: &[Cert], as_pem: bool) -> Vec<u8> {
     certs.iter().flat_map(|cert| if as_pem { pem(&cert.der()) } else { cert.der() }).collect()
@@ -81,12 +89,12 @@ fn verdict(chain: &[Cert], anchors: &[Cert], dice: &mut Dice) -> Result<()> {
             if [some, others].iter().any(|certs| certs.iter().all(|cert| cert.constrained)) {
                 break;
             }
-            bundles.push(bundle(some, dice.roll(2) == 0));
+            bundles.push(any_bundle(some, dice));
             rest = others;
         }
     }
     if !rest.is_empty() {
-        bundles.push(bundle(rest, dice.roll(2) == 0));
+        bundles.push(any_bundle(rest, dice));
     }
     let on_demand =
         client(&bundles, version).and_then(|mut client| shake(&mut client, &bundles, &mut server));
@@ -289,6 +297,127 @@ fn a_damaged_bundle_is_none() {
                     "{n}"
                 );
             }
+        }
+    }
+}
+
+fn compact_of(certs: &[Cert]) -> Vec<u8> {
+    compact(&certs.iter().map(Cert::der).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_compact_bundle_is_whole_or_none() {
+    let (root, chain, other) = family();
+    let good = compact_of(&[root.clone(), other.clone(), Cert::ca(3, 3, 3, 3)]);
+    let mut server = server(&chain).unwrap();
+    let mut client = client(std::slice::from_ref(&good), 0x303).unwrap();
+    assert_eq!(client.anchors(), [3, 3, 0]);
+    assert_eq!(shake(&mut client, std::slice::from_ref(&good), &mut server), Ok(()));
+    for n in 0..good.len() {
+        let mut bent = good.clone();
+        bent[n] ^= 1 << (n % 8);
+        for bad in [&good[..n], &bent] {
+            let found = self::client(&[bad.to_vec()], 0x303).map(|client| client.anchors());
+            assert_eq!(found, Err(BAD_CERT), "{n}");
+        }
+    }
+    // Changed later, wherever it is looked at, it is not trusted; elsewhere, nothing is different.
+    for n in 0..good.len() {
+        let mut bent = good.clone();
+        bent[n] ^= 1 << (n % 8);
+        let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+        pair.client.port.bundles = vec![bent];
+        let result = pair.handshake().0;
+        let changed = pair.client.port.bundle_changed;
+        assert_eq!(result, if changed { Err(Error::Raised) } else { Ok(()) });
+        let is_index = n < 10 + 3 * 24;
+        assert!(changed || !is_index, "{n}");
+    }
+    // Others that are good, too.
+    for others in [
+        compact_of(std::slice::from_ref(&root)),
+        compact_of(&[root.clone(), other.clone(), Cert::ca(4, 4, 4, 4)]),
+    ] {
+        let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+        pair.client.port.bundles = vec![others];
+        assert_eq!(pair.handshake().0, Err(Error::Raised));
+        assert!(pair.client.port.bundle_changed);
+    }
+    // More of one name than can be found, and keys that are not the names'.
+    let many: Vec<Cert> = (0..9).map(|serial| Cert { serial, ..root.clone() }).collect();
+    assert_eq!(self::client(&[compact_of(&many)], 0x303).err(), Some(BAD_CERT));
+    assert_eq!(self::client(&[compact_of(&many[..8])], 0x303).unwrap().anchors(), [8, 8, 0]);
+    assert_eq!(self::client(&[compact_of(&[])], 0x303).err(), Some(BAD_CERT));
+}
+
+#[test]
+fn the_tool_makes_such_bundles() {
+    let (root, chain, other) = family();
+    let certs = [chain[0].clone(), root.clone(), Cert { version1: true, ..other }, chain[1].clone(), root];
+    let dir = std::env::temp_dir().join(format!("mpssl-cabundle-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let tool = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/cabundle.py");
+    for as_pem in [false, true] {
+        let [from, to] = ["from", "to"].map(|name| dir.join(name));
+        std::fs::write(&from, bundle(&certs, as_pem)).unwrap();
+        for whole in [true, false] {
+            let mut command = std::process::Command::new("python3");
+            command.arg(tool).arg("-o").arg(&to).arg(&from).args(whole.then_some("--whole"));
+            assert!(command.output().unwrap().status.success());
+            let made = std::fs::read(&to).unwrap();
+            // The same certificate comes once.
+            assert!(!whole || made == compact_of(&certs[..4]));
+            let bundles = [made];
+            let mut client = client(&bundles, 0x303).unwrap();
+            assert_eq!(client.anchors(), [4, 2, 0]);
+            assert_eq!(shake(&mut client, &bundles, &mut server(&chain).unwrap()), Ok(()));
+        }
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn names_and_keys_are_enough() {
+    let (root, chain, other) = family();
+    let rsa = Cert::ca(5, 9, 5, 9);
+    let of_rsa = [Cert { sha1: false, ..Cert::leaf(LEAF, 2, 5, 9) }];
+    for is_listed in [false, true] {
+        for n in [0, 1, 9] {
+            // With 12 of them the list's length is that of a SEQUENCE.
+            let mut certs = vec![other.clone(), root.clone(), rsa.clone()];
+            certs.extend((0..n).map(|_| Cert::ca(7, 6, 7, 6)));
+            let bundles = [idf(&certs, is_listed)];
+            let mut client = client(&bundles, 0x303).unwrap();
+            assert_eq!(client.anchors(), [3 + n, 0, 0]);
+            assert_eq!(shake(&mut client, &bundles, &mut server(&chain).unwrap()), Ok(()));
+            assert_eq!(shake(&mut client, &bundles, &mut server(&of_rsa).unwrap()), Ok(()));
+            // Whose signature is another's, or what is wrong otherwise.
+            for bad in [
+                vec![Cert { signer: 3, ..chain[0].clone() }, chain[1].clone()],
+                vec![chain[0].clone(), Cert { signer: 3, ..chain[1].clone() }],
+                vec![chain[0].clone(), Cert { valid: Valid::Expired, ..chain[1].clone() }],
+                vec![Cert { valid: Valid::Later, ..chain[0].clone() }, chain[1].clone()],
+                vec![chain[0].clone(), Cert { ca: None, ..chain[1].clone() }],
+                vec![chain[0].clone()],
+                vec![Cert { host: None, ..chain[0].clone() }, chain[1].clone()],
+            ] {
+                let result = shake(&mut client, &bundles, &mut server(&bad).unwrap());
+                assert!(matches!(result, Err(Error::Verify(_))), "{result:?}");
+            }
+        }
+        // Cut or changed, it is none, or what is in it is trusted for what it says, or found to be another.
+        let good = idf(&[other.clone(), root.clone()], is_listed);
+        let mut client = client(std::slice::from_ref(&good), 0x303).unwrap();
+        let mut server = server(&chain).unwrap();
+        for n in 0..good.len() {
+            let cut = self::client(&[good[..n].to_vec()], 0x303);
+            assert!(cut.is_err(), "{n}");
+            let mut bent = good.clone();
+            bent[n] ^= 1 << (n % 8);
+            let _ = self::client(&[bent.clone()], 0x303);
+            let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap();
+            pair.client.port.bundles = vec![bent];
+            assert_eq!(pair.handshake().0, Err(Error::Raised));
         }
     }
 }

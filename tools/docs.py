@@ -217,6 +217,10 @@ RAISED_BY_C = {
     "SSLContext.__init__() was not called": "A subclass must call `super().__init__(protocol)`.",
     "a number is needed, not a bool": "`verify_mode = True`, for instance: write `CERT_REQUIRED`.",
     "callback must be callable": "A callback is a function, or `None`.",
+    "'%s' has changed since load_verify_locations()": "The file of CAs is not the one that was loaded. "
+    "Load it again, on a new context.",
+    "cadata has changed since load_verify_locations()": "The same of *cadata*, in memory that something else "
+    "writes to.",
     "cafile and cadata omitted": "`load_verify_locations` without an argument.",
     "unexpected keyword argument '%q'": "There is no such argument.",
     "'%q' and '%q' are one argument": "An argument was given under both its names.",

@@ -2,7 +2,8 @@
 //! Trust anchors that stay where they are, in files or in bytes of the host's, until a peer's chain is
 //! verified: Mbed TLS asks for those who may have issued a certificate (`connection::issuers`), and frees them.
 //!
-//! A bundle is read to its end each time, and is the one that was loaded, or nobody is found in it. What
+//! A bundle is read to its end each time (of a compact one the index, which has the certificates' digests),
+//! and is the one that was loaded, or nobody is found in it. What
 //! Mbed TLS finds with these anchors is what it finds with all of them loaded
 //! (`tests/trust_on_demand.rs`), for it gets all that have the issuer's name, in the bundles' order; but
 //! not those of several whose key has not made the signature, which it would pass over.
@@ -13,7 +14,7 @@ use core::ffi::c_void;
 use super::crt::{Chain, bytes, der};
 use super::digest::Digest;
 use super::sys;
-use crate::bundle::{self, Kind, Source};
+use crate::bundle::{self, Entry, Kind, Source};
 use crate::error::{Error, Invalid, Result};
 use crate::io::{Bundles, Interruption};
 use crate::mem::{Array, Box, Shared};
@@ -55,16 +56,72 @@ impl Source for Reading<'_, '_> {
     }
 }
 
-/// Reads a bundle to its end; what its digest is.
+impl<'a, 'h> Reading<'a, 'h> {
+    fn new(host: &'a mut (dyn Bundles + 'h), index: u32) -> Self {
+        Self { host, index, digest: None }
+    }
+
+    /// With a digest.
+    fn digested(host: &'a mut (dyn Bundles + 'h), index: u32) -> Result<Self> {
+        Ok(Self { host, index, digest: Some(Digest::new()?) })
+    }
+
+    fn finish(&mut self) -> Result<[u8; 32]> {
+        self.digest.take().ok_or(Error::NoMemory)?.finish()
+    }
+}
+
+/// Reads a bundle, for the certificates that may have this subject, or all; what its digest is. In a compact
+/// one, that is the index's, which has the certificates' digests.
 fn read(
     host: &mut dyn Bundles,
     index: u32,
     kind: Kind,
-    take: impl FnMut(&[u8]) -> Result<()>,
+    subject: Option<&[u8]>,
+    mut take: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<[u8; 32]> {
-    let mut reading = Reading { host, index, digest: Some(Digest::new()?) };
-    bundle::each(kind, &mut reading, take)?;
-    reading.digest.take().ok_or(Error::NoMemory)?.finish()
+    if kind != Kind::Compact {
+        let mut reading = Reading::digested(host, index)?;
+        bundle::each(kind, &mut reading, take)?;
+        return reading.finish();
+    }
+    // As far as the index, which is not known to be the one that was loaded before it has been read.
+    let mut reading = Reading::digested(&mut *host, index)?;
+    let (mut found, mut n) = ([Entry::default(); bundle::SAME_KEY], 0_usize);
+    let key = subject.and_then(bundle::key);
+    let count = bundle::index(&mut reading, |entry| {
+        if key == Some(entry.key) {
+            *found.get_mut(n).ok_or(Error::Value(Invalid::Cert))? = entry;
+            n = n.saturating_add(1);
+        }
+        Ok(())
+    })?;
+    let digest = reading.finish()?;
+    let certificate = |host: &mut dyn Bundles, entry: Entry| {
+        let der = bundle::certificate(&mut Reading::new(host, index), entry.at)?;
+        let mut digest = Digest::new()?;
+        digest.update(&der)?;
+        if digest.finish()?.starts_with(&entry.digest) { Ok(der) } else { Err(Error::Value(Invalid::Cert)) }
+    };
+    if subject.is_some() {
+        found.iter().take(n).try_for_each(|entry| take(&certificate(&mut *host, *entry)?))?;
+        return Ok(digest);
+    }
+    let (mut last, mut same) = (None, 0_usize);
+    let mut end = bundle::certificates(count);
+    for i in 0..count {
+        let entry = bundle::entry(&mut Reading::new(&mut *host, index), i)?;
+        same = if last == Some(entry.key) { same.saturating_add(1) } else { 1 };
+        last = Some(entry.key);
+        let der = certificate(&mut *host, entry)?;
+        // They stand close to each other, and each can be found.
+        if entry.at != end || same > bundle::SAME_KEY || bundle::subject_key(&der) != last {
+            return Err(Error::Value(Invalid::Cert));
+        }
+        end = u32::try_from(der.len()).map_or(u32::MAX, |len| end.saturating_add(len));
+        take(&der)?;
+    }
+    if count == 0 { Err(Error::Value(Invalid::Cert)) } else { Ok(digest) }
 }
 
 /// Closes a bundle whatever came of it. What was raised first is kept, in C.
@@ -82,10 +139,10 @@ impl Bundle {
     ///
     /// [`Invalid::Cert`] where there is none, or it is damaged; [`Error::Raised`]; [`Error::NoMemory`].
     pub fn new(host: &mut dyn Bundles, index: u32) -> Result<Self> {
-        let kind = bundle::kind(&mut Reading { host: &mut *host, index, digest: None });
+        let kind = bundle::kind(&mut Reading::new(&mut *host, index));
         let made = kind.and_then(|kind| {
             let mut counts = [0_usize; 3];
-            let digest = read(host, index, kind, |der| {
+            let digest = read(host, index, kind, None, |der| {
                 let mut chain = Box::new(Chain::new)?;
                 let read = chain.append_if_readable(der)?;
                 let (all, cas) = chain.count();
@@ -109,9 +166,14 @@ impl Bundle {
         &self.digest
     }
 
-    /// Gives each certificate to `take`.
-    fn each(&self, host: &mut dyn Bundles, take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let digest = read(host, self.index, self.kind, take);
+    /// Gives each certificate that may have this subject to `take`, and others.
+    fn each(
+        &self,
+        host: &mut dyn Bundles,
+        subject: &[u8],
+        take: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let digest = read(host, self.index, self.kind, Some(subject), take);
         let changed = match digest {
             Ok(digest) => digest != self.digest,
             Err(error) => error == Error::Value(Invalid::Cert),
@@ -155,7 +217,7 @@ impl Store {
         let own = unsafe { der(child) };
         let mut found = Issuers { first: None, last: core::ptr::null_mut(), has_child: false };
         for bundle in self.bundles() {
-            bundle.each(host, |der| {
+            bundle.each(host, issuer, |der| {
                 if !bundle::may_be(issuer, der) {
                     return Ok(());
                 }

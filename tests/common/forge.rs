@@ -266,3 +266,71 @@ pub fn pem(der: &[u8]) -> Vec<u8> {
     text.extend(b"-----END CERTIFICATE-----\n");
     text
 }
+
+/// A bundle in the compact format of `docs/ca-bundles.md`. Its order is that of the names' keys.
+pub fn compact(certs: &[Vec<u8>]) -> Vec<u8> {
+    let mut entries: Vec<(u32, &Vec<u8>)> = certs
+        .iter()
+        .map(|cert| {
+            let mut rest = split(split(cert).1).1;
+            if rest[0] == 0xa0 {
+                rest = split(rest).2;
+            }
+            for _ in 0..4 {
+                rest = split(rest).2;
+            }
+            let fold = |&byte: &u8| if byte == 0x13 { 0x0c } else { byte.to_ascii_lowercase() };
+            let step = |sum: u32, byte: u8| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+            (split(rest).1.iter().map(fold).fold(0x811c_9dc5, step), cert)
+        })
+        .collect();
+    entries.sort_by_key(|(key, _)| *key);
+    let mut bundle = b"\xcaBUNDLE\x01".to_vec();
+    bundle.extend((certs.len() as u16).to_be_bytes());
+    let mut at = bundle.len() + 24 * certs.len();
+    for (key, cert) in &entries {
+        bundle.extend(key.to_be_bytes());
+        bundle.extend((at as u32).to_be_bytes());
+        bundle.extend(&sha256(cert)[..16]);
+        at += cert.len();
+    }
+    bundle.extend(entries.iter().flat_map(|(_, cert)| cert.iter()));
+    bundle
+}
+
+fn sha256(data: &[u8]) -> [u8; 32] {
+    let mut digest = [0; 32];
+    // SAFETY: the buffers are as long as said.
+    let ret = unsafe {
+        let info = sys::mbedtls_md_info_from_type(sys::MBEDTLS_MD_SHA256);
+        sys::mbedtls_md(info, data.as_ptr(), data.len(), digest.as_mut_ptr())
+    };
+    assert_eq!(ret, 0);
+    digest
+}
+
+/// ESP-IDF's format, of which there are two: with a list of offsets, and numbers that begin with their low
+/// byte, and without.
+pub fn idf(certs: &[Cert], is_listed: bool) -> Vec<u8> {
+    let two = |n: usize| if is_listed { (n as u16).to_le_bytes() } else { (n as u16).to_be_bytes() };
+    let mut records: Vec<Vec<u8>> = certs
+        .iter()
+        .map(|cert| {
+            let (name, key) = (name(cert.subject), public_key(cert.key));
+            [&two(name.len())[..], &two(key.len()), &name, &key].concat()
+        })
+        .collect();
+    records.sort();
+    let mut bundle = Vec::new();
+    if is_listed {
+        let mut at = 4 * records.len();
+        for record in &records {
+            bundle.extend((at as u32).to_le_bytes());
+            at += record.len();
+        }
+    } else {
+        bundle.extend(two(records.len()));
+    }
+    bundle.extend(records.concat());
+    bundle
+}

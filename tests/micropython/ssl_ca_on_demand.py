@@ -1,7 +1,7 @@
 # CAs that stay where they are, a file or bytes, and are read when a client verifies.
 
 try:
-    import ssl, sys, os
+    import hashlib, ssl, sys, os
 except ImportError:
     print("SKIP")
     raise SystemExit
@@ -80,6 +80,68 @@ finally:
         os.remove(NAME)
     except OSError:
         pass
+
+# A compact bundle (docs/ca-bundles.md), and ESP-IDF's, from a file and from bytes.
+
+
+def element(der, at=0):
+    """Where the content of an element begins, and where it ends."""
+    n, begin = der[at + 1], at + 2
+    if n >= 0x80:
+        octets = n - 0x80
+        n, begin = int.from_bytes(der[begin : begin + octets], "big"), begin + octets
+    return begin, begin + n
+
+
+def fields(der):
+    at, end = element(der, element(der)[0])
+    found = []
+    while at < end:
+        begin, after = element(der, at)
+        found.append((at, begin, after))
+        at = after
+    return found
+
+
+def key(der):
+    _, begin, end = fields(der)[5]
+    fnv = 0x811C9DC5
+    for byte in der[begin:end].lower():
+        fnv = (fnv ^ (0x0C if byte == 0x13 else byte)) * 0x01000193 & 0xFFFFFFFF
+    return fnv
+
+
+def compact(ders):
+    ders = sorted(ders, key=key)
+    at = 10 + 24 * len(ders)
+    index = b""
+    for der in ders:
+        index += key(der).to_bytes(4, "big") + at.to_bytes(4, "big") + hashlib.sha256(der).digest()[:16]
+        at += len(der)
+    return b"\xcaBUNDLE\x01" + len(ders).to_bytes(2, "big") + index + b"".join(ders)
+
+
+def idf(ders):
+    bundle = len(ders).to_bytes(2, "big")
+    for der in ders:
+        (name, _, name_end), (public, _, public_end) = fields(der)[5:7]
+        bundle += (name_end - name).to_bytes(2, "big") + (public_end - public).to_bytes(2, "big")
+        bundle += der[name:name_end] + der[public:public_end]
+    return bundle
+
+
+for make in (compact, idf):
+    data = make([pki.ca_der, pki.other_ca_der])
+    write(data)
+    try:
+        for kwargs in ({"cafile": NAME}, {"cadata": data}):
+            ctx = client(**kwargs)
+            print(sorted(ctx.cert_store_stats().items()), result(ctx), result(ctx, other_server))
+        ctx = client(NAME)
+        write(make([pki.ca_der]))
+        print(result(ctx)[1], result(client(NAME)), result(client(NAME), other_server)[0])
+    finally:
+        os.remove(NAME)
 
 # Bytes are kept, and a copy of what may change.
 data = bytearray(both)

@@ -31,6 +31,11 @@
 #define MPSSL_PEER_CERT_DICT 1 // getpeercert() without arguments
 #endif
 
+// Where a client finds CAs by default, on a board with a file system.
+#ifndef MPSSL_DEFAULT_CAFILE
+#define MPSSL_DEFAULT_CAFILE "/ca.bundle"
+#endif
+
 // Whether the secrets of handshakes can be written to a file: a build for who looks into their records.
 #ifndef MPSSL_KEYLOG
 #define MPSSL_KEYLOG 0

@@ -284,7 +284,11 @@ const char *mpssl_default_cafile(void) {
 }
 #else
 const char *mpssl_default_cafile(void) {
+#if MICROPY_VFS
+    return mp_vfs_import_stat(MPSSL_DEFAULT_CAFILE) == MP_IMPORT_STAT_FILE ? MPSSL_DEFAULT_CAFILE : NULL;
+#else
     return NULL;
+#endif
 }
 #endif
 
@@ -969,7 +973,7 @@ static mp_obj_t context_load_verify_locations(size_t n_args, const mp_obj_t *pos
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_load_verify_locations_obj, 1, context_load_verify_locations);
 
-// SSLContext.load_default_certs(purpose=None): what the system trusts, as far as a port knows.
+// SSLContext.load_default_certs(purpose=None), set_default_verify_paths(): what the system trusts.
 static mp_obj_t context_load_default_certs(size_t n_args, const mp_obj_t *args) {
     (void)n_args;
     mpssl_context_load_defaults(mpssl_context_cast(args[0]));
@@ -1059,6 +1063,7 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     METHOD(load_cert_chain, context_load_cert_chain_obj),
     METHOD(load_verify_locations, context_load_verify_locations_obj),
     METHOD(load_default_certs, context_load_default_certs_obj),
+    METHOD(set_default_verify_paths, context_load_default_certs_obj),
     METHOD(cert_store_stats, context_cert_store_stats_obj),
     METHOD(wrap_socket, context_wrap_socket_obj),
 #if MPSSL_HIBERNATION

@@ -71,6 +71,7 @@ METHODS = {
     "load_verify_locations": (CLIENT, lambda: (pki.ca_der,)),
     "cert_store_stats": (CLIENT, ()),
     "load_default_certs": (CLIENT, ()),
+    "set_default_verify_paths": (CLIENT, ()),
     "wrap_socket": (CLIENT, lambda: (end(), False, False, HOST)),
     "listen": (ssl.PROTOCOL_DTLS_SERVER, lambda: (end(),)),
     "set_psk_client_callback": (CLIENT, lambda: (callback,)),

@@ -115,7 +115,8 @@ typedef struct _ssl_context_obj_t {
     mp_obj_t keylog_filename;
 #endif
 #if MPSSL_BUNDLES
-    mp_obj_t bundles; // a list, which only grows: see mpssl_bundle_t; or None
+    mp_obj_t bundles; // a list, which only grows: see protect.c; or None
+    mp_obj_t pinned_pubkeys; // a tuple of bytes; or None
 #endif
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     mp_obj_t psk_identity;

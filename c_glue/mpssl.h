@@ -143,6 +143,11 @@ mpssl_status_t mpssl_context_load_verify_locations(mpssl_context_t *context, mps
 // when a chain is verified. MPSSL_RAISED is possible.
 mpssl_status_t mpssl_context_add_bundle(mpssl_context_t *context, void *owner, uint32_t index);
 
+// The keys that a client's server may have, in builds with MPSSL_BUNDLES: SHA-256 digests of
+// SubjectPublicKeyInfo, one after the other; data NULL: any. Where there are no anchors, such a key is
+// enough. Turns verify_mode 0 into 2, and as long as there are any it is not to be 0.
+mpssl_status_t mpssl_context_set_pins(mpssl_context_t *context, mpssl_bytes_t digests);
+
 typedef struct _mpssl_anchors_t {
     size_t all;
     size_t cas; // how many of them are CAs

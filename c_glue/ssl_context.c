@@ -344,6 +344,7 @@ mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int
 #endif
 #if MPSSL_BUNDLES
     self->bundles = mp_const_none;
+    self->pinned_pubkeys = mp_const_none;
 #endif
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     self->psk_identity = mp_const_none;
@@ -629,9 +630,55 @@ static mp_obj_t context_set_psk_server_callback(size_t n_args, const mp_obj_t *p
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_set_psk_server_callback_obj, 1, context_set_psk_server_callback);
 #endif
 
+// pinned_pubkeys: bytes, or a list or tuple of bytes; None: any key.
+static void store_pins(ssl_context_obj_t *self, mp_obj_t value) {
+#if MPSSL_BUNDLES
+    mpssl_bytes_t digests = { NULL, 0 };
+    mp_obj_t kept = mp_const_none;
+    if (value != mp_const_none) {
+        mp_obj_t *pins = &value;
+        size_t n = 1;
+        mp_buffer_info_t buf;
+        if (!mp_get_buffer(value, &buf, MP_BUFFER_READ)) {
+            mp_obj_get_array(value, &n, &pins);
+        }
+        vstr_t all;
+        vstr_init(&all, 32 * n + 1);
+        mp_obj_tuple_t *tuple = MP_OBJ_TO_PTR(mp_obj_new_tuple(n, NULL));
+        for (size_t i = 0; i < n; ++i) {
+            mp_get_buffer_raise(pins[i], &buf, MP_BUFFER_READ);
+            if (buf.len != 32) {
+                mp_raise_ValueError(MP_ERROR_TEXT("a SHA-256 digest is needed"));
+            }
+            tuple->items[i] = mp_obj_new_bytes(buf.buf, buf.len);
+            vstr_add_strn(&all, buf.buf, buf.len);
+        }
+        digests = (mpssl_bytes_t){ (const uint8_t *)all.buf, all.len };
+        kept = MP_OBJ_FROM_PTR(tuple);
+    }
+    mpssl_signals_t signals;
+    mpssl_status_t status;
+    claim(self, &signals);
+    CALL_WITH_MEMORY(status, mpssl_context_set_pins(self->tls, digests));
+    finish(self, &signals, status);
+    self->pinned_pubkeys = kept;
+#else
+    (void)self;
+    if (value != mp_const_none) {
+        mp_raise_NotImplementedError(MP_ERROR_TEXT("pinned_pubkeys"));
+    }
+#endif
+}
+
 mp_obj_t mpssl_context_load_attr(mp_obj_t self_in, qstr attr) {
     ssl_context_obj_t *self = mpssl_context_cast(self_in);
     switch (attr) {
+        case MP_QSTR_pinned_pubkeys:
+#if MPSSL_BUNDLES
+            return self->pinned_pubkeys;
+#else
+            return mp_const_none;
+#endif
         case MP_QSTR_verify_callback:
             return self->verify_callback;
         case MP_QSTR_ecdsa_sign_callback:
@@ -724,6 +771,9 @@ void mpssl_context_store_attr(mp_obj_t self_in, qstr attr, mp_obj_t value) {
             return;
         case MP_QSTR_sni_callback:
             store_sni_callback(self, value);
+            return;
+        case MP_QSTR_pinned_pubkeys:
+            store_pins(self, value);
             return;
         case MP_QSTR_keylog_filename:
 #if MPSSL_KEYLOG
@@ -1077,6 +1127,7 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     ATTRIBUTE(verify_callback),
     ATTRIBUTE(ecdsa_sign_callback),
     ATTRIBUTE(sni_callback),
+    ATTRIBUTE(pinned_pubkeys),
     ATTRIBUTE(keylog_filename),
     ATTRIBUTE(hibernate_after),
     ATTRIBUTE(minimum_version),

@@ -14,8 +14,6 @@ use crate::groups::{self, Groups};
 use crate::io::Bundles;
 #[cfg(mbedtls_ssl_alpn)]
 use crate::mbedtls::Protocols;
-#[cfg(bundles)]
-use crate::mbedtls::Store;
 #[cfg(tickets)]
 use crate::mbedtls::Tickets;
 #[cfg(tls13)]
@@ -23,6 +21,8 @@ use crate::mbedtls::Version;
 use crate::mbedtls::{self, Chain, Config, Cookies, Defaults, Endpoint, KeyCert, Rng, Transport};
 #[cfg(any(hibernation, sessions))]
 use crate::mbedtls::{Binding, Digest};
+#[cfg(bundles)]
+use crate::mbedtls::{Pins, Store};
 use crate::mem::{Array, Box, Shared};
 use crate::micropython_sys as sys;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -43,6 +43,8 @@ pub struct Context {
     /// Instead of them, once there is a bundle.
     #[cfg(bundles)]
     store: Option<Shared<Store>>,
+    #[cfg(bundles)]
+    pins: Option<Shared<Pins>>,
     ciphers: Option<Shared<Ciphers>>,
     default_ciphers: Defaults,
     groups: Option<Shared<Groups>>,
@@ -155,6 +157,8 @@ impl Context {
             anchors: None,
             #[cfg(bundles)]
             store: None,
+            #[cfg(bundles)]
+            pins: None,
             ciphers: None,
             default_ciphers: Defaults::Secure,
             groups: None,
@@ -247,9 +251,14 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// `ValueError` for anything but 0, 1, 2.
+    /// `ValueError` for anything but 0, 1, 2; for 0 where keys are pinned, which nobody would look at then.
     pub fn set_verify_mode(&mut self, mode: i32) -> Result<()> {
-        self.verify_mode = valid_verify_mode(mode)?;
+        let mode = valid_verify_mode(mode)?;
+        #[cfg(bundles)]
+        if mode == 0 && self.pins.is_some() {
+            return Err(Error::Value(Invalid::VerifyMode));
+        }
+        self.verify_mode = mode;
         self.changed();
         Ok(())
     }
@@ -428,6 +437,30 @@ impl Context {
             return Err(Error::Value(Invalid::Protocol));
         }
         self.store = Some(trust::add_bundle(self.store.as_deref(), host, index)?);
+        self.changed();
+        Ok(())
+    }
+
+    /// Sets which keys the server may have, by SHA-256 digests, one after the other; none: any. That
+    /// turns `CERT_NONE` into `CERT_REQUIRED`, as to check the name does.
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` for a server, and as [`Pins::new`]. Nothing has changed then.
+    #[cfg(bundles)]
+    pub fn set_pins(&mut self, digests: Option<&[u8]>) -> Result<()> {
+        let Some(digests) = digests else {
+            self.pins = None;
+            self.changed();
+            return Ok(());
+        };
+        if self.endpoint() == Endpoint::Server {
+            return Err(Error::Value(Invalid::Pins));
+        }
+        self.pins = Some(Pins::new(digests)?);
+        if self.verify_mode == 0 {
+            self.verify_mode = 2;
+        }
         self.changed();
         Ok(())
     }
@@ -830,6 +863,11 @@ impl Context {
             digest.add(b"bundle")?;
             digest.add(bundle.digest())?;
         }
+        #[cfg(bundles)]
+        if let Some(pins) = &self.pins {
+            digest.add(b"pins")?;
+            digest.add(pins.digests())?;
+        }
         for own in self.own.iter().flatten() {
             digest.add(b"own")?;
             for der in own.chain.ders() {
@@ -904,6 +942,10 @@ impl Context {
             #[cfg(bundles)]
             if let Some(store) = &self.store {
                 config.set_store(store, mbedtls::ISSUERS);
+            }
+            #[cfg(bundles)]
+            if let Some(pins) = &self.pins {
+                config.set_pins(pins, mbedtls::ISSUERS);
             }
             #[cfg(tickets)]
             if let Some(tickets) = &tickets {

@@ -109,11 +109,13 @@ pub enum Invalid {
     StateSettings,
     /// A state of a connection that has no numbers left for its records.
     StateSpent,
+    /// `pinned_pubkeys` that are no SHA-256 digests, or at a server.
+    Pins,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -144,6 +146,7 @@ impl Invalid {
         Self::StateCounter,
         Self::StateSettings,
         Self::StateSpent,
+        Self::Pins,
     ];
 
     /// The `ValueError`'s text.
@@ -180,6 +183,7 @@ impl Invalid {
             Self::StateCounter => "state needs a counter, or none",
             Self::StateSettings => "state refers to a different SSLContext, or other settings",
             Self::StateSpent => "state has no record numbers left",
+            Self::Pins => "invalid pinned_pubkeys",
         }
     }
 }

@@ -587,6 +587,21 @@ pub unsafe extern "C" fn mpssl_context_add_bundle(
 }
 
 /// See `mpssl.h`.
+///
+/// # Safety
+///
+/// As `mpssl.h` says of [`mpssl_bytes_t`].
+#[cfg(bundles)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_context_set_pins(
+    context: &mut Context,
+    digests: mpssl_bytes_t,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    status(context.set_pins(unsafe { bytes(digests, false) }))
+}
+
+/// See `mpssl.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_context_anchors(context: &Context) -> mpssl_anchors_t {
     let [all, cas, unreadable] = context.anchors();

@@ -244,6 +244,12 @@ class _SSLContext:
     ecdsa_sign_callback: Callable[[bytearray, bytearray], Buffer | None] | None
     sni_callback: Callable[[SSLSocket, Any, Any], int | None] | None
     keylog_filename: str | None
+    @property
+    def pinned_pubkeys(self) -> tuple[bytes, ...] | None: ...
+    @pinned_pubkeys.setter
+    def pinned_pubkeys(
+        self, value: Buffer | list[Buffer] | tuple[Buffer, ...] | None, /
+    ) -> None: ...
     max_fragment_length: int | None
     keep_peer_cert: bool
     minimum_version: int

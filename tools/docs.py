@@ -226,6 +226,8 @@ RAISED_BY_C = {
     "unsupported protocol version": "`minimum_version`, `maximum_version` or `options` that leave no version: there is TLS 1.2 here, and 1.3 where `ssl.HAS_TLSv1_3` is `True`.",
     "ALPN": "A firmware without it: `ssl.HAS_ALPN` is `False`.",
     "MPSSL_KEYLOG": "`keylog_filename` in a firmware without it.",
+    "a SHA-256 digest is needed": "`pinned_pubkeys` that are not 32 bytes long.",
+    "pinned_pubkeys": "A firmware without `MBEDTLS_X509_TRUSTED_CERTIFICATE_CALLBACK`.",
     "SNI": "A firmware without it: `ssl.HAS_SNI` is `False`.",
     "TLS 1.3": "`set_ciphersuites` in a firmware without it: `ssl.HAS_TLSv1_3` is `False`.",
     "a context of TLS servers is needed": "`sni_callback` of another context, or such a one chosen in it.",

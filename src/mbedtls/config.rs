@@ -17,6 +17,8 @@ use super::error::check;
 use super::key_cert::KeyCert;
 use super::list::List;
 use super::names;
+#[cfg(bundles)]
+use super::pins::Pins;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk::{LookUp, Psk};
 use super::rng::Rng;
@@ -97,7 +99,10 @@ pub struct Config {
     anchors: Option<Shared<Chain>>,
     #[cfg(bundles)]
     store: Option<Shared<Store>>,
-    /// Who may ask for them now.
+    /// The keys that the peer may have.
+    #[cfg(bundles)]
+    pins: Option<Shared<Pins>>,
+    /// Who may ask for issuers now.
     #[cfg(bundles)]
     callers: Callers,
     ciphers: Option<Shared<List<c_int>>>,
@@ -131,6 +136,8 @@ impl Config {
             anchors: None,
             #[cfg(bundles)]
             store: None,
+            #[cfg(bundles)]
+            pins: None,
             #[cfg(bundles)]
             callers: Callers::default(),
             ciphers: None,
@@ -343,6 +350,22 @@ impl Config {
     /// The bundles where the trust anchors are, instead.
     #[cfg(bundles)]
     pub fn set_store(&mut self, store: &Shared<Store>, issuers: Issuers) {
+        self.ask_for(issuers);
+        self.store = Some(store.clone());
+    }
+
+    /// The keys that the peer may have. Where there are no trust anchors, such a key is enough, and `issuers`
+    /// is asked.
+    #[cfg(bundles)]
+    pub fn set_pins(&mut self, pins: &Shared<Pins>, issuers: Issuers) {
+        if self.anchors.is_none() {
+            self.ask_for(issuers);
+        }
+        self.pins = Some(pins.clone());
+    }
+
+    #[cfg(bundles)]
+    fn ask_for(&mut self, issuers: Issuers) {
         // SAFETY: sets fields; the configuration, which has the callers, is where it stays; does not
         // raise.
         unsafe {
@@ -352,13 +375,23 @@ impl Config {
                 (&raw const self.callers).cast_mut().cast(),
             );
         }
-        self.store = Some(store.clone());
     }
 
-    /// What was set, and who may ask for it.
     #[cfg(bundles)]
-    pub(super) fn store(&self) -> Option<(&Store, &Callers)> {
-        self.store.as_deref().map(|store| (store, &self.callers))
+    pub(super) fn store(&self) -> Option<&Store> {
+        self.store.as_deref()
+    }
+
+    #[cfg(bundles)]
+    pub(super) fn pins(&self) -> Option<&Pins> {
+        self.pins.as_deref()
+    }
+
+    /// Who may ask for issuers; `None`: nobody does.
+    #[cfg(bundles)]
+    pub(super) fn callers(&self) -> Option<&Callers> {
+        // SAFETY: reads a field.
+        unsafe { (*self.conf.get()).f_ca_cb.is_some() }.then_some(&self.callers)
     }
 
     /// The cipher suites that are offered or accepted until somebody chooses.

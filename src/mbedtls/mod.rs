@@ -20,6 +20,8 @@ mod error;
 mod key_cert;
 mod list;
 mod names;
+#[cfg(bundles)]
+mod pins;
 mod pk;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 mod psk;
@@ -67,6 +69,8 @@ pub use digest::Digest;
 pub use key_cert::KeyCert;
 pub use list::List;
 pub use names::{CID_MAX, Cipher, cipher_name, ciphers, fragment_code, groups};
+#[cfg(bundles)]
+pub use pins::Pins;
 pub use pk::PrivateKey;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub use psk::{IDENTITY_MAX, KEY_MAX, Pair, Psk};

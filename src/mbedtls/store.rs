@@ -215,7 +215,7 @@ impl Store {
         let issuer = bytes(&child.issuer_raw);
         // SAFETY: the peer's certificate, which Mbed TLS has parsed.
         let own = unsafe { der(child) };
-        let mut found = Issuers { first: None, last: core::ptr::null_mut(), has_child: false };
+        let mut found = Issuers::default();
         for bundle in self.bundles() {
             bundle.each(host, issuer, |der| {
                 if !bundle::may_be(issuer, der) {
@@ -242,7 +242,18 @@ pub(super) struct Issuers {
     pub(super) has_child: bool,
 }
 
+impl Default for Issuers {
+    fn default() -> Self {
+        Self { first: None, last: core::ptr::null_mut(), has_child: false }
+    }
+}
+
 impl Issuers {
+    /// Nobody.
+    pub(super) fn none_but_child(has_child: bool) -> Self {
+        Self { has_child, ..Self::default() }
+    }
+
     fn push(&mut self, chain: Box<Chain>) {
         let next = chain.as_ptr();
         match self.first {

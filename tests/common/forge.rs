@@ -298,7 +298,7 @@ pub fn compact(certs: &[Vec<u8>]) -> Vec<u8> {
     bundle
 }
 
-fn sha256(data: &[u8]) -> [u8; 32] {
+pub fn sha256(data: &[u8]) -> [u8; 32] {
     let mut digest = [0; 32];
     // SAFETY: the buffers are as long as said.
     let ret = unsafe {

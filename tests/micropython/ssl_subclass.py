@@ -27,6 +27,7 @@ ATTRIBUTES = {
     "verify_callback": (CLIENT, callback),
     "ecdsa_sign_callback": (SERVER, callback),
     "sni_callback": (SERVER, callback),
+    "pinned_pubkeys": (CLIENT, (bytes(32),)),
     "keylog_filename": (CLIENT, "/dev/null"),
     "hibernate_after": (CLIENT, 1234),
     "minimum_version": (CLIENT, 771),

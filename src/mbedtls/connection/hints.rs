@@ -84,6 +84,12 @@ impl Ssl {
             Error::Verify(flags) if flags & sys::MBEDTLS_X509_BADCERT_CN_MISMATCH != 0 => {
                 let _ = self.hint_names(&mut text);
             }
+            #[cfg(bundles)]
+            Error::Verify(flags)
+                if flags & sys::MBEDTLS_X509_BADCERT_OTHER != 0 && self.config.pins().is_some() =>
+            {
+                text.add(b"the key is none of pinned_pubkeys");
+            }
             Error::Verify(flags) if flags & sys::MBEDTLS_X509_BADCERT_FUTURE != 0 => {
                 text.add(b"is the clock set?");
             }

@@ -3,22 +3,22 @@
 
 use core::ffi::{c_int, c_void};
 
-use super::super::config::Issuers;
-use super::super::store::Callers;
+use super::super::config;
+use super::super::store::{Callers, Issuers};
 use super::super::sys;
 use super::call::{Call, Leaf};
 use crate::error::Error;
 use crate::io::Interruption;
 
 /// For [`super::super::Config::set_store`].
-pub const ISSUERS: Issuers = Issuers(issuers);
+pub const ISSUERS: config::Issuers = config::Issuers(issuers);
 
 /// This is called from: `mbedtls_ssl_handshake` → `mbedtls_ssl_parse_certificate`
 /// → `mbedtls_x509_crt_verify_with_ca_cb`.
 ///
 /// A first certificate that is an anchor itself is trusted whoever issued it, and whatever else the peer
-/// has shown. So there is no issuer then, and nothing behind it in the chain, until
-/// `verification::verify` hears of it, which is the next to be called.
+/// has shown; so is one with a pinned key, where there are no anchors. So there is no issuer then, and
+/// nothing behind it in the chain, until `verification::verify` hears of it, which is the next to be called.
 unsafe extern "C" fn issuers(
     ctx: *mut c_void,
     child: *const sys::mbedtls_x509_crt,
@@ -26,14 +26,18 @@ unsafe extern "C" fn issuers(
 ) -> c_int {
     // SAFETY: ctx is the configuration's callers; who is among them lives, and his configuration.
     let call = unsafe { (*ctx.cast::<Callers>()).call().cast::<Call<'_>>().as_ref() };
+    let Some(call) = call else { return sys::MBEDTLS_ERR_X509_FATAL_ERROR };
     // SAFETY: as above.
-    let Some((call, (store, _))) = call.and_then(|call| unsafe { Some((call, (*call.config).store()?)) })
-    else {
-        return sys::MBEDTLS_ERR_X509_FATAL_ERROR;
-    };
+    let config = unsafe { &*call.config };
     let is_first = call.leaf.get() == Leaf::Unknown;
     // SAFETY: Mbed TLS gives a certificate of the peer's, and looks at it only when this has returned.
-    match call.host(|host| store.issuers(host, unsafe { &*child }, is_first)) {
+    let cert = unsafe { &*child };
+    let asked = match (config.store(), config.pins()) {
+        (Some(store), _) => call.host(|host| store.issuers(host, cert, is_first)),
+        (None, Some(pins)) if is_first => pins.have(cert).map(Issuers::none_but_child),
+        (None, _) => Ok(Issuers::default()),
+    };
+    match asked {
         Ok(issuers) if issuers.has_child => {
             // SAFETY: as above; the certificate is the connection's own.
             let behind =

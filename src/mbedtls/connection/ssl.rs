@@ -553,7 +553,7 @@ impl Ssl {
         #[cfg(bundles)]
         let caller = Caller::new(handle.cast_const().cast());
         #[cfg(bundles)]
-        let callers = self.config.store().filter(|_| !self.is_handshake_over()).map(|(_, callers)| callers);
+        let callers = self.config.callers().filter(|_| !self.is_handshake_over());
         #[cfg(bundles)]
         if let Some(callers) = callers {
             callers.add(&caller);

@@ -79,6 +79,15 @@ pub(super) unsafe extern "C" fn verify(
     } else if depth == 0 && call.checks_hostname && host.is_some_and(|host| is_anothers(cert, host)) {
         *flags |= MISMATCH;
     }
+    #[cfg(bundles)]
+    if depth == 0 {
+        // SAFETY: the configuration of a call lives as long as that.
+        let pins = unsafe { (*call.config).pins() };
+        // Who cannot say so has none of those keys.
+        if pins.is_some_and(|pins| !pins.have(cert).unwrap_or(false)) {
+            *flags |= sys::MBEDTLS_X509_BADCERT_OTHER;
+        }
+    }
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     // SAFETY: the connection is set up.
     if unsafe { verify_mode(call.ssl) } == sys::MBEDTLS_SSL_VERIFY_REQUIRED as u8 {

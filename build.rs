@@ -322,6 +322,12 @@ fn run() -> Result<()> {
     }
 
     write_if_changed(&out.join("fingerprint.rs"), &fingerprint(&macros, exported_keys))?;
+    // See src/mbedtls/connection/hello.rs.
+    println!("cargo::rustc-check-cfg=cfg(own_hello)");
+    let sessions = resumption && has_all(SESSIONS_OPTIONS);
+    if has_all(&["MBEDTLS_HAVE_TIME"]) || (sessions && env::var_os("CARGO_FEATURE_TLS13").is_some()) {
+        println!("cargo::rustc-cfg=own_hello");
+    }
 
     let clang_args = input.clang_args(&macros)?;
     let mbedtls_sys = bindgen()?

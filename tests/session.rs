@@ -741,3 +741,209 @@ fn resumed_handshakes_cut_anywhere() {
         }
     }
 }
+
+/// A server's versions.
+#[cfg(tls13)]
+fn with_versions(server: &mut Context, [lowest, highest]: [i32; 2]) {
+    server.set_version(false, lowest).unwrap();
+    server.set_version(true, highest).unwrap();
+}
+
+#[cfg(tls13)]
+const TLS_1_2: i32 = 0x303;
+#[cfg(tls13)]
+const TLS_1_3: i32 = 0x304;
+
+/// The session of a server that has this version, for a client that has both.
+#[cfg(tls13)]
+fn of_version(contexts: &mut Contexts, version: i32) -> mem::Box<Session> {
+    with_versions(&mut contexts.server, [version; 2]);
+    let mut pair = pair(contexts, None).open();
+    assert_eq!(pair.client.socket.version(), Some(text_of(version)));
+    let session = session_of(&mut pair);
+    pair.prove();
+    session
+}
+
+#[cfg(tls13)]
+fn text_of(version: i32) -> &'static core::ffi::CStr {
+    if version == TLS_1_3 { c"TLSv1.3" } else { c"TLSv1.2" }
+}
+
+/// A server may have another version by now than in its session: that is no more than a full handshake.
+#[test]
+#[cfg(tls13)]
+fn a_server_of_another_version_than_the_session() {
+    for (was, is, then) in [
+        (TLS_1_3, [TLS_1_2, TLS_1_2], TLS_1_2),
+        (TLS_1_2, [TLS_1_3, TLS_1_3], TLS_1_3),
+        (TLS_1_2, [TLS_1_2, TLS_1_3], TLS_1_3),
+        (TLS_1_3, [TLS_1_2, TLS_1_3], TLS_1_3),
+    ] {
+        let _balance = Balance::start();
+        let mut contexts = contexts(&Setup { tls13: true, ..Setup::default() });
+        let session = of_version(&mut contexts, was);
+        with_versions(&mut contexts.server, is);
+        for session in [loaded(&session), session] {
+            let mut again = pair(&mut contexts, Some(&session)).open();
+            assert_eq!(reused(&again), [Some(false); 2], "{was:x} {is:x?}");
+            assert_eq!(again.client.socket.version(), Some(text_of(then)));
+            assert_eq!(again.client.socket.peer_cert(), Some(&pki::der("ec")[..]));
+            // Of TLS 1.2 there is the id, at least.
+            let next = session_of(&mut again);
+            again.prove();
+            let next = pair(&mut contexts, Some(&next)).open();
+            assert_eq!(next.client.socket.version(), Some(text_of(then)));
+            assert_eq!(reused(&next), [Some(then == TLS_1_3); 2], "{was:x} {is:x?}");
+        }
+    }
+}
+
+/// Where the server has the session's version still, a client that has both goes on with it.
+#[test]
+#[cfg(tls13)]
+fn a_client_of_both_versions_goes_on() {
+    for version in [TLS_1_2, TLS_1_3] {
+        let _balance = Balance::start();
+        let mut contexts = contexts(&Setup { tls13: true, ..Setup::default() });
+        let mut session = of_version(&mut contexts, version);
+        for _ in 0..3 {
+            let mut again = pair(&mut contexts, Some(&session)).open();
+            assert_eq!(reused(&again), [Some(true); 2], "{version:x}");
+            assert_eq!(again.client.socket.version(), Some(text_of(version)));
+            assert_eq!(again.client.socket.peer_cert(), Some(&pki::der("ec")[..]));
+            session = session_of(&mut again);
+            again.prove();
+        }
+    }
+}
+
+/// A server that asks for another key share, with either session, or none any more.
+#[test]
+#[cfg(tls13)]
+fn a_second_hello_is_as_the_first() {
+    for (was, is, goes_on) in [
+        (TLS_1_3, [TLS_1_3, TLS_1_3], true),
+        (TLS_1_3, [TLS_1_2, TLS_1_3], false),
+        (TLS_1_2, [TLS_1_2, TLS_1_3], false),
+        (TLS_1_2, [TLS_1_3, TLS_1_3], false),
+    ] {
+        let _balance = Balance::start();
+        let mut contexts = contexts(&Setup { tls13: true, ..Setup::default() });
+        contexts.client.set_groups([&b"secp256r1"[..], b"secp384r1"].into_iter()).unwrap();
+        contexts.server.set_groups([&b"secp384r1"[..]].into_iter()).unwrap();
+        let session = of_version(&mut contexts, was);
+        with_versions(&mut contexts.server, is);
+        let pair = pair(&mut contexts, Some(&session)).open();
+        assert_eq!(reused(&pair), [Some(goes_on); 2], "{was:x} {is:x?}");
+        assert_eq!(pair.client.socket.version(), Some(c"TLSv1.3"));
+        let transcript = pair.link.wire(CLIENT).transcript();
+        let hellos: Vec<_> = hellos(&transcript);
+        assert_eq!(hellos.len(), 2);
+        // Random number, session id, suites, and which extensions there are.
+        let parts = |hello: &[u8]| {
+            let mut at = 4 + 2 + 32;
+            at += 1 + usize::from(hello[at]);
+            at += 2 + (usize::from(hello[at]) << 8 | usize::from(hello[at + 1]));
+            at += 1 + usize::from(hello[at]);
+            let head = hello[4..at].to_vec();
+            let mut rest = &hello[at + 2..];
+            let mut kinds = Vec::new();
+            while let [a, b, c, d, tail @ ..] = rest {
+                kinds.push((u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])));
+                rest = &tail[usize::from(kinds.last().unwrap().1)..];
+            }
+            (head, kinds)
+        };
+        let [(head, kinds), (second, again)] = [parts(hellos[0]), parts(hellos[1])];
+        assert_eq!(head, second);
+        // But for the share of a key, which is of another group.
+        let others =
+            |kinds: &[(u16, u16)]| -> Vec<_> { kinds.iter().copied().filter(|kind| kind.0 != 51).collect() };
+        assert_eq!(others(&kinds), others(&again), "{was:x} {is:x?}");
+        pair.prove();
+    }
+}
+
+/// The ClientHellos in records.
+#[cfg(tls13)]
+fn hellos(mut bytes: &[u8]) -> Vec<&[u8]> {
+    let mut found = Vec::new();
+    while bytes.len() > 5 {
+        let len = usize::from(bytes[3]) << 8 | usize::from(bytes[4]);
+        if bytes[0] == 22 && bytes[5] == 1 {
+            found.push(&bytes[5..5 + len]);
+        }
+        bytes = &bytes[5 + len..];
+    }
+    found
+}
+
+/// TLS 1.2 takes a session for resumed by its id. A server that sends back what a client of TLS 1.3 made up
+/// has resumed nothing: there is no secret of TLS 1.2.
+#[test]
+#[cfg(tls13)]
+fn a_session_of_tls_1_3_is_none_of_tls_1_2() {
+    let _balance = Balance::start();
+    let mut contexts = contexts(&Setup { tls13: true, ..Setup::default() });
+    let session = of_version(&mut contexts, TLS_1_3);
+    with_versions(&mut contexts.server, [TLS_1_2; 2]);
+    let mut pair = pair(&mut contexts, Some(&session));
+    let _ = pair.client.handshake();
+    let transcript = pair.link.wire(CLIENT).transcript();
+    let hello = hellos(&transcript)[0].to_vec();
+    assert_eq!(hello[38], 32);
+    let suite = u16::from_be_bytes(session.bytes()[33 + pki::der("ec").len() + 7..][..2].try_into().unwrap());
+    assert!(suite != 0);
+    let id = hello[39..71].to_vec();
+    pair.link.wire(SERVER).fault = Some(on_records(move |n, bytes| {
+        if n == 0 {
+            assert_eq!((bytes[5], bytes[43]), (2, 32));
+            bytes[44..76].copy_from_slice(&id);
+        }
+        Fate::Arrives
+    }));
+    let results = pair.handshake();
+    assert!(results.0.is_err() && results.1.is_err(), "{results:?}");
+    // It went on to a key exchange, whose end does not fit what the server has sent.
+    let transcript = pair.link.wire(CLIENT).transcript();
+    let has_exchanged = transcript.windows(9).any(|at| at[..3] == [22, 3, 3] && at[5] == 16);
+    assert!(has_exchanged);
+}
+
+/// Memory that is missing at any moment while versions differ: nothing worse than with it.
+#[test]
+#[cfg(tls13)]
+fn another_version_without_memory() {
+    for (was, is) in [(TLS_1_3, TLS_1_2), (TLS_1_2, TLS_1_3), (TLS_1_2, TLS_1_2)] {
+        let mut contexts = contexts(&Setup { tls13: true, ..Setup::default() });
+        let session = of_version(&mut contexts, was);
+        with_versions(&mut contexts.server, [is; 2]);
+        drop(pair(&mut contexts, None).open());
+        for n in 0.. {
+            let level = live();
+            let session = loaded(&session);
+            let run = || {
+                let mut pair = loop {
+                    let Contexts { client, server } = &mut contexts;
+                    match try_pair(client, server, Some("localhost"), Some(&session)) {
+                        Err(Error::NoMemory) => {}
+                        pair => break pair.unwrap(),
+                    }
+                };
+                let results = pair.handshake();
+                (pair, results)
+            };
+            let ((mut pair, results), failed) = failing(n, false, run);
+            if pair.resume(results) == (Ok(()), Ok(())) {
+                assert_eq!(pair.client.socket.version(), Some(text_of(is)));
+                pair.converse();
+            }
+            drop((pair, session));
+            assert_eq!(live(), level, "allocation {n}");
+            if !failed {
+                break;
+            }
+        }
+    }
+}

@@ -173,3 +173,25 @@ for version_, (option_, _) in VERSIONS.items():
         client.wait_for(r"This is a resumed session")
         client.close()
         server.close()
+
+
+for before_, now_ in (("TLSv1_3", "TLSv1_2"), ("TLSv1_2", "TLSv1_3"), ("TLSv1_2", "TLSv1_2"), ("TLSv1_3", "TLSv1_3")):
+    # The client allows both versions, the server one, and not always the same.
+
+    @cases.case(f"sessions: client of {VERSIONS[before_][1]} -> openssl s_server {VERSIONS[now_][0]}")
+    def client_of_both(bench, before=before_, now=now_):
+        cases.need_tls13(bench)
+        place = bench.logs / "session"
+        given = {"ca": bench.file("ca")}
+        server, port = bench.s_server(VERSIONS[before][0], "-rev")
+        first = bench.micropython("session_client.py", save=place, port=port, **given)
+        expect(reused(first), [False])
+        if now != before:
+            server.close()
+            server, port = bench.s_server(VERSIONS[now][0], "-rev")
+        again = bench.micropython("session_client.py", load=place, save=place, port=port, **given)
+        expect(reused(again), [now == before])
+        check(f" {VERSIONS[now][1]}\n" in again.output(), f"not {VERSIONS[now][1]}")
+        # Of TLS 1.2 the second had no ticket, as it had a session of TLS 1.3 to offer.
+        if (before, now) != ("TLSv1_3", "TLSv1_2"):
+            expect(reused(bench.micropython("session_client.py", load=place, port=port, **given)), [True])

@@ -2,11 +2,13 @@
 //! What is otherwise in a hello, or made of one, than Mbed TLS would have it.
 
 use core::ffi::c_int;
-#[cfg(mbedtls_have_time)]
+#[cfg(own_hello)]
 use core::ffi::c_void;
 
+#[cfg(all(tls13, sessions))]
+use super::super::session::ID_MAX;
 use super::super::sys;
-#[cfg(mbedtls_have_time)]
+#[cfg(own_hello)]
 use super::layout::is_client;
 #[cfg(mbedtls_ssl_srv_c)]
 use super::messages::{client_curves, each};
@@ -108,33 +110,56 @@ unsafe fn forget_curves(ssl: *mut sys::mbedtls_ssl_context) {
 const TIME: usize = 4;
 
 /// A connection that writes its hello, and its configuration.
-#[cfg(mbedtls_have_time)]
+#[cfg(own_hello)]
 struct Writing {
     ssl: *mut sys::mbedtls_ssl_context,
     conf: *const sys::mbedtls_ssl_config,
+    /// The session id that a second hello repeats.
+    #[cfg(all(tls13, sessions))]
+    id: Option<[u8; ID_MAX]>,
 }
 
-/// Runs a step of the handshake. A hello that it writes does not tell what this side's clock says, by
-/// which a device is known again (RFC 5246 7.4.1.2 wants no clock to be right): Mbed TLS writes the
-/// time, asks for the rest of the random number right behind it, and has the time overwritten.
+/// Runs a step of the handshake. A hello that it writes is not wholly Mbed TLS's. Mbed TLS asks for random
+/// bytes while it writes one, and is led by what it finds then:
+///
+/// - it does not tell what this side's clock says, by which a device is known again (RFC 5246 7.4.1.2 wants
+///   no clock to be right): Mbed TLS writes the time, asks for the rest of the random number right behind it,
+///   and has the time overwritten;
+/// - a client's with an earlier session offers every version that is enabled, where Mbed TLS would offer the
+///   session's alone: its server may have another by now. The session is offered beside (RFC 8446 4.1.2 for
+///   TLS 1.2's); what is not of the version that is agreed on is let go of then
+///   (`resumed.rs`).
 ///
 /// # Safety
 ///
 /// The connection is set up, its handshake not over, and `step` is a step of its.
-pub(super) unsafe fn without_clock(
+pub(super) unsafe fn with_own_hello(
     ssl: *mut sys::mbedtls_ssl_context,
     step: impl FnOnce() -> c_int,
 ) -> c_int {
-    #[cfg(mbedtls_have_time)]
-    // SAFETY: by this function's contract. The step has a configuration that differs in its generator
-    // alone, and nobody keeps a pointer to it. None raises.
+    #[cfg(own_hello)]
+    // SAFETY: by this function's contract. The step has a configuration that differs in its generator,
+    // and in whether it asks for a ticket, and nobody keeps a pointer to it. None raises.
     unsafe {
         let conf = (*ssl).conf;
         let hello =
             if is_client(ssl) { sys::MBEDTLS_SSL_CLIENT_HELLO } else { sys::MBEDTLS_SSL_SERVER_HELLO };
         if (*ssl).state == hello as c_int {
-            let mut writing = Writing { ssl, conf };
             let mut own = conf.read();
+            let mut writing = Writing {
+                ssl,
+                conf,
+                #[cfg(all(tls13, sessions))]
+                id: repeat_id(ssl),
+            };
+            #[cfg(all(tls13, sessions))]
+            if is_client(ssl) && offers_tls13(ssl) {
+                // Mbed TLS would write TLS 1.3's ticket into TLS 1.2's extension as well.
+                sys::mbedtls_ssl_conf_session_tickets(
+                    &raw mut own,
+                    sys::MBEDTLS_SSL_SESSION_TICKETS_DISABLED as c_int,
+                );
+            }
             sys::mbedtls_ssl_conf_rng(&raw mut own, Some(random), (&raw mut writing).cast());
             (*ssl).conf = &raw const own;
             let ret = step();
@@ -142,26 +167,77 @@ pub(super) unsafe fn without_clock(
             return ret;
         }
     }
-    #[cfg(not(mbedtls_have_time))]
+    #[cfg(not(own_hello))]
     let _ = ssl;
     step()
 }
 
+/// Whether the session that is offered is of TLS 1.3.
+///
+/// # Safety
+///
+/// The connection is set up, in its handshake.
+#[cfg(all(tls13, sessions))]
+pub(super) unsafe fn offers_tls13(ssl: *const sys::mbedtls_ssl_context) -> bool {
+    // SAFETY: by this function's contract.
+    unsafe { (*ssl).session_negotiate.as_ref() }.is_some_and(|session| session.resumption_key_len != 0)
+}
+
+/// Of a second hello with a session, the id, which Mbed TLS is made to ask for again: it asks for nothing else.
+///
+/// # Safety
+///
+/// The connection is set up, in its handshake.
+#[cfg(all(tls13, sessions))]
+unsafe fn repeat_id(ssl: *mut sys::mbedtls_ssl_context) -> Option<[u8; ID_MAX]> {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let (handshake, session) = ((*ssl).handshake.as_ref()?, (*ssl).session_negotiate.as_mut()?);
+        let is_second = is_client(ssl) && handshake.hello_retry_request_flag != 0 && handshake.resume != 0;
+        if !is_second || session.id_len != ID_MAX {
+            return None;
+        }
+        session.id_len = 0;
+        Some(session.id)
+    }
+}
+
 /// This is called from: wherever Mbed TLS needs random bytes while it writes a hello.
-#[cfg(mbedtls_have_time)]
+#[cfg(own_hello)]
 unsafe extern "C" fn random(writing: *mut c_void, bytes: *mut u8, len: usize) -> c_int {
-    // SAFETY: `without_clock` lends what it is writing; the bytes are Mbed TLS's, and those of the time
+    // SAFETY: `with_own_hello` lends what it is writing; the bytes are Mbed TLS's, and those of the time
     // before them as well, where the random number is in the handshake, or in a message behind its type,
     // length and version. The generator is the configuration's. None raises.
     unsafe {
-        let Writing { ssl, conf } = *writing.cast::<Writing>();
-        let number = if is_client(ssl) {
-            (&raw mut (*(*ssl).handshake).randbytes).cast()
-        } else {
-            (*ssl).out_msg.wrapping_add(6)
+        let writing = &*writing.cast::<Writing>();
+        let (ssl, conf) = (writing.ssl, writing.conf);
+        #[cfg(all(tls13, sessions))]
+        if is_client(ssl)
+            && let (Some(handshake), Some(session)) =
+                ((*ssl).handshake.as_mut(), (*ssl).session_negotiate.as_ref())
+        {
+            if handshake.resume != 0 {
+                (*ssl).tls_version = (*conf).max_tls_version;
+                handshake.min_tls_version = (*conf).min_tls_version;
+            }
+            if let Some(id) = &writing.id
+                && session.id.as_ptr() == bytes.cast_const()
+                && len == id.len()
+            {
+                core::ptr::copy_nonoverlapping(id.as_ptr(), bytes, len);
+                return 0;
+            }
+        }
+        #[cfg(mbedtls_have_time)]
+        let (bytes, len) = {
+            let number = if is_client(ssl) {
+                (&raw mut (*(*ssl).handshake).randbytes).cast()
+            } else {
+                (*ssl).out_msg.wrapping_add(6)
+            };
+            let is_time_before = number.wrapping_add(TIME) == bytes;
+            if is_time_before { (number, len.saturating_add(TIME)) } else { (bytes, len) }
         };
-        let is_time_before = number.wrapping_add(TIME) == bytes;
-        let (bytes, len) = if is_time_before { (number, len.saturating_add(TIME)) } else { (bytes, len) };
         match (*conf).f_rng {
             Some(generate) => generate((*conf).p_rng, bytes, len),
             None => sys::MBEDTLS_ERR_SSL_NO_RNG,

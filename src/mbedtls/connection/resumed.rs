@@ -6,6 +6,8 @@ use core::ffi::c_int;
 use super::super::sys;
 use super::call::Call;
 use super::flight::Facts;
+#[cfg(all(tls13, sessions))]
+use super::hello::offers_tls13;
 use super::layout::is_client;
 #[cfg(tls13)]
 use super::layout::is_tls13;
@@ -46,7 +48,13 @@ pub(super) unsafe fn after_step(ctx: *mut sys::mbedtls_ssl_context, state: c_int
         let Some(facts) = facts(ctx) else { return ret };
         stream.facts.set(facts);
         let read_hello = ret == 0 && is_client(ctx) && state == sys::MBEDTLS_SSL_SERVER_HELLO as c_int;
-        if !read_hello || (*ctx).tls_version != sys::MBEDTLS_SSL_VERSION_TLS1_2 {
+        if !read_hello {
+            return ret;
+        }
+        #[cfg(all(tls13, sessions))]
+        settle_version(ctx);
+        // Of TLS 1.2 a client that offers both versions has only looked at it.
+        if (*ctx).tls_version != sys::MBEDTLS_SSL_VERSION_TLS1_2 || (*ctx).state == state {
             return ret;
         }
         // "If the original session used the extension but the new ServerHello does not contain the
@@ -62,6 +70,38 @@ pub(super) unsafe fn after_step(ctx: *mut sys::mbedtls_ssl_context, state: c_int
             forget_ticket(session);
         }
         0
+    }
+}
+
+/// Of a client that has a ServerHello, or a HelloRetryRequest, or knows that it has one of TLS 1.2 and has not
+/// read it: lets go of a session of the other version. Mbed TLS takes a session for resumed by its id alone,
+/// which every server can send back, and one of TLS 1.3 has no secret but zeros for TLS 1.2.
+///
+/// # Safety
+///
+/// The connection is a client's, set up, in its handshake, and agrees on a version.
+#[cfg(all(tls13, sessions))]
+unsafe fn settle_version(ctx: *mut sys::mbedtls_ssl_context) {
+    // SAFETY: by this function's contract: the session under negotiation is the connection's own.
+    unsafe {
+        let was_tls13 = offers_tls13(ctx);
+        let (Some(handshake), Some(session)) = ((*ctx).handshake.as_mut(), (*ctx).session_negotiate.as_mut())
+        else {
+            return;
+        };
+        if handshake.resume == 0 || was_tls13 == is_tls13(ctx) {
+            return;
+        }
+        handshake.resume = 0;
+        sys::zeroize(&mut session.master);
+        sys::zeroize(&mut session.resumption_key);
+        session.resumption_key_len = 0;
+        // A second hello is as the first.
+        if (*ctx).state != sys::MBEDTLS_SSL_CLIENT_HELLO as c_int
+            && (*ctx).state != sys::MBEDTLS_SSL_CLIENT_CCS_BEFORE_2ND_CLIENT_HELLO as c_int
+        {
+            forget_ticket(session);
+        }
     }
 }
 

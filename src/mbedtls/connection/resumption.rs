@@ -248,11 +248,11 @@ impl Resumption {
         }
         #[cfg(tls13)]
         // SAFETY: as above. The name has no part in the saved session, for it is in the binding; here it is
-        // the one that the hello names.
+        // the one that the hello names. Of TLS 1.2's Mbed TLS looks for it too, where the hello offers both.
         unsafe {
             let name = (*ctx).hostname.cast::<core::ffi::c_char>();
             let is_named = !name.is_null() && names::is_sent(core::ffi::CStr::from_ptr(name));
-            if session.is_tls13() && is_named {
+            if is_named {
                 check(mbedtls_ssl_session_set_hostname((*ctx).session_negotiate, name))?;
             }
         }

@@ -33,7 +33,7 @@ use super::client_auth;
 #[cfg(exported_keys)]
 use super::exported_keys::Keys;
 use super::flight::StreamHandshake;
-use super::hello::without_clock;
+use super::hello::with_own_hello;
 #[cfg(tls13)]
 use super::in_place::step_in_place;
 #[cfg(feature = "keylog")]
@@ -640,7 +640,7 @@ impl Ssl {
                     let run = || with_tickets(ctx, || step(ctx));
                     #[cfg(not(tickets))]
                     let run = || step(ctx);
-                    ret = step_with_checks(ctx, || without_clock(ctx, run));
+                    ret = step_with_checks(ctx, || with_own_hello(ctx, run));
                     #[cfg(resumption)]
                     {
                         ret = resumed::after_step(ctx, state, ret);

@@ -188,6 +188,14 @@ impl Context {
         })
     }
 
+    /// Stores a setting. What was made with an equal one stays: a server's tickets are good still.
+    fn store<T: PartialEq>(&mut self, place: fn(&mut Self) -> &mut T, value: T) {
+        if *place(self) != value {
+            *place(self) = value;
+            self.changed();
+        }
+    }
+
     /// Lets go of what was made with other settings.
     fn changed(&mut self) {
         self.config = None;
@@ -258,8 +266,7 @@ impl Context {
         if mode == 0 && self.pins.is_some() {
             return Err(Error::Value(Invalid::VerifyMode));
         }
-        self.verify_mode = mode;
-        self.changed();
+        self.store(|this| &mut this.verify_mode, mode);
         Ok(())
     }
 
@@ -280,11 +287,10 @@ impl Context {
         if check && self.endpoint() == Endpoint::Server {
             return Err(Error::Value(Invalid::CheckHostname));
         }
-        self.check_hostname = check;
         if check && self.verify_mode == 0 {
-            self.verify_mode = 2;
+            self.store(|this| &mut this.verify_mode, 2);
         }
-        self.changed();
+        self.store(|this| &mut this.check_hostname, check);
         Ok(())
     }
 
@@ -304,8 +310,7 @@ impl Context {
         if memory.max_fragment_length != 0 && mbedtls::fragment_code(memory.max_fragment_length).is_none() {
             return Err(Error::Value(Invalid::MaxFragmentLength));
         }
-        self.memory = memory;
-        self.changed();
+        self.store(|this| &mut this.memory, memory);
         Ok(())
     }
 
@@ -332,8 +337,7 @@ impl Context {
         if settings.cid.is_some_and(|len| usize::from(len) > mbedtls::CID_MAX) {
             return Err(Error::Value(Invalid::ConnectionId));
         }
-        self.dtls = settings;
-        self.changed();
+        self.store(|this| &mut this.dtls, settings);
         Ok(())
     }
 
@@ -500,8 +504,7 @@ impl Context {
     ///
     /// As [`ciphers::named`]; the old ones stay then.
     pub fn set_ciphers<'a>(&mut self, n: usize, names: impl Iterator<Item = &'a [u8]>) -> Result<()> {
-        self.ciphers = Some(ciphers::named(n, names)?);
-        self.changed();
+        self.store(|this| &mut this.ciphers, Some(ciphers::named(n, names)?));
         Ok(())
     }
 
@@ -527,8 +530,10 @@ impl Context {
         #[cfg(tls13)]
         {
             let version = if version > TLS_1_2 { Version::Tls13 } else { Version::Tls12 };
-            *(if is_maximum { &mut self.versions.1 } else { &mut self.versions.0 }) = version;
-            self.changed();
+            self.store(
+                if is_maximum { |this| &mut this.versions.1 } else { |this| &mut this.versions.0 },
+                version,
+            );
         }
         Ok(())
     }
@@ -558,12 +563,15 @@ impl Context {
         if options & !(CHOICES | ALWAYS) != 0 {
             return Err(Error::Value(Invalid::Options));
         }
+        let before = (self.options(), self.num_tickets());
         self.options = options & CHOICES;
         #[cfg(tickets)]
         if options & sys::MPSSL_OP_NO_TICKET != 0 {
             self.num_tickets = 0;
         }
-        self.changed();
+        if before != (self.options(), self.num_tickets()) {
+            self.changed();
+        }
         Ok(())
     }
 
@@ -602,8 +610,7 @@ impl Context {
     ///
     /// As [`groups::named`]; the old ones stay then.
     pub fn set_groups<'a>(&mut self, names: impl Iterator<Item = &'a [u8]>) -> Result<()> {
-        self.groups = Some(groups::named(names)?);
-        self.changed();
+        self.store(|this| &mut this.groups, Some(groups::named(names)?));
         Ok(())
     }
 
@@ -618,8 +625,7 @@ impl Context {
         n: usize,
         names: impl Iterator<Item = &'a [u8]> + Clone,
     ) -> Result<()> {
-        self.protocols = Protocols::new(n, names)?;
-        self.changed();
+        self.store(|this| &mut this.protocols, Protocols::new(n, names)?);
         Ok(())
     }
 
@@ -630,8 +636,7 @@ impl Context {
     /// As [`ciphers::of_tls13`]; the old ones stay then.
     #[cfg(tls13)]
     pub fn set_ciphersuites<'a>(&mut self, n: usize, names: impl Iterator<Item = &'a [u8]>) -> Result<()> {
-        self.ciphersuites = Some(ciphers::of_tls13(n, names)?);
-        self.changed();
+        self.store(|this| &mut this.ciphersuites, Some(ciphers::of_tls13(n, names)?));
         Ok(())
     }
 
@@ -769,8 +774,7 @@ impl Context {
         if n > TICKETS_MAX || !gives {
             return Err(Error::Value(Invalid::Tickets));
         }
-        self.num_tickets = n;
-        self.changed();
+        self.store(|this| &mut this.num_tickets, n);
         Ok(())
     }
 
@@ -842,6 +846,8 @@ impl Context {
             self.has_tls13().into(),
             self.memory.max_fragment_length.into(),
             self.dtls.cid.map_or(-1, i32::from),
+            // What is not kept cannot be given again.
+            self.memory.keep_peer_cert.into(),
         ];
         for number in numbers {
             digest.add(&number.to_be_bytes())?;

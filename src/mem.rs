@@ -300,6 +300,12 @@ impl Drop for Erased {
     }
 }
 
+impl<T: PartialEq> PartialEq for Shared<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
         self.count(|owners| owners.saturating_add(1));

@@ -17,6 +17,8 @@ use micropython_ssl::micropython_sys as sys;
 use micropython_ssl::session::Session;
 use micropython_ssl::socket::{Options, Socket};
 
+type Change = fn(&mut Context);
+
 const DAY: u64 = 86_400;
 const VERSIONS: &[bool] = if cfg!(tls13) { &[false, true] } else { &[false] };
 
@@ -173,8 +175,12 @@ fn saved_sessions_are_short() {
 #[test]
 fn a_session_of_other_settings_is_refused() {
     const REFUSED: Error = Error::Value(Invalid::SessionSettings);
-    type Change = fn(&mut Context);
-    let changes: [(&str, Change); 9] = [
+    let changes: [(&str, Change); 10] = [
+        ("keep_peer_cert", |of| {
+            let mut memory = of.memory();
+            memory.keep_peer_cert = false;
+            of.set_memory(memory).unwrap();
+        }),
         ("max_fragment_length", |of| {
             let mut memory = of.memory();
             memory.max_fragment_length = if cfg!(mbedtls_ssl_max_fragment_length) { 512 } else { 0 };
@@ -305,6 +311,56 @@ fn tickets_belong_to_a_configuration() {
         contexts.server.set_options(off).unwrap();
         assert_eq!(contexts.server.num_tickets(), 0);
         assert!(!resumes(&mut contexts, &session));
+    }
+}
+
+/// A setting that is given what it is already changes nothing: clients come back with the tickets they have.
+#[test]
+fn equal_settings_are_no_change() {
+    for &tls13 in VERSIONS {
+        let suites = ["TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384"];
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let again: [(&str, Change); 10] = [
+            ("options", |of| of.set_options(of.options()).unwrap()),
+            ("num_tickets", |of| of.set_num_tickets(of.num_tickets()).unwrap()),
+            ("verify_mode", |of| of.set_verify_mode(of.verify_mode()).unwrap()),
+            ("check_hostname", |of| of.set_check_hostname(false).unwrap()),
+            ("memory", |of| of.set_memory(of.memory()).unwrap()),
+            ("dtls", |of| of.set_dtls(of.dtls()).unwrap()),
+            ("hibernate_after", |of| of.set_hibernate_after(of.hibernate_after())),
+            ("versions", |of| of.set_version(false, -2).unwrap()),
+            ("groups", |of| of.set_groups([&b"secp256r1"[..]].into_iter()).unwrap()),
+            ("ALPN", |of| {
+                #[cfg(mbedtls_ssl_alpn)]
+                of.set_protocols(2, [&b"mqtt"[..], b"h2"].into_iter()).unwrap();
+                let _ = of;
+            }),
+        ];
+        for (_, set) in &again {
+            set(&mut contexts.server);
+        }
+        let ciphers = |of: &mut Context| {
+            of.set_ciphers(1, suites.iter().map(|name| name.as_bytes())).unwrap();
+        };
+        ciphers(&mut contexts.server);
+        let mut session = first(&mut contexts);
+        let mut goes_on = |contexts: &mut Contexts, what: &str| {
+            let mut again = pair(contexts, Some(&session)).open();
+            assert_eq!(reused(&again), [Some(true); 2], "{what}");
+            session = session_of(&mut again);
+            again.prove();
+        };
+        for (what, set) in &again {
+            set(&mut contexts.server);
+            goes_on(&mut contexts, what);
+        }
+        ciphers(&mut contexts.server);
+        goes_on(&mut contexts, "ciphers");
+        #[cfg(mbedtls_ssl_alpn)]
+        {
+            contexts.server.set_protocols(2, [&b"h2"[..], b"mqtt"].into_iter()).unwrap();
+            assert!(!resumes(&mut contexts, &session));
+        }
     }
 }
 
@@ -722,8 +778,11 @@ fn resumed_handshakes_cut_anywhere() {
     for &tls13 in VERSIONS {
         let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
         let session = first(&mut contexts);
+        // The server goes by the real clock, and does not take a ticket whose age is wrong by seconds.
+        let (date, begin) = (clock::date(), std::time::Instant::now());
         for side in [CLIENT, SERVER] {
             for len in 0.. {
+                clock::set_date(date + begin.elapsed().as_secs());
                 let session = loaded(&session);
                 let mut pair = pair(&mut contexts, Some(&session));
                 pair.link.wire(side).cut = Some(len);

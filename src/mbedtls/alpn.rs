@@ -12,7 +12,6 @@ pub struct Protocols {
     /// Into `texts`, and a NULL behind them.
     list: Array<*const c_char>,
     /// Each with its NUL. Never changed again.
-    #[cfg_attr(not(any(sessions, hibernation)), allow(dead_code, reason = "what `list` points to"))]
     texts: Array<u8>,
 }
 
@@ -66,5 +65,11 @@ impl Protocols {
     /// The first, behind the last of which is NULL.
     pub(super) fn as_ptr(&self) -> *const *const c_char {
         self.list.as_ptr()
+    }
+}
+
+impl PartialEq for Protocols {
+    fn eq(&self, other: &Self) -> bool {
+        *self.texts == *other.texts
     }
 }

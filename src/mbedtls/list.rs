@@ -36,3 +36,9 @@ impl<T: Copy + Default> Deref for List<T> {
         &self.0
     }
 }
+
+impl<T: Copy + Default + PartialEq> PartialEq for List<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}

@@ -36,6 +36,7 @@ const OPTIONS: &[&str] = &[
     "MBEDTLS_DES_C",
     "MBEDTLS_DHM_C",
     "MBEDTLS_ECDH_C",
+    "MBEDTLS_ECDSA_C",
     "MBEDTLS_ECP_RESTARTABLE",
     "MBEDTLS_ERROR_C",
     "MBEDTLS_GCM_C",
@@ -130,6 +131,7 @@ const TLS13_WRAPPED: &[&str] = &[
     "mbedtls_cipher_setup",
     "mbedtls_cipher_free",
     "mbedtls_x509_crt_parse_der",
+    "mbedtls_pk_sign_ext",
 ];
 const TLS13_P256_WRAPPED: &[&str] = &["mbedtls_ecp_mul"];
 

@@ -110,6 +110,7 @@ typedef struct _ssl_context_obj_t {
     mpssl_guard_t guard;
     mp_obj_t verify_callback;
     mp_obj_t ecdsa_sign_callback;
+    mp_obj_t keys[2]; // that are objects, of EC and of RSA; or None
     mp_obj_t sni_callback;
 #if MPSSL_KEYLOG
     mp_obj_t keylog_filename;
@@ -222,7 +223,7 @@ typedef struct _ssl_socket_obj_t {
     mpssl_socket_t *tls; // NULL once closed
     mp_obj_t sock; // the transport; MP_OBJ_NULL once closed or unwrapped
     // The context's verify_callback, ecdsa_sign_callback, sni_callback, and server_psk_keys or
-    // psk_callback when the socket was made, and itself: a tuple, which its sockets share;
+    // psk_callback when the socket was made, itself, and keys that are objects: a tuple, which its sockets share;
     // MP_OBJ_NULL: there are none.
     mp_obj_t callbacks;
     mp_obj_t server_hostname; // as given, or None
@@ -267,6 +268,8 @@ enum {
     MPSSL_SNI_CALLBACK,
     MPSSL_PSK_CALLBACK,
     MPSSL_CONTEXT,
+    MPSSL_EC_KEY,
+    MPSSL_RSA_KEY,
 #if MPSSL_KEYLOG
     MPSSL_KEYLOG_FILENAME,
 #endif
@@ -282,12 +285,15 @@ extern const mp_obj_type_t mpssl_socket_type; // SSLSocket
 extern const mp_obj_type_t mpssl_session_type; // SSLSession
 extern const mp_obj_type_t mpssl_want_read_type; // ssl.SSLWantReadError
 extern const mp_obj_type_t mpssl_want_write_type; // ssl.SSLWantWriteError
+extern const mp_obj_type_t mpssl_want_sign_type; // ssl.SSLWantSignError
 extern const mp_obj_type_t mpssl_verify_error_type; // ssl.SSLCertVerificationError
 
-// CPython's numbers, the first argument of the two exceptions above.
+// CPython's numbers, the first argument of the exceptions above; the last is OpenSSL's, of what an engine
+// has not done yet.
 enum {
     MPSSL_SSL_ERROR_WANT_READ = 2,
     MPSSL_SSL_ERROR_WANT_WRITE = 3,
+    MPSSL_SSL_ERROR_WANT_ASYNC = 9,
 };
 
 // classes.c

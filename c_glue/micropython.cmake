@@ -229,7 +229,8 @@ if(MPSSL_TLS13)
         -Wl,--wrap=mbedtls_ssl_pend_fatal_alert
         -Wl,--wrap=mbedtls_cipher_setup
         -Wl,--wrap=mbedtls_cipher_free
-        -Wl,--wrap=mbedtls_x509_crt_parse_der)
+        -Wl,--wrap=mbedtls_x509_crt_parse_der
+        -Wl,--wrap=mbedtls_pk_sign_ext)
     if(MPSSL_P256)
         target_link_options(usermod_mpssl INTERFACE -Wl,--wrap=mbedtls_ecp_mul)
     endif()

@@ -147,7 +147,7 @@ endif
 ifeq ($(MPSSL_TLS13),1)
 LDFLAGS += $(call MPSSL_WRAP,mbedtls_ssl_session_reset_msg_layer mbedtls_ssl_send_alert_message \
 	mbedtls_ssl_pend_fatal_alert mbedtls_cipher_setup mbedtls_cipher_free \
-	mbedtls_x509_crt_parse_der)
+	mbedtls_x509_crt_parse_der mbedtls_pk_sign_ext)
 MPSSL_FEATURES := $(MPSSL_FEATURES),tls13
 endif
 # Likewise what it asks of AES-GCM (src/mbedtls/crypto/gcm.rs).

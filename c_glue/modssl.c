@@ -351,6 +351,16 @@ MP_DEFINE_CONST_OBJ_TYPE(
     attr, mp_obj_exception_attr,
     parent, &mp_type_OSError);
 
+// And where the object that is the key has no signature yet; such an object may raise it.
+MP_DEFINE_CONST_OBJ_TYPE(
+    mpssl_want_sign_type,
+    MP_QSTR_SSLWantSignError,
+    MP_TYPE_FLAG_NONE,
+    make_new, mp_obj_exception_make_new,
+    print, mp_obj_exception_print,
+    attr, mp_obj_exception_attr,
+    parent, &mp_type_OSError);
+
 static const mp_rom_map_elem_t ssl_names_table[] = {
     { MP_ROM_QSTR(MP_QSTR_SSLSocket), MP_ROM_PTR(&mpssl_socket_type) },
 #if MPSSL_SESSIONS
@@ -361,6 +371,7 @@ static const mp_rom_map_elem_t ssl_names_table[] = {
     { MP_ROM_QSTR(MP_QSTR_CertificateError), MP_ROM_PTR(&mpssl_verify_error_type) },
     { MP_ROM_QSTR(MP_QSTR_SSLWantReadError), MP_ROM_PTR(&mpssl_want_read_type) },
     { MP_ROM_QSTR(MP_QSTR_SSLWantWriteError), MP_ROM_PTR(&mpssl_want_write_type) },
+    { MP_ROM_QSTR(MP_QSTR_SSLWantSignError), MP_ROM_PTR(&mpssl_want_sign_type) },
     { MP_ROM_QSTR(MP_QSTR_SSL_ERROR_WANT_READ), MP_ROM_INT(MPSSL_SSL_ERROR_WANT_READ) },
     { MP_ROM_QSTR(MP_QSTR_SSL_ERROR_WANT_WRITE), MP_ROM_INT(MPSSL_SSL_ERROR_WANT_WRITE) },
     { MP_ROM_QSTR(MP_QSTR_wrap_socket), MP_ROM_PTR(&ssl_wrap_socket_obj) },

@@ -33,6 +33,7 @@ enum {
     MPSSL_VERIFY = 8, // ValueError(text): code holds the X.509 verify flags
     MPSSL_CERT_MISSING = 9, // TypeError: the key is good, the certificate is not an object with bytes
     MPSSL_OUTSIDE = 10, // make the transfer that was asked for, then the same call again
+    MPSSL_WANT_SIGNATURE = 11, // the object that signs has none yet: call again later
 };
 
 typedef struct _mpssl_status_t {
@@ -43,6 +44,7 @@ typedef struct _mpssl_status_t {
 // Codes of a VALUE status that C looks at.
 enum {
     MPSSL_INVALID_KEY = 0,
+    MPSSL_KEY_MISMATCH = 2,
     MPSSL_NO_PASSWORD = 12, // a private key that is encrypted, and no password
 };
 
@@ -129,6 +131,17 @@ mpssl_status_t mpssl_context_set_num_tickets(mpssl_context_t *context, uint8_t n
 // holds the key). cert.data NULL: checks the key, answers MPSSL_CERT_MISSING.
 mpssl_status_t mpssl_context_load_cert_chain(mpssl_context_t *context, mpssl_bytes_t cert,
     mpssl_bytes_t key, mpssl_bytes_t password, bool check_pair);
+
+// The same, with a key that is an object: the host signs (mpglue_sign_by_object). public_key: what the object
+// says is its public half, an uncompressed point, with or without the byte that says so, or
+// SubjectPublicKeyInfo; data NULL: it does not say. Writes *which only on MPSSL_OK: 0 for EC, 1 for RSA.
+mpssl_status_t mpssl_context_load_object(mpssl_context_t *context, mpssl_bytes_t cert,
+    mpssl_bytes_t public_key, uint32_t *which);
+// Whether that key is an object.
+bool mpssl_context_has_object(const mpssl_context_t *context, uint32_t which);
+// Whether what an object has signed is verified before it is sent.
+bool mpssl_context_check_own_signature(const mpssl_context_t *context);
+void mpssl_context_set_check_own_signature(mpssl_context_t *context, bool check);
 
 // Writes why the key or the certificate is invalid, by that function's status, to text; its
 // length, 0: nobody knows. in_cert: no key was given, but in the certificate.
@@ -485,6 +498,17 @@ int32_t mpglue_verify(void *owner, const uint8_t *der, size_t len, int32_t depth
 // bytes and returns its length; 0: sign with the key itself; or MPGLUE_RAISED. Does
 // not raise.
 int32_t mpglue_sign(void *owner, mpssl_bytes_t key, mpssl_bytes_t hash, uint8_t *sig, size_t size);
+// How an object is to sign.
+enum {
+    MPGLUE_ECDSA = 0,
+    MPGLUE_PKCS1V15 = 1, // RSA
+    MPGLUE_PSS = 2, // RSA, with the same hash for its mask, and a salt of the hash's length
+};
+
+// Has the object that is the key sign a hash. Writes at most `size` bytes and returns their number:
+// of ECDSA DER, or r and s, each as long as the curve's order. Or MPGLUE_WOULD_BLOCK: it has none yet,
+// and is asked for the same again later; or MPGLUE_RAISED. Does not raise.
+int32_t mpglue_sign_by_object(void *owner, uint32_t scheme, mpssl_bytes_t hash, uint8_t *sig, size_t size);
 // Asks a server's look-up for the key of an identity. Writes at most `size` bytes and
 // returns the length; 0: there is none; or MPGLUE_RAISED. Does not raise.
 int32_t mpglue_psk_key(void *owner, mpssl_bytes_t identity, uint8_t *key, size_t size);

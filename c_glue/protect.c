@@ -758,6 +758,70 @@ int32_t mpglue_sign(void *owner, mpssl_bytes_t key, mpssl_bytes_t hash, uint8_t 
     return (int32_t)s.len;
 }
 
+typedef struct _sign_by_object_t {
+    uint32_t scheme;
+    mpssl_bytes_t hash;
+    uint8_t *sig;
+    size_t size;
+    size_t len;
+    bool not_yet;
+    mp_obj_t call[2 + 3]; // key.sign(hash), or of RSA key.sign(hash, padding, name of the hash)
+    size_t n_args;
+    mp_obj_t made;
+} sign_by_object_t;
+
+static void call_sign(void *arg) {
+    sign_by_object_t *s = arg;
+    s->made = mp_call_method_n_kw(s->n_args, 0, s->call);
+}
+
+static qstr name_of_hash(size_t len) {
+    return len == 32 ? MP_QSTR_sha256 : len == 48 ? MP_QSTR_sha384
+        : len == 64                               ? MP_QSTR_sha512
+        : len == 20                               ? MP_QSTR_sha1
+                                                  : MP_QSTR_sha224;
+}
+
+static void sign_by_object(ssl_socket_obj_t *self, void *arg) {
+    sign_by_object_t *s = arg;
+    bool rsa = s->scheme != MPGLUE_ECDSA;
+    mp_load_method(mpssl_callback(self, rsa ? MPSSL_RSA_KEY : MPSSL_EC_KEY), MP_QSTR_sign, s->call);
+    s->call[2] = mp_obj_new_bytes(s->hash.data, s->hash.len);
+    s->n_args = 1;
+    if (rsa) {
+        s->call[3] = MP_OBJ_NEW_QSTR(s->scheme == MPGLUE_PSS ? MP_QSTR_PSS : MP_QSTR_PKCS1v15);
+        s->call[4] = MP_OBJ_NEW_QSTR(name_of_hash(s->hash.len));
+        s->n_args = 3;
+    }
+    mp_obj_t exc = mpssl_catch(call_sign, s);
+    if (exc != MP_OBJ_NULL) {
+        if (!mpssl_is_exception(exc, &mpssl_want_sign_type)) {
+            nlr_raise(exc);
+        }
+        s->not_yet = true;
+        return;
+    }
+    if (s->made == mp_const_notimplemented) {
+        s->not_yet = true;
+        return;
+    }
+    mp_buffer_info_t buf;
+    mp_get_buffer_raise(s->made, &buf, MP_BUFFER_READ);
+    if (buf.len == 0 || buf.len > s->size) {
+        mp_raise_ValueError(MP_ERROR_TEXT("invalid signature"));
+    }
+    memcpy(s->sig, buf.buf, buf.len);
+    s->len = buf.len;
+}
+
+int32_t mpglue_sign_by_object(void *owner, uint32_t scheme, mpssl_bytes_t hash, uint8_t *sig, size_t size) {
+    sign_by_object_t s = { .scheme = scheme, .hash = hash, .sig = sig, .size = size };
+    if (mpssl_protect(owner, sign_by_object, &s) != 0) {
+        return MPGLUE_RAISED;
+    }
+    return s.not_yet ? MPGLUE_WOULD_BLOCK : (int32_t)s.len;
+}
+
 #if MPSSL_SERVER_NAMES || defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
 static const MP_DEFINE_STR_OBJ(utf_8_obj, "utf-8");
 
@@ -1402,6 +1466,8 @@ MP_NORETURN void mpssl_raise(mp_obj_t exc, mpssl_status_t status) {
             raise_number(&mpssl_want_read_type, MPSSL_SSL_ERROR_WANT_READ);
         case MPSSL_WANT_WRITE:
             raise_number(&mpssl_want_write_type, MPSSL_SSL_ERROR_WANT_WRITE);
+        case MPSSL_WANT_SIGNATURE:
+            raise_number(&mpssl_want_sign_type, MPSSL_SSL_ERROR_WANT_ASYNC);
         case MPSSL_ERRNO:
             raise_number(&mp_type_OSError, status.code);
         case MPSSL_NO_MEMORY:

@@ -104,7 +104,77 @@ static bool takes_paths(const ssl_context_obj_t *self) {
     return self->base.type == &mpssl_ssl_context_type;
 }
 
+// Forgets the objects that are no keys any more.
+static void forget_keys(ssl_context_obj_t *self) {
+    for (size_t i = 0; i < MP_ARRAY_SIZE(self->keys); i++) {
+        mpssl_signals_t signals;
+        claim(self, &signals);
+        bool has_object = mpssl_context_has_object(self->tls, i);
+        mpssl_release(&self->guard, &signals);
+        if (!has_object) {
+            self->keys[i] = mp_const_none;
+        }
+    }
+}
+
+// Whether a key is no bytes, but signs.
+static bool signs(mp_obj_t key) {
+    mp_buffer_info_t buf;
+    mp_obj_t sign[2];
+    if (key == mp_const_none || mp_get_buffer(key, &buf, MP_BUFFER_READ)) {
+        return false;
+    }
+    mp_load_method_maybe(key, MP_QSTR_sign, sign);
+    return sign[0] != MP_OBJ_NULL;
+}
+
+// What the key says is its public half, its attribute or method public_key; NULL: it does not say.
+static mpssl_bytes_t get_public_key(mp_obj_t key, mp_obj_t *obj) {
+    mp_obj_t found[2];
+    mp_load_method_maybe(key, MP_QSTR_public_key, found);
+    *obj = found[0];
+    if (found[1] != MP_OBJ_NULL) {
+        *obj = mp_call_method_n_kw(0, 0, found);
+    } else if (found[0] != MP_OBJ_NULL && mp_obj_is_callable(found[0])) {
+        *obj = mp_call_function_0(found[0]);
+    }
+    mp_buffer_info_t buf = { NULL, 0, 0 };
+    if (*obj != MP_OBJ_NULL && *obj != mp_const_none) {
+        mp_get_buffer_raise(*obj, &buf, MP_BUFFER_READ);
+        if (buf.buf == NULL) {
+            buf.buf = "";
+        }
+    }
+    return (mpssl_bytes_t){ buf.buf, buf.len };
+}
+
+static void load_object(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_t key) {
+    bool fresh;
+    mp_obj_t public_obj;
+    mpssl_bytes_t cert = get_content(&cert_in, takes_paths(self), &fresh); // TypeError for None
+    mpssl_bytes_t public_key = get_public_key(key, &public_obj);
+    mpssl_signals_t signals;
+    mpssl_status_t status;
+    uint32_t which = 0;
+    claim(self, &signals);
+    CALL_WITH_MEMORY(status, mpssl_context_load_object(self->tls, cert, public_key, &which));
+#if MPSSL_HINTS
+    if (status.kind == MPSSL_VALUE && status.code != MPSSL_KEY_MISMATCH) {
+        char why[64];
+        why[mpssl_credentials_explain(status, cert, cert, false, (uint8_t *)why, sizeof(why) - 1)] = 0;
+        mpssl_release(&self->guard, &signals);
+        mpssl_raise_value(status, *why != 0 ? why : why_not_data(cert_in));
+    }
+#endif
+    finish(self, &signals, status);
+    self->keys[which] = key;
+}
+
 void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_t key_in, mp_obj_t password_in) {
+    if (signs(key_in)) {
+        load_object(self, cert_in, key_in);
+        return;
+    }
     bool in_cert = key_in == mp_const_none;
     if (in_cert) {
         key_in = cert_in; // both in one PEM, as in CPython
@@ -153,6 +223,7 @@ void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_
         return;
     }
     finish(self, &signals, status);
+    forget_keys(self);
 }
 
 #if MPSSL_BUNDLES
@@ -338,6 +409,8 @@ mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int
     self->instance = mp_const_none;
     self->verify_callback = mp_const_none;
     self->ecdsa_sign_callback = mp_const_none;
+    self->keys[0] = mp_const_none;
+    self->keys[1] = mp_const_none;
     self->sni_callback = mp_const_none;
 #if MPSSL_KEYLOG
     self->keylog_filename = mp_const_none;
@@ -444,6 +517,10 @@ void *mpssl_context_for_name(ssl_context_obj_t *self) {
     check_names(self);
     if (self->ecdsa_sign_callback != mp_const_none) {
         mp_raise_ValueError(MP_ERROR_TEXT("a context with ecdsa_sign_callback cannot be chosen"));
+    }
+    if (self->keys[1] != mp_const_none) {
+        // The socket's suites may have it decrypt.
+        mp_raise_ValueError(MP_ERROR_TEXT("a context with an RSA key that is an object cannot be chosen"));
     }
     mpssl_signals_t signals;
     mpssl_status_t status;
@@ -683,6 +760,13 @@ mp_obj_t mpssl_context_load_attr(mp_obj_t self_in, qstr attr) {
             return self->verify_callback;
         case MP_QSTR_ecdsa_sign_callback:
             return self->ecdsa_sign_callback;
+        case MP_QSTR_check_own_signature: {
+            mpssl_signals_t signals;
+            claim(self, &signals);
+            bool check = mpssl_context_check_own_signature(self->tls);
+            mpssl_release(&self->guard, &signals);
+            return mp_obj_new_bool(check);
+        }
         case MP_QSTR_sni_callback:
             return self->sni_callback;
         case MP_QSTR_keylog_filename:
@@ -761,6 +845,13 @@ void mpssl_context_store_attr(mp_obj_t self_in, qstr attr, mp_obj_t value) {
             bool check = mp_obj_is_true(value);
             claim(self, &signals);
             finish(self, &signals, mpssl_context_set_check_hostname(self->tls, check));
+            return;
+        }
+        case MP_QSTR_check_own_signature: {
+            bool check = mp_obj_is_true(value);
+            claim(self, &signals);
+            mpssl_context_set_check_own_signature(self->tls, check);
+            mpssl_release(&self->guard, &signals);
             return;
         }
         case MP_QSTR_verify_callback:
@@ -1124,6 +1215,7 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
 #endif
     ATTRIBUTE(verify_mode),
     ATTRIBUTE(check_hostname),
+    ATTRIBUTE(check_own_signature),
     ATTRIBUTE(verify_callback),
     ATTRIBUTE(ecdsa_sign_callback),
     ATTRIBUTE(sni_callback),

@@ -35,7 +35,7 @@ static void enter(ssl_socket_obj_t *self, mpssl_call_t *call, unsigned turns) {
 
 // Whether a call is to be made again.
 static bool is_want(mpssl_status_t status) {
-    return status.kind == MPSSL_OUTSIDE || status.kind == MPSSL_WANT_READ || status.kind == MPSSL_WANT_WRITE;
+    return status.kind == MPSSL_OUTSIDE || status.kind == MPSSL_WANT_READ || status.kind == MPSSL_WANT_WRITE || status.kind == MPSSL_WANT_SIGNATURE;
 }
 
 typedef struct _failure_t {
@@ -250,7 +250,7 @@ static bool wait_more(mpssl_call_t *call, patience_t *p, mpssl_status_t *status)
     }
 #if MPSSL_DESCRIPTORS
     int fd = mpssl_descriptor(call->socket->sock);
-    if (fd >= 0) {
+    if (fd >= 0 && status->kind != MPSSL_WANT_SIGNATURE) {
         return wait_ready(call, fd, p, status) && !call->socket->closing;
     }
 #endif
@@ -340,7 +340,7 @@ mp_obj_t mpssl_callback(const ssl_socket_obj_t *self, size_t which) {
 }
 
 static mp_obj_t callbacks_of(ssl_context_obj_t *context) {
-    mp_obj_t now[MPSSL_CALLBACKS] = { context->verify_callback, context->ecdsa_sign_callback, context->sni_callback, mp_const_none, context->instance };
+    mp_obj_t now[MPSSL_CALLBACKS] = { context->verify_callback, context->ecdsa_sign_callback, context->sni_callback, mp_const_none, context->instance, context->keys[0], context->keys[1] };
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     now[MPSSL_PSK_CALLBACK] = context->psk_callback == mp_const_none ? context->server_psk_keys : context->psk_callback;
 #endif
@@ -1613,6 +1613,11 @@ static void store_context(ssl_socket_obj_t *self, mp_obj_t context_in) {
     callbacks[MPSSL_CONTEXT] = context_in;
     if (context->verify_callback != mp_const_none) {
         callbacks[MPSSL_VERIFY_CALLBACK] = context->verify_callback;
+    }
+    for (size_t i = 0; i < MP_ARRAY_SIZE(context->keys); i++) {
+        if (context->keys[i] != mp_const_none) {
+            callbacks[MPSSL_EC_KEY + i] = context->keys[i];
+        }
     }
     mp_obj_t tuple = mp_obj_new_tuple(MPSSL_CALLBACKS, callbacks);
     void *chosen = mpssl_context_for_name(context);

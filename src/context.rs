@@ -36,6 +36,7 @@ pub struct Context {
     /// 0 none, 1 optional, 2 required.
     verify_mode: i32,
     check_hostname: bool,
+    check_own_signature: bool,
     rng: Shared<Rng>,
     /// With an EC key, with another one.
     own: [Option<Shared<KeyCert>>; 2],
@@ -152,6 +153,7 @@ impl Context {
             protocol,
             verify_mode,
             check_hostname: protocol & 1 == 0,
+            check_own_signature: true,
             rng,
             own: [None, None],
             anchors: None,
@@ -405,11 +407,58 @@ impl Context {
     ) -> Result<()> {
         let load = || credentials::load(cert, key, password, check_pair, &self.rng);
         let loaded = load().or_else(|error| look_again(error, load))?;
-        let [ec, other] = &mut self.own;
-        let place = if loaded.key.is_ec() { ec } else { other };
-        *place = Some(loaded);
-        self.changed();
+        self.set_own(loaded);
         Ok(())
+    }
+
+    /// The same, with a key that is an object of the host's; see [`credentials::load_object`]. At which
+    /// index of [`Self::has_object`].
+    ///
+    /// # Errors
+    ///
+    /// As [`credentials::load_object`]; nothing has changed then.
+    pub fn load_cert_chain_of_object(&mut self, cert: Option<&[u8]>, public: Option<&[u8]>) -> Result<usize> {
+        let load = || credentials::load_object(cert, public);
+        let loaded = load().or_else(|error| look_again(error, load))?;
+        Ok(self.set_own(loaded))
+    }
+
+    /// In its place, of which it tells the index.
+    fn set_own(&mut self, loaded: Shared<KeyCert>) -> usize {
+        let is_ec = loaded.key.is_ec();
+        let [ec, other] = &mut self.own;
+        *(if is_ec { ec } else { other }) = Some(loaded);
+        self.changed();
+        usize::from(!is_ec)
+    }
+
+    /// Whether the EC key (0), or the other (1), is an object of the host's.
+    #[must_use]
+    pub fn has_object(&self, which: usize) -> bool {
+        self.own.get(which).and_then(Option::as_ref).is_some_and(|own| own.is_object())
+    }
+
+    /// Whether it has a server's key that does nothing but sign.
+    fn only_signs(&self) -> bool {
+        self.endpoint() == Endpoint::Server && self.own.iter().flatten().any(|own| own.is_object())
+    }
+
+    /// Whether a suite is to be had: not one with which a server decrypts, if its RSA key only signs.
+    fn is_possible(&self, suite: c_int) -> bool {
+        !(self.only_signs() && mbedtls::decrypts(suite))
+    }
+
+    /// `SSLContext.check_own_signature`: whether what an object in the place of a key has signed is verified
+    /// before it is sent.
+    #[must_use]
+    pub fn check_own_signature(&self) -> bool {
+        self.check_own_signature
+    }
+
+    /// Sets that.
+    pub fn set_check_own_signature(&mut self, check: bool) {
+        self.check_own_signature = check;
+        self.changed();
     }
 
     /// Adds trust anchors; see [`trust::add`].
@@ -652,7 +701,9 @@ impl Context {
 
     /// The `i`-th enabled cipher suite.
     fn enabled(&self, i: usize) -> Option<c_int> {
-        let is_meant = |id: &c_int| *id != 0 && (self.has_tls13() || !mbedtls::is_tls13_suite(*id));
+        let is_meant = |id: &c_int| {
+            *id != 0 && (self.has_tls13() || !mbedtls::is_tls13_suite(*id)) && self.is_possible(*id)
+        };
         #[cfg(tls13)]
         if let Some(ids) = &self.ciphersuites {
             let of_tls13 = || ids.iter().copied().filter(is_meant);
@@ -932,6 +983,7 @@ impl Context {
             }
             config.set_verify_mode(self.verify_mode);
             config.set_check_hostname(self.check_hostname);
+            config.set_check_own_signature(self.check_own_signature);
             config.set_hibernate_after(self.hibernate_after);
             config.set_max_fragment_length(self.memory.max_fragment_length)?;
             config.set_keep_peer_cert(self.memory.keep_peer_cert);
@@ -982,7 +1034,10 @@ impl Context {
                 config.set_no_psk();
             }
             #[cfg(tls13)]
-            if self.ciphersuites.is_some() {
+            let listed = self.ciphersuites.is_some();
+            #[cfg(not(tls13))]
+            let listed = false;
+            if listed || self.only_signs() {
                 config.set_ciphers(&ciphers::list((0..).map_while(|i| self.enabled(i)))?);
             }
             #[cfg(mbedtls_ssl_proto_dtls)]

@@ -40,6 +40,20 @@ pub fn load(
     })
 }
 
+/// The certificate, PEM or DER with a NUL behind it, of a key that is an object of the host's. `public`:
+/// what the object says is its public half, an uncompressed point, with or without the byte that says so,
+/// or SubjectPublicKeyInfo as DER.
+///
+/// # Errors
+///
+/// `ValueError` for a bad certificate or one for another key; [`Error::CertMissing`]; [`Error::NoMemory`].
+pub fn load_object(cert: Option<&[u8]>, public: Option<&[u8]>) -> Result<Shared<KeyCert>> {
+    Shared::new(KeyCert::new, |own| {
+        own.chain.append(cert.ok_or(Error::CertMissing)?)?;
+        own.set_object(public)
+    })
+}
+
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 fn has(data: &[u8], part: &[u8]) -> bool {
     find(data, part).is_some()

@@ -4,6 +4,7 @@
 //! | variant | Python |
 //! |---|---|
 //! | [`Error::WantRead`], [`Error::WantWrite`] | `None`, or `OSError(EAGAIN)` |
+//! | [`Error::WantSignature`] | `SSLWantSignError`, `None`, or `OSError(EAGAIN)` |
 //! | [`Error::Outside`] | nothing: C makes the transfer, and the call again |
 //! | [`Error::Raised`] | the exception a call-out raised, itself |
 //! | [`Error::Errno`] | `OSError(errno)` |
@@ -24,6 +25,8 @@ pub enum Error {
     WantRead,
     /// The transport takes nothing now.
     WantWrite,
+    /// Whoever signs has no signature yet.
+    WantSignature,
     /// Python raised in a call-out.
     Raised,
     /// The caller has a transfer to make, and then the same call again.
@@ -111,11 +114,15 @@ pub enum Invalid {
     StateSpent,
     /// `pinned_pubkeys` that are no SHA-256 digests, or at a server.
     Pins,
+    /// What a key that is an object has made is no signature.
+    Signature,
+    /// It is another key's, or of something else.
+    OtherSignature,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -147,6 +154,8 @@ impl Invalid {
         Self::StateSettings,
         Self::StateSpent,
         Self::Pins,
+        Self::Signature,
+        Self::OtherSignature,
     ];
 
     /// The `ValueError`'s text.
@@ -184,6 +193,8 @@ impl Invalid {
             Self::StateSettings => "state refers to a different SSLContext, or other settings",
             Self::StateSpent => "state has no record numbers left",
             Self::Pins => "invalid pinned_pubkeys",
+            Self::Signature => "invalid signature",
+            Self::OtherSignature => "signature does not match cert",
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::error::{Error, Invalid, Result};
 use crate::export::{self, Export};
 #[cfg(server_names)]
 use crate::io::Refused;
-use crate::io::{Bundles, Clock, Interruption, KeyLog, Names, PskStore, Signer, Transport, Verifier};
+use crate::io::{Bundles, Clock, Interruption, KeyLog, Names, PskStore, Scheme, Signer, Transport, Verifier};
 #[cfg(server_names)]
 use crate::mbedtls::Config;
 use crate::mbedtls::{self, Endpoint};
@@ -51,6 +51,7 @@ impl From<Error> for mpssl_status_t {
             Error::WantWrite => (sys::MPSSL_WANT_WRITE, 0),
             Error::Raised => (sys::MPSSL_RAISED, 0),
             Error::Outside => (sys::MPSSL_OUTSIDE, 0),
+            Error::WantSignature => (sys::MPSSL_WANT_SIGNATURE, 0),
             Error::Errno(errno) => (sys::MPSSL_ERRNO, errno),
             Error::Tls(code) => (sys::MPSSL_TLS, code),
             Error::NoMemory => (sys::MPSSL_NO_MEMORY, 0),
@@ -65,6 +66,7 @@ impl From<Error> for mpssl_status_t {
 // What C looks for is what is said here.
 const _: () = assert!(Invalid::NoPassword as u32 == sys::MPSSL_NO_PASSWORD);
 const _: () = assert!(Invalid::Key as u32 == sys::MPSSL_INVALID_KEY);
+const _: () = assert!(Invalid::KeyMismatch as u32 == sys::MPSSL_KEY_MISMATCH);
 
 /// The error that a status stands for; `None` for `MPSSL_OK` and what is none.
 fn error(status: mpssl_status_t) -> Option<Error> {
@@ -73,6 +75,7 @@ fn error(status: mpssl_status_t) -> Option<Error> {
         sys::MPSSL_WANT_WRITE => Error::WantWrite,
         sys::MPSSL_RAISED => Error::Raised,
         sys::MPSSL_OUTSIDE => Error::Outside,
+        sys::MPSSL_WANT_SIGNATURE => Error::WantSignature,
         sys::MPSSL_ERRNO => Error::Errno(status.code),
         sys::MPSSL_TLS => Error::Tls(status.code),
         sys::MPSSL_NO_MEMORY => Error::NoMemory,
@@ -284,6 +287,29 @@ impl Signer for Owner {
             Err(_) => Err(Interruption::Raised),
         }
     }
+
+    fn sign_by_object(
+        &mut self,
+        scheme: Scheme,
+        hash: &[u8],
+        signature: &mut [u8],
+    ) -> core::result::Result<usize, Interruption> {
+        let scheme = match scheme {
+            Scheme::Ecdsa => sys::MPGLUE_ECDSA,
+            Scheme::Pkcs1v15 => sys::MPGLUE_PKCS1V15,
+            Scheme::Pss => sys::MPGLUE_PSS,
+        };
+        let hash = mpssl_bytes_t { data: hash.as_ptr(), len: hash.len() };
+        // SAFETY: the slices are valid, C copies the first and writes no more than the second holds;
+        // does not raise.
+        let len = unsafe {
+            sys::mpglue_sign_by_object(self.0, scheme, hash, signature.as_mut_ptr(), signature.len())
+        };
+        match len {
+            sys::MPGLUE_WOULD_BLOCK => Err(Interruption::WouldBlock),
+            len => usize::try_from(len).map_err(|_| Interruption::Raised),
+        }
+    }
 }
 
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
@@ -454,6 +480,43 @@ pub extern "C" fn mpssl_context_verify_mode(context: &Context) -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_context_set_verify_mode(context: &mut Context, verify_mode: i32) -> mpssl_status_t {
     status(context.set_verify_mode(verify_mode))
+}
+
+/// See `mpssl.h`.
+///
+/// # Safety
+///
+/// `cert` has a NUL behind it, as C's; `public_key` is valid; `which` is valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mpssl_context_load_object(
+    context: &mut Context,
+    cert: mpssl_bytes_t,
+    public_key: mpssl_bytes_t,
+    which: *mut u32,
+) -> mpssl_status_t {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let loaded = context.load_cert_chain_of_object(bytes(cert, true), bytes(public_key, false));
+        output(loaded.map(|which| u32::try_from(which).unwrap_or(0)), which)
+    }
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_has_object(context: &Context, which: u32) -> bool {
+    usize::try_from(which).is_ok_and(|which| context.has_object(which))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_check_own_signature(context: &Context) -> bool {
+    context.check_own_signature()
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_set_check_own_signature(context: &mut Context, check: bool) {
+    context.set_check_own_signature(check);
 }
 
 /// See `mpssl.h`.

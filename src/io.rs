@@ -93,7 +93,18 @@ pub trait Verifier {
     fn verify(&mut self, der: &[u8], depth: i32) -> Result<i32, Interruption>;
 }
 
-/// `SSLContext.ecdsa_sign_callback`.
+/// How a key signs a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// ECDSA.
+    Ecdsa,
+    /// RSASSA-PKCS1-v1_5 (RFC 8017 8.2).
+    Pkcs1v15,
+    /// RSASSA-PSS (RFC 8017 8.1), with the same hash for its mask, and a salt of the hash's length.
+    Pss,
+}
+
+/// Who signs for this side: `SSLContext.ecdsa_sign_callback`, and objects in the place of keys.
 pub trait Signer {
     /// Signs `hash` with the key that `key` (a private scalar, or what stands for
     /// one in a chip) names, as DER (RFC 3279 2.2.3), into `signature`: its length,
@@ -103,6 +114,23 @@ pub trait Signer {
     ///
     /// [`Interruption::Raised`] if the callback raised.
     fn sign(&mut self, key: &[u8], hash: &[u8], signature: &mut [u8]) -> Result<Option<usize>, Interruption>;
+
+    /// Has the object that is the key sign `hash`, into `signature`: its length. With ECDSA it is DER, or
+    /// r and s, each as long as the curve's order.
+    ///
+    /// # Errors
+    ///
+    /// [`Interruption::WouldBlock`] if there is none yet: the same is to be asked again.
+    /// [`Interruption::Raised`] if the object raised.
+    fn sign_by_object(
+        &mut self,
+        scheme: Scheme,
+        hash: &[u8],
+        signature: &mut [u8],
+    ) -> Result<usize, Interruption> {
+        let _ = (scheme, hash, signature);
+        Err(Interruption::Raised)
+    }
 }
 
 /// Where pre-shared keys come from: `SSLContext.server_psk_keys` and the callbacks.

@@ -94,8 +94,8 @@ const CLOSED: Error = Error::Errno(MPSSL_EBADF.cast_signed());
 /// where the peer has gone, has said so itself, or is to try again.
 fn alert(error: Error) -> Option<u32> {
     Some(match error {
-        // Raised by a verifier, a signer or a look-up of keys.
-        Error::NoMemory | Error::Raised => sys::MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR,
+        // Raised by a verifier, a signer or a look-up of keys; or the signature is none.
+        Error::NoMemory | Error::Raised | Error::Value(_) => sys::MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR,
         Error::Tls(code) => match code {
             sys::MBEDTLS_ERR_SSL_CONN_EOF
             | sys::MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY
@@ -327,6 +327,7 @@ impl Socket {
                 Ok(None)
             }
             sys::MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET => Ok(None),
+            sys::MBEDTLS_ERR_SSL_ASYNC_IN_PROGRESS => Err(Error::WantSignature),
             code => Err(self.fail(host, outcome, code)),
         }
     }
@@ -343,6 +344,7 @@ impl Socket {
             // To Mbed TLS a signature that there was no memory to check is a wrong one; and one of
             // its own, or a Finished, may have been wrong, as the peer has said.
             _ if self.refused || outcome.refused => Error::NoMemory,
+            _ if outcome.invalid.is_some() => outcome.invalid.map_or(Error::Raised, Error::Value),
             // The latter where it is not for this use, or its key is of a curve not asked for.
             (
                 _,
@@ -761,6 +763,12 @@ impl Socket {
         if self.is_handshaking() && self.ssl.retransmission_in(now) == Some(0) {
             // Called again, the handshake sends its last flight once more.
             return (flags & (RD | WR), 0);
+        }
+        if self.is_handshaking()
+            && let Some(due) = self.ssl.asks_again_in(now)
+        {
+            // The transport has nothing to do with it.
+            return (if due == 0 { flags & (RD | WR) } else { 0 }, 0);
         }
         let ask = match flags & (RD | WR) {
             0 => flags,

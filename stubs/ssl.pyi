@@ -79,6 +79,9 @@ class SSLWantReadError(OSError):
 class SSLWantWriteError(OSError):
     """do_handshake() on a transport that does not block: call again when it can be written."""
 
+class SSLWantSignError(OSError):
+    """A key that is an object has no signature yet: call again. Such an object may raise it."""
+
 class TLSVersion:
     """Numbers, not members of an enumeration."""
 
@@ -109,6 +112,18 @@ class _Stream(Protocol):
 class _Counter(Protocol):
     def next(self) -> int: ...
     def advance(self, n: int, /) -> Any: ...
+
+@type_check_only
+class _EcKey(Protocol):
+    """A key that signs: DER, or r and s; NotImplemented: not yet. It may have `public_key`."""
+
+    def sign(self, digest: bytes, /) -> Any: ...
+
+@type_check_only
+class _RsaKey(Protocol):
+    """The same with RSA: `padding` is "PKCS1v15" or "PSS"."""
+
+    def sign(self, digest: bytes, padding: str, hash: str, /) -> Any: ...
 
 @type_check_only
 class _Keys(Protocol):
@@ -241,6 +256,7 @@ class _SSLContext:
     verify_mode: int
     check_hostname: bool
     verify_callback: Callable[[memoryview, int], int] | None
+    check_own_signature: bool
     ecdsa_sign_callback: Callable[[bytearray, bytearray], Buffer | None] | None
     sni_callback: Callable[[SSLSocket, Any, Any], int | None] | None
     keylog_filename: str | None
@@ -273,7 +289,10 @@ class _SSLContext:
         """(now, peak). Only in a firmware that is built with MPSSL_MEMORY=1."""
 
     def load_cert_chain(
-        self, certfile: _Data, keyfile: _Data | None = None, password: _Password | None = None
+        self,
+        certfile: _Data,
+        keyfile: _Data | _EcKey | _RsaKey | None = None,
+        password: _Password | None = None,
     ) -> None: ...
     def load_verify_locations(
         self, cafile: _Data | None = None, cadata: _Data | None = None

@@ -92,6 +92,7 @@ pub struct Config {
     chosen_groups: Option<Shared<List<u16>>>,
     keeps_peer_cert: bool,
     checks_hostname: bool,
+    checks_signature: bool,
     rng: Shared<Rng>,
     own: [Option<Shared<KeyCert>>; 2],
     /// Only where the host signs; the configuration is one connection's then.
@@ -130,6 +131,7 @@ impl Config {
             chosen_groups: None,
             keeps_peer_cert: true,
             checks_hostname: true,
+            checks_signature: true,
             rng,
             own: [None, None],
             signer: None,
@@ -263,6 +265,15 @@ impl Config {
         self.checks_hostname = check;
     }
 
+    /// Whether what an object in the place of a key has signed is verified before it is sent.
+    pub fn set_check_own_signature(&mut self, check: bool) {
+        self.checks_signature = check;
+    }
+
+    pub(super) fn checks_signature(&self) -> bool {
+        self.checks_signature
+    }
+
     pub(super) fn checks_hostname(&self) -> bool {
         self.checks_hostname
     }
@@ -315,6 +326,9 @@ impl Config {
     ///
     /// [`crate::error::Error::NoMemory`].
     pub fn set_signed_cert(&mut self, own: &Shared<KeyCert>) -> Result<()> {
+        if own.is_object() {
+            return self.set_own_cert(own);
+        }
         let Some(signer) = Signer::new(&own.key, &self.rng)? else {
             return self.set_own_cert(own);
         };

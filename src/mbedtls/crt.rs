@@ -290,6 +290,12 @@ impl Chain {
         }
     }
 
+    /// The first certificate, which may be empty.
+    pub(super) fn first(&self) -> &sys::mbedtls_x509_crt {
+        // SAFETY: the chain owns it.
+        unsafe { &*self.0.get() }
+    }
+
     pub(super) fn as_ptr(&self) -> *mut sys::mbedtls_x509_crt {
         self.0.get()
     }

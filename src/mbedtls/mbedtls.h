@@ -15,6 +15,7 @@
 #include "mbedtls/x509_crt.h"
 
 #include "mbedtls/asn1.h"
+#include "mbedtls/asn1write.h"
 #include "mbedtls/base64.h"
 #include "mbedtls/oid.h"
 #include "mbedtls/pem.h"

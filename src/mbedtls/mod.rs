@@ -16,7 +16,9 @@ pub mod crypto;
 mod default_ciphers;
 #[cfg(any(bundles, hibernation, sessions))]
 mod digest;
+mod ecdsa;
 mod error;
+mod hardware_key;
 mod key_cert;
 mod list;
 mod names;
@@ -68,7 +70,7 @@ pub use digest::Binding;
 pub use digest::Digest;
 pub use key_cert::KeyCert;
 pub use list::List;
-pub use names::{CID_MAX, Cipher, cipher_name, ciphers, fragment_code, groups};
+pub use names::{CID_MAX, Cipher, cipher_name, ciphers, decrypts, fragment_code, groups};
 #[cfg(bundles)]
 pub use pins::Pins;
 pub use pk::PrivateKey;

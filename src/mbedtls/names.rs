@@ -26,6 +26,22 @@ pub fn cipher_name(id: c_int) -> Option<&'static CStr> {
     unsafe { static_str(sys::mbedtls_ssl_get_ciphersuite_name(id)) }
 }
 
+/// Whether a server of this suite decrypts with its key, or agrees on one with it.
+#[must_use]
+pub fn decrypts(id: c_int) -> bool {
+    // SAFETY: returns NULL or what is static; does not raise.
+    let suite = unsafe { sys::mbedtls_ssl_ciphersuite_from_id(id).as_ref() };
+    suite.is_some_and(|suite| {
+        matches!(
+            suite.key_exchange.into(),
+            sys::MBEDTLS_KEY_EXCHANGE_RSA
+                | sys::MBEDTLS_KEY_EXCHANGE_RSA_PSK
+                | sys::MBEDTLS_KEY_EXCHANGE_ECDH_RSA
+                | sys::MBEDTLS_KEY_EXCHANGE_ECDH_ECDSA
+        )
+    })
+}
+
 /// A cipher suite, as `SSLSocket.shared_ciphers` has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cipher {

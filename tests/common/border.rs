@@ -4,7 +4,9 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 
-use micropython_ssl::io::{Bundles, Interruption, KeyLog, Names, PskStore, Signer, Transport, Verifier};
+use micropython_ssl::io::{
+    Bundles, Interruption, KeyLog, Names, PskStore, Scheme, Signer, Transport, Verifier,
+};
 use micropython_ssl::mbedtls::Config;
 use micropython_ssl::mem::Erased;
 
@@ -124,6 +126,27 @@ unsafe extern "C" fn mpglue_sign(
         let hash = std::slice::from_raw_parts(hash.data, hash.len);
         match port.sign(key, hash, std::slice::from_raw_parts_mut(signature, size)) {
             Ok(made) => i32::try_from(made.unwrap_or(0)).expect("signatures are short"),
+            Err(_) => RAISED,
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mpglue_sign_by_object(
+    owner: *mut c_void,
+    scheme: u32,
+    hash: Bytes,
+    signature: *mut u8,
+    size: usize,
+) -> i32 {
+    // SAFETY: as in mpglue_stream_read.
+    unsafe {
+        let port = &mut *owner.cast::<Port>();
+        let hash = std::slice::from_raw_parts(hash.data, hash.len);
+        let scheme = [Scheme::Ecdsa, Scheme::Pkcs1v15, Scheme::Pss][scheme as usize];
+        match port.sign_by_object(scheme, hash, std::slice::from_raw_parts_mut(signature, size)) {
+            Ok(len) => i32::try_from(len).expect("signatures are short"),
+            Err(Interruption::WouldBlock) => WOULD_BLOCK,
             Err(_) => RAISED,
         }
     }

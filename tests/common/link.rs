@@ -12,7 +12,7 @@ use std::rc::Rc;
 use super::clock;
 use micropython_ssl::error::Error;
 use micropython_ssl::io::{
-    Bundles, Clock, Interruption, KeyLog, Names, PskStore, Refused, Signer, Transport, Verifier,
+    Bundles, Clock, Interruption, KeyLog, Names, PskStore, Refused, Scheme, Signer, Transport, Verifier,
 };
 use micropython_ssl::mem::Erased;
 
@@ -199,6 +199,9 @@ pub type Judge = Box<dyn FnMut(&[u8], i32) -> Result<i32, Interruption>>;
 /// A sign callback: of key and hash it makes a signature, or leaves it to the key.
 pub type Sign = Box<dyn FnMut(&[u8], &[u8]) -> Result<Option<Vec<u8>>, Interruption>>;
 
+/// An object in the place of a key: of a hash it makes a signature.
+pub type SignByObject = Box<dyn FnMut(Scheme, &[u8]) -> Result<Vec<u8>, Interruption>>;
+
 /// Looks up the key of an identity; empty: there is none.
 pub type PskKey = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, Interruption>>;
 
@@ -219,6 +222,7 @@ pub struct Port {
     pub gate: Option<Gate>,
     pub judge: Option<Judge>,
     pub sign: Option<Sign>,
+    pub sign_by_object: Option<SignByObject>,
     pub psk_key: Option<PskKey>,
     pub psk_identity: Option<PskIdentity>,
     pub choose: Option<Choose>,
@@ -259,6 +263,7 @@ impl Port {
             gate: None,
             judge: None,
             sign: None,
+            sign_by_object: None,
             psk_key: None,
             psk_identity: None,
             choose: None,
@@ -400,6 +405,20 @@ impl Signer for Port {
             room[..n].copy_from_slice(&signature[..n]);
             signature.len()
         }))
+    }
+
+    fn sign_by_object(
+        &mut self,
+        scheme: Scheme,
+        hash: &[u8],
+        room: &mut [u8],
+    ) -> Result<usize, Interruption> {
+        let sign = self.sign_by_object.as_mut().ok_or(Interruption::Raised)?;
+        let signature = sign(scheme, hash)?;
+        // As above.
+        let n = signature.len().min(room.len());
+        room[..n].copy_from_slice(&signature[..n]);
+        Ok(signature.len())
     }
 }
 

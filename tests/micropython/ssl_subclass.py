@@ -26,6 +26,7 @@ ATTRIBUTES = {
     "check_hostname": (CLIENT, True),
     "verify_callback": (CLIENT, callback),
     "ecdsa_sign_callback": (SERVER, callback),
+    "check_own_signature": (SERVER, False),
     "sni_callback": (SERVER, callback),
     "pinned_pubkeys": (CLIENT, (bytes(32),)),
     "keylog_filename": (CLIENT, "/dev/null"),

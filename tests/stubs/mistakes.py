@@ -14,6 +14,13 @@ context.set_ciphers(["TLS-PSK-WITH-AES-128-CCM-8"])
 context.set_ecdh_curve("x25519")
 context.load_cert_chain("cert.pem", "key.pem", lambda: b"password")
 context.load_cert_chain("cert.pem", "key.pem", 1)  # wrong
+
+class Key:
+    def sign(self, digest: bytes) -> bytes:
+        return digest
+
+context.load_cert_chain("cert.pem", Key())
+context.load_cert_chain("cert.pem", object())  # wrong
 context.load_verify_locations(cadata=b"", capath="/etc")  # wrong
 context.server_psk_keys = {b"device": b"key"}
 context.server_psk_keys = [b"device"]  # wrong

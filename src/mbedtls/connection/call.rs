@@ -25,7 +25,7 @@ use super::problems::Problems;
 use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, announced, early};
 #[cfg(tls13)]
 use super::tls13_records::{CHANGE_CIPHER_SPEC, owes_change_cipher_spec, passed_over, takes_back_hello};
-use crate::error::Result;
+use crate::error::{Invalid, Result};
 use crate::fnv::fnv1a;
 #[cfg(server_names)]
 use crate::io::Refused;
@@ -187,6 +187,8 @@ pub struct Call<'host> {
     /// It has sent an encrypted alert of TLS 1.3's.
     #[cfg(tls13)]
     alerts: Cell<bool>,
+    /// The object that signs has no signature yet.
+    pub(super) awaits_signature: Cell<bool>,
     pub(super) outcome: Cell<Outcome>,
     /// The number of the next record that was to be written when it began.
     next_record: [u8; COUNTER],
@@ -278,6 +280,8 @@ pub struct Outcome {
     pub alerted: bool,
     /// The alert for the error, where the error does not say it. 0: none.
     pub due: u8,
+    /// What is wrong with this side's own signature, if so.
+    pub invalid: Option<Invalid>,
 }
 
 impl Outcome {
@@ -291,6 +295,7 @@ impl Outcome {
         alert: 0,
         alerted: false,
         due: 0,
+        invalid: None,
     };
 }
 
@@ -360,6 +365,7 @@ impl<'host> Call<'host> {
             reads: Cell::new(false),
             #[cfg(tls13)]
             alerts: Cell::new(false),
+            awaits_signature: Cell::new(false),
             outcome: Cell::new(Outcome::NOTHING),
             // SAFETY: the connection is set up.
             next_record: unsafe { (*ssl).cur_out_ctr },
@@ -418,6 +424,23 @@ impl Call<'_> {
             Err(why) => self.interrupted(why),
         }
         sys::MBEDTLS_ERR_X509_FATAL_ERROR
+    }
+
+    /// What the object has signed is no good.
+    pub(super) fn invalid(&self, invalid: Invalid) {
+        self.note(|outcome| outcome.invalid = Some(invalid));
+    }
+
+    /// Whether a step that has no signature is not to end the handshake by itself.
+    #[cfg(tls13)]
+    pub(super) fn tells_why(&self) -> bool {
+        self.awaits_signature.get() || self.outcome.get().invalid.is_some()
+    }
+
+    /// Whether the object was asked in this call already, in vain.
+    pub(super) fn has_failed_to_sign(&self) -> bool {
+        let outcome = self.outcome.get();
+        self.awaits_signature.get() || outcome.interruption.is_some() || outcome.invalid.is_some()
     }
 
     /// The client of a name is refused.

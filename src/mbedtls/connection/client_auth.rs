@@ -219,6 +219,9 @@ pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         let mut signed = 0;
         let conf = &*(*ctx).conf;
         let message = (*ctx).out_msg;
+        // Where Mbed TLS writes it, for who completes the message later.
+        let algorithm = [hash.id, mbedtls_ssl_sig_from_pk(own.key)];
+        message.wrapping_add(4).cast::<[u8; 2]>().write(algorithm);
         ret = sys::mbedtls_pk_sign(
             own.key,
             hash.md,
@@ -235,7 +238,8 @@ pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         }
         let [.., high, low] = signed.to_be_bytes();
         let kind = sys::MBEDTLS_SSL_HS_CERTIFICATE_VERIFY as u8;
-        let head = [kind, 0, 0, 0, hash.id, mbedtls_ssl_sig_from_pk(own.key), high, low];
+        let [id, key] = algorithm;
+        let head = [kind, 0, 0, 0, id, key, high, low];
         message.cast::<[u8; SIGNATURE]>().write(head);
         (*ctx).out_msgtype = sys::MBEDTLS_SSL_MSG_HANDSHAKE as c_int;
         (*ctx).out_msglen = SIGNATURE.saturating_add(signed);

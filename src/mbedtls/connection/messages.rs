@@ -126,7 +126,6 @@ pub(super) unsafe fn own(ssl: &sys::mbedtls_ssl_context) -> impl Iterator<Item =
 /// # Safety
 ///
 /// As [`own`].
-#[cfg(mbedtls_ssl_cli_c)]
 pub(super) unsafe fn chosen(ssl: &sys::mbedtls_ssl_context) -> Option<&sys::mbedtls_ssl_key_cert> {
     // SAFETY: by this function's contract.
     unsafe { ssl.handshake.as_ref().and_then(|of| of.key_cert.as_ref()).or_else(|| own(ssl).next()) }

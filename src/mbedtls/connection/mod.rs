@@ -25,6 +25,7 @@
 //! | `records` | the buffers |
 //! | `flight` | what a stream's handshake needs: what is written and not sent |
 //! | `problems` | what is wrong with certificates |
+//! | `signing` | signatures by a key that is an object of the host's |
 //! | `setup` | a connection without buffers |
 //! | `messages` | how long a handshake's messages get |
 //! | `layout` | what differs between Mbed TLS's versions |
@@ -69,6 +70,7 @@ mod retransmission;
 mod saved;
 #[cfg(plain_setup)]
 mod setup;
+mod signing;
 mod spent;
 mod ssl;
 #[cfg(tickets)]
@@ -529,6 +531,15 @@ impl Connection {
     pub fn retransmission_in(&self, now: u32) -> Option<u32> {
         match self {
             Self::Awake(ssl) => ssl.retransmission_in(now),
+            Self::Asleep(_) => None,
+        }
+    }
+
+    /// As [`Ssl::asks_again_in`].
+    #[must_use]
+    pub fn asks_again_in(&self, now: u32) -> Option<u32> {
+        match self {
+            Self::Awake(ssl) => ssl.asks_again_in(now),
             Self::Asleep(_) => None,
         }
     }

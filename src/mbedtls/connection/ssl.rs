@@ -52,6 +52,7 @@ use super::resumed;
 #[cfg(sessions)]
 use super::resumption::{Kept, Peer, Resumption};
 use super::retransmission::{CallTimer, get_timer, set_timer};
+use super::signing;
 use super::spent;
 #[cfg(tickets)]
 use super::tickets::with_tickets;
@@ -502,6 +503,13 @@ impl Ssl {
         self.datagrams.as_ref()?.timer.timer.get().left(now)
     }
 
+    /// Milliseconds until the object that signs is to be asked again; `None`: no signature is missing.
+    #[must_use]
+    pub fn asks_again_in(&self, now: u32) -> Option<u32> {
+        // SAFETY: the connection that this owns, between calls.
+        unsafe { signing::asks_again_in(self.ctx.get(), now) }
+    }
+
     /// Runs one Mbed TLS function with the host in reach and room for a record of
     /// up to `payload` bytes, of which it is told how many there are.
     fn call(
@@ -625,7 +633,7 @@ impl Ssl {
                 }
                 #[cfg(mbedtls_ssl_cli_c)]
                 if ret == 0 && !is_tls13(ctx) {
-                    ret = client_auth::before_step(ctx);
+                    ret = signing::with_key(ctx, || client_auth::before_step(ctx));
                 }
                 #[cfg(tls13)]
                 if ret == 0 && is_tls13(ctx) {
@@ -640,7 +648,7 @@ impl Ssl {
                     let run = || with_tickets(ctx, || step(ctx));
                     #[cfg(not(tickets))]
                     let run = || step(ctx);
-                    ret = step_with_checks(ctx, || with_own_hello(ctx, run));
+                    ret = step_with_checks(ctx, || with_own_hello(ctx, || signing::with_key(ctx, run)));
                     #[cfg(resumption)]
                     {
                         ret = resumed::after_step(ctx, state, ret);
@@ -907,6 +915,8 @@ impl Ssl {
 
     /// Lets go of what a handshake that has failed needs no more, and others may want.
     pub fn release_failed(&mut self) {
+        // SAFETY: the connection that this owns, between calls.
+        unsafe { signing::forget(self.ctx.get()) };
         #[cfg(tls13)]
         // SAFETY: the connection that this owns, between calls.
         unsafe {
@@ -1056,6 +1066,7 @@ impl Drop for Ssl {
         // SAFETY: the object is initialised or zeroed; the configuration is
         // dropped after it; none raises, and calls anything out.
         unsafe {
+            signing::forget(self.ctx.get());
             self.buffers.free(self.ctx.get());
             sys::mbedtls_ssl_free(self.ctx.get());
         }

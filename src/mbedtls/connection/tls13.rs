@@ -223,6 +223,10 @@ pub unsafe extern "C" fn __wrap_mbedtls_ssl_pend_fatal_alert(
     description: c_uchar,
     reason: c_int,
 ) {
+    // SAFETY: by this function's contract.
+    if unsafe { Call::under_way(ssl) }.is_some_and(Call::tells_why) {
+        return;
+    }
     let is_none = u32::from(description) == sys::MBEDTLS_SSL_ALERT_MSG_NO_CERT;
     let description = if is_none { CERTIFICATE_REQUIRED } else { description };
     // SAFETY: by this function's contract. Does not raise.

@@ -72,12 +72,12 @@ def wake(host, port, ca, name=None):
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:] or [HOST, PORT, CA]
+    arguments = sys.argv[1:] or [HOST, str(PORT), CA]
     if not 3 <= len(arguments) <= 4 or not arguments[0]:
         print("usage: mqtt_sensor.py HOST PORT CA [SERVER_NAME], or set the constants in it")
         sys.exit(2)
-    arguments[1] = int(arguments[1])
-    print("resumed" if wake(*arguments) else "new session")
+    host, port, *more = arguments
+    print("resumed" if wake(host, int(port), *more) else "new session")
     if sys.platform not in ("linux", "darwin"):
         import machine
 

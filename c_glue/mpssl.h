@@ -125,6 +125,10 @@ mpssl_status_t mpssl_context_set_options(mpssl_context_t *context, uint32_t opti
 // How many tickets a server gives a client; 0: none. ValueError for too many, or for another context.
 uint8_t mpssl_context_num_tickets(const mpssl_context_t *context);
 mpssl_status_t mpssl_context_set_num_tickets(mpssl_context_t *context, uint8_t n);
+// How many sessions a client's context keeps for connections that are given none; 0: none. ValueError for too
+// many, or for another context. With any, tickets are asked for.
+uint8_t mpssl_context_session_cache(const mpssl_context_t *context);
+mpssl_status_t mpssl_context_set_session_cache(mpssl_context_t *context, uint8_t n);
 
 // Adds a certificate chain and its private key, or replaces those with this kind of key (EC, or RSA), PEM or DER. password.data may be
 // NULL. check_pair: the key must belong to a certificate not expired (off where a chip

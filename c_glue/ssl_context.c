@@ -802,6 +802,16 @@ mp_obj_t mpssl_context_load_attr(mp_obj_t self_in, qstr attr) {
             mpssl_release(&self->guard, &signals);
             return MP_OBJ_NEW_SMALL_INT(n);
         }
+        case MP_QSTR_session_cache: {
+            uint8_t n = 0;
+#if MPSSL_SESSIONS
+            mpssl_signals_t signals;
+            claim(self, &signals);
+            n = mpssl_context_session_cache(self->tls);
+            mpssl_release(&self->guard, &signals);
+#endif
+            return MP_OBJ_NEW_SMALL_INT(n);
+        }
         case MP_QSTR_max_fragment_length:
         case MP_QSTR_keep_peer_cert:
             return load_memory(self, attr);
@@ -900,6 +910,20 @@ void mpssl_context_store_attr(mp_obj_t self_in, qstr attr, mp_obj_t value) {
 #else
             if (n != 0) {
                 mp_raise_NotImplementedError(MP_ERROR_TEXT("tickets"));
+            }
+#endif
+            return;
+        }
+        case MP_QSTR_session_cache: {
+            mp_int_t n = int_within(value, UINT8_MAX, UINT8_MAX); // which is too much
+#if MPSSL_SESSIONS
+            mpssl_status_t status;
+            claim(self, &signals);
+            CALL_WITH_MEMORY(status, mpssl_context_set_session_cache(self->tls, n));
+            finish(self, &signals, status);
+#else
+            if (n != 0) {
+                mp_raise_NotImplementedError(MP_ERROR_TEXT("session"));
             }
 #endif
             return;
@@ -1226,6 +1250,7 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     ATTRIBUTE(maximum_version),
     ATTRIBUTE(options),
     ATTRIBUTE(num_tickets),
+    ATTRIBUTE(session_cache),
     ATTRIBUTE(max_fragment_length),
     ATTRIBUTE(keep_peer_cert),
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)

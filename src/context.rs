@@ -14,6 +14,8 @@ use crate::groups::{self, Groups};
 use crate::io::Bundles;
 #[cfg(mbedtls_ssl_alpn)]
 use crate::mbedtls::Protocols;
+#[cfg(sessions)]
+use crate::mbedtls::SessionCache;
 #[cfg(tickets)]
 use crate::mbedtls::Tickets;
 #[cfg(tls13)]
@@ -77,6 +79,9 @@ pub struct Context {
     /// How often they were changed.
     #[cfg(hibernation)]
     changes: u32,
+    /// How many sessions it keeps for connections to come, and where.
+    #[cfg(sessions)]
+    session_cache: (u8, Option<Shared<SessionCache>>),
     /// What these settings make; `None` since the last change.
     config: Option<Shared<Config>>,
 }
@@ -92,6 +97,10 @@ const ALWAYS: u32 = sys::MPSSL_OP_NO_COMPRESSION
 /// The most tickets that a server gives a client at once.
 #[cfg(tickets)]
 pub const TICKETS_MAX: u8 = 4;
+
+/// The most sessions that a client's context keeps.
+#[cfg(sessions)]
+pub const CACHE_MAX: u8 = 32;
 
 /// What connections may take of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,6 +195,8 @@ impl Context {
             binding: None,
             #[cfg(hibernation)]
             changes: 0,
+            #[cfg(sessions)]
+            session_cache: (0, None),
             config: None,
         })
     }
@@ -805,6 +816,43 @@ impl Context {
         cfg!(sessions) && self.endpoint() == Endpoint::Client && self.transport() == Transport::Stream
     }
 
+    /// `SSLContext.session_cache`: how many sessions a client's context keeps, for connections of which
+    /// nobody says with which session they go on.
+    #[cfg(sessions)]
+    #[must_use]
+    pub fn session_cache_size(&self) -> u8 {
+        self.session_cache.0
+    }
+
+    /// Sets it. What is kept goes, unless it is the same number. With any, tickets are asked for.
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` for more than [`CACHE_MAX`], and for a context that is not of TLS clients;
+    /// [`Error::NoMemory`].
+    #[cfg(sessions)]
+    pub fn set_session_cache_size(&mut self, n: u8) -> Result<()> {
+        if n > CACHE_MAX || (n != 0 && !self.may_resume()) {
+            return Err(Error::Value(Invalid::SessionCache));
+        }
+        if n != self.session_cache.0 {
+            let cache = if n == 0 { None } else { Some(SessionCache::new(n)?) };
+            self.session_cache = (n, cache);
+            if n != 0 {
+                self.options &= !sys::MPSSL_OP_NO_TICKET;
+            }
+            self.changed();
+        }
+        Ok(())
+    }
+
+    /// The cache.
+    #[cfg(sessions)]
+    #[must_use]
+    pub fn session_cache(&self) -> Option<&Shared<SessionCache>> {
+        self.session_cache.1.as_ref()
+    }
+
     /// `SSLContext.num_tickets`.
     #[must_use]
     pub fn num_tickets(&self) -> u8 {
@@ -1011,7 +1059,7 @@ impl Context {
             }
             #[cfg(sessions)]
             if self.keeps_sessions() {
-                config.set_sessions();
+                config.set_sessions(self.session_cache.1.as_ref());
             }
             match &self.ciphers {
                 Some(ciphers) => config.set_ciphers(ciphers),

@@ -118,11 +118,13 @@ pub enum Invalid {
     Signature,
     /// It is another key's, or of something else.
     OtherSignature,
+    /// `session_cache` that is too much, or of no client.
+    SessionCache,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -156,6 +158,7 @@ impl Invalid {
         Self::Pins,
         Self::Signature,
         Self::OtherSignature,
+        Self::SessionCache,
     ];
 
     /// The `ValueError`'s text.
@@ -195,6 +198,7 @@ impl Invalid {
             Self::Pins => "invalid pinned_pubkeys",
             Self::Signature => "invalid signature",
             Self::OtherSignature => "signature does not match cert",
+            Self::SessionCache => "invalid session_cache",
         }
     }
 }

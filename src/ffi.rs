@@ -567,6 +567,20 @@ pub extern "C" fn mpssl_context_set_num_tickets(context: &mut Context, n: u8) ->
 }
 
 /// See `mpssl.h`.
+#[cfg(sessions)]
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_session_cache(context: &Context) -> u8 {
+    context.session_cache_size()
+}
+
+/// See `mpssl.h`.
+#[cfg(sessions)]
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_set_session_cache(context: &mut Context, n: u8) -> mpssl_status_t {
+    status(context.set_session_cache_size(n))
+}
+
+/// See `mpssl.h`.
 ///
 /// # Safety
 ///

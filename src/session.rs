@@ -17,7 +17,9 @@
 
 use crate::error::{Error, Invalid, Result};
 use crate::fnv::fnv1a;
-use crate::mbedtls::{self, Binding, ID_MAX, Kept, LIFETIME_MAX, Moment, Once, Peer, Secret};
+use crate::mbedtls::{
+    self, Binding, Cached, ID_MAX, Kept, LIFETIME_MAX, Moment, Once, Peer, Secret, SessionCache,
+};
 use crate::mem::{Array, Box, Shared, copy};
 use crate::micropython_sys::time;
 
@@ -93,6 +95,21 @@ impl Session {
     ///
     /// [`Error::NoMemory`].
     pub fn new(kept: &Kept<'_>, cert: Option<&[u8]>) -> Result<Box<Self>> {
+        let bytes = Self::encode(kept, cert)?;
+        Box::new(|| Self { bytes, used: kept.used.clone() })
+    }
+
+    /// The same for a context's cache.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    pub fn to_cache(kept: &Kept<'_>, cert: Option<&[u8]>) -> Result<Cached> {
+        let bytes = Self::encode(kept, cert)?;
+        Ok(Cached { binding: kept.binding, bytes, used: kept.used.clone() })
+    }
+
+    fn encode(kept: &Kept<'_>, cert: Option<&[u8]>) -> Result<Secret> {
         let len = |cert: &[u8]| u16::try_from(cert.len());
         let cert = cert.filter(|cert| len(cert).is_ok()).unwrap_or_default();
         let [_, _, _, time @ ..] = kept.peer.verified_at.to_be_bytes();
@@ -116,9 +133,7 @@ impl Session {
         }
         let sum = fnv1a(bytes.get(..body).unwrap_or_default()).to_be_bytes();
         copy(bytes.get_mut(body..).unwrap_or_default(), &sum);
-        let bytes = Secret::of(bytes);
-        let used = kept.used.clone();
-        Box::new(|| Self { bytes, used })
+        Ok(Secret::of(bytes))
     }
 
     /// The session that was saved in these bytes.
@@ -196,5 +211,42 @@ impl Session {
     /// It has been offered.
     pub fn note_offer(&self) {
         self.used.take();
+    }
+}
+
+/// A session out of a context's cache, which it goes back to unless it is offered.
+pub struct Lent<'a> {
+    cache: &'a SessionCache,
+    binding: Binding,
+    session: Option<Session>,
+}
+
+impl<'a> Lent<'a> {
+    /// That of these settings, if there is one.
+    #[must_use]
+    pub fn new(cache: &'a SessionCache, binding: Binding) -> Self {
+        let session = cache.take(&binding).map(|of| Session { bytes: of.bytes, used: of.used });
+        Self { cache, binding, session }
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
+    /// It has been offered, and does not go back.
+    pub fn note_offer(mut self) {
+        if let Some(session) = self.session.take() {
+            session.note_offer();
+        }
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(Session { bytes, used }) = self.session.take() {
+            self.cache.put(Cached { binding: self.binding, bytes, used });
+        }
     }
 }

@@ -23,7 +23,7 @@ use crate::micropython_sys::{
     MPSSL_POLL_NVAL as NVAL, MPSSL_POLL_RD as RD, MPSSL_POLL_WR as WR,
 };
 #[cfg(sessions)]
-use crate::session::Session;
+use crate::session::{Lent, Session};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -196,10 +196,19 @@ impl Socket {
             ssl.issues = !options.asks;
         }
         #[cfg(sessions)]
+        let cache = context.session_cache().cloned();
+        #[cfg(sessions)]
+        let mut lent = None;
+        #[cfg(sessions)]
         if context.keeps_sessions() {
             let binding = context.binding([options.hostname, options.assert_hostname], options.asks)?;
-            ssl.keep_sessions(binding)?;
-            if let Some(session) = options.session
+            // What the host's verifier would say is not in a session.
+            let cache = cache.as_deref().filter(|_| !options.asks);
+            ssl.keep_sessions(binding, cache.is_some())?;
+            if options.session.is_none() {
+                lent = cache.map(|cache| Lent::new(cache, binding));
+            }
+            if let Some(session) = options.session.or_else(|| lent.as_ref()?.session())
                 && let Some(offer) = session.offer(&binding)?
             {
                 ssl.offer(&offer.session, offer.peer, offer.cert)?;
@@ -225,6 +234,10 @@ impl Socket {
         #[cfg(sessions)]
         if let Some(session) = options.session {
             session.note_offer();
+        }
+        #[cfg(sessions)]
+        if let Some(lent) = lent {
+            lent.note_offer();
         }
         Ok(socket)
     }
@@ -280,6 +293,7 @@ impl Socket {
                 return Err(self.fail(host, outcome, sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE));
             }
         }
+        self.cache_session();
         match outcome.ret {
             0 if operation == Operation::Read => {
                 if outcome.end_of_stream {
@@ -917,6 +931,18 @@ impl Socket {
     #[cfg(sessions)]
     pub fn session(&self) -> Result<Option<Box<Session>>> {
         self.ssl.kept().map(|kept| Session::new(&kept, self.peer_cert())).transpose()
+    }
+
+    /// Puts a session that is new into the context's cache, if there is one, and the memory.
+    fn cache_session(&mut self) {
+        #[cfg(sessions)]
+        if self.ssl.has_new_session()
+            && let Some(cache) = self.ssl.session_cache()
+            && let Some(kept) = self.ssl.kept()
+            && let Ok(cached) = Session::to_cache(&kept, self.peer_cert())
+        {
+            cache.put(cached);
+        }
     }
 
     /// Whether it goes on with an earlier session; `None` before the handshake is over.

@@ -272,6 +272,7 @@ class _SSLContext:
     maximum_version: int
     options: int
     num_tickets: int
+    session_cache: int
     hibernate_after: int | None
 
     psk_identity: _Data | None

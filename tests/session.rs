@@ -1006,3 +1006,160 @@ fn another_version_without_memory() {
         }
     }
 }
+
+/// Connections of a context with a cache, to whom it says; whether each goes on with one before.
+fn cached(contexts: &mut Contexts, names: &[&str]) -> Vec<bool> {
+    let visit = |name: &&str| {
+        let Contexts { client, server } = &mut *contexts;
+        let mut pair = try_pair(client, server, Some(name), None).unwrap().open();
+        pair.transfer(SERVER, b"hello");
+        let [client, server] = reused(&pair).map(Option::unwrap);
+        assert_eq!(client, server);
+        pair.prove();
+        client
+    };
+    names.iter().map(visit).collect()
+}
+
+/// One that verifies no name, so that there may be several.
+fn with_cache(tls13: bool, n: u8) -> Contexts {
+    let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+    contexts.client.set_check_hostname(false).unwrap();
+    let options = contexts.client.options() | sys::MPSSL_OP_NO_TICKET;
+    contexts.client.set_options(options).unwrap();
+    contexts.client.set_session_cache_size(n).unwrap();
+    contexts
+}
+
+#[test]
+fn a_cache_goes_on_by_itself() {
+    for &tls13 in VERSIONS {
+        let _balance = Balance::start();
+        let mut contexts = with_cache(tls13, 2);
+        assert_eq!(contexts.client.session_cache_size(), 2);
+        assert_eq!(
+            cached(&mut contexts, &["a", "a", "a", "b", "a", "b"]),
+            [false, true, true, false, true, true]
+        );
+        // There is room for two: the one that was used longest ago goes.
+        assert_eq!(cached(&mut contexts, &["c", "b", "a", "b", "c"]), [false, true, false, true, false]);
+        // Other settings, and those of before again.
+        let mut memory = contexts.client.memory();
+        memory.keep_peer_cert = false;
+        contexts.client.set_memory(memory).unwrap();
+        assert_eq!(cached(&mut contexts, &["c", "c"]), [false, true]);
+        memory.keep_peer_cert = true;
+        contexts.client.set_memory(memory).unwrap();
+        assert_eq!(cached(&mut contexts, &["c"]), [true]);
+        // An equal number is no change; another begins anew, and none is none.
+        contexts.client.set_session_cache_size(2).unwrap();
+        assert_eq!(cached(&mut contexts, &["c"]), [true]);
+        contexts.client.set_session_cache_size(3).unwrap();
+        assert_eq!(cached(&mut contexts, &["c", "c"]), [false, true]);
+        contexts.client.set_session_cache_size(0).unwrap();
+        assert_eq!(cached(&mut contexts, &["c", "c"]), [false, false]);
+    }
+}
+
+#[test]
+fn who_has_no_cache() {
+    let refused = Err(Error::Value(Invalid::SessionCache));
+    let mut contexts = contexts(&Setup::default());
+    assert_eq!(contexts.server.set_session_cache_size(1), refused);
+    assert_eq!(contexts.server.set_session_cache_size(0), Ok(()));
+    assert_eq!(contexts.client.set_session_cache_size(33), refused);
+    // A verifier of the host's is asked each time.
+    contexts.client.set_session_cache_size(1).unwrap();
+    let host = pki::with_nul("localhost".into());
+    for _ in 0..2 {
+        let asks = Options { asks: true, ..options(Some(&host), None) };
+        let (link, client_port, server_port) = Link::new(false);
+        let mut pair = Pair {
+            client: common::End {
+                socket: Socket::new(&mut contexts.client, asks).unwrap(),
+                port: client_port,
+            },
+            server: common::End {
+                socket: Socket::new(&mut contexts.server, options(None, None)).unwrap(),
+                port: server_port,
+            },
+            link,
+        }
+        .open();
+        pair.transfer(SERVER, b"hello");
+        assert_eq!(reused(&pair), [Some(false); 2]);
+    }
+}
+
+/// What the server refused, or whose handshake failed, or is under way, is not offered again.
+#[test]
+fn a_cached_session_is_offered_once() {
+    for &tls13 in VERSIONS {
+        let _balance = Balance::start();
+        let mut contexts = with_cache(tls13, 4);
+        assert_eq!(cached(&mut contexts, &["a", "a"]), [false, true]);
+        // Two at once: one of them has it.
+        let Contexts { client, server } = &mut contexts;
+        let [one, other] = [(); 2].map(|()| try_pair(client, server, Some("a"), None).unwrap());
+        assert_eq!([one, other].map(|pair| reused(&pair.open())[CLIENT]), [Some(true), Some(false)]);
+        // A handshake that is cut.
+        drop(try_pair(client, server, Some("a"), None).unwrap().open());
+        assert!(cached(&mut contexts, &["a", "a"])[1]);
+        let Contexts { client, server } = &mut contexts;
+        let mut pair = try_pair(client, server, Some("a"), None).unwrap();
+        pair.link.wire(SERVER).cut = Some(20);
+        assert!(pair.handshake().0.is_err());
+        assert_eq!(cached(&mut contexts, &["a", "a"]), [false, true]);
+        // A server that has other keys now.
+        contexts.server.set_num_tickets(2).unwrap();
+        assert_eq!(cached(&mut contexts, &["a", "a"]), [false, true]);
+        // A session that is given has no need of it, and the next is kept.
+        let mut pair = try_pair(&mut contexts.client, &mut contexts.server, Some("a"), None).unwrap().open();
+        let session = session_of(&mut pair);
+        let Contexts { client, server } = &mut contexts;
+        let mut pair = try_pair(client, server, Some("a"), Some(&session)).unwrap().open();
+        assert_eq!(reused(&pair), [Some(true); 2]);
+        pair.transfer(SERVER, b"hello");
+        assert_eq!(cached(&mut contexts, &["a"]), [true]);
+        // By another clock it is of no use, and does no harm.
+        let date = clock::date();
+        for later in [DAY.cast_signed(), -1, -1_800_000_000] {
+            clock::set_date(date.checked_add_signed(later).unwrap());
+            assert_eq!(cached(&mut contexts, &["a"]), [false], "{later}");
+        }
+        clock::set_date(date);
+    }
+}
+
+#[test]
+fn a_cache_without_memory() {
+    for &tls13 in VERSIONS {
+        let mut contexts = with_cache(tls13, 1);
+        assert_eq!(cached(&mut contexts, &["a", "a"]), [false, true]);
+        let mut resumed = 0;
+        for n in 0.. {
+            let run = || {
+                let mut pair = loop {
+                    let Contexts { client, server } = &mut contexts;
+                    match try_pair(client, server, Some("a"), None) {
+                        Err(Error::NoMemory) => {}
+                        pair => break pair.unwrap(),
+                    }
+                };
+                let results = pair.handshake();
+                (pair, results)
+            };
+            let ((mut pair, results), failed) = failing(n, false, run);
+            if pair.resume(results) == (Ok(()), Ok(())) {
+                resumed += usize::from(pair.client.socket.session_reused() == Some(true));
+                pair.transfer(SERVER, b"hello");
+                pair.converse();
+            }
+            drop(pair);
+            if !failed {
+                break;
+            }
+        }
+        assert!(resumed > 10, "{resumed}");
+    }
+}

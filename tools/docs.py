@@ -235,7 +235,7 @@ RAISED_BY_C = {
     "a context with ecdsa_sign_callback cannot be chosen": "In `sni_callback`: the key of the chosen context must be in memory.",
     "a context with an RSA key that is an object cannot be chosen": "In `sni_callback`: the RSA key of the chosen context must be in memory.",
     "sni_callback returns None or the number of an alert": "A number from 1 to 255: [Alerts](#alerts).",
-    "session": "`wrap_socket(session=…)` in a firmware that cannot resume: it has no `ssl.SSLSession`.",
+    "session": "`wrap_socket(session=…)`, or a `session_cache`, in a firmware that cannot resume: it has no `ssl.SSLSession`.",
     "tickets": "`num_tickets` in a firmware whose servers cannot resume.",
     "session must be an SSLSession": "`session=` was given bytes, say: load them with `ssl.SSLSession(bytes)`.",
     "session refers to a different verify_callback": "A session belongs to the `verify_callback` that it was got with. One with a callback cannot be saved.",

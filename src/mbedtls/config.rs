@@ -22,6 +22,8 @@ use super::pins::Pins;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk::{LookUp, Psk};
 use super::rng::Rng;
+#[cfg(sessions)]
+use super::session_cache::SessionCache;
 use super::signer::{Signer, random};
 #[cfg(bundles)]
 use super::store::{Callers, Store};
@@ -118,6 +120,8 @@ pub struct Config {
     changes: u32,
     #[cfg(tickets)]
     tickets: Option<Shared<Tickets>>,
+    #[cfg(sessions)]
+    session_cache: Option<Shared<SessionCache>>,
 }
 
 impl Config {
@@ -154,6 +158,8 @@ impl Config {
             changes: 0,
             #[cfg(tickets)]
             tickets: None,
+            #[cfg(sessions)]
+            session_cache: None,
         }
     }
 
@@ -532,9 +538,17 @@ impl Config {
         self.tickets.as_deref()
     }
 
+    /// Where a client's sessions are kept, if anywhere.
+    #[cfg(sessions)]
+    #[must_use]
+    pub fn session_cache(&self) -> Option<&SessionCache> {
+        self.session_cache.as_deref()
+    }
+
     /// A client asks for tickets, and looks at those that come.
     #[cfg(sessions)]
-    pub fn set_sessions(&mut self) {
+    pub fn set_sessions(&mut self, cache: Option<&Shared<SessionCache>>) {
+        self.session_cache = cache.cloned();
         let conf = self.conf.get();
         // SAFETY: sets fields; none raises.
         unsafe {

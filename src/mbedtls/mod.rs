@@ -34,6 +34,8 @@ mod seal;
 mod secret;
 #[cfg(sessions)]
 mod session;
+#[cfg(sessions)]
+mod session_cache;
 mod signer;
 #[cfg(bundles)]
 mod store;
@@ -83,6 +85,8 @@ pub use seal::{SALT, TAG, open, seal};
 pub use secret::Secret;
 #[cfg(sessions)]
 pub use session::{ID_MAX, LIFETIME_MAX, Moment, Once, Session};
+#[cfg(sessions)]
+pub use session_cache::{Cached, SessionCache};
 #[cfg(bundles)]
 pub use store::{Bundle, Store};
 #[cfg(tickets)]

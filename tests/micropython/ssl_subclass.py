@@ -35,6 +35,7 @@ ATTRIBUTES = {
     "maximum_version": (CLIENT, 772),
     "options": (CLIENT, ssl.SSLContext(CLIENT).options | ssl.OP_NO_TLSv1_3),
     "num_tickets": (SERVER, 1),
+    "session_cache": (CLIENT, 3),
     "max_fragment_length": (CLIENT, 512),
     "keep_peer_cert": (CLIENT, False),
     "psk_identity": (CLIENT, b"me"),

@@ -101,6 +101,8 @@ use super::config::Hello;
 use super::default_ciphers::is_tls13_suite;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk::LookUp;
+#[cfg(sessions)]
+use super::session_cache::SessionCache;
 use super::{names, sys};
 use crate::error::{Error, Result};
 use crate::io::{Host, Interruption};
@@ -480,6 +482,25 @@ impl Connection {
         match self {
             Self::Awake(ssl) => ssl.kept(),
             Self::Asleep(asleep) => asleep.kept(),
+        }
+    }
+
+    /// As [`Ssl::has_new_session`]; asleep it gets none.
+    #[cfg(sessions)]
+    pub fn has_new_session(&mut self) -> bool {
+        match self {
+            Self::Awake(ssl) => ssl.has_new_session(),
+            Self::Asleep(_) => false,
+        }
+    }
+
+    /// As [`Ssl::session_cache`].
+    #[cfg(sessions)]
+    #[must_use]
+    pub fn session_cache(&self) -> Option<&SessionCache> {
+        match self {
+            Self::Awake(ssl) => ssl.session_cache(),
+            Self::Asleep(_) => None,
         }
     }
 

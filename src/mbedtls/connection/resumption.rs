@@ -70,6 +70,10 @@ pub struct Kept<'a> {
 /// What a client's connection has of sessions, if its context keeps any.
 pub(super) struct Resumption {
     binding: Binding,
+    /// The context's cache has it as well.
+    pub(super) is_cached: bool,
+    /// It has not the newest yet.
+    pub(super) is_new: bool,
     peer: Peer,
     /// The certificate of the session that is offered.
     cert: Option<Array<u8>>,
@@ -101,6 +105,7 @@ impl Resumption {
         let made = || -> Result<_> { Ok((Session::save(session)?, Once::new()?)) };
         if let Ok(newest) = made() {
             self.newest = Some(newest);
+            self.is_new = true;
         }
     }
 
@@ -215,9 +220,11 @@ impl Resumption {
     }
 
     /// Nothing yet, for connections with these settings.
-    pub(super) fn new(binding: Binding) -> Self {
+    pub(super) fn new(binding: Binding, is_cached: bool) -> Self {
         Self {
             binding,
+            is_cached,
+            is_new: false,
             peer: Peer::default(),
             cert: None,
             #[cfg(tls13)]

@@ -21,6 +21,8 @@ use super::super::names::{self, ADDRESS_MAX, Cipher, static_str};
 use super::super::psk::Seen;
 #[cfg(sessions)]
 use super::super::session::Session;
+#[cfg(sessions)]
+use super::super::session_cache::SessionCache;
 #[cfg(bundles)]
 use super::super::store::Caller;
 use super::super::{crt, sys};
@@ -288,15 +290,29 @@ impl Ssl {
         }
     }
 
-    /// Keeps what it has of sessions, for connections with the same settings.
+    /// Keeps what it has of sessions, for connections with the same settings; `is_cached`: in the
+    /// configuration's cache as well.
     ///
     /// # Errors
     ///
     /// [`crate::error::Error::NoMemory`].
     #[cfg(sessions)]
-    pub fn keep_sessions(&mut self, binding: Binding) -> Result<()> {
-        self.resumption = Some(Box::new(|| Resumption::new(binding))?);
+    pub fn keep_sessions(&mut self, binding: Binding, is_cached: bool) -> Result<()> {
+        self.resumption = Some(Box::new(|| Resumption::new(binding, is_cached))?);
         Ok(())
+    }
+
+    /// Whether it has a session that the cache has not; once for each.
+    #[cfg(sessions)]
+    pub fn has_new_session(&mut self) -> bool {
+        self.resumption.as_mut().is_some_and(|of| core::mem::take(&mut of.is_new))
+    }
+
+    /// Where its sessions are kept beside, if anywhere.
+    #[cfg(sessions)]
+    #[must_use]
+    pub fn session_cache(&self) -> Option<&SessionCache> {
+        self.resumption.as_ref().filter(|of| of.is_cached).and_then(|_| self.config.session_cache())
     }
 
     /// Offers an earlier session of these settings to the server, which may take it, or not; with the

@@ -83,6 +83,7 @@ OFF = {
     "SSL_SRV_C": ["SSL_DTLS_HELLO_VERIFY", "SSL_DTLS_CLIENT_PORT_REUSE", "SSL_COOKIE_C", "SSL_TICKET_C"],
     "SSL_TICKET_C": [],
     "THREADING_C": ["THREADING_PTHREAD"],
+    "X509_TRUSTED_CERTIFICATE_CALLBACK": [],
 }
 # Switch -> what comes with it.
 ON = {
@@ -95,7 +96,6 @@ ON = {
     "SSL_CIPHERSUITES": [],
     "SSL_CONTEXT_SERIALIZATION": [],
     "SSL_RENEGOTIATION": [],
-    "X509_TRUSTED_CERTIFICATE_CALLBACK": [],
 }
 # What it is on with: a firmware's own list, of RSA and ECDHE-ECDSA with AES-128-GCM and PSK with CCM-8.
 VALUES = {"SSL_CIPHERSUITES": "0x009C, 0xC02B, 0xC0A8"}

@@ -133,6 +133,7 @@ mp_obj_t mpssl_ssl_context_class(void) {
 // in its life if sys.modules, which MicroPython empties, does not have the module.
 MP_REGISTER_ROOT_POINTER(mp_obj_dict_t mpssl_globals[3]);
 MP_REGISTER_ROOT_POINTER(mp_obj_t mpssl_classes[2]); // SSLContext
+MP_REGISTER_ROOT_POINTER(mp_obj_t mpssl_key_providers); // ssl's, a dict
 
 #define MODULE(i) \
     { \
@@ -197,6 +198,19 @@ static bool is_loaded(const mp_obj_module_t *module, qstr name) {
     return elem != NULL && elem->value == MP_OBJ_FROM_PTR(module);
 }
 
+// ssl or ussl.
+static bool is_ssl_loaded(void) {
+    return is_loaded(&mpssl_module_ssl, MP_QSTR_ssl) || is_loaded(&mpssl_module_ussl, MP_QSTR_ussl);
+}
+
+mp_obj_t mpssl_key_provider(mp_obj_t name) {
+    if (!is_ssl_loaded()) {
+        return MP_OBJ_NULL; // what is there may be of another life
+    }
+    mp_map_elem_t *elem = mp_map_lookup(mp_obj_dict_get_map(MP_STATE_VM(mpssl_key_providers)), name, MP_MAP_LOOKUP);
+    return elem == NULL ? MP_OBJ_NULL : elem->value;
+}
+
 // Called by an import that does not find the module in sys.modules.
 static mp_obj_t module_init(mp_obj_t self_in) {
     const mp_obj_module_t *self = MP_OBJ_TO_PTR(self_in);
@@ -208,17 +222,24 @@ static mp_obj_t module_init(mp_obj_t self_in) {
         return mp_const_none; // where sys.path is empty, an import does not look
     }
     mp_obj_t *class = &MP_STATE_VM(mpssl_classes)[is_tls ? CLASS_TLS : CLASS_SSL];
-    if (is_tls || (!is_loaded(&mpssl_module_ssl, MP_QSTR_ssl) && !is_loaded(&mpssl_module_ussl, MP_QSTR_ussl))) {
+    bool is_first = !is_ssl_loaded();
+    if (!is_tls && is_first) {
+        MP_STATE_VM(mpssl_key_providers) = mp_obj_new_dict(0);
+    }
+    if (is_tls || is_first) {
         *class = make_class(is_tls ? &mpssl_tls_context_type : &mpssl_ssl_context_type);
     }
     const mp_map_t *names = is_tls ? &mpssl_tls_names.map : &mpssl_ssl_names.map;
     mp_obj_t globals = MP_OBJ_FROM_PTR(self->globals);
-    mp_obj_dict_init(self->globals, names->alloc + 2);
+    mp_obj_dict_init(self->globals, names->alloc + 3);
     for (size_t i = 0; i < names->alloc; ++i) {
         mp_obj_dict_store(globals, names->table[i].key, names->table[i].value);
     }
     mp_obj_dict_store(globals, MP_OBJ_NEW_QSTR(MP_QSTR___name__), MP_OBJ_NEW_QSTR(name));
     mp_obj_dict_store(globals, MP_OBJ_NEW_QSTR(MP_QSTR_SSLContext), *class);
+    if (!is_tls) {
+        mp_obj_dict_store(globals, MP_OBJ_NEW_QSTR(MP_QSTR_key_providers), MP_STATE_VM(mpssl_key_providers));
+    }
     if (is_ussl) {
         mp_obj_dict_store(globals, MP_OBJ_NEW_QSTR(MP_QSTR_wrap_socket), MP_OBJ_FROM_PTR(&mpssl_ussl_wrap_socket_obj));
     }

@@ -302,6 +302,8 @@ extern const mp_obj_type_t mpssl_method_type;
 extern const mp_obj_type_t mpssl_attribute_type;
 
 mp_obj_t mpssl_ssl_context_class(void); // ssl.SSLContext
+// Who makes keys of what is behind this name, a str, and a colon (ssl.key_providers); MP_OBJ_NULL: nobody.
+mp_obj_t mpssl_key_provider(mp_obj_t name);
 
 // A method and an attribute of SSLContext.
 typedef struct _mpssl_method_t {

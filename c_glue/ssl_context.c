@@ -117,6 +117,25 @@ static void forget_keys(ssl_context_obj_t *self) {
     }
 }
 
+// The key that a str like "ATCA:0" refers to, if there is a provider of such; else what was given.
+static mp_obj_t resolve(mp_obj_t key) {
+    if (!mp_obj_is_str(key)) {
+        return key;
+    }
+    size_t len;
+    const char *reference = mp_obj_str_get_data(key, &len);
+    const char *colon = memchr(reference, ':', len);
+    mp_obj_t provider = MP_OBJ_NULL;
+    if (colon != NULL && colon - reference < 32) { // PEM may have one, too
+        provider = mpssl_key_provider(mp_obj_new_str(reference, colon - reference));
+    }
+    if (provider == MP_OBJ_NULL) {
+        return key;
+    }
+    size_t begin = (size_t)(colon + 1 - reference);
+    return mp_call_function_1(provider, mp_obj_new_str(reference + begin, len - begin));
+}
+
 // Whether a key is no bytes, but signs.
 static bool signs(mp_obj_t key) {
     mp_buffer_info_t buf;
@@ -171,6 +190,7 @@ static void load_object(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_t key)
 }
 
 void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_t key_in, mp_obj_t password_in) {
+    key_in = resolve(key_in);
     if (signs(key_in)) {
         load_object(self, cert_in, key_in);
         return;

@@ -125,6 +125,8 @@ class _RsaKey(Protocol):
 
     def sign(self, digest: bytes, padding: str, hash: str, /) -> Any: ...
 
+key_providers: Final[dict[str, Callable[[str], _EcKey | _RsaKey | Buffer]]]
+
 @type_check_only
 class _Keys(Protocol):
     """A server's keys: a dict, or any object with this method."""

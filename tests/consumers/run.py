@@ -21,6 +21,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 # Each module but `cases` registers its cases, which run in this order.
 import aio  # noqa: E402, F401
+import atecc608  # noqa: E402, F401
 import browser  # noqa: E402, F401
 import cases  # noqa: E402
 import certificates  # noqa: E402, F401

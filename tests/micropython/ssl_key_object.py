@@ -481,3 +481,25 @@ for _ in range(3):
     gc.collect()
     [[0] * 100 for _ in range(100)]
 print(talk(c, s))
+
+print("--- names of keys")
+
+
+def provider(name):
+    print("asked for", repr(name))
+    if name == "raises":
+        raise own
+    return {"0": ec, "bytes": pki.ec_key_der}.get(name, 5)
+
+
+ssl.key_providers["TEST"] = provider
+for name in ("TEST:0", "TEST:bytes", "TEST:1", "TEST:raises", "TEST:", "TEST:0:1", "OTHER:0", b"TEST:0"):
+    try:
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ctx.load_cert_chain(pki.ec_der, name)
+        print(name, talk(*pair(client_context(pki.ca_der), ctx)[:2]))
+    except Exception as er:
+        print(name, "TypeError" if isinstance(er, TypeError) else repr(er)[:40])
+import ussl
+
+print(ussl.key_providers is ssl.key_providers)

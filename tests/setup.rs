@@ -49,6 +49,7 @@ fn compare(what: &str, context: &mut Context, datagram: bool) {
             sys::mbedtls_ssl_set_timer_cb(&raw mut *theirs, timer, Some(set_timer), Some(get_timer));
         }
         assert_eq!(sys::mbedtls_ssl_setup(&raw mut *theirs, (*ours).conf), 0);
+        sys::mbedtls_ssl_set_export_keys_cb(&raw mut *theirs, (*ours).f_export_keys, (*ours).p_export_keys);
         if !(*ours).hostname.is_null() {
             sys::mbedtls_ssl_set_hostname(&raw mut *theirs, std::ptr::null());
         }

@@ -150,14 +150,15 @@ fn fields(end: &End) -> Vec<(&'static str, Vec<u8>)> {
         let ssl = &*end.socket.connection().as_ptr();
         let transform = &*ssl.transform;
         assert!(ssl.transform_in == ssl.transform && ssl.transform_out == ssl.transform);
-        let flat = bytes(
-            ssl,
-            &fields!(sys::mbedtls_ssl_context:
+        // Who writes secrets down has those of a handshake only.
+        let exports = fields!(sys::mbedtls_ssl_context: f_export_keys);
+        let exports = if cfg!(all(feature = "keylog", not(exported_keys))) { &exports[..] } else { &[] };
+        let flat = fields!(sys::mbedtls_ssl_context:
                 session_in, session_out, session, transform_in, transform_out, transform, p_timer,
                 in_buf, in_ctr, in_hdr, in_cid, in_len, in_iv, in_msg, p_export_keys,
                 in_msgtype, out_msgtype, out_msglen, alert_type, alert_reason,
-                secure_renegotiation, cli_id),
-        );
+                secure_renegotiation, cli_id);
+        let flat = bytes(ssl, &[&flat[..], exports].concat());
         let within = |at: *mut u8| (at.addr().wrapping_sub(ssl.in_buf.addr()) as u32).to_le_bytes();
         let input = [ssl.in_ctr, ssl.in_hdr, ssl.in_cid, ssl.in_len, ssl.in_iv, ssl.in_msg].map(within);
         let counter = std::slice::from_raw_parts(ssl.in_ctr, 8);

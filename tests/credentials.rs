@@ -372,6 +372,15 @@ fn each_allocation_of_anchors_fails() {
     }
 }
 
+/// To other settings and back.
+fn change(client: &mut Context, server: &mut Context) -> Result<()> {
+    for mode in [1, 2] {
+        client.set_verify_mode(mode)?;
+        server.set_verify_mode(2 - mode)?;
+    }
+    Ok(())
+}
+
 #[test]
 fn each_allocation_of_a_socket_fails() {
     let _balance = Balance::start();
@@ -379,12 +388,10 @@ fn each_allocation_of_a_socket_fails() {
     let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
     for host in [Some("localhost"), Some("another.example")] {
         each_allocation_fails("Socket::new", || {
-            // Makes the configuration anew.
-            client.set_verify_mode(2)?;
-            server.set_verify_mode(0)?;
+            // Makes the configuration anew, and lets go of it.
+            change(&mut client, &mut server)?;
             let result = Pair::new(&mut client, &mut server, host).map(drop);
-            client.set_verify_mode(2)?;
-            server.set_verify_mode(0)?;
+            change(&mut client, &mut server)?;
             result
         });
     }

@@ -15,6 +15,7 @@
 use core::ffi::c_int;
 
 use super::super::sys;
+#[cfg(mbedtls_ssl_cli_c)]
 use super::client_auth;
 use super::layout::{is_client, is_tls13};
 #[cfg(tls13)]
@@ -57,6 +58,7 @@ pub(super) unsafe fn after_step(ctx: *mut sys::mbedtls_ssl_context, before: c_in
             (false, sys::MBEDTLS_SSL_SERVER_HELLO) if now == sys::MBEDTLS_SSL_SERVER_CHANGE_CIPHER_SPEC => {
                 keep_suite_hash(ctx);
             }
+            #[cfg(mbedtls_ssl_cli_c)]
             (true, sys::MBEDTLS_SSL_SERVER_HELLO)
                 if now > sys::MBEDTLS_SSL_SERVER_HELLO && !client_auth::may_sign(ctx) =>
             {

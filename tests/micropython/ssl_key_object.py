@@ -86,13 +86,14 @@ def meet(of_client, of_server, lost=None):
     net = Network()
     if lost is not None:
         net.lose = lambda datagram: len(net.sent) == lost
-    of_server.dtls_timeout = of_client.dtls_timeout = (10, 20)
+    of_server.dtls_timeout = of_client.dtls_timeout = (200, 20000)
     listener = of_server.listen(Socket(net, b"server"))
     listener.setblocking(False)
     sock = Socket(net, b"client", b"server")
     ends = [of_client.wrap_socket(sock, server_hostname=HOST, do_handshake_on_connect=False), None]
     done = [False, False]
-    for _ in range(300):
+    start = time.ticks_ms()
+    while time.ticks_diff(time.ticks_ms(), start) < 60000:
         ends[1] = ends[1] or (listener.accept() or [None])[0]
         for i, end in enumerate(ends):
             if end and not done[i]:
@@ -503,3 +504,23 @@ for name in ("TEST:0", "TEST:bytes", "TEST:1", "TEST:raises", "TEST:", "TEST:0:1
 import ussl
 
 print(ussl.key_providers is ssl.key_providers)
+
+if ssl.HAS_SNI:
+    print("--- of a context that sni_callback chooses")
+    chosen, plain = server(pki.ec_der, ec), server_context(pki.ec_der, pki.ec_key_der)
+    of_rsa = server(pki.rsa_der, rsa)
+
+    def choose(sock, name, context):
+        try:
+            sock.context = of_rsa
+        except ValueError as er:
+            print(er)
+        sock.context = chosen
+
+    first = server(pki.ec384_der, ec384)
+    for ctx in (first, plain):
+        for label, callback in (("chosen", choose), ("not", None)):
+            ctx.sni_callback = callback
+            before = len(ec.asked), len(ec384.asked)
+            talk(*pair(client_context(pki.ca_der), ctx)[:2])
+            print(label, len(ec.asked) - before[0], len(ec384.asked) - before[1])

@@ -214,8 +214,7 @@ fn without_memory() {
                 if !failed {
                     break;
                 }
-                // Those that sign are near the end of the first half.
-                n += if cfg!(mbedtls_ecp_restartable) { 1 } else { 3 };
+                n += 3;
             }
             assert!(refused > 5, "{refused}");
         }

@@ -103,6 +103,7 @@ VALUES = {"SSL_CIPHERSUITES": "0x009C, 0xC02B, 0xC0A8"}
 REFUSED = {"SSL_HANDSHAKE_WITH_CERT_ENABLED": "configured without certificates"}
 # What build.rs looks at and is not turned here, and why.
 ELSEWHERE = {
+    "ECDSA_C": "goes with ECDH_C; a key's table has what ECP_RESTARTABLE adds only with it",
     "KEY_EXCHANGE_ECDHE_ECDSA_ENABLED": "goes with ECDH_C",
     "SSL_HAVE_AES": "there is no AEAD but ChaCha20-Poly1305 without it",
     "SSL_HAVE_CBC": "Mbed TLS before 3.6.7 must not be without (build.rs)",

@@ -321,9 +321,11 @@ static void load_bundle(ssl_context_obj_t *self, mp_obj_t certs_in, bool may_be_
     CALL_WITH_MEMORY(status, mpssl_context_add_bundle(self->tls, &call, index));
     mpssl_release(&self->guard, &signals);
     // Others may have come behind it, and the file's content in its place.
-    mp_obj_t *place = &((mp_obj_list_t *)MP_OBJ_TO_PTR(self->bundles))->items[index];
+    mp_obj_list_t *list = MP_OBJ_TO_PTR(self->bundles);
+    mp_obj_t *place = &list->items[index];
     if (status.kind != MPSSL_OK) {
         *place = mp_const_none;
+        list->len -= list->len == index + 1;
     } else if (kept != bundle && *place == bundle) {
         *place = kept;
     }

@@ -259,7 +259,9 @@ void mpssl_free(void *block);
 #define MBEDTLS_CIPHER_C
 #define MBEDTLS_CIPHER_MODE_CBC
 #define MBEDTLS_CIPHER_PADDING_PKCS7
+#if !MPSSL_PRESET_SMALL
 #define MBEDTLS_X509_TRUSTED_CERTIFICATE_CALLBACK // a client's CAs are read when it verifies (docs/ssl.md)
+#endif
 
 #if defined(MPSSL_EXTRA_MBEDTLS_CONFIG_FILE)
 #include MPSSL_EXTRA_MBEDTLS_CONFIG_FILE

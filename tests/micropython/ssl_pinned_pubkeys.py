@@ -2,7 +2,9 @@
 
 try:
     import hashlib, ssl, sys
-except ImportError:
+
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).pinned_pubkeys = bytes(32)
+except (ImportError, NotImplementedError):  # without Mbed TLS's callback
     print("SKIP")
     raise SystemExit
 

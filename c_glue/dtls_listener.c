@@ -567,6 +567,7 @@ static mp_obj_t listener_restore(size_t n_args, const mp_obj_t *pos_args, mp_map
     mpssl_status_t status = { MPSSL_ERRNO, MP_EBADF };
     CLAIMED(self, CALL_WITH_MEMORY(status, mpssl_listener_restore(self->clients, sock->tls, bytes, &peer->client, &peer->departed)));
     if (status.kind != MPSSL_OK) {
+        mpssl_socket_drop(sock);
         mpssl_raise(MP_OBJ_NULL, status);
     }
     mpssl_socket_consume(sock, args[MPSSL_RESTORE_COUNTER].u_obj, n);

@@ -390,6 +390,8 @@ enum {
 // that is to be given; *address: of a listener's client, as bytes, else None.
 ssl_socket_obj_t *mpssl_socket_load(ssl_context_obj_t *context, mp_obj_t sock, const mp_arg_val_t *args,
     uint32_t *n, mp_obj_t *address);
+// Frees it instead.
+void mpssl_socket_drop(ssl_socket_obj_t *self);
 // The socket, which is Python's from then on, once the counter has come to n; else frees it and raises.
 mp_obj_t mpssl_socket_consume(ssl_socket_obj_t *self, mp_obj_t counter, uint32_t n);
 #endif

@@ -331,13 +331,20 @@ void mpssl_socket_rest(mpssl_socket_t *socket);
 bool mpssl_socket_is_idle(const mpssl_socket_t *socket);
 bool mpssl_socket_is_asleep(const mpssl_socket_t *socket);
 
+// The callbacks that say who a peer is, or sign.
+enum {
+    MPSSL_HAS_VERIFY_CALLBACK = 1,
+    MPSSL_HAS_SNI_CALLBACK = 2,
+    MPSSL_HAS_SIGN_CALLBACK = 4,
+};
+
 // In builds where connections can hibernate.
 typedef struct _mpssl_export_t {
     mpssl_bytes_t key; // to encrypt and authenticate it under; data NULL: neither
     uint32_t n; // above all that the counter has come to; 0: without a counter
     mpssl_bytes_t hostname; // as in mpssl_options_t
     mpssl_bytes_t address; // where a listener's client is; data NULL: of no listener
-    bool asks; // as in mpssl_options_t, of the context
+    uint8_t callbacks; // which the socket has, or gets: MPSSL_HAS_*
 } mpssl_export_t;
 
 // Has the connection hibernate, and writes its state where that fits, and always its length: whoever
@@ -355,7 +362,7 @@ typedef struct _mpssl_restored_t {
     mpssl_bytes_t address;
 } mpssl_restored_t;
 
-// The connection of a state, which may be anybody's bytes. Of options only key, asks, and whether n is 0 are
+// The connection of a state, which may be anybody's bytes. Of options only key, callbacks, and whether n is 0 are
 // looked at. ValueError for what is no state of this build's, under this key, with a counter or without, and
 // of such a context's. Writes *restored only on MPSSL_OK.
 mpssl_status_t mpssl_socket_restore(mpssl_context_t *context, mpssl_bytes_t state, const mpssl_export_t *options,

@@ -1218,9 +1218,18 @@ static mpssl_bytes_t key_of(mp_obj_t key) {
     return bytes;
 }
 
+static uint8_t which_callbacks(const ssl_socket_obj_t *self) {
+    uint8_t which = 0;
+    which |= mpssl_callback(self, MPSSL_VERIFY_CALLBACK) == mp_const_none ? 0 : MPSSL_HAS_VERIFY_CALLBACK;
+    which |= mpssl_callback(self, MPSSL_SNI_CALLBACK) == mp_const_none ? 0 : MPSSL_HAS_SNI_CALLBACK;
+    which |= mpssl_callback(self, MPSSL_SIGN_CALLBACK) == mp_const_none ? 0 : MPSSL_HAS_SIGN_CALLBACK;
+    return which;
+}
+
 typedef struct _state_t {
     ssl_context_obj_t *context;
     mpssl_export_t options;
+    mp_obj_t key;
     size_t len; // of the state
     vstr_t vstr; // for it
     mp_obj_t bytes;
@@ -1231,6 +1240,7 @@ static mpssl_status_t write_state(ssl_socket_obj_t *self, state_t *state, uint8_
     mpssl_signals_t signals;
     if (mpssl_claim(&state->context->guard, &signals)) {
         status.code = MP_EBADF;
+        state->options.key = key_of(state->key); // which another thread may have resized; it does not raise now
         if (state->context->tls != NULL) {
             CALL_WITH_MEMORY(status, mpssl_socket_export(self->tls, state->context->tls, &state->options, buf, size, &state->len));
         }
@@ -1308,9 +1318,10 @@ static mp_obj_t socket_export(size_t n_args, const mp_obj_t *pos_args, mp_map_t 
         mp_raise_ValueError(MP_ERROR_TEXT("export needs an SSLContext"));
     }
     state.context = mpssl_context_cast(context);
-    state.options.key = key_of(args[ARG_key].u_obj);
+    state.key = args[ARG_key].u_obj;
+    key_of(state.key); // raises for what is none
     state.options.hostname = name_of(self->server_hostname);
-    state.options.asks = mpssl_callback(self, MPSSL_VERIFY_CALLBACK) != mp_const_none || mpssl_callback(self, MPSSL_SNI_CALLBACK) != mp_const_none;
+    state.options.callbacks = which_callbacks(self);
 
     mpssl_call_t call;
     enter(self, &call, 0);
@@ -1343,7 +1354,7 @@ ssl_socket_obj_t *mpssl_socket_load(ssl_context_obj_t *context, mp_obj_t sock, c
     mpssl_export_t options = {
         .key = key_of(args[MPSSL_RESTORE_KEY].u_obj),
         .n = args[MPSSL_RESTORE_COUNTER].u_obj != mp_const_none,
-        .asks = context->verify_callback != mp_const_none || context->sni_callback != mp_const_none,
+        .callbacks = which_callbacks(self),
     };
     mpssl_signals_t signals;
     if (!mpssl_claim(&context->guard, &signals)) {
@@ -1352,6 +1363,9 @@ ssl_socket_obj_t *mpssl_socket_load(ssl_context_obj_t *context, mp_obj_t sock, c
     mpssl_status_t status = { MPSSL_ERRNO, MP_EBADF };
     mpssl_restored_t restored = { .socket = NULL };
     if (context->tls != NULL) {
+        // Another thread may have resized either while this one waited; neither raises now.
+        mp_get_buffer(args[MPSSL_RESTORE_STATE].u_obj, &buf, MP_BUFFER_READ);
+        options.key = key_of(args[MPSSL_RESTORE_KEY].u_obj);
         mpssl_bytes_t state = { buf.buf, buf.len };
 #if MPSSL_MEMORY
         mpssl_context_freeze(context->tls); // as when a socket is made
@@ -1394,12 +1408,16 @@ static void advance(void *arg) {
     }
 }
 
+void mpssl_socket_drop(ssl_socket_obj_t *self) {
+    forget_peer(self->sock);
+    socket_del(MP_OBJ_FROM_PTR(self)); // with nothing sent; the transport is its owner's
+}
+
 mp_obj_t mpssl_socket_consume(ssl_socket_obj_t *self, mp_obj_t counter, uint32_t n) {
     if (n != 0) {
         mp_obj_t exc = mpssl_catch(advance, &(advance_t){ counter, n });
         if (exc != MP_OBJ_NULL) {
-            forget_peer(self->sock);
-            socket_del(MP_OBJ_FROM_PTR(self)); // with nothing sent; the transport is its owner's
+            mpssl_socket_drop(self);
             nlr_raise(exc);
         }
     }

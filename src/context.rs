@@ -945,6 +945,7 @@ impl Context {
             self.has_tls13().into(),
             self.memory.max_fragment_length.into(),
             self.dtls.cid.map_or(-1, i32::from),
+            self.dtls.cid_required.into(),
             // What is not kept cannot be given again.
             self.memory.keep_peer_cert.into(),
         ];

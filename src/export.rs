@@ -43,7 +43,7 @@ use crate::error::{Error, Invalid, Result};
 use crate::fnv::fnv1a;
 use crate::mbedtls::{self, Connection, SALT, Secret, TAG};
 use crate::mem::{Array, Box, copy};
-use crate::micropython_sys::{MPSSL_EBUSY, MPSSL_ENOTCONN, ticks_ms};
+use crate::micropython_sys::{MPSSL_EBUSY, MPSSL_ENOTCONN, MPSSL_HAS_SIGN_CALLBACK, ticks_ms};
 use crate::socket::Socket;
 use crate::wire::{Fields, Room};
 
@@ -59,9 +59,10 @@ const SEALED: u8 = 1;
 const COUNTED: u8 = 2;
 const NAMED: u8 = 4;
 const LOCATED: u8 = 8;
-/// Nothing is behind it: the host verifies, or chooses by name.
-const ASKS: u8 = 16;
-const ALL: u8 = SEALED | COUNTED | NAMED | LOCATED | ASKS;
+/// Nothing is behind them: which callbacks the host has.
+const CALLBACKS: u8 = 0x70;
+const CALLBACKS_SHIFT: u32 = 4;
+const ALL: u8 = SEALED | COUNTED | NAMED | LOCATED | CALLBACKS;
 
 /// What is to be with a connection.
 #[derive(Clone, Copy)]
@@ -74,8 +75,8 @@ pub struct Export<'a> {
     pub hostname: Option<&'a [u8]>,
     /// Where a listener's client is.
     pub address: Option<&'a [u8]>,
-    /// As [`crate::socket::Options::asks`], of its context.
-    pub asks: bool,
+    /// Which callbacks it was made with, `MPSSL_HAS_*`.
+    pub callbacks: u8,
 }
 
 /// What was restored.
@@ -101,7 +102,7 @@ impl Export<'_> {
             | bit(self.n.is_some(), COUNTED)
             | bit(self.hostname.is_some(), NAMED)
             | bit(self.address.is_some(), LOCATED)
-            | bit(self.asks, ASKS)
+            | self.callbacks.wrapping_shl(CALLBACKS_SHIFT) & CALLBACKS
     }
 
     /// Bytes in front of what is encrypted, and behind it.
@@ -226,7 +227,7 @@ pub fn restore<'a>(
     state: &'a [u8],
     key: Option<&[u8]>,
     counts: bool,
-    asks: bool,
+    callbacks: u8,
 ) -> Result<Restored<'a>> {
     const NONE: Error = Error::Value(Invalid::State);
     let Parts { flags, n, hostname, address, salt, head, rest } = parts(state).ok_or(NONE)?;
@@ -252,15 +253,18 @@ pub fn restore<'a>(
     let plain = if key.is_some() { opened.bytes() } else { rest };
     let body = plain.get(..rest.len().saturating_sub(behind)).unwrap_or_default();
     let (binding, saved) = body.split_first_chunk().ok_or(NONE)?;
-    if *binding != context.state_binding()? || asks != (flags & ASKS != 0) {
+    if *binding != context.state_binding()?
+        || flags & CALLBACKS != callbacks.wrapping_shl(CALLBACKS_SHIFT) & CALLBACKS
+    {
         return Err(Error::Value(Invalid::StateSettings));
     }
     let mut leap = [0; size_of::<u64>()];
     if n.is_none() {
         context.fill(leap.get_mut(..LEAP).unwrap_or_default())?;
     }
-    let config = context.config(false, true)?;
+    let host_signs = u32::from(callbacks) & MPSSL_HAS_SIGN_CALLBACK != 0;
+    let config = context.config(host_signs, true)?;
     let connection = Connection::restore(config, saved, u64::from_le_bytes(leap))?;
-    let socket = Box::new(|| Socket::restored(connection, ticks_ms()))?;
+    let socket = Box::new(|| Socket::restored(context, connection, ticks_ms()))?;
     Ok(Restored { socket, n, hostname, address })
 }

@@ -1448,7 +1448,7 @@ pub unsafe extern "C" fn mpssl_socket_export(
             n: Some(options.n).filter(|n| *n != 0),
             hostname: bytes(options.hostname, false),
             address: bytes(options.address, false),
-            asks: options.asks,
+            callbacks: options.callbacks,
         };
         (slice_mut(state, size), options)
     };
@@ -1471,7 +1471,7 @@ pub unsafe extern "C" fn mpssl_socket_restore(
     // SAFETY: by this function's contract.
     unsafe {
         let (state, key) = (bytes(state, false).unwrap_or_default(), bytes(options.key, false));
-        let made = export::restore(context, state, key, options.n != 0, options.asks);
+        let made = export::restore(context, state, key, options.n != 0, options.callbacks);
         let made = made.map(|of| mpssl_restored_t {
             socket: of.socket.into_raw().cast(),
             n: of.n.unwrap_or(0),

@@ -133,6 +133,11 @@ fn name(name: Option<&[u8]>, invalid: Invalid) -> Result<Option<&CStr>> {
     name.map(|name| CStr::from_bytes_with_nul(name).map_err(|_| Error::Value(invalid))).transpose()
 }
 
+/// Whether a connection without a Connection ID is none.
+fn requires_cid(context: &Context) -> bool {
+    context.transport() == Transport::Datagram && context.dtls().cid_required
+}
+
 /// By which a call is recognised that is made again. Not against an enemy: the caller is asked to
 /// give the same bytes, and this finds that other ones are a mistake.
 fn checksum(len: usize, bytes: &[u8]) -> u32 {
@@ -226,7 +231,7 @@ impl Socket {
             outside: false,
             suspended: false,
             close_notify_sent: false,
-            cid_required: context.transport() == Transport::Datagram && context.dtls().cid_required,
+            cid_required: requires_cid(context),
             refused: false,
             alert: 0,
             used_at: 0,
@@ -242,16 +247,16 @@ impl Socket {
         Ok(socket)
     }
 
-    /// One whose connection was restored, and hibernates. `now`: milliseconds.
+    /// One whose connection was restored, and hibernates, with `context`'s settings. `now`: milliseconds.
     #[cfg(hibernation)]
     #[must_use]
-    pub fn restored(connection: Connection, now: u32) -> Self {
+    pub fn restored(context: &Context, connection: Connection, now: u32) -> Self {
         Self {
             ssl: connection,
             state: State::Open,
             waits_for: 0,
             close_notify_sent: false,
-            cid_required: false,
+            cid_required: requires_cid(context),
             refused: false,
             alert: 0,
             in_flight: 0,

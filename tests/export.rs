@@ -46,7 +46,7 @@ fn contexts(suite: &&str) -> Contexts {
 }
 
 fn how(key: Option<&[u8]>, n: Option<u32>) -> Export<'_> {
-    Export { key, n, hostname: None, address: None, asks: false }
+    Export { key, n, hostname: None, address: None, callbacks: 0 }
 }
 
 /// A socket's state; it is ended when the state is used.
@@ -60,14 +60,14 @@ fn state_of(context: &mut Context, socket: &mut Socket, how: &Export<'_>) -> Res
 }
 
 fn restored(context: &mut Context, state: &[u8], key: Option<&[u8]>, counts: bool) -> Result<Box<Socket>> {
-    restore(context, state, key, counts, false).map(|of| of.socket)
+    restore(context, state, key, counts, 0).map(|of| of.socket)
 }
 
 /// Takes an end through a reset.
 fn reset(context: &mut Context, end: &mut End, key: Option<&[u8]>, n: Option<u32>) -> usize {
     let before = properties(end);
     let state = state_of(context, &mut end.socket, &how(key, n)).unwrap();
-    let of = restore(context, &state, key, n.is_some(), false).unwrap();
+    let of = restore(context, &state, key, n.is_some(), 0).unwrap();
     assert_eq!((of.n, of.hostname, of.address), (n, None, None));
     end.socket = of.socket;
     assert!(end.socket.is_asleep());
@@ -255,7 +255,7 @@ fn a_state_belongs_to_its_settings() {
         change(&mut other).unwrap();
         assert_eq!(restored(&mut other, &state, None, true).err(), Some(SETTINGS), "change {i}");
     }
-    assert_eq!(restore(&mut contexts.client, &state, None, true, true).err(), Some(SETTINGS));
+    assert_eq!(restore(&mut contexts.client, &state, None, true, 1).err(), Some(SETTINGS));
     assert_eq!(restored(&mut contexts.server, &state, None, true).err(), Some(SETTINGS));
     for (setup, error) in
         [(Setup { datagram: true, ..setup }, SETTINGS), (Setup { client_cert: None, ..setup }, SETTINGS)]
@@ -307,7 +307,7 @@ fn a_counter_and_a_key_are_asked_for() {
     // The name and the address go with it.
     let named = Export { hostname: Some(b"localhost"), address: Some(&[3; 128]), ..how(Some(KEY), Some(7)) };
     let state = state_of(client, &mut pair.client.socket, &named).unwrap();
-    let of = restore(client, &state, Some(KEY), true, false).unwrap();
+    let of = restore(client, &state, Some(KEY), true, 0).unwrap();
     assert_eq!((of.n, of.hostname, of.address), (Some(7), Some(&b"localhost"[..]), Some(&[3; 128][..])));
     let long = Export { hostname: Some(&[b'a'; 256]), ..named };
     assert!(state_of(client, &mut pair.client.socket, &long).is_err());

@@ -31,7 +31,7 @@ COUNTER = "dtls.count"
 def state_key():
     """A chip with a protected store keeps it there."""
     key = storage.load(STATE_KEY)
-    if len(key) != 32:
+    if key is None or len(key) != 32:
         key = os.urandom(32)
         storage.save(STATE_KEY, key)
     return key

@@ -1,24 +1,28 @@
 """Bytes and a number that survive deep sleep and a reset, in files.
 
-The number is a counter for SSLSocket.export and SSLContext.restore. What it has come to is on the flash
+The number is a counter for SSLSocket.export and SSLContext.restore. What it has come to is in its file
 before advance() returns. A flash page wears out with some 100,000 writes, which a file system spreads. Where there
 is memory that keeps its content without wear (an RTC with a battery, FRAM), keep the number there.
 """
 
+import errno
 import os
 
 
 def load(path):
-    """The file's bytes, or b"" if there is none."""
+    """The file's bytes; None if there is none."""
     try:
         with open(path, "rb") as file:
             return file.read()
-    except OSError:
-        return b""
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise  # it is there, and nobody knows what is in it
+        return None
 
 
 def save(path, data):
-    """Replaces the file, all or nothing, even if the power fails."""
+    """Replaces the file, all or nothing. On a board it is on the flash then; a computer may still have it in
+    memory when its power fails."""
     new = path + ".new"
     with open(new, "wb") as file:
         file.write(data)
@@ -45,7 +49,11 @@ class Counter:
 
     def stored(self):
         data = load(self.path)
-        return int.from_bytes(data, "big") if len(data) == 4 else 0
+        if data is None:
+            return 0
+        if len(data) != 4:
+            raise ValueError("the counter is damaged")  # to begin anew would be to come to a number twice
+        return int.from_bytes(data, "big")
 
     def next(self):
         return self.stored() + 1

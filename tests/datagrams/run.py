@@ -721,14 +721,14 @@ def example_coap_sensor(bench):
     files = bench.logs / "sensor"
     files.mkdir()
 
-    def wake():
+    def wake(code=0):
         sensor = bench.start(
             "coap_sensor.py",
             [bench.arguments.binary.resolve(), script, "127.0.0.1", str(port), IDENTITY, KEY],
             cwd=files,
             env=dict(os.environ, MICROPYPATH=f"{script.parent}:{ROOT / 'examples/network'}:.frozen"),
         )
-        check(sensor.wait() == 0, f"it ended with {sensor.output()}")
+        check(sensor.wait() == code, f"it ended with {sensor.output()}")
         return sensor.output().splitlines()
 
     check(wake()[0].startswith("new connection 2.05"), "the first")
@@ -748,6 +748,9 @@ def example_coap_sensor(bench):
     check("wrong key" in wake()[0], "without its key")
     (files / "dtls.state").unlink()
     check(wake()[0].startswith("new connection 2.05"), "without a state")
+    # A counter that nobody can read has not begun anew: what was used stays used.
+    (files / "dtls.count").write_bytes(b"")
+    check("the counter is damaged" in "".join(wake(1)), "a damaged counter")
 
 
 # --- Blocking and waiting ------------------------------------------------------------------------

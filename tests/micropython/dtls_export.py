@@ -150,3 +150,73 @@ for cid in (None, 4):
         show(label, listener.restore, state, key=KEY)
     second.close()
     show("room", lambda: listener.restore(state, key=KEY)[1])
+
+# What its settings ask of a connection holds for a client that begins anew on a restored one.
+def anew(server, client):
+    for _ in range(40):
+        try:
+            done = step(client)
+            server.read(10)
+        except OSError as er:
+            return er.errno
+        if done:
+            client.write(b"anew")
+            return server.read(100)
+
+
+def required(cid, is_required):
+    ctx = server_context(cid)
+    ctx.dtls_cid_required = is_required
+    return ctx
+
+
+for restored in (False, True):
+    network = Network()
+    listener = required(4, True).listen(Socket(network, SERVER))
+    listener.setblocking(False)
+    client, _ = calling(network, b"client", client_context(4))
+    server = meet(listener, client)
+    client.write(b"x")
+    server.read(1)
+    if restored:
+        state = server.export(key=None)
+        other = required(4, False).listen(Socket(Network(), SERVER))
+        show("not required", other.restore, state, key=None)
+        server, _ = listener.restore(state, key=None)
+    client, _ = calling(network, b"client", client_context(None))
+    came = anew(server, client)
+    print("let in without an ID" if came == b"anew" else "refused")
+
+# Who signs, signs for it.
+signed = []
+
+
+def sign(key, digest):
+    signed.append(digest)
+
+
+for restored in (False, True):
+    network = Network()
+    ctx = server_context()
+    ctx.verify_mode = ssl.CERT_REQUIRED
+    ctx.load_verify_locations(cadata=pki.ca_der)
+    ctx.ecdsa_sign_callback = sign
+    listener = ctx.listen(Socket(network, SERVER))
+    listener.setblocking(False)
+    known = client_context()
+    known.load_cert_chain(pki.client_pem, pki.client_key)
+    client, _ = calling(network, b"client", known)
+    server = meet(listener, client)
+    client.write(b"x")
+    server.read(1)
+    if restored:
+        state = server.export(key=None)
+        ctx.ecdsa_sign_callback = None
+        show("nobody signs", listener.restore, state, key=None)
+        ctx.ecdsa_sign_callback, ctx.verify_callback = sign, lambda cert, depth: 0
+        show("another verifies", listener.restore, state, key=None)
+        ctx.verify_callback = None
+        server, _ = listener.restore(state, key=None)
+    before = len(signed)
+    client, _ = calling(network, b"client", known)
+    print(anew(server, client), len(signed) - before)

@@ -4,7 +4,7 @@
 //! | bytes | what | |
 //! |---|---|---|
 //! | 1 | the version of this format | |
-//! | 1 | which of the following there are | |
+//! | 1 | which of the following there are, and which callbacks the host has | |
 //! | 4 | the build that wrote it | |
 //! | 4 | n | with a counter |
 //! | 1, … | the server's name behind its length | at a client that has one |

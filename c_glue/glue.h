@@ -49,6 +49,10 @@
 #define MPSSL_HINTS 0
 #endif
 
+// MicroPython's scan for names does not know of it in builds with CMake: then it finds all there may be.
+#if defined(NO_QSTR) && !defined(MPSSL_HIBERNATION)
+#define MPSSL_HIBERNATION 1
+#endif
 // Whether connections can hibernate, where the build wants it: the same options as in build.rs.
 #if !defined(MBEDTLS_SSL_PROTO_TLS1_2) || !defined(MBEDTLS_CIPHER_C) || defined(MBEDTLS_USE_PSA_CRYPTO)
 #undef MPSSL_HIBERNATION

@@ -16,6 +16,7 @@
 #   ec384          P-384 server
 #   rsa            RSA-2048 server
 #   long           RSA server of more than 4096 bits
+#   short          RSA server of 1024 bits, which is too few to be verified
 #   client         P-256 client, CN=client1
 #   rsa_client     RSA-2048 client, CN=client2
 #   expired        P-256 server, valid in 2020 only
@@ -95,19 +96,21 @@ quietly() {
     }
 }
 
-# new_key NAME TYPE: TYPE is rsa, long (RSA as well) or the name of a curve
+# new_key NAME TYPE: TYPE is rsa, long or short (RSA as well) or the name of a curve
 new_key() {
     if [ "$2" = rsa ]; then
         quietly openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$1.pk8"
     elif [ "$2" = long ]; then
         quietly openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:4160 -out "$1.pk8"
+    elif [ "$2" = short ]; then
+        quietly openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out "$1.pk8"
     else
         quietly openssl genpkey -algorithm EC -pkeyopt "ec_paramgen_curve:$2" \
             -pkeyopt ec_param_enc:named_curve -out "$1.pk8"
     fi
     quietly openssl pkey -in "$1.pk8" -traditional -out "$1.key"
     quietly openssl pkcs8 -topk8 -nocrypt -in "$1.pk8" -outform DER -out "$1.pk8.der"
-    if [ "$2" = rsa ] || [ "$2" = long ]; then
+    if [ "$2" = rsa ] || [ "$2" = long ] || [ "$2" = short ]; then
         quietly openssl rsa -in "$1.pk8" -traditional -outform DER -out "$1.key.der"
     else
         quietly openssl ec -in "$1.pk8" -outform DER -out "$1.key.der"
@@ -171,6 +174,7 @@ server ec P-256
 server ec384 P-384
 server rsa rsa
 server long long
+server short short
 server expired P-256 ca 20200101000000Z 20201231235959Z
 server notyet P-256 ca 20900101000000Z 20991231235959Z
 server other P-256 other_ca

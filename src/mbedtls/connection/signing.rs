@@ -371,6 +371,13 @@ pub unsafe extern "C" fn __wrap_mbedtls_pk_sign_ext(
 ) -> c_int {
     // SAFETY: by this function's contract.
     unsafe {
+        // "The length of the Salt MUST be equal to the length of the output of the digest algorithm" (RFC 8446
+        // 4.2.3), for which a short key has no room with a long one. Mbed TLS takes a shorter salt then, which no
+        // peer accepts; told that it fails, it goes on with the client's next scheme.
+        let encoded = sys::mbedtls_pk_get_bitlen(key).saturating_add(6).wrapping_shr(3);
+        if kind == sys::MBEDTLS_PK_RSASSA_PSS && encoded < hash_len.saturating_mul(2).saturating_add(2) {
+            return sys::MBEDTLS_ERR_RSA_BAD_INPUT_DATA;
+        }
         if kind == sys::MBEDTLS_PK_RSASSA_PSS && is_hardware(key) {
             return sign_as(Scheme::Pss, key, md, (hash, hash_len), (sig, sig_size), sig_len, f_rng, p_rng);
         }

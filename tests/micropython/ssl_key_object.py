@@ -63,7 +63,7 @@ for name, cert, key in all_keys:
     each(name + ", server:", lambda v: talk(*pair(client_context(pki.ca_der), server(cert, key, v))[:2]))
     each(name + ", client:", lambda v: talk(*pair(*mutual(cert, key, v))[:2]))
 print(ec.asked != [], rsa.asked[0][0], "PSS" in [padding for padding, _, _ in rsa.asked] or not ssl.HAS_TLSv1_3)
-print(sorted(set(len(digest) for digest in ec384.asked)))
+print(set(len(digest) for digest in ec384.asked) <= {32, 48, 64})
 
 # Both on one context, and one of them only.
 both = server(pki.ec_der, ec)
@@ -390,7 +390,7 @@ for name, cert, key in all_keys:
 
 
 print("read and write come to nothing meanwhile, and a poll to nothing for a while")
-for version in VERSIONS:
+for version in (VERSIONS * 2)[:2]:  # as often in a build without TLS 1.3
     slow = Slow(ec, 3)
     c, s, client_end, server_end = pair(client_context(pki.ca_der), server(pki.ec_der, slow, version))
     step(c)
@@ -404,7 +404,7 @@ for version in VERSIONS:
 
 
 print("then it fails, or the socket is closed, or forgotten")
-for version in VERSIONS:
+for version in (VERSIONS * 2)[:2]:  # as often in a build without TLS 1.3
     for as_client in (False, True):
         answers = [NotImplemented, NotImplemented, own]
 

@@ -70,7 +70,6 @@ pub fn with_psk() -> impl Iterator<Item = c_int> + Clone {
 /// # Errors
 ///
 /// [`Error::NoMemory`].
-#[cfg(any(tls13, mbedtls_ssl_handshake_with_psk_enabled))]
 pub fn list(suites: impl Iterator<Item = c_int> + Clone) -> Result<Shared<Ciphers>> {
     Ciphers::new(suites.clone().count(), |ids| {
         for (to, id) in ids.iter_mut().zip(suites) {

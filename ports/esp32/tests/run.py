@@ -401,8 +401,8 @@ def links(made):
     check(not found, "the firmware can panic", "\n".join(found))
 
 
-# Bytes of the glue in the linked firmware, code and constants: 25,200 with -O2, five times that with -O0.
-GLUE_MAX = 30_000
+# Bytes of the glue in the linked firmware, code and constants: 36,500 with -O2, five times that with -O0.
+GLUE_MAX = 42_000
 
 
 @each_whole_target("links a glue that is compiled with ESP-IDF's options, each of them once")

@@ -8,8 +8,8 @@
     tests/run.py SECTION...     these
     tests/run.py --list         names them
 
-Builds what a section needs (into build/, once). A section that mostly waits runs beside one that
-computes. At the end: a table, each skip with its reason, what was left out, and as the very last
+Builds what a section needs (into build/, once). Sections run side by side: one for each core, and one of
+those that mostly wait. At the end: a table, each skip with its reason, what was left out, and as the very last
 line `N passed, N failed, N skipped`. The exit status is 1 when a test failed or a section ran none.
 
 MICROPYTHON_DIR and MBEDTLS_DIR name trees to test with instead of the released ones that
@@ -17,6 +17,7 @@ tools/sources.sh brings.
 """
 
 import argparse
+import collections
 import fcntl
 import json
 import os
@@ -1028,19 +1029,23 @@ def run_one(name, section, numbers):
 
 
 class Lane(threading.Thread):
-    """Runs sections one after the other, each in a process of its own, whose output comes out in
-    one piece if there is another lane."""
+    """Takes sections from a queue, which lanes share, and runs each in a process of its own, whose
+    output comes out in one piece if there is another lane."""
 
     lock = threading.Lock()
 
-    def __init__(self, names, rows, alone):
+    def __init__(self, queue, rows, alone):
         super().__init__()
-        self.names = names
+        self.queue = queue
         self.rows = rows
         self.alone = alone
 
     def run(self):
-        for name in self.names:
+        while True:
+            try:
+                name = self.queue.popleft()
+            except IndexError:
+                return
             with tempfile.NamedTemporaryFile() as numbers:
                 command = [sys.executable, __file__, "--one", numbers.name, name]
                 output = None if self.alone else subprocess.PIPE
@@ -1108,12 +1113,17 @@ def main():
     start = time.monotonic()
     free = shutil.disk_usage(BUILD if BUILD.exists() else ROOT).free
     rows = {}
-    waits = [name for name in names if every[name].waits]
-    computes = [name for name in names if not every[name].waits]
-    alone = not (waits and computes)
+    waits = collections.deque(name for name in names if every[name].waits)
+    computes = collections.deque(name for name in names if not every[name].waits)
+    # Most sections have one process at work; those that build have all cores, one at a time (`once`).
+    # Where they cannot have a network each, they would meet at upstream's one port.
+    cores = (os.cpu_count() or 1) if harness.private_network() else 1
+    computing = [computes] * min(len(computes), cores)
+    waiting = [waits] if waits else []
+    alone = len(computing + waiting) == 1
     built = tempfile.TemporaryDirectory()
     os.environ["MPSSL_TESTS_BUILT"] = built.name
-    lanes = [Lane(lane, rows, alone) for lane in (computes, waits) if lane]
+    lanes = [Lane(queue, rows, alone) for queue in computing + waiting]
     for lane in lanes:
         lane.start()
     for lane in lanes:

@@ -5,6 +5,7 @@
   Here ports of a few lines include it and link, with a link line each that a port of MicroPython's
   has; and it is asked in the folders of those ports.
 - Where the header with the last word on Mbed TLS's configuration lies.
+- What cargo looks at before it first builds the crate: not at what was built, or is being built.
 """
 
 import platform
@@ -192,9 +193,24 @@ def last_word(tree):
             yield Result(f"{name}: {'given' if said else 'not given'}", outcome, "", output)
 
 
+# What cargo looks at
+
+
+def looks_around():
+    """A link in build/ that leads in circles, which cargo would come across."""
+    name = "cargo does not look into build/"
+    harness.BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=harness.BUILD) as folder:
+        (Path(folder) / "loop").symlink_to(folder)
+        status, output = harness.run(["cargo", "package", "--list", "--allow-dirty", "--offline"], 120, ROOT)
+    right = status == 0 and "src/lib.rs" in output.split("\n") and folder not in output
+    return Result(name, "pass" if right else "fail", "", output)
+
+
 def results(tree):
     yield from rust_targets()
     yield from refusals()
     yield from link_lines(tree)
     yield from ports_of(tree)
     yield from last_word(tree)
+    yield looks_around()

@@ -80,6 +80,8 @@ pub struct Socket {
     in_flight: u16,
     /// Not yet summed: see [`Socket::half_sent`].
     in_flight_new: bool,
+    /// A read has sent it, of datagrams. What is in flight now, if anything, is a flight's.
+    in_flight_gone: bool,
     /// The last write came to [`Error::Outside`]: the next is the same.
     outside: bool,
     /// A write was interrupted that is to be made again as a whole.
@@ -228,6 +230,7 @@ impl Socket {
             waits_for: 0,
             in_flight: 0,
             in_flight_new: false,
+            in_flight_gone: false,
             outside: false,
             suspended: false,
             close_notify_sent: false,
@@ -261,6 +264,7 @@ impl Socket {
             alert: 0,
             in_flight: 0,
             in_flight_new: false,
+            in_flight_gone: false,
             outside: false,
             suspended: false,
             used_at: now,
@@ -502,9 +506,11 @@ impl Socket {
                 return Ok(0);
             }
             self.handshake_for(host, Operation::Read)?;
+            let record = self.ssl.record_in_flight();
             let outcome = self.ssl.read(host, buf, self.close_notify_sent);
             let result = self.judge(host, outcome, Operation::Read);
-            let half_sent = self.in_flight != 0 && !self.outside && self.ssl.is_record_in_flight();
+            self.in_flight_gone |= self.in_flight != 0 && self.ssl.record_in_flight() != record;
+            let half_sent = self.in_flight != 0 && !self.in_flight_gone && !self.outside && record.is_some();
             if half_sent && self.loses(result.err()) {
                 // Nobody has to make that write again.
                 self.ssl.lose_record();
@@ -581,9 +587,7 @@ impl Socket {
                 Some(buf) if checksum(0, buf) == self.ssl.interrupted().in_flight_sum => {}
                 _ => return Err(Error::Errno(MPSSL_EINVAL.cast_signed())),
             }
-            // A read may have sent it, as it does before it looks for datagrams; then what is in
-            // flight, if anything, is a flight's.
-            let result = self.flush(host);
+            let result = if self.in_flight_gone { Ok(()) } else { self.flush(host) };
             self.outside = result == Err(Error::Outside);
             if self.loses(result.err()) {
                 self.ssl.lose_record();
@@ -610,7 +614,7 @@ impl Socket {
             } else if half_sent {
                 let taken = buf.len().min(self.ssl.max_out_payload());
                 self.in_flight = u16::try_from(taken).unwrap_or(u16::MAX);
-                self.in_flight_new = true;
+                (self.in_flight_new, self.in_flight_gone) = (true, false);
                 self.outside = result == Err(Error::Outside);
             }
             if let Some(done) = result? {

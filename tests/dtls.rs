@@ -749,6 +749,66 @@ fn a_read_hears_once_that_an_interrupted_write_is_refused() {
     }
 }
 
+/// A read may send a write that was interrupted, and then its last flight again, which the transport holds up
+/// or refuses: the write made again is not sent once more.
+#[test]
+fn an_interrupted_write_is_sent_once_whatever_follows_it() {
+    // A record with four bytes.
+    const ONCE: usize = 33;
+    for (why, then) in [
+        (Interruption::Raised, None),
+        (Interruption::Errno(113), None),
+        (Interruption::WouldBlock, None),
+        (Interruption::WouldBlock, Some(Interruption::Raised)),
+        (Interruption::WouldBlock, Some(Interruption::Errno(113))),
+    ] {
+        for n in 0..5 {
+            let _balance = Balance::start();
+            let mut duo = Duo::of(quick());
+            let is_last = |bytes: &[u8]| records(bytes).iter().any(|record| uint(&record[3..5]) == 1);
+            let mut lost = false;
+            duo.link.wire(SERVER).fault = Some(Box::new(move |_, bytes| {
+                if is_last(bytes) && !core::mem::replace(&mut lost, true) {
+                    Fate::Lost
+                } else {
+                    Fate::Arrives
+                }
+            }));
+            while duo.server.socket.is_handshaking() {
+                let _ = duo.client.handshake();
+                let _ = duo.serve();
+            }
+            duo.server.port.block();
+            assert_eq!(duo.server.write(b"once"), Err(Error::WantWrite));
+            // The client's last flight comes again.
+            clock::advance(1000);
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+            let sent = duo.link.wire(SERVER).sent.len();
+            duo.server.port.interrupt_at(n, why);
+            let read = duo.server.poke();
+            if let Some(then) = then {
+                duo.server.port.interrupt_at(0, then);
+                let _ = duo.server.poke();
+                duo.server.port.interrupt_at(0, then);
+            }
+            let written = duo.server.write(b"once").or_else(|_| duo.server.write(b"once"));
+            assert_eq!(written, Ok(4), "{n} {why:?} {then:?} {read:?}");
+            let lengths: Vec<usize> = duo.link.wire(SERVER).sent[sent..].iter().map(Vec::len).collect();
+            let data = lengths.iter().filter(|len| **len == ONCE).count();
+            assert_eq!(data, 1, "{n} {why:?} {then:?} {read:?} {lengths:?}");
+            duo.server.port.unblock();
+            while duo.client.socket.is_handshaking() {
+                let _ = duo.server.poke();
+                let _ = duo.client.handshake();
+                clock::advance(8000);
+            }
+            let _ = duo.client.poke();
+            duo.send(SERVER, b"next");
+            duo.prove();
+        }
+    }
+}
+
 #[test]
 fn a_write_handshakes_first() {
     let _balance = Balance::start();

@@ -363,6 +363,15 @@ impl Connection {
         }
     }
 
+    /// As [`Ssl::record_in_flight`].
+    #[must_use]
+    pub fn record_in_flight(&self) -> Option<u64> {
+        match self {
+            Self::Awake(ssl) => ssl.record_in_flight(),
+            Self::Asleep(_) => None,
+        }
+    }
+
     /// As [`Ssl::lose_record`].
     pub fn lose_record(&mut self) {
         if let Self::Awake(ssl) = self {

@@ -656,7 +656,7 @@ impl Ssl {
                     tls13::before_step(ctx);
                     ret = tls13_messages::before_step(ctx);
                     if ret == 0 {
-                        spent::before_step(ctx);
+                        ret = spent::before_step(ctx);
                     }
                 }
                 if ret == 0 && state == (*ctx).state {
@@ -945,6 +945,13 @@ impl Ssl {
     pub fn is_record_in_flight(&self) -> bool {
         // SAFETY: reads a field of the connection that this owns.
         unsafe { (*self.ctx.get()).out_left != 0 }
+    }
+
+    /// The number behind that of a record that is written and not yet sent, by which it is told from another.
+    pub fn record_in_flight(&self) -> Option<u64> {
+        // SAFETY: reads two fields of the connection that this owns.
+        let number = unsafe { u64::from_be_bytes((*self.ctx.get()).cur_out_ctr) };
+        self.is_record_in_flight().then_some(number)
     }
 
     /// Forgets the record that is written and not yet sent. Its number is not used again.

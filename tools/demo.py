@@ -27,7 +27,7 @@ PROBE = ROOT / "tools" / "demo_probe.py"
 MAKE_CERTS = ROOT / "tests" / "certs" / "make_certs.sh"
 
 # No step takes longer than this, whatever hangs.
-STEP_TIMEOUT_S = 20
+STEP_TIMEOUT_S = 120
 
 # The ABI passes mallinfo2's result by a hidden first pointer here, so that
 # MicroPython's ffi, which cannot return structures, may call it.

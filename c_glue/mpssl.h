@@ -537,6 +537,9 @@ int32_t mpglue_log_key(void *owner, mpssl_bytes_t line);
 // Reads from `at` on of a client's bundle of certificates, as many bytes as there is room for: fewer
 // only at its end. How many, or MPGLUE_RAISED. Does not raise.
 int32_t mpglue_read_bundle(void *owner, uint32_t index, uint32_t at, uint8_t *buf, size_t len);
+// All of it, where it is bytes that stay where they are, and as they are, as long as the call lasts; else
+// data is NULL. Does not raise.
+mpssl_bytes_t mpglue_bundle_in_place(void *owner, uint32_t index);
 // Closes it, where it was opened to be read. changed: it is not the one that was loaded, which is an
 // exception. Returns 0 or MPGLUE_RAISED. Does not raise.
 int32_t mpglue_close_bundle(void *owner, uint32_t index, bool changed);

@@ -1242,6 +1242,17 @@ int32_t mpglue_read_bundle(void *owner, uint32_t index, uint32_t at, uint8_t *bu
     return mpssl_protect(owner, read_bundle, &r) == 0 ? (int32_t)r.done : MPGLUE_RAISED;
 }
 
+mpssl_bytes_t mpglue_bundle_in_place(void *owner, uint32_t index) {
+    const mp_obj_list_t *bundles = MP_OBJ_TO_PTR(bundles_of(owner));
+    mpssl_bytes_t bytes = { NULL, 0 };
+    // Not of a bytearray, nor of what is only looked at through a memoryview: a callback may resize it.
+    if (index < bundles->len && mp_obj_is_exact_type(bundles->items[index], &mp_type_bytes)) {
+        GET_STR_DATA_LEN(bundles->items[index], data, len);
+        bytes = (mpssl_bytes_t) { data, len };
+    }
+    return bytes;
+}
+
 int32_t mpglue_close_bundle(void *owner, uint32_t index, bool changed) {
     read_t r = { .call = owner, .index = index, .changed = changed };
     if (r.call->file == MP_OBJ_NULL && !changed) {

@@ -4,6 +4,8 @@
 //!
 //! Entry: [`kind`], [`each`]; [`index`], [`entry`] and [`certificate`] of a compact one. Not here: what is in a certificate, but for its subject; that is Mbed TLS's.
 
+use core::ptr::NonNull;
+
 use crate::error::{Error, Invalid, Result};
 use crate::fnv::fnv1a;
 use crate::mem::Array;
@@ -146,7 +148,7 @@ impl<'a> Bytes<'a> {
 }
 
 /// A certificate that comes byte by byte.
-struct Der {
+pub struct Der {
     /// The first bytes, which say how long it is.
     header: [u8; 4],
     bytes: Array<u8>,
@@ -246,6 +248,52 @@ impl Der {
     fn get(&self) -> Option<&[u8]> {
         let total = self.total().filter(|&total| total <= self.len)?;
         if self.len <= self.header.len() { self.header.get(..total) } else { self.bytes.get(..total) }
+    }
+}
+
+/// A certificate of a bundle.
+pub enum Found<'a> {
+    /// Where [`each`] has come to.
+    Here(&'a mut Der),
+    /// In a bundle that is in memory as it is.
+    InPlace(&'a [u8]),
+    /// By itself.
+    Owned(Array<u8>),
+}
+
+/// A certificate that stays when its bundle is read on.
+pub enum Kept {
+    /// In a bundle that is in memory as it is ([`crate::io::Bundles::bundle_in_place`]).
+    InPlace(NonNull<[u8]>),
+    /// By itself, with whatever may be behind it.
+    Owned(Array<u8>),
+}
+
+impl Found<'_> {
+    /// The certificate.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        match self {
+            Self::Here(der) => der.get().unwrap_or_default(),
+            Self::InPlace(der) => der,
+            Self::Owned(der) => der,
+        }
+    }
+
+    /// The certificate, to stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    pub fn keep(self) -> Result<Kept> {
+        Ok(match self {
+            Self::Here(der) if der.len <= der.header.len() => {
+                Kept::Owned(Array::copy_of(der.get().unwrap_or_default())?)
+            }
+            Self::Here(der) => Kept::Owned(core::mem::replace(&mut der.bytes, Array::new(0, 0)?)),
+            Self::InPlace(der) => Kept::InPlace(NonNull::from(der)),
+            Self::Owned(der) => Kept::Owned(der),
+        })
     }
 }
 
@@ -422,10 +470,19 @@ pub fn certificate(source: &mut dyn Source, at: u32) -> Result<Array<u8>> {
 ///
 /// What `take` or the source fails with; [`Invalid::Cert`] where the bundle is damaged, or there is no
 /// certificate in it; [`Error::NoMemory`].
-pub fn each(kind: Kind, source: &mut dyn Source, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+pub fn each(
+    kind: Kind,
+    source: &mut dyn Source,
+    mut take: impl FnMut(Found<'_>) -> Result<()>,
+) -> Result<()> {
     let mut bytes = Bytes::new(source)?;
     let mut der = Der::new()?;
     let mut found = false;
+    let mut give = |der: &mut Der| {
+        der.get().ok_or(DAMAGED)?;
+        found = true;
+        take(Found::Here(der))
+    };
     match kind {
         Kind::Pem => {
             while bytes.find(BEGIN)? {
@@ -453,8 +510,7 @@ pub fn each(kind: Kind, source: &mut dyn Source, mut take: impl FnMut(&[u8]) -> 
                 if bytes.label()? != Some(label) || base64.digits & 3 != 0 {
                     return Err(DAMAGED);
                 }
-                take(der.get().ok_or(DAMAGED)?)?;
-                found = true;
+                give(&mut der)?;
             }
         }
         Kind::Der => {
@@ -467,8 +523,7 @@ pub fn each(kind: Kind, source: &mut dyn Source, mut take: impl FnMut(&[u8]) -> 
                     }
                     der.push(bytes.next()?.ok_or(DAMAGED)?)?;
                 }
-                take(der.get().ok_or(DAMAGED)?)?;
-                found = true;
+                give(&mut der)?;
             }
         }
         Kind::Keys { is_listed } => {
@@ -483,13 +538,29 @@ pub fn each(kind: Kind, source: &mut dyn Source, mut take: impl FnMut(&[u8]) -> 
             for _ in 0..n {
                 let (name, key) = (bytes.number(is_listed)?, bytes.number(is_listed)?);
                 der.of_key(&mut bytes, name, key)?;
-                take(der.get().ok_or(DAMAGED)?)?;
-                found = true;
+                give(&mut der)?;
             }
         }
         Kind::Compact => {}
     }
     bytes.skip()?;
+    if found { Ok(()) } else { Err(DAMAGED) }
+}
+
+/// As [`each`], of certificates in DER that are in memory as they are.
+///
+/// # Errors
+///
+/// As [`each`].
+pub fn each_in_place(mut bundle: &[u8], mut take: impl FnMut(Found<'_>) -> Result<()>) -> Result<()> {
+    let mut found = false;
+    while let [SEQUENCE, ..] = bundle {
+        let len = sequence(bundle).ok_or(DAMAGED)?;
+        let (der, behind) = bundle.split_at_checked(len).ok_or(DAMAGED)?;
+        bundle = behind;
+        take(Found::InPlace(der))?;
+        found = true;
+    }
     if found { Ok(()) } else { Err(DAMAGED) }
 }
 

@@ -416,6 +416,14 @@ impl Bundles for Owner {
         usize::try_from(n).map_err(|_| Interruption::Raised)
     }
 
+    fn bundle_in_place(&self, index: u32) -> Option<&[u8]> {
+        // SAFETY: bytes of an object that the context keeps; does not raise.
+        unsafe {
+            let bytes = sys::mpglue_bundle_in_place(self.0, index);
+            (!bytes.data.is_null()).then(|| slice(bytes.data, bytes.len))
+        }
+    }
+
     fn close_bundle(&mut self, index: u32, changed: bool) -> core::result::Result<(), Interruption> {
         // SAFETY: does not raise.
         match unsafe { sys::mpglue_close_bundle(self.0, index, changed) } {

@@ -205,6 +205,12 @@ pub trait Bundles {
         Err(Interruption::Raised)
     }
 
+    /// All of the `index`-th bundle, if it is in memory, and stays there as it is as long as the call lasts.
+    fn bundle_in_place(&self, index: u32) -> Option<&[u8]> {
+        let _ = index;
+        None
+    }
+
     /// Closes what was opened to read. `changed`: the bundle is another one than was loaded, which
     /// raises.
     ///

@@ -152,6 +152,12 @@ impl<T: Copy> Array<T> {
         unsafe { first.copy_from_nonoverlapping(NonNull::from(values).cast(), values.len()) };
         Ok(Self { first, len: values.len(), owns: PhantomData })
     }
+
+    /// Gives the memory away, to who frees it with `mpglue_free`.
+    #[cfg(bundles)]
+    pub fn into_raw(self) -> *mut T {
+        core::mem::ManuallyDrop::new(self).first.as_ptr()
+    }
 }
 
 impl<T> Deref for Array<T> {

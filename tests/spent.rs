@@ -179,14 +179,19 @@ fn tls13() {
             assert_eq!(hashes(&pair.client), [true, true], "no suite is agreed on");
             waits(pair.server.handshake());
             assert_eq!(hashes(&pair.server), kept, "{suite} {mutual}");
-            // SAFETY: a connection that is set up, its handshake not over, and its transforms.
-            let ciphers = |end: &End| unsafe {
-                assert!((*end.socket.connection().as_ptr()).transform_negotiate.is_null());
-                let transform = &*handshake(end).transform_handshake;
+            let of = |transform: &sys::mbedtls_ssl_transform| {
                 [&transform.cipher_ctx_enc, &transform.cipher_ctx_dec]
                     .map(|cipher| !cipher.cipher_ctx.is_null())
             };
+            // SAFETY: a connection that is set up, its handshake not over, and its transforms.
+            let ciphers = |end: &End| unsafe {
+                assert!((*end.socket.connection().as_ptr()).transform_negotiate.is_null());
+                of(&*handshake(end).transform_handshake)
+            };
             assert_eq!(ciphers(&pair.server), [false, true], "it has still to read");
+            // SAFETY: as above.
+            let of_data = unsafe { of(&*(*pair.server.socket.connection().as_ptr()).transform_application) };
+            assert_eq!(of_data, [true, false], "no data can come yet");
             pair.link.wire(CLIENT).capacity = 0;
             assert_eq!(pair.client.handshake(), Err(Error::WantWrite));
             assert_eq!(hashes(&pair.client), kept, "{suite} {mutual}");

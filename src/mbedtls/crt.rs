@@ -5,6 +5,8 @@ use core::cell::UnsafeCell;
 use core::ffi::c_int;
 
 use super::sys;
+#[cfg(bundles)]
+use crate::bundle::Kept;
 use crate::error::{Error, Invalid, Result};
 use crate::mem::{Array, find, slice};
 
@@ -176,11 +178,45 @@ impl Chain {
     ///
     /// [`Error::NoMemory`].
     pub(super) fn append_if_readable(&mut self, der: &[u8]) -> Result<bool> {
-        match self.append_der(der) {
+        Self::is_readable(|| self.append_der(der))
+    }
+
+    /// Makes an empty chain that of one certificate, which is not copied; whether Mbed TLS can read it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    ///
+    /// # Safety
+    ///
+    /// What is in place is valid, and stays as it is as long as the chain lives.
+    #[cfg(bundles)]
+    pub(super) unsafe fn keep_if_readable(&mut self, kept: Kept) -> Result<bool> {
+        let chain = self.0.get_mut();
+        let der = match &kept {
+            // SAFETY: by this function's contract.
+            Kept::InPlace(der) => unsafe { der.as_ref() },
+            Kept::Owned(der) => der,
+        };
+        let is_readable = Self::is_readable(|| {
+            // SAFETY: the bytes are valid, and stay where they are: the certificate has them from here on,
+            // or it is none. Does not raise.
+            Self::parsed(unsafe { sys::mbedtls_x509_crt_parse_der_nocopy(chain, der.as_ptr(), der.len()) })
+        })?;
+        if is_readable && let Kept::Owned(der) = kept {
+            // They are freed as a copy of Mbed TLS's own, and come from the same allocator.
+            chain.own_buffer = 1;
+            chain.raw.p = der.into_raw();
+        }
+        Ok(is_readable)
+    }
+
+    fn is_readable(mut parse: impl FnMut() -> Result<()>) -> Result<bool> {
+        match parse() {
             Err(Error::Value(_)) => {
                 // Want of memory may be reported as anything: there is enough for another try.
                 drop(Array::new(PARSING, 0_u8)?);
-                match self.append_der(der) {
+                match parse() {
                     Err(Error::Value(_)) => Ok(false),
                     result => result.map(|()| true),
                 }

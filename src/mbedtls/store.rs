@@ -14,7 +14,7 @@ use core::ffi::c_void;
 use super::crt::{Chain, bytes, der};
 use super::digest::Digest;
 use super::sys;
-use crate::bundle::{self, Entry, Kind, Source};
+use crate::bundle::{self, Entry, Found, Kept, Kind, Source};
 use crate::error::{Error, Invalid, Result};
 use crate::io::{Bundles, Interruption};
 use crate::mem::{Array, Box, Shared};
@@ -78,8 +78,16 @@ fn read(
     index: u32,
     kind: Kind,
     subject: Option<&[u8]>,
-    mut take: impl FnMut(&[u8]) -> Result<()>,
+    mut take: impl FnMut(Found<'_>) -> Result<()>,
 ) -> Result<[u8; 32]> {
+    if kind == Kind::Der
+        && let Some(bundle) = host.bundle_in_place(index)
+    {
+        bundle::each_in_place(bundle, take)?;
+        let mut digest = Digest::new()?;
+        digest.update(bundle)?;
+        return digest.finish();
+    }
     if kind != Kind::Compact {
         let mut reading = Reading::digested(host, index)?;
         bundle::each(kind, &mut reading, take)?;
@@ -104,7 +112,7 @@ fn read(
         if digest.finish()?.starts_with(&entry.digest) { Ok(der) } else { Err(Error::Value(Invalid::Cert)) }
     };
     if subject.is_some() {
-        found.iter().take(n).try_for_each(|entry| take(&certificate(&mut *host, *entry)?))?;
+        found.iter().take(n).try_for_each(|entry| take(Found::Owned(certificate(&mut *host, *entry)?)))?;
         return Ok(digest);
     }
     let (mut last, mut same) = (None, 0_usize);
@@ -119,7 +127,7 @@ fn read(
             return Err(Error::Value(Invalid::Cert));
         }
         end = u32::try_from(der.len()).map_or(u32::MAX, |len| end.saturating_add(len));
-        take(&der)?;
+        take(Found::Owned(der))?;
     }
     if count == 0 { Err(Error::Value(Invalid::Cert)) } else { Ok(digest) }
 }
@@ -142,9 +150,9 @@ impl Bundle {
         let kind = bundle::kind(&mut Reading::new(&mut *host, index));
         let made = kind.and_then(|kind| {
             let mut counts = [0_usize; 3];
-            let digest = read(host, index, kind, None, |der| {
+            let digest = read(host, index, kind, None, |found| {
                 let mut chain = Box::new(Chain::new)?;
-                let read = chain.append_if_readable(der)?;
+                let read = chain.append_if_readable(found.der())?;
                 let (all, cas) = chain.count();
                 let unreadable = usize::from(!read);
                 for (count, more) in counts.iter_mut().zip([all, cas, unreadable]) {
@@ -171,7 +179,7 @@ impl Bundle {
         &self,
         host: &mut dyn Bundles,
         subject: &[u8],
-        take: impl FnMut(&[u8]) -> Result<()>,
+        take: impl FnMut(Found<'_>) -> Result<()>,
     ) -> Result<()> {
         let digest = read(host, self.index, self.kind, Some(subject), take);
         let changed = match digest {
@@ -215,22 +223,21 @@ impl Store {
         let issuer = bytes(&child.issuer_raw);
         // SAFETY: the peer's certificate, which Mbed TLS has parsed.
         let own = unsafe { der(child) };
-        let mut found = Issuers::default();
+        let mut issuers = Issuers::default();
+        // The last one is looked into when all is read, and no memory for reading is needed any more.
+        let mut last = None;
         for bundle in self.bundles() {
-            bundle.each(host, issuer, |der| {
-                if !bundle::may_be(issuer, der) {
+            bundle.each(host, issuer, |found| {
+                if !bundle::may_be(issuer, found.der()) {
                     return Ok(());
                 }
                 // Its own issuer, as far as its name says, or it would not have that name.
-                found.has_child |= is_first && der == own;
-                let mut chain = Box::new(Chain::new)?;
-                if chain.append_if_readable(der)? && chain.may_have_issued(child) {
-                    found.push(chain);
-                }
-                Ok(())
+                issuers.has_child |= is_first && found.der() == own;
+                last.replace(found.keep()?).map_or(Ok(()), |kept| issuers.add(kept, child))
             })?;
         }
-        Ok(found)
+        last.map_or(Ok(()), |kept| issuers.add(kept, child))?;
+        Ok(issuers)
     }
 }
 
@@ -254,7 +261,14 @@ impl Issuers {
         Self { has_child, ..Self::default() }
     }
 
-    fn push(&mut self, chain: Box<Chain>) {
+    /// One more, if it can be read and may have issued `child`.
+    fn add(&mut self, kept: Kept, child: &sys::mbedtls_x509_crt) -> Result<()> {
+        let mut chain = Box::new(Chain::new)?;
+        // SAFETY: what is in place stays there as long as the call lasts, in which Mbed TLS frees these.
+        let is_readable = unsafe { chain.keep_if_readable(kept) }?;
+        if !is_readable || !chain.may_have_issued(child) {
+            return Ok(());
+        }
         let next = chain.as_ptr();
         match self.first {
             None => self.first = Some(chain),
@@ -263,6 +277,7 @@ impl Issuers {
             Some(_) => unsafe { (*self.last).next = chain.into_raw().cast() },
         }
         self.last = next;
+        Ok(())
     }
 
     /// Gives them away to Mbed TLS; NULL: there are none.

@@ -232,6 +232,14 @@ unsafe extern "C" fn mpglue_read_bundle(
 }
 
 #[unsafe(no_mangle)]
+unsafe extern "C" fn mpglue_bundle_in_place(owner: *mut c_void, index: u32) -> Bytes {
+    // SAFETY: as in mpglue_stream_read.
+    let port = unsafe { &*owner.cast::<Port>() };
+    let bytes = port.bundle_in_place(index);
+    Bytes { data: bytes.map_or(std::ptr::null(), <[u8]>::as_ptr), len: bytes.map_or(0, <[u8]>::len) }
+}
+
+#[unsafe(no_mangle)]
 unsafe extern "C" fn mpglue_close_bundle(owner: *mut c_void, index: u32, changed: bool) -> i32 {
     // SAFETY: as in mpglue_stream_read.
     let port = unsafe { &mut *owner.cast::<Port>() };

@@ -238,6 +238,8 @@ pub struct Port {
     pub names: Vec<Vec<u8>>,
     /// The host's bundles of certificates, and what came of reading them.
     pub bundles: Vec<Vec<u8>>,
+    /// They stay where they are.
+    pub bundles_in_place: bool,
     pub bundle_reads: usize,
     pub bundle_raises: bool,
     pub bundle_open: bool,
@@ -269,6 +271,7 @@ impl Port {
             choose: None,
             names: Vec::new(),
             bundles: Vec::new(),
+            bundles_in_place: false,
             bundle_reads: 0,
             bundle_raises: false,
             bundle_open: false,
@@ -440,6 +443,10 @@ impl Bundles for Port {
         let n = bundle.len().min(buf.len());
         buf[..n].copy_from_slice(&bundle[..n]);
         Ok(n)
+    }
+
+    fn bundle_in_place(&self, index: u32) -> Option<&[u8]> {
+        self.bundles_in_place.then(|| &*self.bundles[index as usize])
     }
 
     fn close_bundle(&mut self, _: u32, changed: bool) -> Result<(), Interruption> {

@@ -9,6 +9,7 @@
 //! | the private key of the exchange, and the group | the secret is known |
 //! | of the peer's certificates all but the first one's DER, and its end | nothing more is signed with its key |
 //! | of TLS 1.3's handshake keys the cipher of either direction | its last message is encrypted, or decrypted |
+//! | the cipher by which a server of TLS 1.3 will decrypt data | it is made, and anew when there may be any |
 //!
 //! What is freed here Mbed TLS frees once more: each is left as it was before it was set up.
 
@@ -19,7 +20,7 @@ use super::super::sys;
 use super::client_auth;
 use super::layout::{is_client, is_tls13};
 #[cfg(tls13)]
-use super::tls13::free_cipher;
+use super::tls13::{free_cipher, set_up_again};
 #[cfg(tls13)]
 use crate::micropython_sys::mpglue_free;
 
@@ -49,6 +50,11 @@ pub(super) unsafe fn after_step(ctx: *mut sys::mbedtls_ssl_context, before: c_in
                 }
                 (true, sys::MBEDTLS_SSL_CERTIFICATE_VERIFY)
                 | (false, sys::MBEDTLS_SSL_CLIENT_CERTIFICATE_VERIFY) => keep_der(ctx),
+                (false, sys::MBEDTLS_SSL_SERVER_FINISHED) => {
+                    if let Some(transform) = (*ctx).transform_application.as_mut() {
+                        free_cipher(&mut transform.cipher_ctx_dec);
+                    }
+                }
                 _ => {}
             }
             return;
@@ -82,15 +88,18 @@ pub(super) unsafe fn after_step(ctx: *mut sys::mbedtls_ssl_context, before: c_in
     }
 }
 
-/// Before a step of TLS 1.3, of which the message has been read.
+/// Before a step of TLS 1.3, of which the message has been read. 0, or the error: it can be tried again.
 ///
 /// # Safety
 ///
 /// As [`after_step`].
 #[cfg(tls13)]
-pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) {
+pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
     // SAFETY: by this function's contract: the transform is the handshake's own. None raises.
     unsafe {
+        if !is_client(ctx) && (*ctx).state == sys::MBEDTLS_SSL_HANDSHAKE_WRAPUP as c_int {
+            return set_up_again(ctx);
+        }
         let is_finished = is_client(ctx)
             && (*ctx).state == sys::MBEDTLS_SSL_SERVER_FINISHED as c_int
             && (*ctx).keep_current_message != 0;
@@ -99,6 +108,7 @@ pub(super) unsafe fn before_step(ctx: *mut sys::mbedtls_ssl_context) {
         {
             free_cipher(&mut transform.cipher_ctx_dec);
         }
+        0
     }
 }
 

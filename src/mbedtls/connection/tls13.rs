@@ -374,6 +374,81 @@ pub(super) fn hash(suite: c_int) -> (u32, usize) {
     if is_sha384 { (SHA_384, 48) } else { (SHA_256, 32) }
 }
 
+fn cipher_of(transform: &mut sys::mbedtls_ssl_transform, own: bool) -> &mut sys::mbedtls_cipher_context_t {
+    if own { &mut transform.cipher_ctx_enc } else { &mut transform.cipher_ctx_dec }
+}
+
+/// Gives a direction's cipher the key of so many bits that follows from a secret, and its IV (7.3). 0, or the
+/// error.
+///
+/// # Safety
+///
+/// The cipher is set up; the hash is as long as it says, and so is the secret at least.
+unsafe fn set_key(
+    (hash, hash_len): (u32, usize),
+    secret: &[u8],
+    transform: &mut sys::mbedtls_ssl_transform,
+    own: bool,
+    bits: c_int,
+) -> c_int {
+    // SAFETY: by this function's contract. None raises.
+    unsafe {
+        let mut keys: sys::mbedtls_ssl_key_set = core::mem::zeroed();
+        // Both are made of the one secret; those of the other direction are not used.
+        let mut ret = mbedtls_ssl_tls13_make_traffic_keys(
+            hash,
+            secret.as_ptr(),
+            secret.as_ptr(),
+            hash_len,
+            usize::try_from(bits).unwrap_or(0).div_ceil(8),
+            transform.ivlen,
+            &raw mut keys,
+        );
+        if ret == 0 {
+            let operation = if own { sys::MBEDTLS_ENCRYPT } else { sys::MBEDTLS_DECRYPT };
+            let key = keys.client_write_key.as_ptr();
+            ret = sys::mbedtls_cipher_setkey(cipher_of(transform, own), key, bits, operation);
+        }
+        if ret == 0 {
+            let iv = if own { &mut transform.iv_enc } else { &mut transform.iv_dec };
+            crate::mem::copy(iv, keys.client_write_iv.get(..transform.ivlen).unwrap_or_default());
+        }
+        sys::mbedtls_platform_zeroize((&raw mut keys).cast(), size_of_val(&keys));
+        ret
+    }
+}
+
+/// Makes anew the cipher by which a server decrypts data, where [`free_cipher`] has freed it before there
+/// could be any. 0, or the error.
+///
+/// # Safety
+///
+/// The connection is a server's, its keys made, its handshake not over.
+pub(super) unsafe fn set_up_again(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
+    // SAFETY: by this function's contract: transform and session are the connection's own. None raises.
+    unsafe {
+        let Some(transform) = (*ctx).transform_application.as_mut() else { return 0 };
+        let Some(session) = (*ctx).session_negotiate.as_ref() else { return 0 };
+        if !transform.cipher_ctx_dec.cipher_ctx.is_null() {
+            return 0;
+        }
+        // Not by the wrapped one, which would free the other direction's where there is no memory.
+        let info = transform.cipher_ctx_dec.cipher_info;
+        let ret = __real_mbedtls_cipher_setup(&raw mut transform.cipher_ctx_dec, info);
+        if ret != 0 {
+            transform.cipher_ctx_dec.cipher_info = info;
+            return ret;
+        }
+        let bits = transform.cipher_ctx_enc.key_bitlen;
+        let secret = &session.app_secrets.client_application_traffic_secret_N;
+        let ret = set_key(hash(session.ciphersuite), secret, transform, false, bits);
+        if ret != 0 {
+            free_cipher(&mut transform.cipher_ctx_dec);
+        }
+        ret
+    }
+}
+
 /// What the keys of both directions follow from, and the next ones will.
 pub(super) struct Secrets {
     hash: u32,
@@ -582,33 +657,14 @@ impl Secrets {
                 next.as_mut_ptr(),
                 self.hash_len,
             );
-            let cipher =
-                if own { &raw mut transform.cipher_ctx_enc } else { &raw mut transform.cipher_ctx_dec };
-            let bits = (*cipher).key_bitlen;
-            let mut keys: sys::mbedtls_ssl_key_set = core::mem::zeroed();
             if ret == 0 {
-                // Both are made of the one secret; those of the other direction are not used.
-                ret = mbedtls_ssl_tls13_make_traffic_keys(
-                    self.hash,
-                    next.as_ptr(),
-                    next.as_ptr(),
-                    self.hash_len,
-                    usize::try_from(bits).unwrap_or(0).div_ceil(8),
-                    transform.ivlen,
-                    &raw mut keys,
-                );
+                let bits = cipher_of(transform, own).key_bitlen;
+                ret = set_key((self.hash, self.hash_len), &next, transform, own, bits);
             }
             if ret == 0 {
-                let operation = if own { sys::MBEDTLS_ENCRYPT } else { sys::MBEDTLS_DECRYPT };
-                ret = sys::mbedtls_cipher_setkey(cipher, keys.client_write_key.as_ptr(), bits, operation);
-            }
-            if ret == 0 {
-                let iv = if own { &mut transform.iv_enc } else { &mut transform.iv_dec };
-                crate::mem::copy(iv, keys.client_write_iv.get(..transform.ivlen).unwrap_or_default());
                 *secret = next;
             }
             sys::zeroize(&mut next);
-            sys::mbedtls_platform_zeroize((&raw mut keys).cast(), size_of_val(&keys));
             ret
         }
     }

@@ -233,10 +233,12 @@ impl Store {
                 }
                 // Its own issuer, as far as its name says, or it would not have that name.
                 issuers.has_child |= is_first && found.der() == own;
-                last.replace(found.keep()?).map_or(Ok(()), |kept| issuers.add(kept, child))
+                last.replace(found.keep()?).map_or(Ok(()), |kept| issuers.add(kept, child, false))
             })?;
         }
-        last.map_or(Ok(()), |kept| issuers.add(kept, child))?;
+        // Whether the only one has made the signature Mbed TLS finds out.
+        let is_only = issuers.first.is_none();
+        last.map_or(Ok(()), |kept| issuers.add(kept, child, is_only))?;
         Ok(issuers)
     }
 }
@@ -261,12 +263,12 @@ impl Issuers {
         Self { has_child, ..Self::default() }
     }
 
-    /// One more, if it can be read and may have issued `child`.
-    fn add(&mut self, kept: Kept, child: &sys::mbedtls_x509_crt) -> Result<()> {
+    /// One more, if it can be read and `may` have issued `child`, or seems so.
+    fn add(&mut self, kept: Kept, child: &sys::mbedtls_x509_crt, may: bool) -> Result<()> {
         let mut chain = Box::new(Chain::new)?;
         // SAFETY: what is in place stays there as long as the call lasts, in which Mbed TLS frees these.
         let is_readable = unsafe { chain.keep_if_readable(kept) }?;
-        if !is_readable || !chain.may_have_issued(child) {
+        if !is_readable || !(may || chain.may_have_issued(child)) {
             return Ok(());
         }
         let next = chain.as_ptr();

@@ -1245,10 +1245,10 @@ int32_t mpglue_read_bundle(void *owner, uint32_t index, uint32_t at, uint8_t *bu
 mpssl_bytes_t mpglue_bundle_in_place(void *owner, uint32_t index) {
     const mp_obj_list_t *bundles = MP_OBJ_TO_PTR(bundles_of(owner));
     mpssl_bytes_t bytes = { NULL, 0 };
-    // Not of a bytearray, nor of what is only looked at through a memoryview: a callback may resize it.
-    if (index < bundles->len && mp_obj_is_exact_type(bundles->items[index], &mp_type_bytes)) {
-        GET_STR_DATA_LEN(bundles->items[index], data, len);
-        bytes = (mpssl_bytes_t) { data, len };
+    mp_buffer_info_t buf;
+    // What is no file's name nobody can change (get_bundle).
+    if (index < bundles->len && !mp_obj_is_type(bundles->items[index], &mp_type_tuple) && mp_get_buffer(bundles->items[index], &buf, MP_BUFFER_READ)) {
+        bytes = (mpssl_bytes_t){ buf.buf, buf.len };
     }
     return bytes;
 }

@@ -130,6 +130,18 @@ mpssl_status_t mpssl_context_set_num_tickets(mpssl_context_t *context, uint8_t n
 uint8_t mpssl_context_session_cache(const mpssl_context_t *context);
 mpssl_status_t mpssl_context_set_session_cache(mpssl_context_t *context, uint8_t n);
 
+// SSLContext.session_stats(), CPython's numbers.
+typedef struct _mpssl_stats_t {
+    uint32_t cached; // sessions that the cache has now
+    uint32_t begun; // handshakes
+    uint32_t good; // those that made a connection
+    uint32_t hits; // those of them that went on with a session
+    uint32_t misses; // a server's that did not go on with a ticket
+    uint32_t timeouts; // because it was too old
+    uint32_t cache_full; // sessions that left the cache for others
+} mpssl_stats_t;
+mpssl_stats_t mpssl_context_stats(const mpssl_context_t *context);
+
 // Adds a certificate chain and its private key, or replaces those with this kind of key (EC, or RSA), PEM or DER. password.data may be
 // NULL. check_pair: the key must belong to a certificate not expired (off where a chip
 // holds the key). cert.data NULL: checks the key, answers MPSSL_CERT_MISSING.

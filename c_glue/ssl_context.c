@@ -1184,6 +1184,38 @@ static mp_obj_t context_cert_store_stats(mp_obj_t self_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(context_cert_store_stats_obj, context_cert_store_stats);
 
+// SSLContext.session_stats() -> CPython's dict: what the connections came to.
+static mp_obj_t context_session_stats(mp_obj_t self_in) {
+    ssl_context_obj_t *self = mpssl_context_cast(self_in);
+    mpssl_signals_t signals;
+    claim(self, &signals);
+    mpssl_stats_t stats = mpssl_context_stats(self->tls);
+    bool server = mpssl_context_is_server(self->tls);
+    mpssl_release(&self->guard, &signals);
+    const struct {
+        qstr name;
+        uint32_t n;
+    } counts[] = {
+        { MP_QSTR_number, stats.cached },
+        { MP_QSTR_connect, server ? 0 : stats.begun },
+        { MP_QSTR_connect_good, server ? 0 : stats.good },
+        { MP_QSTR_connect_renegotiate, 0 },
+        { MP_QSTR_accept, server ? stats.begun : 0 },
+        { MP_QSTR_accept_good, server ? stats.good : 0 },
+        { MP_QSTR_accept_renegotiate, 0 },
+        { MP_QSTR_hits, stats.hits },
+        { MP_QSTR_misses, stats.misses },
+        { MP_QSTR_timeouts, stats.timeouts },
+        { MP_QSTR_cache_full, stats.cache_full },
+    };
+    mp_obj_t dict = mp_obj_new_dict(MP_ARRAY_SIZE(counts));
+    for (size_t i = 0; i < MP_ARRAY_SIZE(counts); ++i) {
+        mp_obj_dict_store(dict, MP_OBJ_NEW_QSTR(counts[i].name), mp_obj_new_int_from_uint(counts[i].n));
+    }
+    return dict;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(context_session_stats_obj, context_session_stats);
+
 // SSLContext.wrap_socket(sock, server_side=False, do_handshake_on_connect=True,
 //     server_hostname=None, client_id=None, *, assert_hostname=None, session=None)
 static mp_obj_t context_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
@@ -1252,6 +1284,7 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     METHOD(load_default_certs, context_load_default_certs_obj),
     METHOD(set_default_verify_paths, context_load_default_certs_obj),
     METHOD(cert_store_stats, context_cert_store_stats_obj),
+    METHOD(session_stats, context_session_stats_obj),
     METHOD(wrap_socket, context_wrap_socket_obj),
 #if MPSSL_HIBERNATION
     METHOD(restore, context_restore_obj),

@@ -20,7 +20,7 @@ use crate::mbedtls::SessionCache;
 use crate::mbedtls::Tickets;
 #[cfg(tls13)]
 use crate::mbedtls::Version;
-use crate::mbedtls::{self, Chain, Config, Cookies, Defaults, Endpoint, KeyCert, Rng, Transport};
+use crate::mbedtls::{self, Chain, Config, Cookies, Defaults, Endpoint, KeyCert, Rng, Stats, Transport};
 #[cfg(any(hibernation, sessions))]
 use crate::mbedtls::{Binding, Digest};
 #[cfg(bundles)]
@@ -40,6 +40,7 @@ pub struct Context {
     check_hostname: bool,
     check_own_signature: bool,
     rng: Shared<Rng>,
+    stats: Shared<Stats>,
     /// With an EC key, with another one.
     own: [Option<Shared<KeyCert>>; 2],
     anchors: Option<Shared<Chain>>,
@@ -156,6 +157,7 @@ impl Context {
         #[cfg(all(p256, mbedtls_ecdh_c))]
         mbedtls::crypto::ecp::check_linked()?;
         let rng = Rng::new()?;
+        let stats = Stats::new()?;
         #[cfg(mbedtls_ssl_dtls_hello_verify)]
         let cookies = if protocol == 3 { Some(Cookies::new(&rng)?) } else { None };
         Box::new(|| Self {
@@ -164,6 +166,7 @@ impl Context {
             check_hostname: protocol & 1 == 0,
             check_own_signature: true,
             rng,
+            stats,
             own: [None, None],
             anchors: None,
             #[cfg(bundles)]
@@ -853,6 +856,21 @@ impl Context {
         self.session_cache.1.as_ref()
     }
 
+    /// How many sessions the cache has now.
+    #[must_use]
+    pub fn cached_sessions(&self) -> usize {
+        #[cfg(sessions)]
+        return self.session_cache().map_or(0, |cache| cache.len());
+        #[cfg(not(sessions))]
+        0
+    }
+
+    /// What its connections came to.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
     /// `SSLContext.num_tickets`.
     #[must_use]
     pub fn num_tickets(&self) -> u8 {
@@ -1007,7 +1025,7 @@ impl Context {
         }
         #[cfg(tickets)]
         let tickets = self.tickets()?;
-        let empty = || Config::new(self.rng.clone());
+        let empty = || Config::new(self.rng.clone(), self.stats.clone());
         let config = Shared::new(empty, |config| {
             #[cfg(hibernation)]
             config.set_changes(self.changes);

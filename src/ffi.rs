@@ -32,7 +32,7 @@ use crate::micropython_sys as sys;
 use crate::micropython_sys::mpssl_description_t;
 use crate::micropython_sys::{
     mpssl_anchors_t, mpssl_bytes_t, mpssl_cipher_t, mpssl_dtls_t, mpssl_memory_t, mpssl_options_t,
-    mpssl_status_t, ticks_ms,
+    mpssl_stats_t, mpssl_status_t, ticks_ms,
 };
 #[cfg(hibernation)]
 use crate::micropython_sys::{mpssl_export_t, mpssl_restored_t};
@@ -586,6 +586,21 @@ pub extern "C" fn mpssl_context_session_cache(context: &Context) -> u8 {
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_context_set_session_cache(context: &mut Context, n: u8) -> mpssl_status_t {
     status(context.set_session_cache_size(n))
+}
+
+/// See `mpssl.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_stats(context: &Context) -> mpssl_stats_t {
+    let stats = context.stats();
+    mpssl_stats_t {
+        cached: context.cached_sessions().try_into().unwrap_or(u32::MAX),
+        begun: stats.begun.get(),
+        good: stats.good.get(),
+        hits: stats.hits.get(),
+        misses: stats.misses.get(),
+        timeouts: stats.timeouts.get(),
+        cache_full: stats.cache_full.get(),
+    }
 }
 
 /// See `mpssl.h`.

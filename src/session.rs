@@ -214,7 +214,7 @@ impl Session {
     }
 }
 
-/// A session out of a context's cache, which it goes back to unless it is offered.
+/// A session out of a context's cache, which it goes back to unless it is offered, or a newer one is there.
 pub struct Lent<'a> {
     cache: &'a SessionCache,
     binding: Binding,
@@ -246,7 +246,7 @@ impl<'a> Lent<'a> {
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
         if let Some(Session { bytes, used }) = self.session.take() {
-            self.cache.put(Cached { binding: self.binding, bytes, used });
+            self.cache.put_back(Cached { binding: self.binding, bytes, used });
         }
     }
 }

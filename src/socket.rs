@@ -72,6 +72,8 @@ pub struct Socket {
     waits_for: u8,
     close_notify_sent: bool,
     cid_required: bool,
+    /// Its handshake has begun.
+    begun: bool,
     /// In the handshake Mbed TLS was refused memory, and may have gone on all the same.
     refused: bool,
     /// The fatal alert that the connection has ended with; 0: none.
@@ -235,6 +237,7 @@ impl Socket {
             suspended: false,
             close_notify_sent: false,
             cid_required: requires_cid(context),
+            begun: false,
             refused: false,
             alert: 0,
             used_at: 0,
@@ -260,6 +263,7 @@ impl Socket {
             waits_for: 0,
             close_notify_sent: false,
             cid_required: requires_cid(context),
+            begun: true,
             refused: false,
             alert: 0,
             in_flight: 0,
@@ -300,6 +304,11 @@ impl Socket {
             let without_cid = self.cid_required && self.ssl.peer_cid(&mut [0; mbedtls::CID_MAX]).is_none();
             if without_cid || !self.ssl.is_same_client() {
                 return Err(self.fail(host, outcome, sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE));
+            }
+            let stats = self.ssl.config().stats();
+            stats.good.add();
+            if self.ssl.is_resumed() {
+                stats.hits.add();
             }
         }
         self.cache_session();
@@ -342,6 +351,7 @@ impl Socket {
             {
                 if self.ssl.begin_anew() {
                     self.state = State::Handshaking;
+                    self.begun = false;
                     self.in_flight = 0;
                     self.suspended = false;
                     self.close_notify_sent = false;
@@ -443,6 +453,9 @@ impl Socket {
     /// Handshakes because an operation needs it to be over.
     fn handshake_for(&mut self, host: &mut dyn Host, operation: Operation) -> Result<()> {
         while self.state == State::Handshaking {
+            if !core::mem::replace(&mut self.begun, true) {
+                self.ssl.config().stats().begun.add();
+            }
             let outcome = self.ssl.handshake(host);
             self.judge(host, outcome, operation)?;
             self.used_at = host.ticks_ms();
@@ -949,8 +962,9 @@ impl Socket {
             && let Some(cache) = self.ssl.session_cache()
             && let Some(kept) = self.ssl.kept()
             && let Ok(cached) = Session::to_cache(&kept, self.peer_cert())
+            && cache.put(cached)
         {
-            cache.put(cached);
+            self.ssl.config().stats().cache_full.add();
         }
     }
 

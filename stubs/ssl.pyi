@@ -154,6 +154,20 @@ class _StoreStats(TypedDict):
     x509_unreadable: int
 
 @type_check_only
+class _SessionStats(TypedDict):
+    number: int
+    connect: int
+    connect_good: int
+    connect_renegotiate: int
+    accept: int
+    accept_good: int
+    accept_renegotiate: int
+    hits: int
+    misses: int
+    timeouts: int
+    cache_full: int
+
+@type_check_only
 class _VerifyPaths:
     """A named tuple."""
 
@@ -303,6 +317,7 @@ class _SSLContext:
     def load_default_certs(self, purpose: str = ..., /) -> None: ...
     def set_default_verify_paths(self) -> None: ...
     def cert_store_stats(self) -> _StoreStats: ...
+    def session_stats(self) -> _SessionStats: ...
     def get_ciphers(self) -> list[str]: ...
     def set_ciphers(self, names: list[str] | tuple[str, ...], /) -> None: ...
     def set_ciphersuites(self, names: str | list[str] | tuple[str, ...], /) -> None: ...

@@ -14,7 +14,7 @@ use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Invalid, Result};
 use micropython_ssl::mem;
 use micropython_ssl::micropython_sys as sys;
-use micropython_ssl::session::Session;
+use micropython_ssl::session::{Lent, Session};
 use micropython_ssl::socket::{Options, Socket};
 
 type Change = fn(&mut Context);
@@ -1161,5 +1161,72 @@ fn a_cache_without_memory() {
             }
         }
         assert!(resumed > 10, "{resumed}");
+    }
+}
+
+/// Of two connections that begin at once, one may have a newer session before the other gives its back.
+#[test]
+fn what_is_put_back_replaces_nothing() {
+    let _balance = Balance::start();
+    for &tls13 in VERSIONS {
+        let mut contexts = with_cache(tls13, 2);
+        assert_eq!(cached(&mut contexts, &["a"]), [false]);
+        let cache = contexts.client.session_cache().unwrap().clone();
+        let bytes_of = |contexts: &mut Contexts, name: &str| {
+            let binding = contexts.client.binding([Some(&pki::with_nul(name.into())), None], false).unwrap();
+            let lent = Lent::new(&cache, binding);
+            lent.session().map(|session| session.bytes().to_vec())
+        };
+        let older = bytes_of(&mut contexts, "a").unwrap();
+        assert_eq!(bytes_of(&mut contexts, "a"), Some(older.clone()));
+        let binding = contexts.client.binding([Some(b"a\0"), None], false).unwrap();
+        let lent = Lent::new(&cache, binding);
+        assert_eq!(lent.session().unwrap().bytes(), older);
+        assert_eq!(cached(&mut contexts, &["a"]), [false]);
+        let newer = bytes_of(&mut contexts, "a").unwrap();
+        assert!(newer != older);
+        drop(lent);
+        assert_eq!(bytes_of(&mut contexts, "a"), Some(newer.clone()));
+        // Nor one of another host, where there is no more room.
+        let lent = Lent::new(&cache, binding);
+        assert_eq!(cached(&mut contexts, &["b", "c"]), [false; 2]);
+        drop(lent);
+        assert_eq!(bytes_of(&mut contexts, "a"), None);
+        assert!(bytes_of(&mut contexts, "b").is_some() && bytes_of(&mut contexts, "c").is_some());
+        // With room it is there again.
+        let lent = Lent::new(&cache, contexts.client.binding([Some(b"c\0"), None], false).unwrap());
+        assert_eq!(contexts.client.cached_sessions(), 1);
+        drop(lent);
+        assert_eq!(contexts.client.cached_sessions(), 2);
+        assert_eq!(cached(&mut contexts, &["c", "b"]), [true; 2]);
+    }
+}
+
+/// What is counted is what happened.
+#[test]
+fn what_the_connections_came_to() {
+    let told = |of: &Context| {
+        let stats = of.stats();
+        [&stats.begun, &stats.good, &stats.hits, &stats.misses, &stats.timeouts].map(|count| count.get())
+    };
+    for &tls13 in VERSIONS {
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let idle = pair(&mut contexts, None);
+        assert_eq!((told(&contexts.client), told(&contexts.server)), ([0; 5], [0; 5]));
+        drop(idle);
+        let session = first(&mut contexts);
+        assert_eq!((told(&contexts.client), told(&contexts.server)), ([1, 1, 0, 0, 0], [1, 1, 0, 0, 0]));
+        assert!(resumes(&mut contexts, &loaded(&session)));
+        assert_eq!((told(&contexts.client), told(&contexts.server)), ([2, 2, 1, 0, 0], [2, 2, 1, 0, 0]));
+        // Another setting is another key, and the counts are the context's.
+        contexts.server.set_verify_mode(1).unwrap();
+        assert!(!resumes(&mut contexts, &loaded(&session)));
+        assert_eq!((told(&contexts.client), told(&contexts.server)), ([3, 3, 1, 0, 0], [3, 3, 1, 1, 0]));
+        // One that fails has begun.
+        let mut strict = Setup { tls13, ..Setup::default() }.client().unwrap();
+        let mut failed = try_pair(&mut strict, &mut contexts.server, Some("other.example"), None).unwrap();
+        let (client, server) = failed.handshake();
+        assert!(client.is_err() && server.is_err());
+        assert_eq!((told(&strict), told(&contexts.server)), ([1, 0, 0, 0, 0], [4, 3, 1, 1, 0]));
     }
 }

@@ -25,6 +25,7 @@ use super::rng::Rng;
 #[cfg(sessions)]
 use super::session_cache::SessionCache;
 use super::signer::{Signer, random};
+use super::stats::Stats;
 #[cfg(bundles)]
 use super::store::{Callers, Store};
 use super::sys;
@@ -96,6 +97,7 @@ pub struct Config {
     checks_hostname: bool,
     checks_signature: bool,
     rng: Shared<Rng>,
+    stats: Shared<Stats>,
     own: [Option<Shared<KeyCert>>; 2],
     /// Only where the host signs; the configuration is one connection's then.
     signer: Option<Box<Signer>>,
@@ -127,7 +129,7 @@ pub struct Config {
 impl Config {
     /// An empty configuration, to be completed where it will stay.
     #[must_use]
-    pub fn new(rng: Shared<Rng>) -> Self {
+    pub fn new(rng: Shared<Rng>, stats: Shared<Stats>) -> Self {
         Self {
             // SAFETY: zeroed is what mbedtls_ssl_config_init makes of it.
             conf: unsafe { UnsafeCell::new(core::mem::zeroed()) },
@@ -137,6 +139,7 @@ impl Config {
             checks_hostname: true,
             checks_signature: true,
             rng,
+            stats,
             own: [None, None],
             signer: None,
             anchors: None,
@@ -565,6 +568,12 @@ impl Config {
     pub(super) fn is_server(&self) -> bool {
         // SAFETY: reads a field.
         unsafe { u32::from((*self.conf.get()).endpoint) == sys::MBEDTLS_SSL_IS_SERVER }
+    }
+
+    /// Where what its connections come to is counted.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
     }
 
     /// How often the settings had changed that it is made of.

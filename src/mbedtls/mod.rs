@@ -37,6 +37,7 @@ mod session;
 #[cfg(sessions)]
 mod session_cache;
 mod signer;
+mod stats;
 #[cfg(bundles)]
 mod store;
 pub mod sys;
@@ -87,6 +88,7 @@ pub use secret::Secret;
 pub use session::{ID_MAX, LIFETIME_MAX, Moment, Once, Session};
 #[cfg(sessions)]
 pub use session_cache::{Cached, SessionCache};
+pub use stats::Stats;
 #[cfg(bundles)]
 pub use store::{Bundle, Store};
 #[cfg(tickets)]

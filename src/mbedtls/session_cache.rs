@@ -52,8 +52,55 @@ impl SessionCache {
         })
     }
 
-    /// Puts one in, in the place of the one with the same settings, or of the oldest.
-    pub fn put(&self, cached: Cached) {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let is_there = |place: &Cell<Option<Cached>>| {
+            atomically(|| {
+                let cached = place.take();
+                let is_there = cached.is_some();
+                place.set(cached);
+                is_there
+            })
+        };
+        self.0.iter().filter(|place| is_there(place)).count()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts one back that was not offered, unless there is a newer one of the same settings, or no place:
+    /// meanwhile there may have been other connections.
+    pub fn put_back(&self, cached: Cached) {
+        let binding = cached.binding;
+        let gone = atomically(|| {
+            let mut room = None;
+            for place in self.0.iter() {
+                let there = place.take();
+                let is_newer = there.as_ref().is_some_and(|of| of.binding == binding);
+                if there.is_none() {
+                    room = Some(place);
+                }
+                place.set(there);
+                if is_newer {
+                    return Some(cached);
+                }
+            }
+            match room {
+                Some(place) => place.replace(Some(cached)),
+                None => Some(cached),
+            }
+        });
+        // Outside, as below.
+        drop(gone);
+    }
+
+    /// Puts one in, in the place of the one with the same settings, or of the oldest; whether that was of
+    /// others.
+    pub fn put(&self, cached: Cached) -> bool {
         let binding = cached.binding;
         let gone = atomically(|| {
             let mut moved = Some(cached);
@@ -66,6 +113,6 @@ impl SessionCache {
             moved
         });
         // Outside: it is wiped, and its memory given back.
-        drop(gone);
+        gone.is_some_and(|gone| gone.binding != binding)
     }
 }

@@ -49,6 +49,9 @@ pub(super) struct StreamHandshake {
     /// What has become of an earlier session.
     #[cfg(resumption)]
     pub(super) facts: Cell<Facts>,
+    /// What came of the ticket that the client has.
+    #[cfg(tickets)]
+    pub(super) shown: Cell<Shown>,
     /// The suite of the session in the ticket that was read last.
     #[cfg(tickets)]
     pub(super) ticket_suite: Cell<c_int>,
@@ -69,9 +72,20 @@ impl StreamHandshake {
             #[cfg(resumption)]
             facts: Cell::new(Facts::default()),
             #[cfg(tickets)]
+            shown: Cell::new(Shown::None),
+            #[cfg(tickets)]
             ticket_suite: Cell::new(0),
         }
     }
+}
+
+/// A ticket, as a server's handshake saw it.
+#[cfg(tickets)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    None,
+    Ticket,
+    TooOld,
 }
 
 /// What a handshake has come to, noted as long as Mbed TLS knows.

@@ -34,6 +34,8 @@ use super::call::{Call, Outcome, Received, mbedtls_ssl_flush_output, recv, send}
 use super::client_auth;
 #[cfg(exported_keys)]
 use super::exported_keys::Keys;
+#[cfg(tickets)]
+use super::flight::Shown;
 use super::flight::StreamHandshake;
 use super::hello::with_own_hello;
 #[cfg(tls13)]
@@ -861,6 +863,16 @@ impl Ssl {
         debug_assert!(self.buffers.handshake.as_ref().is_none_or(|stream| stream.flight.is_empty()));
         #[cfg(resumption)]
         let facts = self.buffers.handshake.as_ref().map(|stream| stream.facts.get());
+        #[cfg(tickets)]
+        if let Some(stream) = &self.buffers.handshake
+            && !stream.facts.get().resumed
+        {
+            match stream.shown.get() {
+                Shown::None => {}
+                Shown::Ticket => self.config.stats().misses.add(),
+                Shown::TooOld => self.config.stats().timeouts.add(),
+            }
+        }
         self.buffers.handshake = None;
         #[cfg(mbedtls_ssl_cli_c)]
         {

@@ -17,6 +17,7 @@ use core::ffi::{c_int, c_void};
 
 use super::super::sys;
 use super::call::Call;
+use super::flight::Shown;
 
 /// Runs a step of the handshake, with tickets where the connection is a server's that has any.
 ///
@@ -149,6 +150,10 @@ unsafe extern "C" fn parse(
             return sys::MBEDTLS_ERR_SSL_INTERNAL_ERROR;
         };
         let ret = sys::mbedtls_ssl_ticket_parse(tickets.as_ptr().cast(), session, ticket, len);
+        // Of one whose key is gone Mbed TLS says the same.
+        let is_too_old = ret == sys::MBEDTLS_ERR_SSL_SESSION_TICKET_EXPIRED
+            && (*session).tls_version != sys::MBEDTLS_SSL_VERSION_UNKNOWN;
+        stream.shown.set(if is_too_old { Shown::TooOld } else { Shown::Ticket });
         if ret != 0 {
             return ret;
         }

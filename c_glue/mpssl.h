@@ -404,6 +404,9 @@ typedef struct _mpssl_cipher_t {
 mpssl_cipher_t mpssl_socket_shared_cipher(const mpssl_socket_t *socket, size_t i);
 // What was agreed on, borrowed; NULL before the handshake is over, or where nothing was.
 const char *mpssl_socket_selected_alpn_protocol(const mpssl_socket_t *socket);
+// Goes on with an earlier session in the place of the one it had, if any, before the handshake. ValueError later,
+// and for one of other settings.
+mpssl_status_t mpssl_socket_set_session(mpssl_socket_t *socket, const mpssl_session_t *session);
 // A client's session as it is now, to be freed; NULL: there is none (yet).
 mpssl_status_t mpssl_socket_session(const mpssl_socket_t *socket, mpssl_session_t **session);
 // Whether it goes on with an earlier one; -1 before the handshake is over.

@@ -1600,6 +1600,36 @@ static mp_obj_t load_session(ssl_socket_obj_t *self) {
 #endif
 }
 
+// SSLSocket.session = an SSLSession, before the handshake.
+static void store_session(ssl_socket_obj_t *self, mp_obj_t session_in) {
+#if MPSSL_SESSIONS
+    if (session_in == mp_const_none) {
+        mp_raise_TypeError(MP_ERROR_TEXT("session must be an SSLSession"));
+    }
+    ssl_session_obj_t *session = get_session(session_in, mpssl_callback(self, MPSSL_VERIFY_CALLBACK));
+    if (self->server_side) {
+        mp_raise_ValueError(MP_ERROR_TEXT("session is a client's"));
+    }
+    mpssl_call_t call;
+    enter(self, &call, 0);
+    mpssl_signals_t signals;
+    if (!mpssl_claim(&session->guard, &signals)) {
+        mpssl_leave(&call);
+        mp_raise_OSError(MP_EBUSY);
+    }
+    mpssl_status_t status = { MPSSL_ERRNO, MP_EBADF }; // freed by __del__ meanwhile
+    if (session->tls != NULL) {
+        CALL_WITH_MEMORY(status, mpssl_socket_set_session(self->tls, session->tls));
+    }
+    mpssl_release(&session->guard, &signals);
+    leave(&call, status);
+#else
+    (void)self;
+    (void)session_in;
+    mp_raise_NotImplementedError(MP_ERROR_TEXT("session"));
+#endif
+}
+
 // Of the transport's methods, when there is none any more.
 static mp_obj_t closed_fileno(mp_obj_t self_in) {
     (void)self_in;
@@ -1648,6 +1678,10 @@ static void store_context(ssl_socket_obj_t *self, mp_obj_t context_in) {
 static void socket_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     if (dest[0] != MP_OBJ_NULL) {
+        if (attr == MP_QSTR_session && dest[1] != MP_OBJ_NULL) {
+            store_session(self, dest[1]);
+            dest[0] = MP_OBJ_NULL;
+        }
 #if MPSSL_SERVER_NAMES
         if (attr == MP_QSTR_context && dest[1] != MP_OBJ_NULL) {
             store_context(self, dest[1]);

@@ -120,11 +120,13 @@ pub enum Invalid {
     OtherSignature,
     /// `session_cache` that is too much, or of no client.
     SessionCache,
+    /// `SSLSocket.session` was set when the handshake had begun, or is over.
+    SessionLate,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -159,6 +161,7 @@ impl Invalid {
         Self::Signature,
         Self::OtherSignature,
         Self::SessionCache,
+        Self::SessionLate,
     ];
 
     /// The `ValueError`'s text.
@@ -199,6 +202,7 @@ impl Invalid {
             Self::Signature => "invalid signature",
             Self::OtherSignature => "signature does not match cert",
             Self::SessionCache => "invalid session_cache",
+            Self::SessionLate => "session can be set before the handshake only",
         }
     }
 }

@@ -1429,6 +1429,13 @@ pub unsafe extern "C" fn mpssl_socket_session(socket: &Socket, out: *mut *mut Se
 }
 
 /// See `mpssl.h`.
+#[cfg(sessions)]
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_socket_set_session(socket: &mut Socket, session: &Session) -> mpssl_status_t {
+    status(socket.set_session(session))
+}
+
+/// See `mpssl.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_session_reused(socket: &Socket) -> i32 {
     socket.session_reused().map_or(-1, i32::from)

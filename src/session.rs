@@ -208,9 +208,9 @@ impl Session {
         Ok(Some(Offer { session, peer, cert: Some(cert).filter(|cert| !cert.is_empty()) }))
     }
 
-    /// It has been offered.
-    pub fn note_offer(&self) {
-        self.used.take();
+    /// It has been offered; whether nobody else has done that, which matters for those that are good for once.
+    pub fn note_offer(&self) -> bool {
+        self.used.take()
     }
 }
 
@@ -236,10 +236,8 @@ impl<'a> Lent<'a> {
     }
 
     /// It has been offered, and does not go back.
-    pub fn note_offer(mut self) {
-        if let Some(session) = self.session.take() {
-            session.note_offer();
-        }
+    pub fn note_offer(mut self) -> bool {
+        self.session.take().is_some_and(|session| session.note_offer())
     }
 }
 

@@ -207,7 +207,7 @@ impl Socket {
         #[cfg(sessions)]
         let cache = context.session_cache().cloned();
         #[cfg(sessions)]
-        let mut lent = None;
+        let (mut lent, mut once) = (None, false);
         #[cfg(sessions)]
         if context.keeps_sessions() {
             let binding = context.binding([options.hostname, options.assert_hostname], options.asks)?;
@@ -221,12 +221,14 @@ impl Socket {
                 && let Some(offer) = session.offer(&binding)?
             {
                 ssl.offer(&offer.session, offer.peer, offer.cert)?;
+                once = offer.session.is_tls13();
             }
         } else if options.session.is_some() {
             return Err(Error::Value(Invalid::SessionUse));
         }
         ssl.prepare()?;
-        let socket = Box::new(|| Self {
+        #[cfg_attr(not(sessions), allow(unused_mut))]
+        let mut socket = Box::new(|| Self {
             ssl: Connection::Awake(ssl),
             state: State::Handshaking,
             waits_for: 0,
@@ -243,14 +245,43 @@ impl Socket {
             used_at: 0,
         })?;
         #[cfg(sessions)]
-        if let Some(session) = options.session {
-            session.note_offer();
-        }
-        #[cfg(sessions)]
-        if let Some(lent) = lent {
-            lent.note_offer();
+        {
+            let own = options.session.map(Session::note_offer);
+            let is_first = own.or(lent.map(Lent::note_offer)).unwrap_or(true);
+            if once && !is_first {
+                socket.withdraw();
+            }
         }
         Ok(socket)
+    }
+
+    #[cfg(sessions)]
+    fn withdraw(&mut self) {
+        if let Some(ssl) = self.ssl.awake() {
+            ssl.withdraw();
+        }
+    }
+
+    /// Goes on with an earlier session of the same settings, and no other: before the handshake.
+    ///
+    /// # Errors
+    ///
+    /// `ValueError` when that has begun, where no session can go on, and for a session of other settings;
+    /// [`Error::NoMemory`]. Without memory there is none, else what there was before.
+    #[cfg(sessions)]
+    pub fn set_session(&mut self, session: &Session) -> Result<()> {
+        let Some(ssl) = self.ssl.awake().filter(|_| !self.begun) else {
+            return Err(Error::Value(Invalid::SessionLate));
+        };
+        let binding = ssl.binding().ok_or(Error::Value(Invalid::SessionUse))?;
+        let offer = session.offer(&binding)?;
+        ssl.withdraw();
+        let Some(offer) = offer else { return Ok(()) };
+        let result = ssl.offer(&offer.session, offer.peer, offer.cert).and_then(|()| ssl.prepare());
+        if result.is_err() || (!session.note_offer() && offer.session.is_tls13()) {
+            ssl.withdraw();
+        }
+        result
     }
 
     /// One whose connection was restored, and hibernates, with `context`'s settings. `now`: milliseconds.

@@ -1230,3 +1230,104 @@ fn what_the_connections_came_to() {
         assert_eq!((told(&strict), told(&contexts.server)), ([1, 0, 0, 0, 0], [4, 3, 1, 1, 0]));
     }
 }
+
+/// A session that is set on a connection does what one does that it is made with.
+#[test]
+fn a_session_that_is_set() {
+    for &tls13 in VERSIONS {
+        let _balance = Balance::start();
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let session = first(&mut contexts);
+        let mut again = pair(&mut contexts, None);
+        again.client.socket.set_session(&session).unwrap();
+        again = again.open();
+        assert_eq!(reused(&again), [Some(true); 2]);
+        assert_eq!(again.client.socket.peer_cert(), Some(&pki::der("ec")[..]));
+        assert!(again.client.socket.peer_verified());
+        const LATE: Result<()> = Err(Error::Value(Invalid::SessionLate));
+        let next = session_of(&mut again);
+        assert_eq!(again.client.socket.set_session(&next), LATE);
+        again.prove();
+        // Of several the last one counts, whatever was there before.
+        let other = first(&mut contexts);
+        let old = loaded(&first(&mut contexts));
+        for with in [None, Some(&*old)] {
+            let mut pair = pair(&mut contexts, with);
+            for session in [&next, &other, &next] {
+                pair.client.socket.set_session(&loaded(session)).unwrap();
+            }
+            let pair = pair.open();
+            assert_eq!(reused(&pair), [Some(true); 2]);
+            pair.prove();
+        }
+        // One of TLS 1.3 that was used is none: nor is the one before it.
+        assert!(resumes(&mut contexts, &next));
+        let mut pair = pair(&mut contexts, Some(&loaded(&other)));
+        pair.client.socket.set_session(&next).unwrap();
+        let mut pair = pair.open();
+        assert_eq!(reused(&pair), [Some(!tls13); 2]);
+        assert!(pair.client.socket.peer_verified());
+        session_of(&mut pair);
+        pair.prove();
+    }
+}
+
+#[test]
+fn a_session_that_must_not_be_set() {
+    for &tls13 in VERSIONS {
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let session = first(&mut contexts);
+        // Once the hello is out.
+        let mut begun = pair(&mut contexts, None);
+        assert_eq!(begun.client.handshake(), Err(Error::WantRead));
+        assert_eq!(begun.client.socket.set_session(&session), Err(Error::Value(Invalid::SessionLate)));
+        let begun = begun.open();
+        assert_eq!(reused(&begun), [Some(false); 2]);
+        begun.prove();
+        // Of other settings, after which all is as it was.
+        let good = loaded(&session);
+        let mut other = pair(&mut contexts, Some(&good));
+        contexts.client.set_verify_mode(1).unwrap();
+        let foreign = first(&mut contexts);
+        assert_eq!(other.client.socket.set_session(&foreign), Err(Error::Value(Invalid::SessionSettings)));
+        let other = other.open();
+        assert_eq!(reused(&other), [Some(true); 2]);
+        other.prove();
+        // Where there are none.
+        let mut plain = Contexts::new(&Setup { tls13, ..Setup::default() });
+        let mut pair = plain.pair();
+        assert_eq!(pair.client.socket.set_session(&session), Err(Error::Value(Invalid::SessionUse)));
+        assert_eq!(pair.server.socket.set_session(&session), Err(Error::Value(Invalid::SessionUse)));
+        pair.open().prove();
+    }
+}
+
+#[test]
+fn a_session_is_set_without_memory() {
+    for &tls13 in VERSIONS {
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let session = first(&mut contexts);
+        let mut n = 0;
+        loop {
+            let _balance = Balance::start();
+            let mut pair = pair(&mut contexts, None);
+            let copy = loaded(&session);
+            let (result, _) = failing(n, false, || pair.client.socket.set_session(&copy));
+            let refused = result == Err(Error::NoMemory);
+            assert!(refused || result.is_ok(), "{n}: {result:?}");
+            // As C does when it has collected garbage; or it goes on without.
+            if refused && n % 2 == 0 {
+                pair.client.socket.set_session(&copy).unwrap();
+            }
+            let pair = pair.open();
+            assert_eq!(reused(&pair), [Some(!refused || n % 2 == 0); 2], "{n}");
+            assert!(pair.client.socket.peer_verified());
+            pair.prove();
+            if !refused {
+                break;
+            }
+            n += 1;
+        }
+        assert!(n > 3, "{n}");
+    }
+}

@@ -300,6 +300,15 @@ impl Connection {
         true
     }
 
+    /// What has not begun, to be set up further; `None`: it sleeps.
+    #[cfg(sessions)]
+    pub fn awake(&mut self) -> Option<&mut Ssl> {
+        match self {
+            Self::Awake(ssl) => Some(ssl),
+            Self::Asleep(_) => None,
+        }
+    }
+
     /// As [`Ssl::set_accepted`], of one that has not begun.
     pub fn set_accepted(&mut self) {
         if let Self::Awake(ssl) = self {

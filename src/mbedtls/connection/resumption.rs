@@ -233,6 +233,31 @@ impl Resumption {
         }
     }
 
+    /// The settings that its sessions belong to.
+    pub(super) fn binding(&self) -> Binding {
+        self.binding
+    }
+
+    /// Offers none.
+    ///
+    /// # Safety
+    ///
+    /// The connection is this one's, set up, and has not begun.
+    pub(super) unsafe fn withdraw(&mut self, ctx: *mut sys::mbedtls_ssl_context) {
+        (self.peer, self.cert) = (Peer::default(), None);
+        // SAFETY: by this function's contract: both are the connection's own, and are made as its setup made
+        // them. None raises.
+        unsafe {
+            if let (Some(handshake), Some(session)) =
+                ((*ctx).handshake.as_mut(), (*ctx).session_negotiate.as_mut())
+            {
+                handshake.resume = 0;
+                sys::mbedtls_ssl_session_free(session);
+                sys::mbedtls_ssl_session_init(session);
+            }
+        }
+    }
+
     /// Offers an earlier session to the server.
     ///
     /// # Safety

@@ -331,6 +331,23 @@ impl Ssl {
         unsafe { resumption.offer(self.ctx.get(), session, peer, cert) }
     }
 
+    /// Offers none, as before [`Self::offer`].
+    #[cfg(sessions)]
+    pub fn withdraw(&mut self) {
+        let ctx = self.ctx.get();
+        if let Some(resumption) = &mut self.resumption {
+            // SAFETY: the connection is set up, and has not begun.
+            unsafe { resumption.withdraw(ctx) };
+        }
+    }
+
+    /// The settings that its sessions belong to, if it keeps any.
+    #[cfg(sessions)]
+    #[must_use]
+    pub fn binding(&self) -> Option<Binding> {
+        self.resumption.as_ref().map(|resumption| resumption.binding())
+    }
+
     /// What is kept of its session for the next connection; `None`: there is nothing yet, or the context
     /// keeps nothing.
     #[cfg(sessions)]

@@ -191,6 +191,18 @@ impl Raw {
         self.send_record(sys::MBEDTLS_SSL_MSG_HANDSHAKE as u8, &[&[20, 0, 0, 12][..], &[0; 12]].concat())
     }
 
+    /// Encrypts as data is, before it has the client's Finished (RFC 8446 2).
+    #[cfg(tls13)]
+    #[allow(dead_code, reason = "of tickets")]
+    pub fn begin_data(&mut self) {
+        // SAFETY: the connection is of TLS 1.3, and has sent its Finished.
+        unsafe {
+            let ssl = &mut (*self.inner).ssl;
+            ssl.cur_out_ctr.fill(0);
+            ssl.transform_out = ssl.transform_application;
+        }
+    }
+
     pub fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
         // SAFETY: in `call`; the slice is valid.
         self.call(|ssl| unsafe { sys::mbedtls_ssl_read(ssl, buf.as_mut_ptr(), buf.len()) })

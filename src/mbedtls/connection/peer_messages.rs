@@ -349,6 +349,18 @@ pub(super) fn all_of(extensions: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     core::iter::from_fn(move || extension_in(&mut fields))
 }
 
+/// Whether extensions follow each other, and nothing else.
+#[cfg(all(tls13, sessions))]
+pub(super) fn are_whole(extensions: &[u8]) -> bool {
+    let mut fields = Fields(extensions);
+    while !fields.0.is_empty() {
+        if extension_in(&mut fields).is_none() {
+            return false;
+        }
+    }
+    true
+}
+
 /// Thousands fit into a hello, so each is not compared with each: a bit tells whether a type has been
 /// there, for the types of one block at a time.
 pub(super) fn is_any_twice(extensions: &[u8]) -> bool {

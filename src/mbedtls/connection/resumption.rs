@@ -21,6 +21,8 @@ use super::super::secret::Secret;
 use super::super::session::{Moment, Once, Session, TICKET_MAX};
 use super::super::sys;
 use super::flight::Facts;
+#[cfg(tls13)]
+use super::peer_messages::{are_whole, is_any_twice};
 use crate::error::{Error, Result};
 #[cfg(tls13)]
 use crate::mem::slice;
@@ -171,11 +173,18 @@ impl Resumption {
             |fields: &mut Fields<'_>| fields.take(4)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
         let (_header, lifetime, age_add) = (fields.take(4), read(&mut fields), read(&mut fields));
         let (nonce, ticket, extensions) = (fields.vector(1), fields.vector(2), fields.vector(2));
-        let (Some(lifetime), Some(age_add), Some(nonce), Some(ticket @ [_, ..]), Some(_), []) =
+        let (Some(lifetime), Some(age_add), Some(nonce), Some(ticket @ [_, ..]), Some(extensions), []) =
             (lifetime, age_add, nonce, ticket, extensions, fields.0)
         else {
             return sys::MBEDTLS_ERR_SSL_DECODE_ERROR;
         };
+        if !are_whole(extensions) {
+            return sys::MBEDTLS_ERR_SSL_DECODE_ERROR;
+        }
+        // "There MUST NOT be more than one extension of the same type" (4.2). What there is does not matter.
+        if is_any_twice(extensions) {
+            return sys::MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER;
+        }
         // "The value of zero indicates that the ticket should be discarded immediately."
         if lifetime == 0 || ticket.len() > TICKET_MAX {
             return 0;

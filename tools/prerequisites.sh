@@ -35,6 +35,8 @@ test|pyheaders python3|python3-dev|upydev's netifaces is published as source
 test|program localedef|libc-bin|upydev wants to know a country
 test|file /usr/share/i18n/locales/en_US|locales|upydev wants to know a country
 test|program mosquitto|mosquitto|a peer
+test|program nginx|nginx-light|a peer
+test|program vsftpd|vsftpd|a peer
 test|program gnutls-cli|gnutls-bin|a peer
 test|program coap-client-openssl|libcoap3-bin|a peer
 test|program chromium|chromium|a peer

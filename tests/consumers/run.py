@@ -7,7 +7,7 @@ A PATTERN runs only the cases whose names contain it. What the processes of a ca
 kept under build/consumers/logs. The last line is "N passed, N failed, N skipped"; the exit code
 is 1 if a case failed.
 
-Needs openssl, gnutls-bin, curl, mosquitto, chromium and pip, for WebREPL a build with --webrepl
+Needs openssl, gnutls-bin, curl, mosquitto, nginx-light, vsftpd, chromium and pip, for WebREPL a build with --webrepl
 and a Python 3.11 to 3.13, and for a few cases a Python 3.13; without one of them the cases that
 need it are skipped, with the reason.
 """
@@ -36,6 +36,7 @@ import pki  # noqa: E402, F401
 import psk  # noqa: E402, F401
 import recipes  # noqa: E402, F401
 import rpc  # noqa: E402, F401
+import session_servers  # noqa: E402, F401
 import sessions  # noqa: E402, F401
 import tls13  # noqa: E402, F401
 import webrepl  # noqa: E402, F401

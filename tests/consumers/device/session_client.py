@@ -1,7 +1,7 @@
 """connections= connections in a row, each with the session of the one before, which is saved in between if
 saved= is given, and is in a file that another process leaves at load= and this one at save=.
 
-Each sends line= and reads a line back. version= and ca= are as for a client that verifies.
+Each sends line= and reads a line back, or with mqtt= what MQTT begins with. version= and ca= are as for a client that verifies.
 """
 
 import socket
@@ -26,8 +26,12 @@ for _ in range(int(given.get("connections", 1))):
     connection.connect(socket.getaddrinfo("127.0.0.1", int(given["port"]))[0][-1])
     try:
         connection = ctx.wrap_socket(connection, server_hostname="localhost", session=session)
-        connection.write(given.get("line", "hello").encode() + b"\n")
-        print("LINE", connection.readline())
+        if "mqtt" in given:
+            connection.write(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01x")
+            print("LINE", connection.read(4))
+        else:
+            connection.write(given.get("line", "hello").encode() + b"\n")
+            print("LINE", connection.readline())
         print("REUSED", connection.session_reused, connection.version())
         print("SUBJECT", connection.getpeercert()["subject"])
         session = connection.session

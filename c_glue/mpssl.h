@@ -280,6 +280,7 @@ typedef struct _mpssl_options_t {
     bool host_signs; // ask mpglue_sign for signatures
     bool hello_verify; // a DTLS server asks for a cookie, for which it must have client_id
     bool asks; // there is a verify_callback or sni_callback, to be asked each time
+    uint16_t port; // that a client is connected to; 0: not known
     const mpssl_session_t *session; // to go on with; NULL: none
 } mpssl_options_t;
 

@@ -8,6 +8,7 @@
 #if defined(__unix__) || defined(__APPLE__)
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -435,6 +436,32 @@ static ssl_socket_obj_t *new_socket(ssl_context_obj_t *context, mp_obj_t sock, m
     return self;
 }
 
+#if MPSSL_SESSIONS
+// The port that a socket is connected to; 0: it is not known.
+static uint16_t peer_port(mp_obj_t sock) {
+#if MPSSL_DESCRIPTORS
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } peer;
+    socklen_t len = sizeof(peer);
+    int fd = mpssl_descriptor(sock);
+    if (fd >= 0 && getpeername(fd, &peer.any, &len) == 0) {
+        if (peer.any.sa_family == AF_INET) {
+            return ntohs(peer.v4.sin_port);
+        }
+        if (peer.any.sa_family == AF_INET6) {
+            return ntohs(peer.v6.sin6_port);
+        }
+    }
+#else
+    (void)sock;
+#endif
+    return 0;
+}
+#endif
+
 mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool server_side,
     bool do_handshake, mp_obj_t server_hostname, mp_obj_t assert_hostname, mp_obj_t client_id,
     mp_obj_t session_in) {
@@ -489,6 +516,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
         .hello_verify = hello_verify,
         .asks = context->verify_callback != mp_const_none || context->sni_callback != mp_const_none,
 #if MPSSL_SESSIONS
+        .port = server_side ? 0 : peer_port(sock),
         .session = session == NULL ? NULL : session->tls,
 #endif
     };

@@ -1121,6 +1121,8 @@ pub unsafe extern "C" fn mpssl_socket_new(
             hello_verify: options.hello_verify,
             asks: options.asks,
             #[cfg(sessions)]
+            port: options.port,
+            #[cfg(sessions)]
             session: options.session.cast::<Session>().as_ref(),
         };
         output(Socket::new(context, options).map(Box::into_raw), out)

@@ -18,7 +18,7 @@
 use crate::error::{Error, Invalid, Result};
 use crate::fnv::fnv1a;
 use crate::mbedtls::{
-    self, Binding, Cached, ID_MAX, Kept, LIFETIME_MAX, Moment, Once, Peer, Secret, SessionCache,
+    self, Binding, Cached, ID_MAX, Kept, Key, LIFETIME_MAX, Moment, Once, Peer, Secret, SessionCache,
 };
 use crate::mem::{Array, Box, Shared, copy};
 use crate::micropython_sys::time;
@@ -106,7 +106,7 @@ impl Session {
     /// [`Error::NoMemory`].
     pub fn to_cache(kept: &Kept<'_>, cert: Option<&[u8]>) -> Result<Cached> {
         let bytes = Self::encode(kept, cert)?;
-        Ok(Cached { binding: kept.binding, bytes, used: kept.used.clone() })
+        Ok(Cached { key: Key { binding: kept.binding, port: kept.port }, bytes, used: kept.used.clone() })
     }
 
     fn encode(kept: &Kept<'_>, cert: Option<&[u8]>) -> Result<Secret> {
@@ -217,16 +217,16 @@ impl Session {
 /// A session out of a context's cache, which it goes back to unless it is offered, or a newer one is there.
 pub struct Lent<'a> {
     cache: &'a SessionCache,
-    binding: Binding,
+    key: Key,
     session: Option<Session>,
 }
 
 impl<'a> Lent<'a> {
-    /// That of these settings, if there is one.
+    /// That of this key, if there is one.
     #[must_use]
-    pub fn new(cache: &'a SessionCache, binding: Binding) -> Self {
-        let session = cache.take(&binding).map(|of| Session { bytes: of.bytes, used: of.used });
-        Self { cache, binding, session }
+    pub fn new(cache: &'a SessionCache, key: Key) -> Self {
+        let session = cache.take(&key).map(|of| Session { bytes: of.bytes, used: of.used });
+        Self { cache, key, session }
     }
 
     /// The session.
@@ -244,7 +244,7 @@ impl<'a> Lent<'a> {
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
         if let Some(Session { bytes, used }) = self.session.take() {
-            self.cache.put_back(Cached { binding: self.binding, bytes, used });
+            self.cache.put_back(Cached { key: self.key, bytes, used });
         }
     }
 }

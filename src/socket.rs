@@ -16,6 +16,8 @@ use crate::context::Context;
 use crate::error::{Error, Invalid, Result};
 use crate::fnv::fnv1a;
 use crate::io::{Host, Interruption};
+#[cfg(sessions)]
+use crate::mbedtls::Key;
 use crate::mbedtls::{self, Connection, Endpoint, Interrupted, Outcome, Ssl, Transport, sys};
 use crate::mem::Box;
 use crate::micropython_sys::{
@@ -58,6 +60,10 @@ pub struct Options<'a> {
     pub hello_verify: bool,
     /// The host has a verifier, or chooses by the name that a client asks for: it is to be asked each time.
     pub asks: bool,
+    /// The port that a client is connected to, where it is known: each has its sessions in the context's
+    /// cache. 0: it is not.
+    #[cfg(sessions)]
+    pub port: u16,
     /// A client's earlier session, of the same settings, to go on with.
     #[cfg(sessions)]
     pub session: Option<&'a Session>,
@@ -213,9 +219,9 @@ impl Socket {
             let binding = context.binding([options.hostname, options.assert_hostname], options.asks)?;
             // What the host's verifier would say is not in a session.
             let cache = cache.as_deref().filter(|_| !options.asks);
-            ssl.keep_sessions(binding, cache.is_some())?;
+            ssl.keep_sessions(binding, cache.map(|_| options.port))?;
             if options.session.is_none() {
-                lent = cache.map(|cache| Lent::new(cache, binding));
+                lent = cache.map(|cache| Lent::new(cache, Key { binding, port: options.port }));
             }
             if let Some(session) = options.session.or_else(|| lent.as_ref()?.session())
                 && let Some(offer) = session.offer(&binding)?

@@ -133,6 +133,7 @@ fn side(protocol: i32, mode: i32, port: Port, host_signs: bool) -> Side {
                 host_signs: false,
                 hello_verify: true,
                 asks: false,
+                port: 0,
                 session: std::ptr::null(),
             };
             let status = mpssl_socket_new(context, options, &raw mut probe);
@@ -147,6 +148,7 @@ fn side(protocol: i32, mode: i32, port: Port, host_signs: bool) -> Side {
             host_signs,
             hello_verify: true,
             asks: false,
+            port: 0,
             session: std::ptr::null(),
         };
         assert_eq!(mpssl_socket_new(context, options, &raw mut side.socket).kind, OK);

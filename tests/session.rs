@@ -12,6 +12,7 @@ use common::{
 };
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Invalid, Result};
+use micropython_ssl::mbedtls::Key;
 use micropython_ssl::mem;
 use micropython_ssl::micropython_sys as sys;
 use micropython_ssl::session::{Lent, Session};
@@ -1174,13 +1175,13 @@ fn what_is_put_back_replaces_nothing() {
         let cache = contexts.client.session_cache().unwrap().clone();
         let bytes_of = |contexts: &mut Contexts, name: &str| {
             let binding = contexts.client.binding([Some(&pki::with_nul(name.into())), None], false).unwrap();
-            let lent = Lent::new(&cache, binding);
+            let lent = Lent::new(&cache, Key { binding, port: 0 });
             lent.session().map(|session| session.bytes().to_vec())
         };
         let older = bytes_of(&mut contexts, "a").unwrap();
         assert_eq!(bytes_of(&mut contexts, "a"), Some(older.clone()));
         let binding = contexts.client.binding([Some(b"a\0"), None], false).unwrap();
-        let lent = Lent::new(&cache, binding);
+        let lent = Lent::new(&cache, Key { binding, port: 0 });
         assert_eq!(lent.session().unwrap().bytes(), older);
         assert_eq!(cached(&mut contexts, &["a"]), [false]);
         let newer = bytes_of(&mut contexts, "a").unwrap();
@@ -1188,13 +1189,16 @@ fn what_is_put_back_replaces_nothing() {
         drop(lent);
         assert_eq!(bytes_of(&mut contexts, "a"), Some(newer.clone()));
         // Nor one of another host, where there is no more room.
-        let lent = Lent::new(&cache, binding);
+        let lent = Lent::new(&cache, Key { binding, port: 0 });
         assert_eq!(cached(&mut contexts, &["b", "c"]), [false; 2]);
         drop(lent);
         assert_eq!(bytes_of(&mut contexts, "a"), None);
         assert!(bytes_of(&mut contexts, "b").is_some() && bytes_of(&mut contexts, "c").is_some());
         // With room it is there again.
-        let lent = Lent::new(&cache, contexts.client.binding([Some(b"c\0"), None], false).unwrap());
+        let lent = Lent::new(
+            &cache,
+            Key { binding: contexts.client.binding([Some(b"c\0"), None], false).unwrap(), port: 0 },
+        );
         assert_eq!(contexts.client.cached_sessions(), 1);
         drop(lent);
         assert_eq!(contexts.client.cached_sessions(), 2);
@@ -1329,5 +1333,37 @@ fn a_session_is_set_without_memory() {
             n += 1;
         }
         assert!(n > 3, "{n}");
+    }
+}
+
+/// Servers of one name do not take turns where their ports are known; and a session that a program has is
+/// good for any.
+#[test]
+fn a_cache_tells_ports_apart() {
+    for &tls13 in VERSIONS {
+        let _balance = Balance::start();
+        let mut contexts = with_cache(tls13, 3);
+        let mut found = Vec::new();
+        let mut kept = None;
+        for port in [443, 8883, 443, 8883, 0, 443, 0, 8883] {
+            let (link, client_port, server_port) = Link::new(false);
+            let Contexts { client, server } = &mut contexts;
+            let of_client = Options { port, ..options(Some(b"localhost\0"), None) };
+            let mut pair = Pair {
+                client: common::End { socket: Socket::new(client, of_client).unwrap(), port: client_port },
+                server: common::End {
+                    socket: Socket::new(server, options(None, None)).unwrap(),
+                    port: server_port,
+                },
+                link,
+            }
+            .open();
+            pair.transfer(SERVER, b"hello");
+            found.push(pair.client.socket.session_reused().unwrap());
+            kept = pair.client.socket.session().unwrap();
+            pair.prove();
+        }
+        assert_eq!(found, [false, false, true, true, false, true, true, true]);
+        assert!(resumes(&mut contexts, &loaded(&kept.unwrap())));
     }
 }

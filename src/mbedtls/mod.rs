@@ -87,7 +87,7 @@ pub use secret::Secret;
 #[cfg(sessions)]
 pub use session::{ID_MAX, LIFETIME_MAX, Moment, Once, Session};
 #[cfg(sessions)]
-pub use session_cache::{Cached, SessionCache};
+pub use session_cache::{Cached, Key, SessionCache};
 pub use stats::Stats;
 #[cfg(bundles)]
 pub use store::{Bundle, Store};

@@ -14,10 +14,19 @@ use crate::error::Result;
 use crate::mem::{Array, Shared};
 use crate::micropython_sys::atomically;
 
-/// A session, as it is saved, and whether it was offered.
-pub struct Cached {
+/// By what a session is found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Key {
     /// The settings that it belongs to.
     pub binding: Binding,
+    /// The server's port, where it is known: another one is another server, whose tickets are its own.
+    pub port: u16,
+}
+
+/// A session, as it is saved, and whether it was offered.
+pub struct Cached {
+    /// By what it is found.
+    pub key: Key,
     /// What the program could save.
     pub bytes: Secret,
     /// Whoever has a handle of it knows.
@@ -38,12 +47,12 @@ impl SessionCache {
         Shared::new(|| Self(places), |_| Ok(()))
     }
 
-    /// Takes out the session of these settings.
+    /// Takes out the session of this key.
     #[must_use]
-    pub fn take(&self, binding: &Binding) -> Option<Cached> {
+    pub fn take(&self, key: &Key) -> Option<Cached> {
         self.0.iter().find_map(|place| {
             atomically(|| match place.take() {
-                Some(cached) if cached.binding == *binding => Some(cached),
+                Some(cached) if cached.key == *key => Some(cached),
                 other => {
                     place.set(other);
                     None
@@ -72,15 +81,15 @@ impl SessionCache {
         self.len() == 0
     }
 
-    /// Puts one back that was not offered, unless there is a newer one of the same settings, or no place:
+    /// Puts one back that was not offered, unless there is a newer one of the same key, or no place:
     /// meanwhile there may have been other connections.
     pub fn put_back(&self, cached: Cached) {
-        let binding = cached.binding;
+        let key = cached.key;
         let gone = atomically(|| {
             let mut room = None;
             for place in self.0.iter() {
                 let there = place.take();
-                let is_newer = there.as_ref().is_some_and(|of| of.binding == binding);
+                let is_newer = there.as_ref().is_some_and(|of| of.key == key);
                 if there.is_none() {
                     room = Some(place);
                 }
@@ -98,21 +107,21 @@ impl SessionCache {
         drop(gone);
     }
 
-    /// Puts one in, in the place of the one with the same settings, or of the oldest; whether that was of
-    /// others.
+    /// Puts one in, in the place of the one with the same key, or of the oldest; whether that was of
+    /// another.
     pub fn put(&self, cached: Cached) -> bool {
-        let binding = cached.binding;
+        let key = cached.key;
         let gone = atomically(|| {
             let mut moved = Some(cached);
             for place in self.0.iter() {
                 moved = place.replace(moved);
-                if moved.as_ref().is_none_or(|of| of.binding == binding) {
+                if moved.as_ref().is_none_or(|of| of.key == key) {
                     break;
                 }
             }
             moved
         });
         // Outside: it is wiped, and its memory given back.
-        gone.is_some_and(|gone| gone.binding != binding)
+        gone.is_some_and(|gone| gone.key != key)
     }
 }

@@ -69,6 +69,8 @@ pub fn options<'a>(hostname: Option<&'a [u8]>, client_id: Option<&'a [u8]>) -> O
         hello_verify: true,
         asks: false,
         #[cfg(sessions)]
+        port: 0,
+        #[cfg(sessions)]
         session: None,
     }
 }

@@ -61,6 +61,8 @@ pub struct Peer {
 pub struct Kept<'a> {
     /// The settings that it belongs to.
     pub binding: Binding,
+    /// The server's port, where it is known.
+    pub port: u16,
     /// Whom it is with.
     pub peer: Peer,
     /// As Mbed TLS saves it, without a certificate.
@@ -72,8 +74,8 @@ pub struct Kept<'a> {
 /// What a client's connection has of sessions, if its context keeps any.
 pub(super) struct Resumption {
     binding: Binding,
-    /// The context's cache has it as well.
-    pub(super) is_cached: bool,
+    /// The context's cache has it as well, as of this port of the server's.
+    pub(super) port: Option<u16>,
     /// It has not the newest yet.
     pub(super) is_new: bool,
     peer: Peer,
@@ -99,7 +101,13 @@ impl Resumption {
     /// What is kept of a session, once there is one.
     pub(super) fn kept(&self) -> Option<Kept<'_>> {
         let (saved, used) = self.newest.as_ref()?;
-        Some(Kept { binding: self.binding, peer: self.peer, saved: saved.bytes(), used: used.clone() })
+        Some(Kept {
+            binding: self.binding,
+            port: self.port.unwrap_or(0),
+            peer: self.peer,
+            saved: saved.bytes(),
+            used: used.clone(),
+        })
     }
 
     /// Keeps a session; without memory for it, the last one stays.
@@ -229,10 +237,10 @@ impl Resumption {
     }
 
     /// Nothing yet, for connections with these settings.
-    pub(super) fn new(binding: Binding, is_cached: bool) -> Self {
+    pub(super) fn new(binding: Binding, port: Option<u16>) -> Self {
         Self {
             binding,
-            is_cached,
+            port,
             is_new: false,
             peer: Peer::default(),
             cert: None,

@@ -292,15 +292,15 @@ impl Ssl {
         }
     }
 
-    /// Keeps what it has of sessions, for connections with the same settings; `is_cached`: in the
-    /// configuration's cache as well.
+    /// Keeps what it has of sessions, for connections with the same settings; `port`: in the
+    /// configuration's cache as well, as of this port of the server's; 0: it is not known.
     ///
     /// # Errors
     ///
     /// [`crate::error::Error::NoMemory`].
     #[cfg(sessions)]
-    pub fn keep_sessions(&mut self, binding: Binding, is_cached: bool) -> Result<()> {
-        self.resumption = Some(Box::new(|| Resumption::new(binding, is_cached))?);
+    pub fn keep_sessions(&mut self, binding: Binding, port: Option<u16>) -> Result<()> {
+        self.resumption = Some(Box::new(|| Resumption::new(binding, port))?);
         Ok(())
     }
 
@@ -314,7 +314,7 @@ impl Ssl {
     #[cfg(sessions)]
     #[must_use]
     pub fn session_cache(&self) -> Option<&SessionCache> {
-        self.resumption.as_ref().filter(|of| of.is_cached).and_then(|_| self.config.session_cache())
+        self.resumption.as_ref().filter(|of| of.port.is_some()).and_then(|_| self.config.session_cache())
     }
 
     /// Offers an earlier session of these settings to the server, which may take it, or not; with the

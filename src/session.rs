@@ -18,7 +18,7 @@
 use crate::error::{Error, Invalid, Result};
 use crate::fnv::fnv1a;
 use crate::mbedtls::{
-    self, Binding, Cached, ID_MAX, Kept, Key, LIFETIME_MAX, Moment, Once, Peer, Secret, SessionCache,
+    self, Binding, Cached, ID_MAX, Kept, Key, LIFETIME_MAX, Moment, Once, Part, Peer, Secret, SessionCache,
 };
 use crate::mem::{Array, Box, Shared, copy};
 use crate::micropython_sys::time;
@@ -32,7 +32,7 @@ const LONGEST: usize = 16384;
 
 /// A client's session.
 pub struct Session {
-    bytes: Secret,
+    bytes: Shared<Secret>,
     used: Shared<Once>,
 }
 
@@ -61,13 +61,13 @@ pub struct Description {
 }
 
 /// What a client offers its server.
-pub struct Offer<'a> {
+pub struct Offer {
     /// The session.
     pub session: mbedtls::Session,
     /// Whom it was with.
     pub peer: Peer,
     /// The certificate that was verified.
-    pub cert: Option<&'a [u8]>,
+    pub cert: Option<Part>,
 }
 
 fn parts(bytes: &[u8]) -> Option<Parts<'_>> {
@@ -109,7 +109,7 @@ impl Session {
         Ok(Cached { key: Key { binding: kept.binding, port: kept.port }, bytes, used: kept.used.clone() })
     }
 
-    fn encode(kept: &Kept<'_>, cert: Option<&[u8]>) -> Result<Secret> {
+    fn encode(kept: &Kept<'_>, cert: Option<&[u8]>) -> Result<Shared<Secret>> {
         let len = |cert: &[u8]| u16::try_from(cert.len());
         let cert = cert.filter(|cert| len(cert).is_ok()).unwrap_or_default();
         let [_, _, _, time @ ..] = kept.peer.verified_at.to_be_bytes();
@@ -133,7 +133,8 @@ impl Session {
         }
         let sum = fnv1a(bytes.get(..body).unwrap_or_default()).to_be_bytes();
         copy(bytes.get_mut(body..).unwrap_or_default(), &sum);
-        Ok(Secret::of(bytes))
+        let bytes = Secret::of(bytes);
+        Shared::new(|| bytes, |_| Ok(()))
     }
 
     /// The session that was saved in these bytes.
@@ -148,6 +149,7 @@ impl Session {
         }
         mbedtls::Session::check(parts(bytes).ok_or(NONE)?.saved)?;
         let (bytes, used) = (Secret::new(bytes)?, Once::new()?);
+        let bytes = Shared::new(|| bytes, |_| Ok(()))?;
         Box::new(|| Self { bytes, used })
     }
 
@@ -187,7 +189,7 @@ impl Session {
     /// # Errors
     ///
     /// `ValueError` where it belongs to other settings; [`Error::NoMemory`].
-    pub fn offer(&self, binding: &Binding) -> Result<Option<Offer<'_>>> {
+    pub fn offer(&self, binding: &Binding) -> Result<Option<Offer>> {
         let Parts { binding: own, peer, cert, saved } = self.parts()?;
         if own != *binding {
             return Err(Error::Value(Invalid::SessionSettings));
@@ -205,7 +207,8 @@ impl Session {
             return Ok(None);
         }
         session.set_age(age);
-        Ok(Some(Offer { session, peer, cert: Some(cert).filter(|cert| !cert.is_empty()) }))
+        let cert = (!cert.is_empty()).then(|| Part::new(&self.bytes, HEAD, cert.len()));
+        Ok(Some(Offer { session, peer, cert }))
     }
 
     /// It has been offered; whether nobody else has done that, which matters for those that are good for once.

@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::alloc::{failing, live};
+use common::alloc::{failing, live, take_peak};
 use common::{
     Balance, CLIENT, Contexts, Fate, Link, Pair, SERVER, Setup, clock, on_records, options, pki, with_sum,
 };
@@ -1365,5 +1365,74 @@ fn a_cache_tells_ports_apart() {
         }
         assert_eq!(found, [false, false, true, true, false, true, true, true]);
         assert!(resumes(&mut contexts, &loaded(&kept.unwrap())));
+    }
+}
+
+/// What a client that goes on has of memory at most while it handshakes: with or without a certificate that
+/// the session has, the same.
+#[test]
+fn a_certificate_is_not_there_twice() {
+    for &tls13 in VERSIONS {
+        let peaks = [false, true].map(|keep_peer_cert| {
+            let _balance = Balance::start();
+            let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+            let mut memory = contexts.client.memory();
+            memory.keep_peer_cert = keep_peer_cert;
+            contexts.client.set_memory(memory).unwrap();
+            let session = first(&mut contexts);
+            let mut pair = pair(&mut contexts, Some(&session));
+            let mut peak = 0;
+            loop {
+                let before = live().bytes;
+                take_peak();
+                let result = pair.client.handshake();
+                peak = peak.max(take_peak());
+                if result.is_ok() {
+                    break;
+                }
+                let _ = pair.server.handshake();
+                assert!(before > 0);
+            }
+            assert_eq!(pair.client.socket.peer_cert().is_some(), keep_peer_cert);
+            // What is left of it is the connection's own.
+            let bytes = session.bytes().len();
+            drop(session);
+            assert_eq!(pair.client.socket.peer_cert().is_some(), keep_peer_cert);
+            let pair = pair.open();
+            pair.prove();
+            peak - bytes
+        });
+        assert_eq!(peaks[0], peaks[1], "{tls13}");
+    }
+}
+
+/// Without memory for a certificate of its own, a connection has that of its session.
+#[test]
+fn a_certificate_without_memory() {
+    for &tls13 in VERSIONS {
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let session = first(&mut contexts);
+        for n in 0.. {
+            let _balance = Balance::start();
+            let copy = loaded(&session);
+            let mut pair = pair(&mut contexts, Some(&copy));
+            drop(copy);
+            let (results, failed) = failing(n, false, || pair.handshake());
+            if pair.resume(results) == (Ok(()), Ok(())) {
+                assert_eq!(pair.client.socket.peer_cert(), Some(&pki::der("ec")[..]), "{n}");
+                if micropython_ssl::mbedtls::HIBERNATION {
+                    let (slept, _) = failing(0, false, || pair.client.socket.hibernate());
+                    assert!(matches!(slept, Ok(_) | Err(Error::NoMemory)));
+                    assert_eq!(pair.client.socket.peer_cert(), Some(&pki::der("ec")[..]), "{n}");
+                    let _ = pair.client.socket.hibernate();
+                }
+                assert_eq!(pair.client.socket.peer_cert(), Some(&pki::der("ec")[..]), "{n}");
+                pair.converse();
+            }
+            drop(pair);
+            if !failed {
+                break;
+            }
+        }
     }
 }

@@ -82,6 +82,8 @@ pub use psk::{IDENTITY_MAX, KEY_MAX, Pair, Psk};
 pub use rng::Rng;
 #[cfg(hibernation)]
 pub use seal::{SALT, TAG, open, seal};
+#[cfg(sessions)]
+pub use secret::Part;
 #[cfg(any(hibernation, sessions))]
 pub use secret::Secret;
 #[cfg(sessions)]

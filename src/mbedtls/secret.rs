@@ -4,6 +4,8 @@
 use super::sys;
 use crate::error::Result;
 use crate::mem::Array;
+#[cfg(sessions)]
+use crate::mem::Shared;
 
 /// Bytes that are wiped before their memory is given back.
 pub struct Secret(Array<u8>);
@@ -29,6 +31,28 @@ impl Secret {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// A part of bytes that others have as well.
+#[cfg(sessions)]
+pub struct Part {
+    of: Shared<Secret>,
+    start: usize,
+    len: usize,
+}
+
+#[cfg(sessions)]
+impl Part {
+    /// So many bytes from there on.
+    #[must_use]
+    pub fn new(of: &Shared<Secret>, start: usize, len: usize) -> Self {
+        Self { of: of.clone(), start, len }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        let rest = self.of.bytes().get(self.start..).unwrap_or_default();
+        rest.get(..self.len).unwrap_or_default()
     }
 }
 

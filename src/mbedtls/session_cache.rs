@@ -28,7 +28,7 @@ pub struct Cached {
     /// By what it is found.
     pub key: Key,
     /// What the program could save.
-    pub bytes: Secret,
+    pub bytes: Shared<Secret>,
     /// Whoever has a handle of it knows.
     pub used: Shared<Once>,
 }

@@ -462,6 +462,8 @@ impl Asleep {
             // For want of memory, the handshake's end has left the certificate where it was.
             ssl.release_handshake();
         }
+        #[cfg(sessions)]
+        ssl.keep_resumed_cert()?;
         let Some(suite) = ssl.fit_to_sleep() else { return Ok(None) };
         // SAFETY: a connection that is set up, between calls on it. It owns transform and
         // session; the counter is in its input buffer.

@@ -17,16 +17,16 @@ use super::super::digest::Binding;
 use super::super::error::check;
 #[cfg(tls13)]
 use super::super::names;
-use super::super::secret::Secret;
+use super::super::secret::{Part, Secret};
 use super::super::session::{Moment, Once, Session, TICKET_MAX};
 use super::super::sys;
 use super::flight::Facts;
 #[cfg(tls13)]
 use super::peer_messages::{are_whole, is_any_twice};
 use crate::error::{Error, Result};
+use crate::mem::Shared;
 #[cfg(tls13)]
 use crate::mem::slice;
-use crate::mem::{Array, Shared};
 #[cfg(tls13)]
 use crate::micropython_sys::mpglue_calloc;
 use crate::micropython_sys::time;
@@ -79,8 +79,9 @@ pub(super) struct Resumption {
     /// It has not the newest yet.
     pub(super) is_new: bool,
     peer: Peer,
-    /// The certificate of the session that is offered.
-    cert: Option<Array<u8>>,
+    /// The certificate of the session that is offered: what the program has of that, not a copy, which would be
+    /// there beside the handshake.
+    pub(super) cert: Option<Part>,
     /// `resumption_master_secret` (RFC 8446 7.1), once the handshake has left it. A ticket without it would
     /// make a session whose key anybody knows.
     #[cfg(tls13)]
@@ -119,17 +120,13 @@ impl Resumption {
         }
     }
 
-    /// Takes over what a handshake that is over has left, before its certificate is given away. The
-    /// connection's certificate, if it was resumed.
-    pub(super) fn conclude(
-        &mut self,
-        facts: Facts,
-        session: &mut sys::mbedtls_ssl_session,
-    ) -> Option<Array<u8>> {
+    /// Takes over what a handshake that is over has left, before its certificate is given away. `cert`
+    /// is the connection's if it was resumed.
+    pub(super) fn conclude(&mut self, facts: Facts, session: &mut sys::mbedtls_ssl_session) {
         if facts.resumed {
             // Of TLS 1.3 Mbed TLS says that all is well where nobody has looked.
             session.verify_result = self.peer.verify_result;
-            return self.cert.take();
+            return;
         }
         self.cert = None;
         // SAFETY: NULL, or the session's own.
@@ -139,7 +136,6 @@ impl Resumption {
             not_after: cert.map(Moment::end_of).unwrap_or_default(),
             verify_result: session.verify_result,
         };
-        None
     }
 
     /// Keeps the session of a handshake that is over, or of TLS 1.3 what its tickets will need.
@@ -285,7 +281,7 @@ impl Resumption {
         ctx: *mut sys::mbedtls_ssl_context,
         session: &Session,
         peer: Peer,
-        cert: Option<Array<u8>>,
+        cert: Option<Part>,
     ) -> Result<()> {
         (self.peer, self.cert) = (peer, cert);
         // SAFETY: by this function's contract; the session is copied. Does not raise.

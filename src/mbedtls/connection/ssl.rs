@@ -20,6 +20,8 @@ use super::super::names::{self, ADDRESS_MAX, Cipher, static_str};
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::psk::Seen;
 #[cfg(sessions)]
+#[cfg(sessions)]
+use super::super::secret::Part;
 use super::super::session::Session;
 #[cfg(sessions)]
 use super::super::session_cache::SessionCache;
@@ -324,9 +326,9 @@ impl Ssl {
     ///
     /// [`crate::error::Error::NoMemory`].
     #[cfg(sessions)]
-    pub fn offer(&mut self, session: &Session, peer: Peer, cert: Option<&[u8]>) -> Result<()> {
+    pub fn offer(&mut self, session: &Session, peer: Peer, cert: Option<Part>) -> Result<()> {
         let Some(resumption) = &mut self.resumption else { return Ok(()) };
-        let cert = cert.filter(|_| self.config.keeps_peer_cert()).map(Array::copy_of).transpose()?;
+        let cert = cert.filter(|_| self.config.keeps_peer_cert());
         // SAFETY: the connection is set up, and has not begun.
         unsafe { resumption.offer(self.ctx.get(), session, peer, cert) }
     }
@@ -869,6 +871,19 @@ impl Ssl {
         self.buffers.input.size().checked_sub(before).filter(|room| *room > 0)
     }
 
+    /// Makes the certificate of the session that goes on this connection's own.
+    #[cfg(sessions)]
+    pub(super) fn keep_resumed_cert(&mut self) -> Result<()> {
+        if self.resumed
+            && let Some(resumption) = &mut self.resumption
+            && let Some(cert) = &resumption.cert
+        {
+            self.peer_cert = Some(Array::copy_of(cert.bytes())?);
+            resumption.cert = None;
+        }
+        Ok(())
+    }
+
     /// Lets go of what only the handshake needed: of the peer's parsed chain, several
     /// times as large as what is ever asked for, its first certificate's DER stays, if
     /// the context has it kept (without memory for the copy, the chain does); of TLS 1.2's
@@ -910,8 +925,10 @@ impl Ssl {
                 self.resumed = facts.resumed;
                 #[cfg(sessions)]
                 if let Some(resumption) = &mut self.resumption {
-                    self.peer_cert = resumption.conclude(facts, session);
+                    resumption.conclude(facts, session);
                 }
+                // Without memory what the program has of it stays.
+                let _ = self.keep_resumed_cert();
                 // Of TLS 1.3 no ticket stands for a client with a certificate.
                 if facts.resumed && self.config.is_server() && is_tls13(ctx) {
                     session.verify_result = sys::MBEDTLS_X509_BADCERT_MISSING;
@@ -1103,6 +1120,12 @@ impl Ssl {
     pub fn peer_cert(&self) -> Option<&[u8]> {
         #[cfg(mbedtls_ssl_keep_peer_certificate)]
         {
+            #[cfg(sessions)]
+            if let Some(cert) =
+                self.resumption.as_ref().filter(|_| self.resumed).and_then(|of| of.cert.as_ref())
+            {
+                return Some(cert.bytes());
+            }
             self.peer_cert.as_deref().or_else(|| {
                 // SAFETY: NULL, or a parsed certificate that lives with the session.
                 unsafe { sys::mbedtls_ssl_get_peer_cert(self.ctx.get()).as_ref().map(|cert| crt::der(cert)) }

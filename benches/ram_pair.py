@@ -68,16 +68,17 @@ def contexts(suite, datagrams=False, mutual=False, keep=True):
 class Ends:
     """A connection's two ends, and what each has of memory."""
 
-    def __init__(self, contexts, below, datagrams):
+    def __init__(self, contexts, below, datagrams, session=None):
         self.held, self.peak = [0, 0], [0, 0]
         self.more = {"client_id": b"client"} if datagrams else {}
+        self.resumes = {} if session is None else {"session": session}
         self.contexts, self.below = contexts, below
         self.client = self.turn(0, self.wrap_client)
         self.server = self.turn(1, self.wrap_server)
 
     def wrap_client(self):
         return self.contexts[0].wrap_socket(
-            self.below[0], server_hostname="localhost", do_handshake_on_connect=False
+            self.below[0], server_hostname="localhost", do_handshake_on_connect=False, **self.resumes
         )
 
     def wrap_server(self):
@@ -127,15 +128,21 @@ def in_use():
     return gc.mem_alloc()
 
 
-def measure(name, suite, datagrams=False, mutual=False, keep=True):
+def measure(name, suite, datagrams=False, mutual=False, keep=True, resumes=False):
     both = contexts(suite, datagrams, mutual, keep)
+    if resumes:
+        both[0].options &= ~0x4000  # OP_NO_TICKET
+        both[1].num_tickets = 1
     if datagrams:
         below = Datagrams(), Datagrams()
         below[0].peer, below[1].peer = below[1], below[0]
     else:
         below = pipes(PIPE)
     # What is made once for all connections of a context is made with the first.
-    Ends(both, below, datagrams).open().close()
+    ends = Ends(both, below, datagrams).open()
+    session = ends.client.session if resumes else None
+    ends.close()
+    ends = None
     # The same ends once more: what was freed of others would be counted.
     for end in below:
         if datagrams:
@@ -143,8 +150,9 @@ def measure(name, suite, datagrams=False, mutual=False, keep=True):
         else:
             end.start = end.end = 0
     before = in_use()
-    ends = Ends(both, below, datagrams)
+    ends = Ends(both, below, datagrams, session)
     ends.open()
+    assert not resumes or ends.client.session_reused
     client, server, held, peak = ends.client, ends.server, ends.held, ends.peak
     del ends  # it is not a connection's
     objects = (in_use() - before - sum(held)) // 2
@@ -222,4 +230,6 @@ else:
                 if VERSION == "TLSv1.2":
                     measure(name + "_dtls" + lean, suite, datagrams=True, keep=keep)
     measure("mutual", SUITES["gcm"], mutual=True)
+    if hasattr(tls, "SSLSession"):
+        measure("resumed", SUITES["gcm"], resumes=True)
 print(json.dumps(figures))

@@ -1436,3 +1436,70 @@ fn a_certificate_without_memory() {
         }
     }
 }
+
+/// A session of a client that verified nobody, or less, for one that does; as it is, and from bytes.
+#[test]
+fn a_session_that_nobody_verified() {
+    const REFUSED: Error = Error::Value(Invalid::SessionSettings);
+    for &tls13 in VERSIONS {
+        let strict = Setup { tls13, ..Setup::default() };
+        for client_mode in [0, 1] {
+            for client_trusts in [None, Some("ca")] {
+                let mut lax = contexts(&Setup { client_mode, client_trusts, tls13, ..Setup::default() });
+                lax.client.set_check_hostname(false).unwrap();
+                lax.client.set_verify_mode(client_mode).unwrap();
+                let session = first(&mut lax);
+                for session in [&*session, &*loaded(&session)] {
+                    let mut client = strict.client().unwrap();
+                    keep(&mut client);
+                    let result = try_pair(&mut client, &mut lax.server, Some("localhost"), Some(session));
+                    assert_eq!(result.err(), Some(REFUSED));
+                    let mut pair = try_pair(&mut client, &mut lax.server, Some("localhost"), None).unwrap();
+                    assert_eq!(pair.client.socket.set_session(session), Err(REFUSED));
+                    let pair = pair.open();
+                    assert_eq!(reused(&pair), [Some(false); 2]);
+                    pair.prove();
+                }
+            }
+        }
+    }
+}
+
+/// What else of a server's settings says who may come: other keys, or none.
+#[test]
+fn tickets_and_who_may_come() {
+    for &tls13 in VERSIONS {
+        let mut contexts = contexts(&Setup { tls13, ..Setup::default() });
+        let changes: &[Change] = &[
+            #[cfg(mbedtls_ssl_alpn)]
+            |of| of.set_protocols(1, [&b"mqtt"[..]].into_iter()).unwrap(),
+            |of| of.set_ciphers(1, [&b"TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384"[..]].into_iter()).unwrap(),
+        ];
+        for change in changes {
+            let session = first(&mut contexts);
+            let mut other = Setup { tls13, ..Setup::default() }.server().unwrap();
+            other.set_num_tickets(1).unwrap();
+            let mut pair =
+                try_pair(&mut contexts.client, &mut other, Some("localhost"), Some(&loaded(&session)))
+                    .unwrap();
+            assert_eq!(pair.handshake(), (Ok(()), Ok(())));
+            assert_eq!(reused(&pair), [Some(false); 2], "another context has other keys");
+            if tls13 {
+                // Its suites of TLS 1.3 are to stay.
+                contexts.server.set_verify_mode(1).unwrap();
+                contexts.server.set_verify_mode(0).unwrap();
+            } else {
+                change(&mut contexts.server);
+            }
+            assert!(!resumes(&mut contexts, &session));
+        }
+        #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+        {
+            let session = first(&mut contexts);
+            contexts.server.ask_for_psk(true, b"").unwrap();
+            let mut pair = pair(&mut contexts, Some(&session));
+            let _ = pair.handshake();
+            assert_ne!(pair.server.socket.session_reused(), Some(true));
+        }
+    }
+}

@@ -347,8 +347,8 @@ void mpssl_context_set_mode(ssl_context_obj_t *self, mp_int_t verify_mode);
 // come here: a subclass's own, and what object.__setattr__ stores.
 void mpssl_context_settle(ssl_context_obj_t *self);
 #if MPSSL_SERVER_NAMES
-// What mpssl_context_choose makes of it; raises.
-void *mpssl_context_for_name(ssl_context_obj_t *self);
+// What mpssl_context_choose makes of it, if it still has these keys that are objects; raises.
+bool mpssl_context_for_name(ssl_context_obj_t *self, const mp_obj_t *keys, void **chosen);
 // This thread's call that is in sni_callback; NULL: none.
 mpssl_call_t *mpssl_choosing(ssl_socket_obj_t *self);
 #endif
@@ -488,7 +488,7 @@ mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh);
 #if MPSSL_BUNDLES
 // A call on no socket that reads of these bundles, with interrupts as `signals` has them. What was raised
 // is in its `exc`.
-mpssl_call_t mpssl_call_to_read(ssl_context_obj_t *context, mpssl_signals_t signals);
+mpssl_call_t mpssl_call_to_read(ssl_context_obj_t *context, mp_obj_t bundles, mpssl_signals_t signals);
 #endif
 #if MPSSL_KEYLOG
 // Raises if the file called so cannot be opened to append to it, as CPython does.

@@ -1103,7 +1103,7 @@ mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh) {
 // Bundles of certificates. Each is an object that nobody changes and that has a buffer, or a tuple of
 // a file's name.
 
-mpssl_call_t mpssl_call_to_read(ssl_context_obj_t *context, mpssl_signals_t signals) {
+mpssl_call_t mpssl_call_to_read(ssl_context_obj_t *context, mp_obj_t bundles, mpssl_signals_t signals) {
     return (mpssl_call_t) {
         .thread = THIS_THREAD,
         .exc = MP_OBJ_NULL,
@@ -1112,7 +1112,7 @@ mpssl_call_t mpssl_call_to_read(ssl_context_obj_t *context, mpssl_signals_t sign
 #if MPSSL_MEMORY
         .usage = context->guard.usage,
 #endif
-        .bundles = context->bundles,
+        .bundles = bundles,
         .file = MP_OBJ_NULL,
     };
 }

@@ -104,19 +104,6 @@ static bool takes_paths(const ssl_context_obj_t *self) {
     return self->base.type == &mpssl_ssl_context_type;
 }
 
-// Forgets the objects that are no keys any more.
-static void forget_keys(ssl_context_obj_t *self) {
-    for (size_t i = 0; i < MP_ARRAY_SIZE(self->keys); i++) {
-        mpssl_signals_t signals;
-        claim(self, &signals);
-        bool has_object = mpssl_context_has_object(self->tls, i);
-        mpssl_release(&self->guard, &signals);
-        if (!has_object) {
-            self->keys[i] = mp_const_none;
-        }
-    }
-}
-
 // The key that a str like "ATCA:0" refers to, if there is a provider of such; else what was given.
 static mp_obj_t resolve(mp_obj_t key) {
     if (!mp_obj_is_str(key)) {
@@ -185,8 +172,10 @@ static void load_object(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_t key)
         mpssl_raise_value(status, *why != 0 ? why : why_not_data(cert_in));
     }
 #endif
+    if (status.kind == MPSSL_OK) {
+        self->keys[which] = key; // before anybody else may connect
+    }
     finish(self, &signals, status);
-    self->keys[which] = key;
 }
 
 void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_t key_in, mp_obj_t password_in) {
@@ -242,8 +231,12 @@ void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_
         mp_obj_str_get_data(cert_in, &cert.len); // raises the TypeError that names the type
         return;
     }
+    for (size_t i = 0; i < MP_ARRAY_SIZE(self->keys) && status.kind == MPSSL_OK; i++) {
+        if (!mpssl_context_has_object(self->tls, i)) {
+            self->keys[i] = mp_const_none; // it is no key any more
+        }
+    }
     finish(self, &signals, status);
-    forget_keys(self);
 }
 
 #if MPSSL_BUNDLES
@@ -309,26 +302,38 @@ static mp_obj_t absolute(mp_obj_t bundle) {
 static void load_bundle(ssl_context_obj_t *self, mp_obj_t certs_in, bool may_be_path) {
     mp_obj_t bundle = get_bundle(certs_in, may_be_path);
     mp_obj_t kept = mp_obj_is_type(bundle, &mp_type_tuple) ? absolute(bundle) : bundle;
-    if (self->bundles == mp_const_none) {
-        self->bundles = mp_obj_new_list(0, NULL);
-    }
-    mp_obj_list_append(self->bundles, bundle);
-    size_t index = ((mp_obj_list_t *)MP_OBJ_TO_PTR(self->bundles))->len - 1;
     mpssl_signals_t signals;
     mpssl_status_t status;
-    claim(self, &signals);
-    mpssl_call_t call = mpssl_call_to_read(self, signals);
-    CALL_WITH_MEMORY(status, mpssl_context_add_bundle(self->tls, &call, index));
-    mpssl_release(&self->guard, &signals);
-    // Others may have come behind it, and the file's content in its place.
-    mp_obj_list_t *list = MP_OBJ_TO_PTR(self->bundles);
-    mp_obj_t *place = &list->items[index];
-    if (status.kind != MPSSL_OK) {
-        *place = mp_const_none;
-        list->len -= list->len == index + 1;
-    } else if (kept != bundle && *place == bundle) {
-        *place = kept;
+    mp_obj_t before;
+    mp_obj_list_t *list;
+    size_t index;
+    for (;;) { // until nobody else has loaded one meanwhile
+        before = self->bundles;
+        mp_obj_t *items = NULL;
+        index = 0;
+        if (before != mp_const_none) {
+            mp_obj_list_get(before, &index, &items);
+        }
+        list = MP_OBJ_TO_PTR(mp_obj_new_list(index + 1, NULL));
+        for (size_t i = 0; i < index; i++) {
+            list->items[i] = items[i];
+        }
+        list->items[index] = bundle;
+        claim(self, &signals);
+        if (self->bundles == before) {
+            break;
+        }
+        mpssl_release(&self->guard, &signals);
     }
+    mpssl_call_t call = mpssl_call_to_read(self, MP_OBJ_FROM_PTR(list), signals);
+    CALL_WITH_MEMORY(status, mpssl_context_add_bundle(self->tls, &call, index));
+    if (status.kind == MPSSL_OK) {
+        if (list->items[index] == bundle) { // else the file's content is there
+            list->items[index] = kept;
+        }
+        self->bundles = MP_OBJ_FROM_PTR(list);
+    }
+    mpssl_release(&self->guard, &signals);
 #if MPSSL_HINTS
     if (status.kind == MPSSL_VALUE) {
         mpssl_raise_value(status, may_be_path ? "" : why_not_data(certs_in));
@@ -503,8 +508,11 @@ static void store_version(ssl_context_obj_t *self, bool is_maximum, mp_obj_t val
     }
     mpssl_signals_t signals;
     claim(self, &signals);
-    finish(self, &signals, mpssl_context_set_version(self->tls, is_maximum, (int32_t)version));
-    self->versions[is_maximum] = version;
+    mpssl_status_t status = mpssl_context_set_version(self->tls, is_maximum, (int32_t)version);
+    if (status.kind == MPSSL_OK) {
+        self->versions[is_maximum] = version;
+    }
+    finish(self, &signals, status);
 }
 
 #if MPSSL_SERVER_NAMES
@@ -535,22 +543,24 @@ static void store_sni_callback(ssl_context_obj_t *self, mp_obj_t callback) {
 }
 
 #if MPSSL_SERVER_NAMES
-void *mpssl_context_for_name(ssl_context_obj_t *self) {
+bool mpssl_context_for_name(ssl_context_obj_t *self, const mp_obj_t *keys, void **chosen) {
     check_names(self);
     if (self->ecdsa_sign_callback != mp_const_none) {
         mp_raise_ValueError(MP_ERROR_TEXT("a context with ecdsa_sign_callback cannot be chosen"));
     }
-    if (self->keys[1] != mp_const_none) {
+    if (keys[1] != mp_const_none) {
         // The socket's suites may have it decrypt.
         mp_raise_ValueError(MP_ERROR_TEXT("a context with an RSA key that is an object cannot be chosen"));
     }
     mpssl_signals_t signals;
-    mpssl_status_t status;
-    void *chosen = NULL;
+    mpssl_status_t status = { MPSSL_OK, 0 };
     claim(self, &signals);
-    CALL_WITH_MEMORY(status, mpssl_context_choose(self->tls, &chosen));
+    bool same = self->keys[0] == keys[0] && self->keys[1] == keys[1];
+    if (same) {
+        CALL_WITH_MEMORY(status, mpssl_context_choose(self->tls, chosen));
+    }
     finish(self, &signals, status);
-    return chosen;
+    return same;
 }
 #endif
 
@@ -660,9 +670,11 @@ void mpssl_context_set_psk_pair(ssl_context_obj_t *self, mp_obj_t identity_in, m
     mpssl_status_t status;
     claim(self, &signals);
     CALL_WITH_MEMORY(status, mpssl_context_set_psk(self->tls, identity, key));
+    if (status.kind == MPSSL_OK) {
+        self->psk_identity = identity_in;
+        self->psk_key = key_in;
+    }
     finish(self, &signals, status);
-    self->psk_identity = identity_in;
-    self->psk_key = key_in;
 }
 
 #if !MPSSL_BUNDLES
@@ -682,9 +694,11 @@ static void ask_for_psk(ssl_context_obj_t *self, mp_obj_t keys, mp_obj_t callbac
     bool asks = callback != mp_const_none || (keys != mp_const_none && is_server(self));
     claim(self, &signals);
     CALL_WITH_MEMORY(status, mpssl_context_ask_for_psk(self->tls, asks, hint));
+    if (status.kind == MPSSL_OK) {
+        self->server_psk_keys = keys;
+        self->psk_callback = callback;
+    }
     finish(self, &signals, status);
-    self->server_psk_keys = keys;
-    self->psk_callback = callback;
 }
 
 static void set_psk_callback(ssl_context_obj_t *self, bool server, mp_obj_t callback, mpssl_bytes_t hint) {
@@ -759,8 +773,10 @@ static void store_pins(ssl_context_obj_t *self, mp_obj_t value) {
     mpssl_status_t status;
     claim(self, &signals);
     CALL_WITH_MEMORY(status, mpssl_context_set_pins(self->tls, digests));
+    if (status.kind == MPSSL_OK) {
+        self->pinned_pubkeys = kept;
+    }
     finish(self, &signals, status);
-    self->pinned_pubkeys = kept;
 #else
     (void)self;
     if (value != mp_const_none) {

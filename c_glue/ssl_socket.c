@@ -340,8 +340,15 @@ mp_obj_t mpssl_callback(const ssl_socket_obj_t *self, size_t which) {
     return ((mp_obj_tuple_t *)MP_OBJ_TO_PTR(self->callbacks))->items[which];
 }
 
-static mp_obj_t callbacks_of(ssl_context_obj_t *context) {
-    mp_obj_t now[MPSSL_CALLBACKS] = { context->verify_callback, context->ecdsa_sign_callback, context->sni_callback, mp_const_none, context->instance, context->keys[0], context->keys[1] };
+// What the context has now; whether it is anything.
+static bool look_at_callbacks(const ssl_context_obj_t *context, mp_obj_t *now) {
+    now[MPSSL_VERIFY_CALLBACK] = context->verify_callback;
+    now[MPSSL_SIGN_CALLBACK] = context->ecdsa_sign_callback;
+    now[MPSSL_SNI_CALLBACK] = context->sni_callback;
+    now[MPSSL_PSK_CALLBACK] = mp_const_none;
+    now[MPSSL_CONTEXT] = context->instance;
+    now[MPSSL_EC_KEY] = context->keys[0];
+    now[MPSSL_RSA_KEY] = context->keys[1];
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
     now[MPSSL_PSK_CALLBACK] = context->psk_callback == mp_const_none ? context->server_psk_keys : context->psk_callback;
 #endif
@@ -351,19 +358,57 @@ static mp_obj_t callbacks_of(ssl_context_obj_t *context) {
 #if MPSSL_BUNDLES
     now[MPSSL_CONTEXT_BUNDLES] = context->bundles;
 #endif
-    bool none = true;
-    bool same = context->socket_callbacks != MP_OBJ_NULL;
+    bool any = false;
     for (size_t i = 0; i < MPSSL_CALLBACKS; i++) {
-        none = none && now[i] == mp_const_none;
-        same = same && now[i] == ((mp_obj_tuple_t *)MP_OBJ_TO_PTR(context->socket_callbacks))->items[i];
+        any = any || now[i] != mp_const_none;
     }
-    if (none) {
-        return MP_OBJ_NULL;
+    return any;
+}
+
+static bool are_same(mp_obj_t tuple, const mp_obj_t *now) {
+    bool same = tuple != MP_OBJ_NULL;
+    for (size_t i = 0; i < MPSSL_CALLBACKS; i++) {
+        same = same && now[i] == ((mp_obj_tuple_t *)MP_OBJ_TO_PTR(tuple))->items[i];
     }
-    if (!same) {
-        context->socket_callbacks = mp_obj_new_tuple(MPSSL_CALLBACKS, now);
+    return same;
+}
+
+// Gives it the callbacks that the context has now.
+static void set_callbacks(ssl_socket_obj_t *self, ssl_context_obj_t *context) {
+    mp_obj_t now[MPSSL_CALLBACKS];
+    mp_obj_t tuple = MP_OBJ_NULL;
+    if (look_at_callbacks(context, now)) {
+        tuple = context->socket_callbacks;
+        if (!are_same(tuple, now)) {
+            tuple = context->socket_callbacks = mp_obj_new_tuple(MPSSL_CALLBACKS, now);
+        }
     }
-    return context->socket_callbacks;
+    self->callbacks = tuple;
+#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
+    self->psk_keys_have_get = context->psk_callback == mp_const_none;
+#endif
+}
+
+// Whether they are still the context's, which is claimed: another thread may have set others before it
+// was. What the core has then belongs to those.
+static bool has_callbacks(const ssl_socket_obj_t *self, const ssl_context_obj_t *context) {
+    mp_obj_t now[MPSSL_CALLBACKS];
+    bool any = look_at_callbacks(context, now);
+    return any ? are_same(self->callbacks, now) : self->callbacks == MP_OBJ_NULL;
+}
+
+// Claims the context, of which the socket has the callbacks then.
+static void claim_with_callbacks(ssl_socket_obj_t *self, ssl_context_obj_t *context, mpssl_signals_t *signals) {
+    for (;;) {
+        if (!mpssl_claim(&context->guard, signals)) {
+            mp_raise_OSError(MP_EBUSY);
+        }
+        if (has_callbacks(self, context)) {
+            return;
+        }
+        mpssl_release(&context->guard, signals);
+        set_callbacks(self, context);
+    }
 }
 
 // A str or bytes, or None.
@@ -426,10 +471,7 @@ static ssl_socket_obj_t *new_socket(ssl_context_obj_t *context, mp_obj_t sock, m
 #if MPSSL_MEMORY
     mpssl_guard_init(&self->guard);
 #endif
-    self->callbacks = callbacks_of(context);
-#if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
-    self->psk_keys_have_get = context->psk_callback == mp_const_none;
-#endif
+    set_callbacks(self, context);
 #if MPSSL_DESCRIPTORS
     self->fd = -1; // until nothing can fail any more that leaves the transport to its owner
 #endif
@@ -483,20 +525,30 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
 
     mpssl_signals_t signals;
 #if MPSSL_SESSIONS
-    ssl_session_obj_t *session = get_session(session_in, mpssl_callback(self, MPSSL_VERIFY_CALLBACK));
     mpssl_signals_t session_signals;
-    if (session != NULL && !mpssl_claim(&session->guard, &session_signals)) {
-        mp_raise_OSError(MP_EBUSY);
+    ssl_session_obj_t *session;
+    for (;;) {
+        session = get_session(session_in, mpssl_callback(self, MPSSL_VERIFY_CALLBACK));
+        if (session != NULL && !mpssl_claim(&session->guard, &session_signals)) {
+            mp_raise_OSError(MP_EBUSY);
+        }
+        if (!mpssl_claim(&context->guard, &signals)) {
+            release_session(session, session_signals);
+            mp_raise_OSError(MP_EBUSY);
+        }
+        if (has_callbacks(self, context)) {
+            break;
+        }
+        mpssl_release(&context->guard, &signals);
+        release_session(session, session_signals);
+        set_callbacks(self, context);
     }
 #else
     if (session_in != mp_const_none) {
         mp_raise_NotImplementedError(MP_ERROR_TEXT("session"));
     }
+    claim_with_callbacks(self, context, &signals);
 #endif
-    if (!mpssl_claim(&context->guard, &signals)) {
-        release_session(session, session_signals);
-        mp_raise_OSError(MP_EBUSY);
-    }
     if (context->tls == NULL || (server_side && !mpssl_context_is_server(context->tls))) {
         bool freed = context->tls == NULL;
         mpssl_release(&context->guard, &signals);
@@ -514,7 +566,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
         .client_id = id,
         .host_signs = mpssl_callback(self, MPSSL_SIGN_CALLBACK) != mp_const_none,
         .hello_verify = hello_verify,
-        .asks = context->verify_callback != mp_const_none || context->sni_callback != mp_const_none,
+        .asks = mpssl_callback(self, MPSSL_VERIFY_CALLBACK) != mp_const_none || mpssl_callback(self, MPSSL_SNI_CALLBACK) != mp_const_none,
 #if MPSSL_SESSIONS
         .port = server_side ? 0 : peer_port(sock),
         .session = session == NULL ? NULL : session->tls,
@@ -1382,12 +1434,10 @@ ssl_socket_obj_t *mpssl_socket_load(ssl_context_obj_t *context, mp_obj_t sock, c
     mpssl_export_t options = {
         .key = key_of(args[MPSSL_RESTORE_KEY].u_obj),
         .n = args[MPSSL_RESTORE_COUNTER].u_obj != mp_const_none,
-        .callbacks = which_callbacks(self),
     };
     mpssl_signals_t signals;
-    if (!mpssl_claim(&context->guard, &signals)) {
-        mp_raise_OSError(MP_EBUSY);
-    }
+    claim_with_callbacks(self, context, &signals);
+    options.callbacks = which_callbacks(self);
     mpssl_status_t status = { MPSSL_ERRNO, MP_EBADF };
     mpssl_restored_t restored = { .socket = NULL };
     if (context->tls != NULL) {
@@ -1690,13 +1740,18 @@ static void store_context(ssl_socket_obj_t *self, mp_obj_t context_in) {
     if (context->verify_callback != mp_const_none) {
         callbacks[MPSSL_VERIFY_CALLBACK] = context->verify_callback;
     }
-    for (size_t i = 0; i < MP_ARRAY_SIZE(context->keys); i++) {
-        if (context->keys[i] != mp_const_none) {
-            callbacks[MPSSL_EC_KEY + i] = context->keys[i];
+    mp_obj_t tuple;
+    void *chosen = NULL;
+    bool same;
+    do {
+        mp_obj_t keys[MP_ARRAY_SIZE(context->keys)];
+        for (size_t i = 0; i < MP_ARRAY_SIZE(keys); i++) {
+            keys[i] = context->keys[i];
+            callbacks[MPSSL_EC_KEY + i] = keys[i] != mp_const_none ? keys[i] : mpssl_callback(self, MPSSL_EC_KEY + i);
         }
-    }
-    mp_obj_t tuple = mp_obj_new_tuple(MPSSL_CALLBACKS, callbacks);
-    void *chosen = mpssl_context_for_name(context);
+        tuple = mp_obj_new_tuple(MPSSL_CALLBACKS, callbacks);
+        same = mpssl_context_for_name(context, keys, &chosen);
+    } while (!same); // another thread has given it another
     mpssl_chosen_free(call->chosen);
     call->chosen = chosen;
     self->callbacks = tuple;

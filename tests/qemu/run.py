@@ -41,6 +41,7 @@ SKIPS = {
     "dtls_refused": "needs the socket module; the board has no network",
     "ssl_descriptors": "needs the socket module; the board has no network",
     "ssl_threads": "needs the _thread module, which upstream's qemu port lacks",
+    "ssl_threads_contexts": "needs the _thread module, which upstream's qemu port lacks",
     "ssl_threads_streams": "needs the _thread module, which upstream's qemu port lacks",
     "ssl_ca_on_demand": "needs files; the board has none but those written in Python, which are read at once",
     "ssl_key_object": "its signers need SHA-384 and os.urandom, which Python lacks on the board",

@@ -89,6 +89,7 @@ const OPTIONS: &[&str] = &[
     "MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH",
     "MBEDTLS_THREADING_C",
     "MBEDTLS_USE_PSA_CRYPTO",
+    "MBEDTLS_X509_CRL_PARSE_C",
     "MBEDTLS_X509_CRT_PARSE_C",
     "MBEDTLS_X509_TRUSTED_CERTIFICATE_CALLBACK",
 ];
@@ -308,6 +309,10 @@ fn run() -> Result<()> {
         }
     }
 
+    if has_all(&["MBEDTLS_X509_CRL_PARSE_C"]) {
+        abi_types.push("mbedtls_x509_crl");
+    }
+
     println!("cargo::rustc-check-cfg=cfg(bundles)");
     if has_all(BUNDLES_OPTIONS) {
         println!("cargo::rustc-cfg=bundles");
@@ -471,6 +476,9 @@ impl Input {
         flags.push(format!("-I{}", utf8(&mbedtls.join("include"))?));
         if env::var_os("CARGO_FEATURE_TLS13").is_some() {
             flags.push("-DMPSSL_TLS13=1".into());
+        }
+        if env::var_os("CARGO_FEATURE_CRL").is_some() {
+            flags.push("-DMPSSL_CRL=1".into());
         }
         let config = root.join("c_glue/mbedtls_config.h");
         flags.push(format!("-DMBEDTLS_CONFIG_FILE=\"{}\"", utf8(&config)?));

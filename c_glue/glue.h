@@ -356,6 +356,8 @@ mpssl_call_t *mpssl_choosing(ssl_socket_obj_t *self);
 void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert, mp_obj_t key, mp_obj_t password);
 // certs: path (when may_be_path), PEM or DER.
 void mpssl_context_load_anchors(ssl_context_obj_t *self, mp_obj_t certs, bool may_be_path);
+// The files in a directory that have a name of `openssl rehash`.
+void mpssl_context_load_directory(ssl_context_obj_t *self, mp_obj_t dir);
 // Those of the system, where the port has them.
 void mpssl_context_load_defaults(ssl_context_obj_t *self);
 // The system's file of trust anchors; NULL: there is none.

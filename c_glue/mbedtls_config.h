@@ -5,6 +5,7 @@
 // file as MBEDTLS_CONFIG_FILE unless make is called with MPSSL_MBEDTLS_CONFIG=0.
 //
 // MPSSL_PRESET_SMALL               1: less, for boards short of flash (docs/porting.md)
+// MPSSL_CRL                        1: certificate revocation lists
 // MPSSL_PORT_MBEDTLS_CONFIG_FILE   the port's or board's own file, when it is not
 //                                  "mbedtls/mbedtls_config_port.h"
 // MPSSL_EXTRA_MBEDTLS_CONFIG_FILE  has the last word: a board short of flash takes
@@ -115,6 +116,11 @@ void mpssl_free(void *block);
 #define MBEDTLS_ECP_DP_CURVE25519_ENABLED
 #define MBEDTLS_PKCS1_V21 // RSA-PSS, needed by the next
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT
+#endif
+
+// MPSSL_CRL: certificates that have been revoked (RFC 5280 5), SSLContext.verify_flags.
+#if MPSSL_CRL
+#define MBEDTLS_X509_CRL_PARSE_C
 #endif
 
 // Too weak for certificates (RFC 8422 5.1.1 deprecates those under 256 bits), and nobody's first

@@ -20,6 +20,7 @@
 #   MPSSL_AEAD_CFLAGS      how Mbed TLS's gcm.c is optimised, for speed; -Os: as all the rest
 #   MPSSL_PEER_CERT_DICT   0: getpeercert() knows DER only, as upstream's, for less flash
 #   MPSSL_TLS13            1: TLS 1.3 as well (docs/porting.md)
+#   MPSSL_CRL              1: certificate revocation lists, SSLContext.verify_flags
 #   MPSSL_KEYLOG           1: SSLContext.keylog_filename; whoever reads the file reads the records
 #   MPSSL_MEMORY           1: contexts and sockets report their memory; to size a heap
 #   MBEDTLS_DIR            an Mbed TLS 3.6 tree other than lib/mbedtls
@@ -62,6 +63,9 @@ if(NOT DEFINED MPSSL_TLS13)
 endif()
 if(MPSSL_TLS13)
     list(APPEND _mpssl_config_says MPSSL_TLS13=1)
+endif()
+if(MPSSL_CRL)
+    list(APPEND _mpssl_config_says MPSSL_CRL=1)
 endif()
 if(NOT DEFINED MPSSL_MBEDTLS_CONFIG)
     set(MPSSL_MBEDTLS_CONFIG 1)

@@ -18,6 +18,7 @@
 #   MPSSL_AES_GCM          0: AES-GCM by Mbed TLS on x86-64 too
 #   MPSSL_TLS13            1: TLS 1.3 as well, 0: TLS 1.2 alone; by default 1 on unix and qemu
 #                          with Mbed TLS 3.6.7 or newer (docs/porting.md)
+#   MPSSL_CRL              1: certificate revocation lists, SSLContext.verify_flags
 #   MPSSL_KEYLOG           1: SSLContext.keylog_filename; whoever reads the file reads the records
 #   MPSSL_MEMORY           1: contexts and sockets report their memory; to size a heap
 #   MPSSL_MBEDTLS_CONFIG   0: the port's own Mbed TLS configuration as it is
@@ -50,6 +51,7 @@ MPSSL_AES_GCM ?= $(if $(filter 11,$(MPSSL_P256)$(MPSSL_MBEDTLS_CONFIG)),1,0)
 MPSSL_PEER_CERT_DICT ?= $(MPSSL_IS_FULL)
 MPSSL_MEMORY ?= 0
 MPSSL_KEYLOG ?= 0
+MPSSL_CRL ?= 0
 # Where flash is not short, unless Mbed TLS is older than 3.6.7: with that it is tested. Who configures
 # Mbed TLS in a file of his own says it himself, for it needs some options.
 MPSSL_HAS_FLASH := $(if $(and $(filter unix qemu,$(notdir $(CURDIR))),$(if $(MPSSL_EXTRA_MBEDTLS_CONFIG_FILE),,1)),$(filter-out 0,$(MPSSL_IS_FULL) $(MPSSL_MBEDTLS_CONFIG)))
@@ -67,7 +69,7 @@ MPSSL_OBJ_DIR := $(BUILD)/$(patsubst $(USER_C_MODULES)/%,%,$(USERMOD_DIR))
 # C: the glue
 
 CFLAGS_USERMOD += -DMPSSL_PEER_CERT_DICT=$(MPSSL_PEER_CERT_DICT) -DMPSSL_MEMORY=$(MPSSL_MEMORY) \
-	-DMPSSL_HIBERNATION=$(MPSSL_HIBERNATION) -DMPSSL_KEYLOG=$(MPSSL_KEYLOG)
+	-DMPSSL_HIBERNATION=$(MPSSL_HIBERNATION) -DMPSSL_KEYLOG=$(MPSSL_KEYLOG) -DMPSSL_CRL=$(MPSSL_CRL)
 ifeq ($(MPSSL_PRESET),small)
 CFLAGS_USERMOD += -DMPSSL_PRESET_SMALL=1
 # GCM as the port compiles it.

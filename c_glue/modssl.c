@@ -160,17 +160,19 @@ static mp_obj_t ussl_wrap_socket(size_t n_args, const mp_obj_t *pos_args, mp_map
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpssl_ussl_wrap_socket_obj, 1, ussl_wrap_socket);
 
-// create_default_context(purpose=Purpose.SERVER_AUTH, *, cafile=None, cadata=None): CPython's.
+// create_default_context(purpose=Purpose.SERVER_AUTH, *, cafile=None, cadata=None, capath=None): CPython's.
 static mp_obj_t create_default_context(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum {
         ARG_purpose,
         ARG_cafile,
-        ARG_cadata
+        ARG_cadata,
+        ARG_capath
     };
     static const mp_arg_t allowed_args[] = {
         { MP_QSTR_purpose, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_QSTR(MP_QSTR_SERVER_AUTH) } },
         { MP_QSTR_cafile, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
         { MP_QSTR_cadata, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_capath, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mpssl_parse_args(n_args, pos_args, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
@@ -189,6 +191,10 @@ static mp_obj_t create_default_context(size_t n_args, const mp_obj_t *pos_args, 
             mpssl_context_load_anchors(context, args[i].u_obj, i == ARG_cafile);
             given = true;
         }
+    }
+    if (mp_obj_is_true(args[ARG_capath].u_obj)) {
+        mpssl_context_load_directory(context, args[ARG_capath].u_obj);
+        given = true;
     }
 #if MPSSL_KEYLOG && MPSSL_DESCRIPTORS
     const char *key_log = getenv("SSLKEYLOGFILE"); // as CPython
@@ -387,6 +393,9 @@ static const mp_rom_map_elem_t ssl_names_table[] = {
     { MP_ROM_QSTR(MP_QSTR_OP_NO_TLSv1_3), MP_ROM_INT(MPSSL_OP_NO_TLSV1_3) },
     { MP_ROM_QSTR(MP_QSTR_OP_NO_COMPRESSION), MP_ROM_INT(MPSSL_OP_NO_COMPRESSION) },
     { MP_ROM_QSTR(MP_QSTR_OP_NO_RENEGOTIATION), MP_ROM_INT(MPSSL_OP_NO_RENEGOTIATION) },
+    { MP_ROM_QSTR(MP_QSTR_VERIFY_DEFAULT), MP_ROM_INT(MPSSL_VERIFY_DEFAULT) },
+    { MP_ROM_QSTR(MP_QSTR_VERIFY_CRL_CHECK_LEAF), MP_ROM_INT(MPSSL_VERIFY_CRL_CHECK_LEAF) },
+    { MP_ROM_QSTR(MP_QSTR_VERIFY_CRL_CHECK_CHAIN), MP_ROM_INT(MPSSL_VERIFY_CRL_CHECK_CHAIN) },
     { MP_ROM_QSTR(MP_QSTR_OP_NO_TICKET), MP_ROM_INT(MPSSL_OP_NO_TICKET) },
     { MP_ROM_QSTR(MP_QSTR_HAS_TLSv1_2), MP_ROM_TRUE },
 #if MPSSL_TLS13

@@ -103,6 +103,16 @@ mpssl_status_t mpssl_context_set_verify_mode(mpssl_context_t *context, int32_t v
 bool mpssl_context_check_hostname(const mpssl_context_t *context);
 mpssl_status_t mpssl_context_set_check_hostname(mpssl_context_t *context, bool check);
 
+// SSLContext.verify_flags, with OpenSSL's numbers, as CPython's; ValueError for others. In builds with
+// MBEDTLS_X509_CRL_PARSE_C.
+enum {
+    MPSSL_VERIFY_DEFAULT = 0,
+    MPSSL_VERIFY_CRL_CHECK_LEAF = 4,
+    MPSSL_VERIFY_CRL_CHECK_CHAIN = 12,
+};
+uint32_t mpssl_context_verify_flags(const mpssl_context_t *context);
+mpssl_status_t mpssl_context_set_verify_flags(mpssl_context_t *context, uint32_t flags);
+
 // minimum_version, maximum_version: TLSVersion's number. A ValueError if it leaves no version.
 mpssl_status_t mpssl_context_set_version(mpssl_context_t *context, bool is_maximum, int32_t version);
 
@@ -181,6 +191,7 @@ typedef struct _mpssl_anchors_t {
     size_t all;
     size_t cas; // how many of them are CAs
     size_t unreadable; // how many were passed over, of a client's
+    size_t crls; // revocation lists
 } mpssl_anchors_t;
 
 // How many there are.

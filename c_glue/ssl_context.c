@@ -326,9 +326,12 @@ static void load_bundle(ssl_context_obj_t *self, mp_obj_t certs_in, bool may_be_
         mpssl_release(&self->guard, &signals);
     }
     mpssl_call_t call = mpssl_call_to_read(self, MP_OBJ_FROM_PTR(list), signals);
+    mpssl_anchors_t anchors = mpssl_context_anchors(self->tls);
     CALL_WITH_MEMORY(status, mpssl_context_add_bundle(self->tls, &call, index));
     if (status.kind == MPSSL_OK) {
-        if (list->items[index] == bundle) { // else the file's content is there
+        if (mpssl_context_anchors(self->tls).all == anchors.all) {
+            list->items[index] = mp_const_none; // nothing but revocation lists, which are not read again
+        } else if (list->items[index] == bundle) { // else the file's content is there
             list->items[index] = kept;
         }
         self->bundles = MP_OBJ_FROM_PTR(list);
@@ -365,6 +368,78 @@ void mpssl_context_load_anchors(ssl_context_obj_t *self, mp_obj_t certs_in, bool
     }
 #endif
     finish(self, &signals, status);
+}
+
+#if MICROPY_VFS
+// HHHHHHHH.N or HHHHHHHH.rN: what `openssl rehash` calls certificates, and revocation lists.
+static bool is_hashed(const char *name, size_t len) {
+    size_t i = 0;
+    while (i < len && i < 8 && unichar_isxdigit(name[i])) {
+        i++;
+    }
+    if (i != 8 || len < 10 || name[i++] != '.') {
+        return false;
+    }
+    i += name[i] == 'r';
+    size_t digits = i;
+    while (i < len && unichar_isdigit(name[i])) {
+        i++;
+    }
+    return i == len && i > digits;
+}
+
+typedef struct _load_file_t {
+    ssl_context_obj_t *self;
+    mp_obj_t path;
+} load_file_t;
+
+static void load_file(void *arg) {
+    load_file_t *load = arg;
+    mpssl_context_load_anchors(load->self, load->path, true);
+}
+#endif
+
+// Each file on its own. Those without a certificate that can be read are left out.
+void mpssl_context_load_directory(ssl_context_obj_t *self, mp_obj_t dir) {
+#if MICROPY_VFS
+    size_t dir_len, n;
+    mp_obj_t *names;
+    const char *dir_name = mp_obj_str_get_data(dir, &dir_len);
+    mp_obj_list_get(mp_vfs_listdir(1, &dir), &n, &names);
+    mp_obj_t failed = MP_OBJ_NULL;
+    bool any = false;
+    for (size_t i = 0; i < n; i++) {
+        size_t len;
+        const char *name = mp_obj_str_get_data(names[i], &len);
+        if (!is_hashed(name, len)) {
+            continue;
+        }
+        vstr_t path;
+        vstr_init(&path, dir_len + 1 + len);
+        vstr_add_strn(&path, dir_name, dir_len);
+        vstr_add_char(&path, '/');
+        vstr_add_strn(&path, name, len);
+        load_file_t load = { .self = self, .path = mp_obj_new_str_from_vstr(&path) };
+        mp_obj_t exc = mpssl_catch(load_file, &load);
+        if (exc == MP_OBJ_NULL) {
+            any = true;
+        } else if (mpssl_is_exception(exc, &mp_type_ValueError)) {
+            failed = exc;
+        } else {
+            nlr_raise(exc);
+        }
+    }
+    if (failed != MP_OBJ_NULL && !any) {
+        nlr_raise(failed);
+    }
+    if (!any) {
+        mp_raise_ValueError(MP_ERROR_TEXT("no HHHHHHHH.N in capath: see openssl rehash"));
+    }
+#else
+    (void)self;
+    (void)dir;
+    mp_raise_NotImplementedError(MP_ERROR_TEXT("capath"));
+#endif
 }
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -833,6 +908,16 @@ mp_obj_t mpssl_context_load_attr(mp_obj_t self_in, qstr attr) {
             mpssl_release(&self->guard, &signals);
             return MP_OBJ_NEW_SMALL_INT(options);
         }
+        case MP_QSTR_verify_flags: {
+            uint32_t flags = MPSSL_VERIFY_DEFAULT;
+#if defined(MBEDTLS_X509_CRL_PARSE_C)
+            mpssl_signals_t signals;
+            claim(self, &signals);
+            flags = mpssl_context_verify_flags(self->tls);
+            mpssl_release(&self->guard, &signals);
+#endif
+            return MP_OBJ_NEW_SMALL_INT(flags);
+        }
         case MP_QSTR_num_tickets: {
             mpssl_signals_t signals;
             claim(self, &signals);
@@ -940,6 +1025,18 @@ void mpssl_context_store_attr(mp_obj_t self_in, qstr attr, mp_obj_t value) {
         case MP_QSTR_keep_peer_cert:
             store_memory(self, attr, value);
             return;
+        case MP_QSTR_verify_flags: {
+            mp_int_t flags = int_within(value, INT32_MAX, INT32_MAX); // which has what there is not
+#if defined(MBEDTLS_X509_CRL_PARSE_C)
+            claim(self, &signals);
+            finish(self, &signals, mpssl_context_set_verify_flags(self->tls, (uint32_t)flags));
+#else
+            if (flags != MPSSL_VERIFY_DEFAULT) {
+                mp_raise_NotImplementedError(MP_ERROR_TEXT("MPSSL_CRL"));
+            }
+#endif
+            return;
+        }
         case MP_QSTR_num_tickets: {
             mp_int_t n = int_within(value, UINT8_MAX, UINT8_MAX); // which are too many
 #if MPSSL_TICKETS
@@ -1140,19 +1237,22 @@ static mp_obj_t context_load_cert_chain(size_t n_args, const mp_obj_t *pos_args,
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_load_cert_chain_obj, 1, context_load_cert_chain);
 
-// SSLContext.load_verify_locations(cafile=None, cadata=None)
+// SSLContext.load_verify_locations(cafile=None, cadata=None, *, capath=None): the order of upstream's
 static mp_obj_t context_load_verify_locations(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum {
         ARG_cafile,
-        ARG_cadata
+        ARG_cadata,
+        ARG_capath
     };
     static const mp_arg_t allowed_args[] = {
         { MP_QSTR_cafile, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
         { MP_QSTR_cadata, MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
+        { MP_QSTR_capath, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_rom_obj = MP_ROM_NONE } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mpssl_parse_args(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
     ssl_context_obj_t *self = mpssl_context_cast(pos_args[0]);
+    mp_obj_t capath = args[ARG_capath].u_obj;
     mp_obj_t cafile = args[ARG_cafile].u_obj;
     mp_obj_t cadata = args[ARG_cadata].u_obj;
     // The first positional argument of upstream's tls.SSLContext is data.
@@ -1160,10 +1260,13 @@ static mp_obj_t context_load_verify_locations(size_t n_args, const mp_obj_t *pos
     if (may_be_path && mp_obj_is_str(cafile) && !mp_obj_is_true(cafile)) {
         cafile = mp_const_none; // an empty path is none
     }
-    if (cafile != mp_const_none && !mp_obj_is_true(cadata)) {
+    if (mp_obj_is_str(capath) && !mp_obj_is_true(capath)) {
+        capath = mp_const_none;
+    }
+    if ((cafile != mp_const_none || capath != mp_const_none) && !mp_obj_is_true(cadata)) {
         cadata = mp_const_none;
     }
-    if (cafile == mp_const_none && cadata == mp_const_none) {
+    if (cafile == mp_const_none && cadata == mp_const_none && capath == mp_const_none) {
         mp_raise_TypeError(MP_ERROR_TEXT("cafile and cadata omitted"));
     }
     if (cafile != mp_const_none) {
@@ -1171,6 +1274,9 @@ static mp_obj_t context_load_verify_locations(size_t n_args, const mp_obj_t *pos
     }
     if (cadata != mp_const_none) {
         mpssl_context_load_anchors(self, cadata, false);
+    }
+    if (capath != mp_const_none) {
+        mpssl_context_load_directory(self, capath);
     }
     return mp_const_none;
 }
@@ -1194,7 +1300,7 @@ static mp_obj_t context_cert_store_stats(mp_obj_t self_in) {
     mp_obj_t stats = mp_obj_new_dict(4);
     mp_obj_dict_store(stats, MP_OBJ_NEW_QSTR(MP_QSTR_x509), mp_obj_new_int_from_uint(anchors.all));
     mp_obj_dict_store(stats, MP_OBJ_NEW_QSTR(MP_QSTR_x509_ca), mp_obj_new_int_from_uint(anchors.cas));
-    mp_obj_dict_store(stats, MP_OBJ_NEW_QSTR(MP_QSTR_crl), MP_OBJ_NEW_SMALL_INT(0));
+    mp_obj_dict_store(stats, MP_OBJ_NEW_QSTR(MP_QSTR_crl), mp_obj_new_int_from_uint(anchors.crls));
     mp_obj_dict_store(stats, MP_OBJ_NEW_QSTR(MP_QSTR_x509_unreadable), mp_obj_new_int_from_uint(anchors.unreadable));
     return stats;
 }
@@ -1309,6 +1415,7 @@ static const mp_rom_map_elem_t context_locals_dict_table[] = {
     METHOD(listen, mpssl_context_listen_obj),
 #endif
     ATTRIBUTE(verify_mode),
+    ATTRIBUTE(verify_flags),
     ATTRIBUTE(check_hostname),
     ATTRIBUTE(check_own_signature),
     ATTRIBUTE(verify_callback),

@@ -46,6 +46,8 @@ const DASHES: &[u8] = b"-----";
 /// What a certificate is called in PEM. Behind a trusted one is whom it is trusted for, which
 /// is not read.
 pub(crate) const LABELS: [&[u8]; 3] = [b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"];
+/// What a revocation list is called in PEM.
+const CRL: &[u8] = b"X509 CRL";
 /// The longest of them.
 const LABEL: usize = 19;
 
@@ -105,8 +107,8 @@ impl<'a> Bytes<'a> {
         Ok(false)
     }
 
-    /// What stands before the next dashes, if it is one of [`LABELS`]: which. The outer `None`: there are no
-    /// dashes any more.
+    /// What stands before the next dashes, if it is one of [`LABELS`], or behind those [`CRL`]: which. The outer
+    /// `None`: there are no dashes any more.
     fn label(&mut self) -> Result<Option<Option<usize>>> {
         let (mut label, mut len, mut dashes) = ([0_u8; LABEL], 0_usize, 0_usize);
         while let Some(byte) = self.next()? {
@@ -114,7 +116,7 @@ impl<'a> Bytes<'a> {
                 dashes = dashes.saturating_add(1);
                 if dashes == DASHES.len() {
                     let label = label.get(..len).unwrap_or_default();
-                    return Ok(Some(LABELS.iter().position(|&one| one == label)));
+                    return Ok(Some(LABELS.iter().chain([&CRL]).position(|&one| one == label)));
                 }
                 continue;
             }
@@ -464,7 +466,8 @@ pub fn certificate(source: &mut dyn Source, at: u32) -> Result<Array<u8>> {
     if source.read(at, &mut der)? == len { Ok(der) } else { Err(DAMAGED) }
 }
 
-/// Gives each certificate of a bundle that is not compact to `take`, and reads the bundle to its end.
+/// Gives each certificate of a bundle that is not compact to `take`, and reads the bundle to its end. `crls`:
+/// where it is PEM, revocation lists as well, which the other argument says.
 ///
 /// # Errors
 ///
@@ -473,21 +476,23 @@ pub fn certificate(source: &mut dyn Source, at: u32) -> Result<Array<u8>> {
 pub fn each(
     kind: Kind,
     source: &mut dyn Source,
-    mut take: impl FnMut(Found<'_>) -> Result<()>,
+    crls: bool,
+    mut take: impl FnMut(Found<'_>, bool) -> Result<()>,
 ) -> Result<()> {
     let mut bytes = Bytes::new(source)?;
     let mut der = Der::new()?;
     let mut found = false;
-    let mut give = |der: &mut Der| {
+    let mut give = |der: &mut Der, is_crl| {
         der.get().ok_or(DAMAGED)?;
         found = true;
-        take(Found::Here(der))
+        take(Found::Here(der), is_crl)
     };
     match kind {
         Kind::Pem => {
             while bytes.find(BEGIN)? {
                 let Some(label) = bytes.label()? else { break };
-                if label.is_none() {
+                let is_crl = label == Some(LABELS.len());
+                if label.is_none() || (is_crl && !crls) {
                     continue;
                 }
                 let mut base64 = Base64::default();
@@ -510,7 +515,7 @@ pub fn each(
                 if bytes.label()? != Some(label) || base64.digits & 3 != 0 {
                     return Err(DAMAGED);
                 }
-                give(&mut der)?;
+                give(&mut der, is_crl)?;
             }
         }
         Kind::Der => {
@@ -523,7 +528,7 @@ pub fn each(
                     }
                     der.push(bytes.next()?.ok_or(DAMAGED)?)?;
                 }
-                give(&mut der)?;
+                give(&mut der, false)?;
             }
         }
         Kind::Keys { is_listed } => {
@@ -538,7 +543,7 @@ pub fn each(
             for _ in 0..n {
                 let (name, key) = (bytes.number(is_listed)?, bytes.number(is_listed)?);
                 der.of_key(&mut bytes, name, key)?;
-                give(&mut der)?;
+                give(&mut der, false)?;
             }
         }
         Kind::Compact => {}
@@ -552,13 +557,13 @@ pub fn each(
 /// # Errors
 ///
 /// As [`each`].
-pub fn each_in_place(mut bundle: &[u8], mut take: impl FnMut(Found<'_>) -> Result<()>) -> Result<()> {
+pub fn each_in_place(mut bundle: &[u8], mut take: impl FnMut(Found<'_>, bool) -> Result<()>) -> Result<()> {
     let mut found = false;
     while let [SEQUENCE, ..] = bundle {
         let len = sequence(bundle).ok_or(DAMAGED)?;
         let (der, behind) = bundle.split_at_checked(len).ok_or(DAMAGED)?;
         bundle = behind;
-        take(Found::InPlace(der))?;
+        take(Found::InPlace(der), false)?;
         found = true;
     }
     if found { Ok(()) } else { Err(DAMAGED) }

@@ -23,6 +23,8 @@ use crate::mbedtls::Version;
 use crate::mbedtls::{self, Chain, Config, Cookies, Defaults, Endpoint, KeyCert, Rng, Stats, Transport};
 #[cfg(any(hibernation, sessions))]
 use crate::mbedtls::{Binding, Digest};
+#[cfg(mbedtls_x509_crl_parse_c)]
+use crate::mbedtls::{CrlCheck, Crls};
 #[cfg(bundles)]
 use crate::mbedtls::{Pins, Store};
 use crate::mem::{Array, Box, Shared};
@@ -49,6 +51,8 @@ pub struct Context {
     store: Option<Shared<Store>>,
     #[cfg(bundles)]
     pins: Option<Shared<Pins>>,
+    #[cfg(mbedtls_x509_crl_parse_c)]
+    crls: (CrlCheck, Option<Shared<Crls>>),
     ciphers: Option<Shared<Ciphers>>,
     default_ciphers: Defaults,
     groups: Option<Shared<Groups>>,
@@ -173,6 +177,8 @@ impl Context {
             store: None,
             #[cfg(bundles)]
             pins: None,
+            #[cfg(mbedtls_x509_crl_parse_c)]
+            crls: (CrlCheck::None, None),
             ciphers: None,
             default_ciphers: Defaults::Secure,
             groups: None,
@@ -485,8 +491,23 @@ impl Context {
         if self.store.is_some() {
             return Err(Error::Value(Invalid::Protocol));
         }
-        let load = || trust::add(self.anchors.as_deref(), data);
-        self.anchors = Some(load().or_else(|error| look_again(error, load))?);
+        #[cfg(mbedtls_x509_crl_parse_c)]
+        let crls = mbedtls::crls(self.crls.1.as_deref(), data)?;
+        #[cfg(mbedtls_x509_crl_parse_c)]
+        let crls = crls.map(|crls| Shared::new(|| crls, |_| Ok(()))).transpose()?;
+        #[cfg(mbedtls_x509_crl_parse_c)]
+        let has_crls = crls.is_some();
+        #[cfg(not(mbedtls_x509_crl_parse_c))]
+        let has_crls = false;
+        let load = || trust::add(self.anchors.as_deref(), data, has_crls);
+        let anchors = load().or_else(|error| look_again(error, load))?;
+        if anchors.count().0 != 0 {
+            self.anchors = Some(anchors);
+        }
+        #[cfg(mbedtls_x509_crl_parse_c)]
+        {
+            self.crls.1 = crls.or(self.crls.1.take());
+        }
         self.changed();
         Ok(())
     }
@@ -503,7 +524,25 @@ impl Context {
         if self.endpoint() == Endpoint::Server || self.anchors.is_some() {
             return Err(Error::Value(Invalid::Protocol));
         }
-        self.store = Some(trust::add_bundle(self.store.as_deref(), host, index)?);
+        #[cfg(mbedtls_x509_crl_parse_c)]
+        let mut crls = None;
+        #[cfg(mbedtls_x509_crl_parse_c)]
+        let before = self.crls.1.as_deref();
+        let take_crl = |_der: &[u8]| {
+            #[cfg(mbedtls_x509_crl_parse_c)]
+            match Crls::with(crls.as_ref().or(before), _der) {
+                Ok(all) => crls = Some(all),
+                Err(Error::NoMemory) => return Err(Error::NoMemory),
+                Err(_) => return Ok(false),
+            }
+            Ok(cfg!(mbedtls_x509_crl_parse_c))
+        };
+        let store = trust::add_bundle(self.store.as_deref(), host, index, take_crl)?;
+        #[cfg(mbedtls_x509_crl_parse_c)]
+        if let Some(crls) = crls {
+            self.crls.1 = Some(Shared::new(|| crls, |_| Ok(()))?);
+        }
+        self.store = store.or(self.store.take());
         self.changed();
         Ok(())
     }
@@ -530,6 +569,31 @@ impl Context {
         }
         self.changed();
         Ok(())
+    }
+
+    /// `SSLContext.verify_flags`, of revocation lists.
+    #[cfg(mbedtls_x509_crl_parse_c)]
+    #[must_use]
+    pub fn crl_check(&self) -> CrlCheck {
+        self.crls.0
+    }
+
+    /// Sets which certificates of a chain are looked for in their issuers' revocation lists.
+    #[cfg(mbedtls_x509_crl_parse_c)]
+    pub fn set_crl_check(&mut self, check: CrlCheck) {
+        if self.crls.0 != check {
+            self.crls.0 = check;
+            self.changed();
+        }
+    }
+
+    /// How many revocation lists there are.
+    #[must_use]
+    pub fn crls(&self) -> usize {
+        #[cfg(mbedtls_x509_crl_parse_c)]
+        return self.crls.1.as_deref().map_or(0, Crls::count);
+        #[cfg(not(mbedtls_x509_crl_parse_c))]
+        0
     }
 
     /// How many trust anchors there are, how many of them are CAs, and how many there would be more, if
@@ -992,6 +1056,14 @@ impl Context {
             digest.add(b"pins")?;
             digest.add(pins.digests())?;
         }
+        #[cfg(mbedtls_x509_crl_parse_c)]
+        if self.crls.0 != CrlCheck::None {
+            digest.add(b"CRLs")?;
+            digest.add(&[(self.crls.0 == CrlCheck::Chain).into()])?;
+            for der in self.crls.1.iter().flat_map(|crls| crls.ders()) {
+                digest.add(der)?;
+            }
+        }
         for own in self.own.iter().flatten() {
             digest.add(b"own")?;
             for der in own.chain.ders() {
@@ -1072,6 +1144,8 @@ impl Context {
             if let Some(pins) = &self.pins {
                 config.set_pins(pins, mbedtls::ISSUERS);
             }
+            #[cfg(mbedtls_x509_crl_parse_c)]
+            config.set_crls(self.crls.0, self.crls.1.as_ref());
             #[cfg(tickets)]
             if let Some(tickets) = &tickets {
                 config.set_tickets(tickets, self.num_tickets);

@@ -122,11 +122,13 @@ pub enum Invalid {
     SessionCache,
     /// `SSLSocket.session` was set when the handshake had begun, or is over.
     SessionLate,
+    /// `verify_flags` with one that there is not.
+    VerifyFlags,
 }
 
 impl Invalid {
     /// All of them, at the index of their number.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::Key,
         Self::Cert,
         Self::KeyMismatch,
@@ -162,6 +164,7 @@ impl Invalid {
         Self::OtherSignature,
         Self::SessionCache,
         Self::SessionLate,
+        Self::VerifyFlags,
     ];
 
     /// The `ValueError`'s text.
@@ -199,6 +202,7 @@ impl Invalid {
             Self::StateSettings => "state refers to a different SSLContext, or other settings",
             Self::StateSpent => "state has no record numbers left",
             Self::Pins => "invalid pinned_pubkeys",
+            Self::VerifyFlags => "unknown verify_flags",
             Self::Signature => "invalid signature",
             Self::OtherSignature => "signature does not match cert",
             Self::SessionCache => "invalid session_cache",

@@ -23,6 +23,8 @@ use crate::io::Refused;
 use crate::io::{Bundles, Clock, Interruption, KeyLog, Names, PskStore, Scheme, Signer, Transport, Verifier};
 #[cfg(server_names)]
 use crate::mbedtls::Config;
+#[cfg(mbedtls_x509_crl_parse_c)]
+use crate::mbedtls::CrlCheck;
 use crate::mbedtls::{self, Endpoint};
 #[cfg(server_names)]
 use crate::mem::Erased;
@@ -705,7 +707,31 @@ pub unsafe extern "C" fn mpssl_context_set_pins(
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_context_anchors(context: &Context) -> mpssl_anchors_t {
     let [all, cas, unreadable] = context.anchors();
-    mpssl_anchors_t { all, cas, unreadable }
+    mpssl_anchors_t { all, cas, unreadable, crls: context.crls() }
+}
+
+/// See `mpssl.h`.
+#[cfg(mbedtls_x509_crl_parse_c)]
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_verify_flags(context: &Context) -> u32 {
+    match context.crl_check() {
+        CrlCheck::None => 0,
+        CrlCheck::Leaf => sys::MPSSL_VERIFY_CRL_CHECK_LEAF,
+        CrlCheck::Chain => sys::MPSSL_VERIFY_CRL_CHECK_CHAIN,
+    }
+}
+
+/// See `mpssl.h`.
+#[cfg(mbedtls_x509_crl_parse_c)]
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_context_set_verify_flags(context: &mut Context, flags: u32) -> mpssl_status_t {
+    context.set_crl_check(match flags {
+        0 => CrlCheck::None,
+        sys::MPSSL_VERIFY_CRL_CHECK_LEAF => CrlCheck::Leaf,
+        sys::MPSSL_VERIFY_CRL_CHECK_CHAIN => CrlCheck::Chain,
+        _ => return status(Err(Error::Value(Invalid::VerifyFlags))),
+    });
+    status(Ok(()))
 }
 
 /// See `mpssl.h`.

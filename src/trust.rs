@@ -15,22 +15,29 @@ use crate::mem::Shared;
 ///
 /// # Errors
 ///
-/// `ValueError` if `data` holds anything else, or none that it can read; [`crate::error::Error::NoMemory`].
-pub fn add(before: Option<&Chain>, data: &[u8]) -> Result<Shared<Chain>> {
+/// `ValueError` if `data` holds anything else, or none that it can read, unless `or_none`;
+/// [`crate::error::Error::NoMemory`].
+pub fn add(before: Option<&Chain>, data: &[u8], or_none: bool) -> Result<Shared<Chain>> {
     Shared::new(Chain::new, |anchors| {
         if let Some(before) = before {
             anchors.append_copies(before)?;
         }
-        anchors.append_readable(data)
+        anchors.append_readable(data, or_none)
     })
 }
 
-/// The bundles of `before`, and the host's of this index, which is read to its end.
+/// The bundles of `before`, and the host's of this index, which is read to its end. `None`: there are
+/// revocation lists in it alone.
 ///
 /// # Errors
 ///
 /// As [`Bundle::new`]; [`crate::error::Error::NoMemory`].
 #[cfg(bundles)]
-pub fn add_bundle(before: Option<&Store>, host: &mut dyn Bundles, index: u32) -> Result<Shared<Store>> {
-    Store::new(before, Bundle::new(host, index)?)
+pub fn add_bundle(
+    before: Option<&Store>,
+    host: &mut dyn Bundles,
+    index: u32,
+    take_crl: impl FnMut(&[u8]) -> Result<bool>,
+) -> Result<Option<Shared<Store>>> {
+    Bundle::new(host, index, take_crl)?.map(|bundle| Store::new(before, bundle)).transpose()
 }

@@ -37,6 +37,9 @@ OP_NO_TLSv1_2: Final[int]
 OP_NO_TLSv1_3: Final[int]
 OP_NO_COMPRESSION: Final[int]
 OP_NO_RENEGOTIATION: Final[int]
+VERIFY_DEFAULT: Final[int]
+VERIFY_CRL_CHECK_LEAF: Final[int]
+VERIFY_CRL_CHECK_CHAIN: Final[int]
 OP_NO_TICKET: Final[int]
 
 SSL_ERROR_WANT_READ: Final = 2
@@ -272,6 +275,7 @@ class _SSLContext:
     """What the contexts of `ssl` and `tls` have in common."""
 
     verify_mode: int
+    verify_flags: int
     check_hostname: bool
     verify_callback: Callable[[memoryview, int], int] | None
     check_own_signature: bool
@@ -314,7 +318,7 @@ class _SSLContext:
         password: _Password | None = None,
     ) -> None: ...
     def load_verify_locations(
-        self, cafile: _Data | None = None, cadata: _Data | None = None
+        self, cafile: _Data | None = None, cadata: _Data | None = None, *, capath: str | None = None
     ) -> None: ...
     def load_default_certs(self, purpose: str = ..., /) -> None: ...
     def set_default_verify_paths(self) -> None: ...
@@ -356,7 +360,11 @@ class SSLContext(_SSLContext):
     def _context(self) -> Self: ...
 
 def create_default_context(
-    purpose: str = ..., *, cafile: _Data | None = None, cadata: _Data | None = None
+    purpose: str = ...,
+    *,
+    cafile: _Data | None = None,
+    cadata: _Data | None = None,
+    capath: str | None = None,
 ) -> SSLContext: ...
 def get_default_verify_paths() -> _VerifyPaths:
     """Only on unix."""

@@ -450,6 +450,7 @@ def consumers():
     env = {
         "MICROPYTHON": build(default_version(), "standard"),
         "MICROPYTHON_WEBREPL": build(default_version(), "standard", "--webrepl"),
+        "MICROPYTHON_CRL": build(default_version(), "standard", "MPSSL_CRL=1"),
     }
     yield from child("consumers", [sys.executable, ROOT / "tests/consumers/run.py"], 1200, env)
 

@@ -11,6 +11,8 @@ use core::ptr::NonNull;
 use super::alpn::Protocols;
 #[cfg(mbedtls_ssl_dtls_hello_verify)]
 use super::cookie::{self, Cookies};
+#[cfg(mbedtls_x509_crl_parse_c)]
+use super::crl::{CrlCheck, Crls};
 use super::crt::Chain;
 use super::default_ciphers::{Defaults, default_ciphers};
 use super::error::check;
@@ -107,6 +109,9 @@ pub struct Config {
     /// The keys that the peer may have.
     #[cfg(bundles)]
     pins: Option<Shared<Pins>>,
+    /// Which certificates are looked for in which revocation lists.
+    #[cfg(mbedtls_x509_crl_parse_c)]
+    crls: (CrlCheck, Option<Shared<Crls>>),
     /// Who may ask for issuers now.
     #[cfg(bundles)]
     callers: Callers,
@@ -147,6 +152,8 @@ impl Config {
             store: None,
             #[cfg(bundles)]
             pins: None,
+            #[cfg(mbedtls_x509_crl_parse_c)]
+            crls: (CrlCheck::None, None),
             #[cfg(bundles)]
             callers: Callers::default(),
             ciphers: None,
@@ -385,6 +392,32 @@ impl Config {
             self.ask_for(issuers);
         }
         self.pins = Some(pins.clone());
+    }
+
+    /// The revocation lists in which the peer's certificates are looked for.
+    #[cfg(mbedtls_x509_crl_parse_c)]
+    pub fn set_crls(&mut self, check: CrlCheck, crls: Option<&Shared<Crls>>) {
+        self.crls = (check, crls.cloned());
+    }
+
+    /// What is wrong with a certificate by its issuer's revocation lists; `None`: nobody knows who that is.
+    #[cfg(mbedtls_x509_crl_parse_c)]
+    pub(super) fn look_up(
+        &self,
+        cert: &sys::mbedtls_x509_crt,
+        issuer: Option<&sys::mbedtls_x509_crt>,
+        depth: c_int,
+    ) -> u32 {
+        match &self.crls {
+            (CrlCheck::None, _) => 0,
+            (CrlCheck::Leaf, _) if depth != 0 => 0,
+            (_, Some(crls)) => match issuer {
+                // SAFETY: the profile is static.
+                Some(issuer) => crls.look_up(cert, issuer, unsafe { &*(*self.conf.get()).cert_profile }),
+                None => super::crl::MISSING,
+            },
+            (_, None) => super::crl::MISSING,
+        }
     }
 
     #[cfg(bundles)]

@@ -74,7 +74,7 @@ fn base64(text: &[u8], bytes: &mut [u8]) -> Result<usize> {
 }
 
 /// The whole SEQUENCE that `der` begins with.
-fn element(der: &[u8]) -> Option<&[u8]> {
+pub(super) fn element(der: &[u8]) -> Option<&[u8]> {
     let (header, len) = match *der {
         [SEQUENCE, len @ ..=0x7f, ..] => (2, usize::from(len)),
         [SEQUENCE, 0x81, len, ..] => (3, usize::from(len)),
@@ -101,6 +101,36 @@ pub fn look_into_pem<T>(data: &[u8], look: impl FnOnce(&[u8]) -> T) -> Option<T>
     result
 }
 
+/// Gives what `data` holds to `take`, as DER: of PEM what has one of these labels; or each SEQUENCE, with all
+/// that is behind it. Whether there was any.
+pub(super) fn each(data: &[u8], labels: &[&[u8]], mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<bool> {
+    let invalid = Error::Value(Invalid::Cert);
+    let (_, mut rest) = data.split_last().ok_or(invalid)?;
+    let mut found = false;
+    if is_pem(rest) {
+        while let Some((label, behind)) = after(rest, b"-----BEGIN ").and_then(label) {
+            rest = behind;
+            if labels.contains(&label) {
+                let end = find(rest, b"-----END ").ok_or(invalid)?;
+                let (text, behind) = rest.split_at_checked(end).ok_or(invalid)?;
+                if after(behind, b"-----END ").and_then(self::label).map(|(end, _)| end) != Some(label) {
+                    return Err(invalid);
+                }
+                let mut der = Array::new(text.len(), 0)?;
+                let len = base64(text, &mut der)?;
+                take(der.get(..len).unwrap_or_default())?;
+                (rest, found) = (behind, true);
+            }
+        }
+    } else {
+        while let [SEQUENCE, ..] = rest {
+            take(rest)?;
+            (rest, found) = (element(rest).and_then(|one| rest.get(one.len()..)).unwrap_or_default(), true);
+        }
+    }
+    Ok(found)
+}
+
 impl Chain {
     /// An empty chain.
     #[must_use]
@@ -119,51 +149,26 @@ impl Chain {
     /// [`Invalid::Cert`] if a certificate in `data` is none, or there is none;
     /// [`Error::NoMemory`]. Some certificates may have been appended.
     pub fn append(&mut self, data: &[u8]) -> Result<()> {
-        self.append_each(data, Self::append_der)
+        if each(data, &LABELS, |der| self.append_der(der))? {
+            Ok(())
+        } else {
+            Err(Error::Value(Invalid::Cert))
+        }
     }
 
     /// As [`Self::append`], but passes over certificates that Mbed TLS cannot read, for what they
-    /// are signed with or have in them, unless it is all of them.
+    /// are signed with or have in them, unless it is all of them. `or_none`: then as well, and where there is none.
     ///
     /// # Errors
     ///
     /// As [`Self::append`].
-    pub fn append_readable(&mut self, data: &[u8]) -> Result<()> {
+    pub fn append_readable(&mut self, data: &[u8], or_none: bool) -> Result<()> {
         let before = self.ders().count();
-        self.append_each(data, |chain, der| match chain.append_if_readable(der) {
+        each(data, &LABELS, |der| match self.append_if_readable(der) {
             Ok(false) if element(der).is_none() => Err(Error::Value(Invalid::Cert)),
             result => result.map(|_| ()),
         })?;
-        if self.ders().count() == before { Err(Error::Value(Invalid::Cert)) } else { Ok(()) }
-    }
-
-    fn append_each(&mut self, data: &[u8], append: impl Fn(&mut Self, &[u8]) -> Result<()>) -> Result<()> {
-        let invalid = Error::Value(Invalid::Cert);
-        let (_, mut rest) = data.split_last().ok_or(invalid)?;
-        let mut found = false;
-        if is_pem(rest) {
-            while let Some((label, behind)) = after(rest, b"-----BEGIN ").and_then(label) {
-                rest = behind;
-                if LABELS.contains(&label) {
-                    let end = find(rest, b"-----END ").ok_or(invalid)?;
-                    let (text, behind) = rest.split_at_checked(end).ok_or(invalid)?;
-                    if after(behind, b"-----END ").and_then(self::label).map(|(end, _)| end) != Some(label) {
-                        return Err(invalid);
-                    }
-                    let mut der = Array::new(text.len(), 0)?;
-                    let len = base64(text, &mut der)?;
-                    append(self, der.get(..len).unwrap_or_default())?;
-                    (rest, found) = (behind, true);
-                }
-            }
-        } else {
-            while let [SEQUENCE, ..] = rest {
-                append(self, rest)?;
-                (rest, found) =
-                    (element(rest).and_then(|one| rest.get(one.len()..)).unwrap_or_default(), true);
-            }
-        }
-        if found { Ok(()) } else { Err(invalid) }
+        if self.ders().count() == before && !or_none { Err(Error::Value(Invalid::Cert)) } else { Ok(()) }
     }
 
     /// Appends the certificate that `der` begins with.

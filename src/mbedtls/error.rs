@@ -88,6 +88,16 @@ fn error_text(code: c_int, text: &mut [u8]) -> usize {
 
 /// What verify flags say, a line each (`mbedtls_x509_crt_verify_info`, upstream's form).
 pub(super) fn verify_text(flags: u32, text: &mut [u8]) -> usize {
+    #[cfg(mbedtls_x509_crl_parse_c)]
+    if flags & super::crl::MISSING != 0 {
+        const MISSING: &[u8] = b"There is no CRL of the certificate's issuer\n";
+        copy(text, MISSING);
+        let (len, rest) = (MISSING.len().min(text.len()), flags & !super::crl::MISSING);
+        if rest == 0 {
+            return len;
+        }
+        return len.saturating_add(verify_text(rest, text.get_mut(len..).unwrap_or_default()));
+    }
     text.fill(0);
     // SAFETY: writes at most text.len() bytes with the NUL; does not raise.
     let ret = unsafe {

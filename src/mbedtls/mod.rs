@@ -11,6 +11,8 @@ mod alpn;
 mod config;
 mod connection;
 mod cookie;
+#[cfg(mbedtls_x509_crl_parse_c)]
+mod crl;
 mod crt;
 pub mod crypto;
 mod default_ciphers;
@@ -63,6 +65,8 @@ pub use connection::{Connection, HIBERNATION, Interrupted, Outcome, Ssl};
 #[cfg(sessions)]
 pub use connection::{Kept, Peer};
 pub use cookie::Cookies;
+#[cfg(mbedtls_x509_crl_parse_c)]
+pub use crl::{CrlCheck, Crls, crls};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 pub use crt::look_into_pem;
 pub use crt::{Chain, PARSING};

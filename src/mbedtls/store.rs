@@ -72,13 +72,14 @@ impl<'a, 'h> Reading<'a, 'h> {
 }
 
 /// Reads a bundle, for the certificates that may have this subject, or all; what its digest is. In a compact
-/// one, that is the index's, which has the certificates' digests.
+/// one, that is the index's, which has the certificates' digests. All: `take` is told whether it gets a
+/// revocation list.
 fn read(
     host: &mut dyn Bundles,
     index: u32,
     kind: Kind,
     subject: Option<&[u8]>,
-    mut take: impl FnMut(Found<'_>) -> Result<()>,
+    mut take: impl FnMut(Found<'_>, bool) -> Result<()>,
 ) -> Result<[u8; 32]> {
     if kind == Kind::Der
         && let Some(bundle) = host.bundle_in_place(index)
@@ -90,7 +91,8 @@ fn read(
     }
     if kind != Kind::Compact {
         let mut reading = Reading::digested(host, index)?;
-        bundle::each(kind, &mut reading, take)?;
+        let crls = cfg!(mbedtls_x509_crl_parse_c) && subject.is_none();
+        bundle::each(kind, &mut reading, crls, take)?;
         return reading.finish();
     }
     // As far as the index, which is not known to be the one that was loaded before it has been read.
@@ -112,7 +114,10 @@ fn read(
         if digest.finish()?.starts_with(&entry.digest) { Ok(der) } else { Err(Error::Value(Invalid::Cert)) }
     };
     if subject.is_some() {
-        found.iter().take(n).try_for_each(|entry| take(Found::Owned(certificate(&mut *host, *entry)?)))?;
+        found
+            .iter()
+            .take(n)
+            .try_for_each(|entry| take(Found::Owned(certificate(&mut *host, *entry)?), false))?;
         return Ok(digest);
     }
     let (mut last, mut same) = (None, 0_usize);
@@ -127,7 +132,7 @@ fn read(
             return Err(Error::Value(Invalid::Cert));
         }
         end = u32::try_from(der.len()).map_or(u32::MAX, |len| end.saturating_add(len));
-        take(Found::Owned(der))?;
+        take(Found::Owned(der), false)?;
     }
     if count == 0 { Err(Error::Value(Invalid::Cert)) } else { Ok(digest) }
 }
@@ -141,18 +146,26 @@ fn closed<T>(host: &mut dyn Bundles, index: u32, result: Result<T>) -> Result<T>
 }
 
 impl Bundle {
-    /// The host's bundle of this index, with at least one certificate that can be read.
+    /// The host's bundle of this index, with at least one certificate that can be read. Its revocation lists
+    /// go to `take_crl`, and what may be one; whether it is, and can be read. `None`: that is all there is.
     ///
     /// # Errors
     ///
-    /// [`Invalid::Cert`] where there is none, or it is damaged; [`Error::Raised`]; [`Error::NoMemory`].
-    pub fn new(host: &mut dyn Bundles, index: u32) -> Result<Self> {
+    /// [`Invalid::Cert`] where there is nothing, or it is damaged; [`Error::Raised`]; [`Error::NoMemory`].
+    pub fn new(
+        host: &mut dyn Bundles,
+        index: u32,
+        mut take_crl: impl FnMut(&[u8]) -> Result<bool>,
+    ) -> Result<Option<Self>> {
         let kind = bundle::kind(&mut Reading::new(&mut *host, index));
         let made = kind.and_then(|kind| {
-            let mut counts = [0_usize; 3];
-            let digest = read(host, index, kind, None, |found| {
+            let (mut counts, mut has_crls) = ([0_usize; 3], false);
+            let digest = read(host, index, kind, None, |found, is_crl| {
                 let mut chain = Box::new(Chain::new)?;
-                let read = chain.append_if_readable(found.der())?;
+                let mut read = !is_crl && chain.append_if_readable(found.der())?;
+                if !read && take_crl(found.der())? {
+                    (read, has_crls) = (true, true);
+                }
                 let (all, cas) = chain.count();
                 let unreadable = usize::from(!read);
                 for (count, more) in counts.iter_mut().zip([all, cas, unreadable]) {
@@ -160,10 +173,11 @@ impl Bundle {
                 }
                 Ok(())
             })?;
-            if counts.first() == Some(&0) {
-                return Err(Error::Value(Invalid::Cert));
+            match counts {
+                [0, ..] if has_crls => Ok(None),
+                [0, ..] => Err(Error::Value(Invalid::Cert)),
+                counts => Ok(Some(Self { index, kind, digest, counts })),
             }
-            Ok(Self { index, kind, digest, counts })
         });
         closed(host, index, made)
     }
@@ -179,9 +193,9 @@ impl Bundle {
         &self,
         host: &mut dyn Bundles,
         subject: &[u8],
-        take: impl FnMut(Found<'_>) -> Result<()>,
+        mut take: impl FnMut(Found<'_>) -> Result<()>,
     ) -> Result<()> {
-        let digest = read(host, self.index, self.kind, Some(subject), take);
+        let digest = read(host, self.index, self.kind, Some(subject), |found, _| take(found));
         let changed = match digest {
             Ok(digest) => digest != self.digest,
             Err(error) => error == Error::Value(Invalid::Cert),

@@ -334,3 +334,71 @@ pub fn idf(certs: &[Cert], is_listed: bool) -> Vec<u8> {
     bundle.extend(records.concat());
     bundle
 }
+
+/// A revocation list.
+#[derive(Clone, Debug)]
+pub struct Crl {
+    pub issuer: (usize, Spelling),
+    pub signer: usize,
+    /// The last two digits of the years when it was made, and when the next is due; 0: it does not say.
+    pub years: (u8, u8),
+    /// The serial numbers in it.
+    pub revoked: Vec<u8>,
+    pub sha1: bool,
+    pub damaged: bool,
+    /// An extension, and whether it is critical.
+    pub extension: Option<(&'static [u8], bool)>,
+}
+
+impl Crl {
+    /// A good one.
+    pub fn new(issuer: usize, signer: usize, revoked: &[u8]) -> Self {
+        let issuer = (issuer, Spelling::Utf8);
+        let revoked = revoked.to_vec();
+        Self { issuer, signer, years: (24, 49), revoked, sha1: false, damaged: false, extension: None }
+    }
+
+    pub fn der(&self) -> Vec<u8> {
+        let rsa = KEYS[self.signer] == "rsa";
+        let (md, oid): (_, &[u8]) = match (self.sha1, rsa) {
+            (false, false) => (sys::MBEDTLS_MD_SHA256, b"\x2a\x86\x48\xce\x3d\x04\x03\x02"),
+            (true, false) => (sys::MBEDTLS_MD_SHA1, b"\x2a\x86\x48\xce\x3d\x04\x01"),
+            (false, true) => (sys::MBEDTLS_MD_SHA256, b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b"),
+            (true, true) => (sys::MBEDTLS_MD_SHA1, b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05"),
+        };
+        let null: &[u8] = if rsa { b"\x05\x00" } else { b"" };
+        let algorithm = der(0x30, &[&der(6, &[oid]), null]);
+        let time = |year: u8| match year {
+            0 => Vec::new(),
+            year => der(0x17, &[format!("{year:02}0101000000Z").as_bytes()]),
+        };
+        let entry = |serial: &u8| der(0x30, &[&der(2, &[&[*serial]]), &time(24)]);
+        let entries: Vec<u8> = self.revoked.iter().flat_map(entry).collect();
+        let extension = self.extension.map_or(Vec::new(), |(oid, critical)| {
+            let critical: &[u8] = if critical { b"\x01\x01\xff" } else { b"" };
+            let one = der(0x30, &[&der(6, &[oid]), critical, &der(4, &[&[0x30, 0]])]);
+            der(0xa0, &[&der(0x30, &[&one])])
+        });
+        let tbs = [
+            der(2, &[&[1]]),
+            algorithm.clone(),
+            name(self.issuer),
+            time(self.years.0),
+            time(self.years.1),
+            if entries.is_empty() { Vec::new() } else { der(0x30, &[&entries]) },
+            extension,
+        ];
+        let tbs = der(0x30, &[&tbs.concat()]);
+        let mut signature = sign(self.signer, md, &tbs);
+        if self.damaged {
+            let at = signature.len() - 3;
+            signature[at] ^= 0x10;
+        }
+        der(0x30, &[&tbs, &algorithm, &der(3, &[&[0], &signature])])
+    }
+
+    pub fn pem(&self) -> Vec<u8> {
+        let text = String::from_utf8(pem(&self.der())).unwrap();
+        text.replace("CERTIFICATE", "X509 CRL").into_bytes()
+    }
+}

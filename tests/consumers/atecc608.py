@@ -6,6 +6,7 @@ import importlib.util
 import re
 import sys
 
+from browser import Browser
 from cases import ROOT, case, finished
 from mqtt import Broker
 from peers import Skip, check, free_port
@@ -142,6 +143,21 @@ def https_server(bench):
     secret = bench.file("ec", "key.der").read_bytes()[7:39]
     words = b"".join(secret[i : i + 8][::-1] for i in range(24, -1, -8))  # as Mbed TLS keeps a number
     check(in_memory(server, words) > 0, "a key in memory is not found")
+
+
+@case("atecc608: HTTPS to Chromium")
+def https_to_chromium(bench):
+    chip, chip_port = simulator(bench)
+    cert = certificate(bench, chip, "server")
+    browser = Browser(bench, "atecc608", bench.file("ca"))
+    for version in ("TLSv1_2", "TLSv1_3"):
+        port = free_port()
+        server = device(bench, "serve", chip_port, cert=cert, port=port, version=version)
+        server.wait_for("^READY")
+        browser.open(f"https://localhost:{port}/")
+        text = browser.run("return document.body.textContent")
+        check(text.startswith("signed by a chip, "), text)
+        server.close()
 
 
 @case("atecc608: mutual TLS to mosquitto")

@@ -26,6 +26,7 @@ import browser  # noqa: E402, F401
 import cases  # noqa: E402
 import certificates  # noqa: E402, F401
 import cpython  # noqa: E402, F401
+import crl  # noqa: E402, F401
 import examples  # noqa: E402, F401
 import hibernation  # noqa: E402, F401
 import https  # noqa: E402, F401

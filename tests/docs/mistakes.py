@@ -230,7 +230,7 @@ def cipher_string():
     "Look the name up in [ssl.md](ssl.md).",
 )
 def keyword():
-    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(capath="certs")
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file="ca.pem")
 
 
 CERTIFICATES = "Certificates"

@@ -84,7 +84,7 @@ for cls in (tls.SSLContext, ssl.SSLContext):
     load("a list", cadata=[pki.ca_der], cls=cls)
     load("cafile an int", cafile=1, cls=cls)
     load("too many", pki.ca_der, None, None, cls=cls)
-    load("unknown keyword", capath="/etc/ssl/certs", cls=cls)
+    load("unknown keyword", file="/etc/ssl/certs", cls=cls)
 
 # A second call adds; one that fails adds nothing.
 ctx = client_context(pki.other_ca_pem)

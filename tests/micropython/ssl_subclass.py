@@ -24,6 +24,7 @@ READ_ONLY = object()
 ATTRIBUTES = {
     "verify_mode": (SERVER, ssl.CERT_OPTIONAL),
     "check_hostname": (CLIENT, True),
+    "verify_flags": (CLIENT, ssl.VERIFY_CRL_CHECK_CHAIN),
     "verify_callback": (CLIENT, callback),
     "ecdsa_sign_callback": (SERVER, callback),
     "check_own_signature": (SERVER, False),
@@ -52,6 +53,10 @@ try:
     ssl.SSLContext(CLIENT).keylog_filename = "/dev/null"
 except NotImplementedError:  # a build without MPSSL_KEYLOG=1
     ATTRIBUTES["keylog_filename"] = (CLIENT, READ_ONLY)
+try:
+    ssl.SSLContext(CLIENT).verify_flags = ssl.VERIFY_CRL_CHECK_LEAF
+except NotImplementedError:  # a build without MPSSL_CRL=1
+    ATTRIBUTES["verify_flags"] = (CLIENT, READ_ONLY)
 
 
 class Datagrams(End):

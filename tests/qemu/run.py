@@ -45,6 +45,8 @@ SKIPS = {
     "ssl_threads_streams": "needs the _thread module, which upstream's qemu port lacks",
     "ssl_ca_on_demand": "needs files; the board has none but those written in Python, which are read at once",
     "ssl_key_object": "its signers need SHA-384 and os.urandom, which Python lacks on the board",
+    "ssl_key_object_attacks": "its signers need SHA-384 and os.urandom, which Python lacks on the board",
+    "ssl_capath": "needs files",
     "ssl_sign_secret": "looks through the memory of a Linux process",
     "ssl_wiped": "looks through the memory of a Linux process",
     "ssl_interrupts_data": "needs processes and signals",

@@ -21,11 +21,11 @@ class Key:
 
 context.load_cert_chain("cert.pem", Key())
 context.load_cert_chain("cert.pem", object())  # wrong
-context.load_verify_locations(cadata=b"", capath="/etc")  # wrong
+context.load_verify_locations(cadata=b"", capath=b"/etc")  # wrong
 context.server_psk_keys = {b"device": b"key"}
 context.server_psk_keys = [b"device"]  # wrong
 context.dtls_timeout = 1000  # wrong
-context.verify_flags = 0  # wrong
+context.security_level = 0  # wrong
 tls.SSLContext(tls.PROTOCOL_TLS_CLIENT).listen(socket.socket(), backlog="4")  # wrong
 tls.wrap_socket  # wrong
 ssl.SSLSocket(socket.socket())  # wrong

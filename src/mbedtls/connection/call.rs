@@ -157,6 +157,9 @@ pub struct Call<'host> {
     pub(super) config: *const Config,
     #[cfg(bundles)]
     pub(super) leaf: Cell<Leaf>,
+    /// The certificate of a chain that was verified last, at this depth: the next one's issuer.
+    #[cfg(mbedtls_x509_crl_parse_c)]
+    pub(super) issuer: Cell<(*const sys::mbedtls_x509_crt, c_int)>,
     /// A server's tickets may stand for this client later.
     #[cfg(tickets)]
     pub(super) issues: bool,
@@ -349,6 +352,8 @@ impl<'host> Call<'host> {
             config,
             #[cfg(bundles)]
             leaf: Cell::new(Leaf::Unknown),
+            #[cfg(mbedtls_x509_crl_parse_c)]
+            issuer: Cell::new((core::ptr::null(), 0)),
             #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
             psk,
             update_checksum: Cell::new(None),

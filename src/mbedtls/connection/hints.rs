@@ -90,6 +90,10 @@ impl Ssl {
             {
                 text.add(b"the key is none of pinned_pubkeys");
             }
+            #[cfg(mbedtls_x509_crl_parse_c)]
+            Error::Verify(flags) if flags & super::super::crl::MISSING != 0 => {
+                text.add(b"load_verify_locations() takes CRLs");
+            }
             Error::Verify(flags) if flags & sys::MBEDTLS_X509_BADCERT_FUTURE != 0 => {
                 text.add(b"is the clock set?");
             }

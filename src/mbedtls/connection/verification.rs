@@ -44,6 +44,36 @@ fn is_anothers(cert: &sys::mbedtls_x509_crt, host: &CStr) -> bool {
     }) && !crt::common_names(cert).any(is_host)
 }
 
+/// What is wrong with a certificate by its issuer's revocation lists: the one before it in the chain, which
+/// begins with the root, or itself.
+#[cfg(mbedtls_x509_crl_parse_c)]
+fn look_up(call: &Call<'_>, cert: &sys::mbedtls_x509_crt, depth: c_int) -> u32 {
+    let (above, at) = call.issuer.replace((cert, depth));
+    if depth == 0 {
+        call.issuer.set((core::ptr::null(), 0));
+    }
+    let is_itself = crt::bytes(&cert.issuer_raw) == crt::bytes(&cert.subject_raw);
+    let issuer = match at.checked_sub(1) {
+        // SAFETY: the certificates of a chain live until all of it has been verified, in this call.
+        Some(below) if below == depth => unsafe { above.as_ref() },
+        _ => None,
+    };
+    let issuer = issuer.or(is_itself.then_some(cert));
+    // Whose trust anchors they were.
+    #[cfg(server_names)]
+    if let Some(stream) = call.stream()
+        && let Some(chosen) = stream.chosen.take()
+    {
+        let flags = chosen.verifies().then(|| chosen.look_up(cert, issuer, depth));
+        stream.chosen.set(Some(chosen));
+        if let Some(flags) = flags {
+            return flags;
+        }
+    }
+    // SAFETY: the configuration of a call lives as long as that.
+    unsafe { (*call.config).look_up(cert, issuer, depth) }
+}
+
 /// This is called from: `mbedtls_ssl_handshake` → `mbedtls_ssl_parse_certificate`
 /// → `mbedtls_x509_crt_verify_restartable`.
 pub(super) unsafe extern "C" fn verify(
@@ -87,6 +117,10 @@ pub(super) unsafe extern "C" fn verify(
         if pins.is_some_and(|pins| !pins.have(cert).unwrap_or(false)) {
             *flags |= sys::MBEDTLS_X509_BADCERT_OTHER;
         }
+    }
+    #[cfg(mbedtls_x509_crl_parse_c)]
+    {
+        *flags |= look_up(call, cert, depth);
     }
     #[cfg(mbedtls_ssl_keep_peer_certificate)]
     // SAFETY: the connection is set up.

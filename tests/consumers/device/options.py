@@ -27,7 +27,7 @@ def read(path):
 
 def context(given, server=False):
     """A tls.SSLContext from ca=, cert=, key=, verify=, ciphers=, curves=, alpn=,
-    max_fragment_length=, keylog=.
+    max_fragment_length=, keylog=, crls= with colons between them, verify_flags=.
 
     A client with ca= verifies. Pre-shared keys as in pre_shared_keys().
     """
@@ -36,6 +36,10 @@ def context(given, server=False):
     result.verify_mode = int(given.get("verify", default))
     if "ca" in given:
         result.load_verify_locations(read(given["ca"]))
+    for crl in filter(None, given.get("crls", "").split(":")):
+        result.load_verify_locations(read(crl))
+    if "verify_flags" in given:
+        result.verify_flags = int(given["verify_flags"])
     if "cert" in given:
         result.load_cert_chain(read(given["cert"]), read(given["key"]))
     if "cert2" in given:

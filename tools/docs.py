@@ -16,6 +16,8 @@ A part stands between a marker and `<!-- end -->`:
     <!-- figures -->               docs/figures.json, which benches/figures.py writes after the benches
     <!-- memory -->                what a connection takes, from the same file
     <!-- bogo -->                 what BoringSSL's test runner found (docs/bogo.json, by tests/bogo/run.py)
+    <!-- keys -->                 handshakes with a key that is an object (docs/credentials.json, by benches/credentials.py)
+    <!-- trust -->                memory for many CAs, from the same file
     <!-- cpython -->               CPython's names, and whether the stubs have them
 
 Mistakes and alerts come from a run of the built module (MICROPYTHON, or build/unix/micropython).
@@ -33,7 +35,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 ROOT = Path(__file__).resolve().parent.parent
-MARKED = re.compile(r"<!-- (file|mistakes|mistakes in|alerts|errors|values|cpython|figures|memory|bogo)(?:: ([^>]*?))? -->\n(.*?)<!-- end -->", re.S)
+MARKED = re.compile(r"<!-- (file|mistakes|mistakes in|alerts|errors|values|cpython|figures|memory|bogo|keys|trust)(?:: ([^>]*?))? -->\n(.*?)<!-- end -->", re.S)
 
 # What an alert means to whoever reads it, and what to do. It is the *other* side that sent it.
 ALERTS = {
@@ -226,6 +228,8 @@ RAISED_BY_C = {
     "'%q' and '%q' are one argument": "An argument was given under both its names.",
     "unsupported protocol version": "`minimum_version`, `maximum_version` or `options` that leave no version: there is TLS 1.2 here, and 1.3 where `ssl.HAS_TLSv1_3` is `True`.",
     "ALPN": "A firmware without it: `ssl.HAS_ALPN` is `False`.",
+    "capath": "A firmware without file systems.",
+    "no HHHHHHHH.N in capath: see openssl rehash": "`capath=` is a directory of [such names](ssl.md#class-sslcontextprotocol).",
     "MPSSL_CRL": "`verify_flags` in a firmware without it.",
     "MPSSL_KEYLOG": "`keylog_filename` in a firmware without it.",
     "a SHA-256 digest is needed": "`pinned_pubkeys` that are not 32 bytes long.",
@@ -419,6 +423,35 @@ def part_memory(_):
     head = ("bytes of heap, RISC-V (RV32)", "AES-GCM", "AES-CCM8", "ChaCha20-Poly1305")
     measured = f"\nMeasured on {figures['date']} at commit {figures['commit']} by `make bench-ram`.\n"
     return table(head, rows) + measured
+
+
+def credentials_measured(found):
+    return f"\nMeasured on {found['date']} at commit {found['commit']} by `benches/credentials.py`, on an emulated RV32 board.\n"
+
+
+def part_keys(_):
+    found = json.loads((ROOT / "docs/credentials.json").read_text())
+    rows = []
+    for name, what in (
+        ("memory", "key in memory"),
+        ("object", "key that is an object"),
+        ("unchecked", "the same, `check_own_signature = False`"),
+    ):
+        millions = (found[f"keys, {v}"][f"{name}_instructions"] / 1e6 for v in ("TLSv1.2", "TLSv1.3"))
+        rows.append((what, *(f"{n:.1f}" for n in millions)))
+    return table(("millions of instructions, client and server", "TLS 1.2", "TLS 1.3"), rows) + credentials_measured(found)
+
+
+def part_trust(_):
+    found = json.loads((ROOT / "docs/credentials.json").read_text())
+    rows = []
+    for name, title in (("ours", "this module"), ("stock", "MicroPython's own")):
+        if name in found:
+            of = found[name]
+            above = of["all_peak"] - of["one_peak"]
+            rows.append((title, *(f"{n:,}" for n in (of["all_kept"], of["memory_kept"], above))))
+    head = (f"bytes, {found['CAs']} CAs", "kept by a client", "kept by a server", "peak of a handshake, above one CA's")
+    return table(head, rows) + credentials_measured(found)
 
 
 def part_bogo(_):

@@ -163,7 +163,7 @@ impl Bundle {
             let digest = read(host, index, kind, None, |found, is_crl| {
                 let mut chain = Box::new(Chain::new)?;
                 let mut read = !is_crl && chain.append_if_readable(found.der())?;
-                if !read && take_crl(found.der())? {
+                if !read && (is_crl || kind == Kind::Der) && take_crl(found.der())? {
                     (read, has_crls) = (true, true);
                 }
                 let (all, cas) = chain.count();

@@ -392,6 +392,20 @@ fn the_tool_makes_such_bundles() {
             assert_eq!(shake(&mut client, &bundles, &mut server(&chain).unwrap()), Ok(()));
         }
     }
+    // Damaged PEM is no shorter list of CAs.
+    let text = String::from_utf8(bundle(&certs, true)).unwrap();
+    for bad in [
+        text[..text.len() * 3 / 4].into(),
+        text[..text.len() - 10].into(),
+        text.replacen("-----END C", "-----END D", 1),
+        text.replacen("-----END", "-----BND", 1),
+        text.replacen("MI", "M!", 1),
+    ] {
+        let [from, to] = ["from", "to"].map(|name| dir.join(name));
+        std::fs::write(&from, bad).unwrap();
+        let mut command = std::process::Command::new("python3");
+        assert!(!command.arg(tool).arg("-o").arg(to).arg(from).output().unwrap().status.success());
+    }
     std::fs::remove_dir_all(&dir).unwrap();
 }
 

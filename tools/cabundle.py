@@ -95,8 +95,13 @@ def without_signature(cert):
 def certificates(data):
     """Those in PEM or in DER."""
     if b"-----BEGIN " in data:
-        label = rb"-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----(.*?)-----END \1-----"
-        ders = [base64.b64decode(text) for _, text in re.findall(label, data, re.S)]
+        ders = []
+        # A label that nothing ends would take in the certificates behind it.
+        label = rb"-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----([^-]*)(-----END \1-----)?"
+        for _, text, end in re.findall(label, data):
+            if not end:
+                raise Damaged("PEM that does not end")
+            ders.append(base64.b64decode(b"".join(text.split()), validate=True))
     else:
         ders = []
         while data[:1] == b"\x30":

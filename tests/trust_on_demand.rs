@@ -10,7 +10,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::alloc::{failing, live, take_peak};
-use common::forge::{Cert, Spelling, Valid, compact, idf, pem};
+use common::forge::{Cert, ODD, Spelling, Valid, compact, idf, pem};
 use common::{Balance, Dice, Link, Pair, Port, pki};
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Invalid, Result};
@@ -125,7 +125,7 @@ fn verdict(chain: &[Cert], anchors: &[Cert], dice: &mut Dice) -> Result<()> {
 fn spoil(certs: &mut [Cert], dice: &mut Dice) {
     let i = dice.roll(certs.len());
     let cert = &mut certs[i];
-    match dice.roll(18) {
+    match dice.roll(22) {
         0 => cert.valid = Valid::Expired,
         1 => cert.valid = Valid::Later,
         2 => cert.ca = if dice.roll(2) == 0 { None } else { Some(false) },
@@ -143,7 +143,16 @@ fn spoil(certs: &mut [Cert], dice: &mut Dice) {
         14 => cert.version1 = true,
         15 => cert.issuer.0 = dice.roll(5),
         16 => cert.host = Some("elsewhere.example"),
-        _ => cert.key_usage = Some(0x06),
+        17 => cert.key_usage = Some(0x06),
+        18 => cert.issuer.1 = Spelling::Odd(dice.roll(ODD)),
+        19 => cert.subject.1 = Spelling::Odd(dice.roll(ODD)),
+        // At both ends of a link, the same or not quite.
+        n => {
+            let odd = dice.roll(ODD);
+            let like = if n == 20 { odd } else { odd ^ 1 };
+            cert.issuer.1 = Spelling::Odd(odd);
+            certs[i.saturating_sub(1)].subject.1 = Spelling::Odd(like);
+        }
     }
 }
 

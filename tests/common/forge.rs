@@ -106,7 +106,12 @@ pub enum Spelling {
     Utf8,
     Printable,
     Capitals,
+    /// One of [`ODD`] others, which are not the same as those, nor each other.
+    Odd(usize),
 }
+
+/// How many odd names there are.
+pub const ODD: usize = 18;
 
 /// What a certificate is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -239,13 +244,47 @@ impl Cert {
 pub fn name((number, spelling): (usize, Spelling)) -> Vec<u8> {
     let text = format!("Authority {number}");
     let (tag, text) = match spelling {
-        Spelling::Utf8 => (0x0c, text),
+        Spelling::Utf8 | Spelling::Odd(_) => (0x0c, text),
         Spelling::Printable => (0x13, text),
         Spelling::Capitals => (0x0c, text.to_uppercase()),
     };
-    let attribute =
-        |oid: &[u8], text: &str| der(0x31, &[&der(0x30, &[&der(6, &[oid]), &der(tag, &[text.as_bytes()])])]);
-    der(0x30, &[&attribute(b"\x55\x04\x0a", "Test"), &attribute(b"\x55\x04\x03", &text)])
+    let one = |oid: &[u8], tag: u8, text: &str| der(0x30, &[&der(6, &[oid]), &der(tag, &[text.as_bytes()])]);
+    let attribute = |oid: &[u8], text: &str| der(0x31, &[&one(oid, tag, text)]);
+    let (o, cn) = (b"\x55\x04\x0a", b"\x55\x04\x03");
+    let Spelling::Odd(odd) = spelling else {
+        return der(0x30, &[&attribute(o, "Test"), &attribute(cn, &text)]);
+    };
+    let named = |behind: &[&[u8]]| der(0x30, &[&attribute(o, "Test"), &behind.concat()]);
+    let typed = |tag: u8, text: &str| named(&[&der(0x31, &[&one(cn, tag, text)])]);
+    let (o_one, cn_one) = (one(o, tag, "Test"), one(cn, tag, &text));
+    match odd {
+        0 => der(0x30, &[]),
+        // In one RDN, in both orders; in two of them, but in the other order.
+        1 => der(0x30, &[&der(0x31, &[&o_one, &cn_one])]),
+        2 => der(0x30, &[&der(0x31, &[&cn_one, &o_one])]),
+        3 => der(0x30, &[&attribute(cn, &text), &attribute(o, "Test")]),
+        // TeletexString, IA5String, BMPString: of these the case matters.
+        4 => typed(0x14, &text),
+        5 => typed(0x14, &text.to_uppercase()),
+        6 => typed(0x16, &text),
+        7 => typed(0x1e, "\0A\0b"),
+        8 => typed(0x1e, "\0a\0B"),
+        9 => typed(3, "\0x"),
+        // More, less, and a value that is empty.
+        10 => named(&[&attribute(cn, &text), &attribute(cn, "x")]),
+        11 => named(&[]),
+        12 => named(&[&attribute(cn, "")]),
+        // Text that looks like tags, to the key of a compact bundle the same.
+        13 => named(&[&attribute(cn, "\x13\x0c\x13")]),
+        14 => named(&[&attribute(cn, "\x0c\x0c\x0c")]),
+        15 => named(&[&attribute(cn, &"y".repeat(260))]),
+        // Something behind the value.
+        16 => {
+            let attribute = der(0x30, &[&der(6, &[cn]), &der(0x0c, &[b"a"]), &der(5, &[])]);
+            named(&[&der(0x31, &[&attribute])])
+        }
+        _ => named(&[&attribute(cn, "\u{c4}\u{e4}")]),
+    }
 }
 
 /// PEM of a certificate.

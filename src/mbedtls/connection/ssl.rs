@@ -20,8 +20,8 @@ use super::super::names::{self, ADDRESS_MAX, Cipher, static_str};
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::super::psk::Seen;
 #[cfg(sessions)]
-#[cfg(sessions)]
 use super::super::secret::Part;
+#[cfg(sessions)]
 use super::super::session::Session;
 #[cfg(sessions)]
 use super::super::session_cache::SessionCache;
@@ -928,6 +928,7 @@ impl Ssl {
                     resumption.conclude(facts, session);
                 }
                 // Without memory what the program has of it stays.
+                #[cfg(sessions)]
                 let _ = self.keep_resumed_cert();
                 // Of TLS 1.3 no ticket stands for a client with a certificate.
                 if facts.resumed && self.config.is_server() && is_tls13(ctx) {

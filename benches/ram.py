@@ -45,7 +45,6 @@ ROWS = [
     ("idle DTLS server connection, AES-CCM8", "ccm8_dtls_server_idle", None),
     ("peak of a verified handshake, client", "gcm_client_peak", 0.3),
     ("    server", "gcm_server_peak", 0.3),
-    ("    client that resumes a session", "resumed_client_peak", 5120),
     ("    server that verifies too", "mutual_server_peak", 0.3),
     ("    DTLS client, of a transport in Python", "gcm_dtls_client_peak", None),
 ]

@@ -68,17 +68,16 @@ def contexts(suite, datagrams=False, mutual=False, keep=True):
 class Ends:
     """A connection's two ends, and what each has of memory."""
 
-    def __init__(self, contexts, below, datagrams, session=None):
+    def __init__(self, contexts, below, datagrams):
         self.held, self.peak = [0, 0], [0, 0]
         self.more = {"client_id": b"client"} if datagrams else {}
-        self.resumes = {} if session is None else {"session": session}
         self.contexts, self.below = contexts, below
         self.client = self.turn(0, self.wrap_client)
         self.server = self.turn(1, self.wrap_server)
 
     def wrap_client(self):
         return self.contexts[0].wrap_socket(
-            self.below[0], server_hostname="localhost", do_handshake_on_connect=False, **self.resumes
+            self.below[0], server_hostname="localhost", do_handshake_on_connect=False
         )
 
     def wrap_server(self):
@@ -128,21 +127,15 @@ def in_use():
     return gc.mem_alloc()
 
 
-def measure(name, suite, datagrams=False, mutual=False, keep=True, resumes=False):
+def measure(name, suite, datagrams=False, mutual=False, keep=True):
     both = contexts(suite, datagrams, mutual, keep)
-    if resumes:
-        both[0].options &= ~0x4000  # OP_NO_TICKET
-        both[1].num_tickets = 1
     if datagrams:
         below = Datagrams(), Datagrams()
         below[0].peer, below[1].peer = below[1], below[0]
     else:
         below = pipes(PIPE)
     # What is made once for all connections of a context is made with the first.
-    ends = Ends(both, below, datagrams).open()
-    session = ends.client.session if resumes else None
-    ends.close()
-    ends = None
+    Ends(both, below, datagrams).open().close()
     # The same ends once more: what was freed of others would be counted.
     for end in below:
         if datagrams:
@@ -150,9 +143,8 @@ def measure(name, suite, datagrams=False, mutual=False, keep=True, resumes=False
         else:
             end.start = end.end = 0
     before = in_use()
-    ends = Ends(both, below, datagrams, session)
+    ends = Ends(both, below, datagrams)
     ends.open()
-    assert not resumes or ends.client.session_reused
     client, server, held, peak = ends.client, ends.server, ends.held, ends.peak
     del ends  # it is not a connection's
     objects = (in_use() - before - sum(held)) // 2
@@ -216,10 +208,6 @@ def carry(size):
 
 figures = {}
 ours = hasattr(tls, "RECORD_BUFFERS")
-try:
-    from ssl import SSLSession as sessions  # not in upstream's
-except ImportError:
-    sessions = None
 if WHAT == "crowd":
     figures["crowd"] = crowd()
 elif WHAT == "records":
@@ -234,6 +222,4 @@ else:
                 if VERSION == "TLSv1.2":
                     measure(name + "_dtls" + lean, suite, datagrams=True, keep=keep)
     measure("mutual", SUITES["gcm"], mutual=True)
-    if sessions:
-        measure("resumed", SUITES["gcm"], resumes=True)
 print(json.dumps(figures))

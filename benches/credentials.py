@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What keys that are objects, and CAs that are read on demand, come to on an emulated board: exact numbers.
 
-    benches/credentials.py OURS [STOCK]     firmwares for VIRT_RV32 with the tests' heap (ports/qemu/build.sh --tests)
+    benches/credentials.py OURS [STOCK]     firmwares for VIRT_RV32 with the tests' heap (ports/qemu/build.sh --tests);
+                                            without STOCK its figures stay as they are
 
 Handshakes with a key in memory and with an object that signs in its place: instructions of both ends, but for
 those of the object; it is a chip's time that they stand for. And what a client takes of memory that trusts the
@@ -70,11 +71,14 @@ def main():
     for version in ("TLSv1.2", "TLSv1.3"):
         found[f"keys, {version}"] = measured(sys.argv[1], source("keys", version, signers()))
     found["ours"] = measured(sys.argv[1], source("trust", "TLSv1.2", store(certs)))
-    if len(sys.argv) > 2:
+    made = ROOT / "docs/credentials.json"
+    if len(sys.argv) == 2:
+        found["stock"] = json.loads(made.read_text())["stock"]
+    else:
         found["stock"] = measured(sys.argv[2], source("trust", "TLSv1.2", store(certs)))
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     found.update(date=datetime.date.today().isoformat(), commit=commit.stdout.strip())
-    (ROOT / "docs/credentials.json").write_text(json.dumps(found, indent=1) + "\n")
+    made.write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
 
 

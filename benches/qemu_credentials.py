@@ -25,6 +25,7 @@ class Key(EcKey if WHAT == "keys" else object):
         r = multiply(k, (x, y, 1), p)[0] % order
         s = pow(k, order - 2, order) * (int.from_bytes(digest[: self.n], "big") + r * self.d) % order
         made = r.to_bytes(self.n, "big") + s.to_bytes(self.n, "big")
+        gc.collect()  # what it leaves behind is not searched by who allocates next
         self.spent += board.instructions() - start
         return made
 

@@ -78,6 +78,7 @@ METHODS = {
     "load_cert_chain": (SERVER, lambda: (pki.ec_der, pki.ec_key_der)),
     "load_verify_locations": (CLIENT, lambda: (pki.ca_der,)),
     "cert_store_stats": (CLIENT, ()),
+    "session_stats": (CLIENT, ()),
     "load_default_certs": (CLIENT, ()),
     "set_default_verify_paths": (CLIENT, ()),
     "wrap_socket": (CLIENT, lambda: (end(), False, False, HOST)),

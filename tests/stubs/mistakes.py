@@ -40,7 +40,7 @@ with context.wrap_socket(socket.socket(), server_hostname="localhost") as connec
     connection.write(b"hello")
     connection.read(5).decode()
     connection.psk_identity = b""  # wrong
-    connection.session = None  # wrong
+    connection.session = b""  # wrong
 
 client, address = ssl.SSLContext(ssl.PROTOCOL_DTLS_SERVER).listen(socket.socket()).accept()
 client.read(1500)

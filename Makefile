@@ -151,6 +151,10 @@ bench-qemu: prerequisites-firmware
 	@$(call build_bench,$(QEMU_BENCH))
 	@$(PYTHON) benches/qemu.py
 	@$(PYTHON) benches/wakeup.py
+	@echo 'bench-qemu: building build/qemu-VIRT_RV32 and the same with the stock module'
+	@$(QEMU_BUILD) --board VIRT_RV32 --out build/qemu-VIRT_RV32 --tests
+	@$(QEMU_BUILD) --board VIRT_RV32 --out build/qemu-VIRT_RV32-stock --tests --stock
+	@$(PYTHON) benches/credentials.py build/qemu-VIRT_RV32/firmware.elf build/qemu-VIRT_RV32-stock/firmware.elf
 	@$(CHART)
 
 bench-ram: prerequisites-firmware

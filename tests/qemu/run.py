@@ -100,6 +100,94 @@ print(client.write(b"after"), server.read(5))
 """
 
 
+# On a board that is switched off then: an end each of connections whose other end is there as well, as bytes,
+# with the counters that the host keeps for them; and a session.
+OFF = """
+from binascii import hexlify
+import datagrams, link, pki, ssl
+
+
+class Counter:
+    def __init__(self, stored=0):
+        self.stored = stored
+
+    def next(self):
+        return self.stored + 1
+
+    def advance(self, n):
+        if n <= self.stored:
+            raise ValueError("used")
+        self.stored = n
+
+
+def context(version):
+    ctx = link.client_context(pki.ca_der)
+    ctx.maximum_version = version
+    return ctx
+
+
+VERSIONS = [ssl.TLSVersion.TLSv1_2] + ([ssl.TLSVersion.TLSv1_3] if ssl.HAS_TLSv1_3 else [])
+KEY = bytes(range(32))
+if not ON:
+    for version in VERSIONS:
+        client, server, _, _ = link.connected(context(version), link.server_context())
+        client.write(b"hello")
+        server.read(5)
+        for end in (client, server):
+            counter = Counter()
+            print(hexlify(end.export(key=KEY, counter=counter)).decode(), counter.stored)
+    network = datagrams.Network()
+    listener, _ = datagrams.listening(network, 4)
+    client, _ = datagrams.calling(network, b"client", datagrams.client_context(4))
+    server = datagrams.meet(listener, client)
+    client.write(b"hello")
+    server.read(5)
+    for end in (client, server):
+        print(hexlify(end.export(key=KEY)).decode(), 0)
+    ctx = context(VERSIONS[0])
+    ctx.options &= ~ssl.OP_NO_TICKET
+    server_ctx = link.server_context()
+    server_ctx.num_tickets = 1
+    print(hexlify(link.connected(ctx, server_ctx)[0].session.serialize()).decode(), 0)
+"""
+# On one that was just switched on, with what the other has printed as STATES.
+RESTORED = """
+from binascii import unhexlify
+states = [(unhexlify(state), int(n)) for state, n in (line.split() for line in STATES)]
+for i, version in enumerate(VERSIONS):
+    (state, n), (server_state, server_n) = states[2 * i : 2 * i + 2]
+    ctx = context(version)
+    counter, server_counter = Counter(n), Counter(server_n)
+    a, b = link.link()
+    client = ctx.restore(a, state, key=KEY, counter=counter)
+    server = link.server_context().restore(b, server_state, key=KEY, counter=server_counter)
+    client.write(b"again")
+    print(client.hibernating, server.read(5), server.write(b"and back"), client.read(8))
+    try:
+        ctx.restore(a, state, key=KEY, counter=counter)
+        print("restored twice")
+    except ValueError:
+        pass
+(state, _), (server_state, _), (session, _) = states[-3:]
+network = datagrams.Network()
+listener, _ = datagrams.listening(network, 4)
+sock = datagrams.Socket(network, b"elsewhere", datagrams.SERVER)
+client = datagrams.client_context(4).restore(sock, state, key=KEY)
+server, _ = listener.restore(server_state, key=KEY)
+client.write(b"again")
+print(server.read(5), server.write(b"and back"), client.read(8))
+# The server's keys were in its memory: it shakes hands anew.
+ctx = context(VERSIONS[0])
+ctx.options &= ~ssl.OP_NO_TICKET
+a, b = link.link()
+server = link.server_context().wrap_socket(b, server_side=True, do_handshake_on_connect=False)
+client = ctx.wrap_socket(
+    a, do_handshake_on_connect=False, server_hostname=link.HOST, session=ssl.SSLSession(session)
+)
+print(link.shake(client, server), client.session_reused)
+"""
+
+
 class Session:
     """A board that is switched on again when it died."""
 
@@ -242,6 +330,25 @@ def soft_resets(session):
             yield Result(name, "fail", "the board died", str(why))
 
 
+def off_and_on(session):
+    """Connections and a session outlive the board's power: the host keeps their bytes."""
+    name = "connections outlive the power"
+    try:
+        states, left = session.run(f"ON = False\n{OFF}", DEFAULT_TIMEOUT_S)
+        session.close()
+        lines = states.split("\n")[:-1]
+        source = f"ON = True\nSTATES = {lines!r}\n{OFF}{RESTORED}"
+        output, left_on = session.run(source, DEFAULT_TIMEOUT_S)
+    except BoardError as why:
+        session.close()
+        return Result(name, "fail", "the board died", str(why))
+    once = "b'again' 8 b'and back'\n"
+    versions = 2 if session.tls13 else 1
+    expected = f"False {once}" * versions + once + "(True, True) False\n"
+    right = output == expected and not left and not left_on
+    return Result(name, "pass" if right else "fail", left or left_on, difference(expected, output))
+
+
 def main():
     if len(sys.argv) not in (3, 4):
         print(__doc__, file=sys.stderr)
@@ -275,6 +382,9 @@ def main():
             for result in soft_resets(session):
                 note(result, since)
                 since = time.monotonic()
+        if pattern.search("power"):
+            since = time.monotonic()
+            note(off_and_on(session), since)
     finally:
         session.close()
     for result in results:

@@ -501,6 +501,50 @@ fn a_certificate_that_has_expired_since() {
     }
 }
 
+std::thread_local! {
+    /// How far ahead the clock is by which Mbed TLS looks at certificates, in seconds.
+    static AHEAD: std::cell::Cell<i64> = const { std::cell::Cell::new(0) };
+}
+
+/// C's, in the place of libc's.
+#[cfg(target_os = "linux")]
+#[unsafe(no_mangle)]
+#[allow(unsafe_code)]
+unsafe extern "C" fn time(to: *mut i64) -> i64 {
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs().cast_signed());
+    let now = now + AHEAD.get();
+    if !to.is_null() {
+        // SAFETY: by C's contract.
+        unsafe { to.write(now) };
+    }
+    now
+}
+
+/// A ticket is refused when the client's certificate that is in it has expired since.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_ticket_with_a_certificate_that_has_expired_since() {
+    /// Where certificates of the PKI end: 2050 begins.
+    const END: i64 = 2_524_608_000;
+    let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs().cast_signed();
+    AHEAD.set(END - now() - 3 * 3600);
+    let mut contexts = contexts(&Setup::mutual());
+    let session = first(&mut contexts);
+    AHEAD.set(AHEAD.get() + 2 * 3600);
+    assert!(resumes(&mut contexts, &loaded(&session)));
+    // By the server's clock alone: it has the certificate shown anew.
+    let before = AHEAD.get();
+    let mut pair = pair(&mut contexts, Some(&loaded(&session)));
+    let mut ended = Err(Error::WantRead);
+    while ended == Err(Error::WantRead) {
+        AHEAD.set(before);
+        let _ = pair.client.handshake();
+        AHEAD.set(before + 2 * 3600);
+        ended = pair.server.handshake();
+    }
+    assert!(matches!(ended, Err(Error::Verify(_))), "{ended:?}");
+}
+
 /// What nobody has verified is not verified by going on with it.
 #[test]
 fn a_peer_that_is_not_verified() {

@@ -1,14 +1,20 @@
-"""Resumption with OpenSSL, GnuTLS and CPython, in both roles, of TLS 1.2 and TLS 1.3."""
+"""Resumption with OpenSSL, GnuTLS, CPython and Mbed TLS, in both roles, of TLS 1.2 and TLS 1.3."""
 
+import functools
+import os
 import re
 import socket
 import ssl
 import threading
+from pathlib import Path
 
 import cases
+import harness
+from mbedtls_programs import Programs
 from peers import WAIT_S, check, free_port, need_program
 
 VERSIONS = {"TLSv1_2": ("-tls1_2", "TLSv1.2"), "TLSv1_3": ("-tls1_3", "TLSv1.3")}
+MBEDTLS_NAMES = {"TLSv1_2": "tls12", "TLSv1_3": "tls13"}
 
 
 def case(name, version):
@@ -49,6 +55,12 @@ def visits(context, port, count):
                 session = tls.session
                 found.append(tls.session_reused)
     return found
+
+
+@functools.cache
+def programs():
+    source = os.environ.get("MBEDTLS_DIR") or harness.BUILD / "src/mbedtls"
+    return Programs(Path(source).resolve(), harness.BUILD / "datagrams/mbedtls")
 
 
 def expect(found, expected):
@@ -157,6 +169,33 @@ for version_, (option_, _) in VERSIONS.items():
             expect(reused(device), [False, True, True])
             thread.join(WAIT_S)
         expect(found, [False, True, True])
+
+    for ticket_, more_ in (("tickets", ["tickets=1", "cache_max=0"]), ("ids", ["tickets=0", "cache_max=5"])):
+        if ticket_ == "ids" and version_ == "TLSv1_3":
+            continue  # which has tickets alone
+
+        @case(f"client -> Mbed TLS's ssl_server2, {ticket_}", version_)
+        def client_of_mbedtls(bench, more=more_, version=version_):
+            port = free_port()
+            command = [programs().path("ssl_server2"), "server_addr=127.0.0.1", f"server_port={port}"]
+            command += [f"crt_file={bench.file('ec')}", f"key_file={bench.file('ec', 'key')}"]
+            command += ["crt_file2=none", "key_file2=none", "auth_mode=none", f"force_version={MBEDTLS_NAMES[version]}"]
+            server = bench.start("ssl_server2", command + more)
+            server.wait_for("Waiting for a remote connection")
+            device = bench.micropython(
+                "session_client.py", port=port, ca=bench.file("ca"), connections=3, version=version
+            )
+            expect(reused(device), [False, True, True])
+
+    @case("Mbed TLS's ssl_client2, reconnect=2 -> server", version_)
+    def server_of_mbedtls(bench, version=version_):
+        server, port = session_server(bench, 3)
+        command = [programs().path("ssl_client2"), "server_addr=127.0.0.1", f"server_port={port}"]
+        command += ["server_name=localhost", f"ca_file={bench.file('ca')}", "crt_file=none", "key_file=none"]
+        command += ["auth_mode=required", "tickets=1", "reconnect=2", f"force_version={MBEDTLS_NAMES[version]}"]
+        command += ["new_session_tickets=1"] if version == "TLSv1_3" else []
+        bench.start("ssl_client2", command)
+        expect(reused(server), [False, True, True])
 
     @case("gnutls-cli -r -> server", version_)
     def server_of_gnutls(bench, version=version_):

@@ -69,6 +69,17 @@ pub struct Options<'a> {
     pub session: Option<&'a Session>,
 }
 
+/// What is known of the record half sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum InFlight {
+    /// Its bytes are to be summed: see [`Socket::half_sent`].
+    New,
+    /// The sum of its bytes.
+    Summed,
+    /// A read has sent it, of datagrams. What is in flight now, if anything, is a flight's.
+    Gone,
+}
+
 /// A connection.
 pub struct Socket {
     ssl: Connection,
@@ -86,10 +97,7 @@ pub struct Socket {
     alert: u8,
     /// Bytes of the caller's that are in the record half sent.
     in_flight: u16,
-    /// Not yet summed: see [`Socket::half_sent`].
-    in_flight_new: bool,
-    /// A read has sent it, of datagrams. What is in flight now, if anything, is a flight's.
-    in_flight_gone: bool,
+    in_flight_is: InFlight,
     /// The last write came to [`Error::Outside`]: the next is the same.
     outside: bool,
     /// A write was interrupted that is to be made again as a whole.
@@ -239,8 +247,7 @@ impl Socket {
             state: State::Handshaking,
             waits_for: 0,
             in_flight: 0,
-            in_flight_new: false,
-            in_flight_gone: false,
+            in_flight_is: InFlight::Summed,
             outside: false,
             suspended: false,
             close_notify_sent: false,
@@ -304,8 +311,7 @@ impl Socket {
             refused: false,
             alert: 0,
             in_flight: 0,
-            in_flight_new: false,
-            in_flight_gone: false,
+            in_flight_is: InFlight::Summed,
             outside: false,
             suspended: false,
             used_at: now,
@@ -559,8 +565,13 @@ impl Socket {
             let record = self.ssl.record_in_flight();
             let outcome = self.ssl.read(host, buf, self.close_notify_sent);
             let result = self.judge(host, outcome, Operation::Read);
-            self.in_flight_gone |= self.in_flight != 0 && self.ssl.record_in_flight() != record;
-            let half_sent = self.in_flight != 0 && !self.in_flight_gone && !self.outside && record.is_some();
+            if self.in_flight != 0 && self.ssl.record_in_flight() != record {
+                self.in_flight_is = InFlight::Gone;
+            }
+            let half_sent = self.in_flight != 0
+                && self.in_flight_is != InFlight::Gone
+                && !self.outside
+                && record.is_some();
             if half_sent && self.loses(result.err()) {
                 // Nobody has to make that write again.
                 self.ssl.lose_record();
@@ -637,7 +648,7 @@ impl Socket {
                 Some(buf) if checksum(0, buf) == self.ssl.interrupted().in_flight_sum => {}
                 _ => return Err(Error::Errno(MPSSL_EINVAL.cast_signed())),
             }
-            let result = if self.in_flight_gone { Ok(()) } else { self.flush(host) };
+            let result = if self.in_flight_is == InFlight::Gone { Ok(()) } else { self.flush(host) };
             self.outside = result == Err(Error::Outside);
             if self.loses(result.err()) {
                 self.ssl.lose_record();
@@ -664,7 +675,7 @@ impl Socket {
             } else if half_sent {
                 let taken = buf.len().min(self.ssl.max_out_payload());
                 self.in_flight = u16::try_from(taken).unwrap_or(u16::MAX);
-                (self.in_flight_new, self.in_flight_gone) = (true, false);
+                self.in_flight_is = InFlight::New;
                 self.outside = result == Err(Error::Outside);
             }
             if let Some(done) = result? {
@@ -682,7 +693,8 @@ impl Socket {
 
     /// The bytes that an interrupted write was to write, by which the next one is known.
     pub fn half_sent(&mut self, bytes: &[u8]) {
-        if !self.outside && core::mem::take(&mut self.in_flight_new) {
+        if !self.outside && self.in_flight_is == InFlight::New {
+            self.in_flight_is = InFlight::Summed;
             let sum = checksum(0, bytes.get(..self.in_flight.into()).unwrap_or_default());
             let before = self.ssl.interrupted();
             self.ssl.note_interrupted(Interrupted { in_flight_sum: sum, ..before });

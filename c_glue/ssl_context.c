@@ -260,8 +260,9 @@ static void get_cwd(void *arg) {
 static mp_obj_t get_bundle(mp_obj_t certs, bool may_be_path) {
     mp_buffer_info_t buf;
     bool fresh;
-    if (!mp_obj_is_str_or_bytes(certs) && mp_get_buffer(certs, &buf, MP_BUFFER_READ) && !mp_get_buffer(certs, &buf, MP_BUFFER_WRITE)) {
-        return certs; // a memoryview of bytes, or of flash
+    // Not of a subclass, whose object becomes another one by super().__init__().
+    if (mp_obj_is_exact_type(certs, &mp_type_memoryview) && !mp_get_buffer(certs, &buf, MP_BUFFER_WRITE)) {
+        return certs; // of bytes, or of flash
     }
     mpssl_bytes_t bytes = get_bytes(&certs, &fresh); // a copy of what may change
     if (!may_be_path || !mp_obj_is_str(certs) || is_pem(bytes)) {

@@ -154,6 +154,24 @@ for data in (both, both.decode(), memoryview(both), memoryview(bytearray(both)),
     ctx = client(cadata=data)
     print(type(data).__name__, ctx.cert_store_stats()["x509"], result(ctx))
 
+
+# Objects of subclasses can become others.
+class Bytes(bytes):
+    def become(self, other):
+        super().__init__(other)
+
+
+class View(memoryview):
+    def become(self, other):
+        super().__init__(other)
+
+
+for kind in (Bytes, View):
+    data = kind(both)
+    ctx = client(cadata=data)
+    data.become(b"")
+    print(kind.__name__, result(ctx))
+
 # Both sides' verify_callback, and what the client finds wrong.
 seen = []
 ctx = client(cadata=both)

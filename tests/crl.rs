@@ -184,6 +184,10 @@ fn a_list_holds_while_it_says() {
         ([new(&[1]), old(&[])], REVOKED),
         ([old(&[1]), new(&[])], 0),
         ([new(&[]), old(&[1])], 0),
+        // Of the same second, both have.
+        ([new(&[]), new(&[1])], REVOKED),
+        ([new(&[1]), new(&[])], REVOKED),
+        ([new(&[]), new(&[2])], 0),
     ] {
         assert_eq!(verdict(&crls, CrlCheck::Leaf), expected);
     }

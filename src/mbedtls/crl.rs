@@ -154,7 +154,7 @@ impl Crls {
     }
 
     /// What is wrong with a certificate by the lists of its issuer, which has signed it: nothing, if the newest
-    /// that holds now does not have it.
+    /// that holds now does not have it, or none of those of its second.
     pub(super) fn look_up(
         &self,
         cert: &sys::mbedtls_x509_crt,
@@ -162,7 +162,8 @@ impl Crls {
         profile: &sys::mbedtls_x509_crt_profile,
     ) -> u32 {
         let mut why = 0;
-        let mut newest: Option<&Shared<Crl>> = None;
+        // When it was issued, and whether it has the certificate.
+        let mut newest: Option<([i32; 6], bool)> = None;
         for crl in self.0.iter().filter(|crl| bytes(&crl.get().issuer_raw) == bytes(&issuer.subject_raw)) {
             let mut wrong = crl.problems_with_algorithms(profile);
             if wrong == 0 && !crl.is_signed_by(issuer) {
@@ -172,16 +173,18 @@ impl Crls {
                 wrong = crl.problems_with_time();
             }
             why |= wrong;
-            if wrong == 0 && newest.is_none_or(|newest| crl.issued_at() > newest.issued_at()) {
-                newest = Some(crl);
+            if wrong == 0 {
+                // SAFETY: a parsed certificate and a parsed list; does not raise.
+                let is_revoked = unsafe { sys::mbedtls_x509_crt_is_revoked(cert, crl.get()) } != 0;
+                newest = newest.max(Some((crl.issued_at(), is_revoked)));
             }
         }
-        let Some(newest) = newest else { return if why == 0 { MISSING } else { why } };
-        // SAFETY: a parsed certificate and a parsed list; does not raise.
-        if unsafe { sys::mbedtls_x509_crt_is_revoked(cert, newest.get()) } != 0 {
-            return sys::MBEDTLS_X509_BADCERT_REVOKED;
+        match newest {
+            None if why == 0 => MISSING,
+            None => why,
+            Some((_, true)) => sys::MBEDTLS_X509_BADCERT_REVOKED,
+            Some((_, false)) => 0,
         }
-        0
     }
 }
 

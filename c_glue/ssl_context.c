@@ -398,6 +398,15 @@ static void load_file(void *arg) {
     load_file_t *load = arg;
     mpssl_context_load_anchors(load->self, load->path, true);
 }
+
+// Whether it says that a file is none that can be read: a link to one that is gone, a directory.
+static bool is_no_file(mp_obj_t exc) {
+    if (!mpssl_is_exception(exc, &mp_type_OSError)) {
+        return false;
+    }
+    mp_obj_t value = mp_obj_exception_get_value(exc);
+    return value == MP_OBJ_NEW_SMALL_INT(MP_ENOENT) || value == MP_OBJ_NEW_SMALL_INT(MP_EISDIR) || value == MP_OBJ_NEW_SMALL_INT(MP_EACCES);
+}
 #endif
 
 // Each file on its own. Those without a certificate that can be read are left out.
@@ -424,7 +433,7 @@ void mpssl_context_load_directory(ssl_context_obj_t *self, mp_obj_t dir) {
         mp_obj_t exc = mpssl_catch(load_file, &load);
         if (exc == MP_OBJ_NULL) {
             any = true;
-        } else if (mpssl_is_exception(exc, &mp_type_ValueError)) {
+        } else if (mpssl_is_exception(exc, &mp_type_ValueError) || is_no_file(exc)) {
             failed = exc;
         } else {
             nlr_raise(exc);

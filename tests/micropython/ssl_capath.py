@@ -52,6 +52,10 @@ try:
     load("another CA", capath=DIR)
     write("FFFFFFFF.12", pki.ca_pem.encode())
     load("the CA", capath=DIR)
+    # No file, though its name is there: as a link to one that is gone.
+    os.mkdir(DIR + "/00000000.0")
+    load("and a directory", capath=DIR)
+    os.rmdir(DIR + "/00000000.0")
     load("with a slash", capath=DIR + "/")
     load("and a file", capath=DIR, cafile=DIR + "/ca.pem")
     load("and data", capath=DIR, cadata=pki.ca_der)

@@ -812,13 +812,19 @@ impl Socket {
             return Ok(());
         }
         self.flush(host)?;
-        self.in_flight = 0;
+        // An interrupted write, which may be made again as long as close_notify is not written.
+        if self.in_flight != 0 {
+            self.in_flight_is = InFlight::Gone;
+        }
         if self.close_notify_sent {
             return Ok(());
         }
         let outcome = self.ssl.close_notify(host);
         // Written, if not yet sent whole: flushed when called again. But for want of memory.
         self.close_notify_sent = outcome.interruption != Some(Interruption::NoMemory);
+        if self.close_notify_sent {
+            self.in_flight = 0;
+        }
         self.judge(host, outcome, Operation::Write)?;
         self.flush(host)
     }

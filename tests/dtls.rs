@@ -809,6 +809,32 @@ fn an_interrupted_write_is_sent_once_whatever_follows_it() {
     }
 }
 
+/// So may close_notify, which is not sent without memory for it.
+#[test]
+fn an_interrupted_write_is_sent_once_though_the_goodbye_is_not() {
+    for n in 0..4 {
+        let _balance = Balance::start();
+        let mut duo = Duo::of(quick());
+        duo.open();
+        duo.server.port.block();
+        assert_eq!(duo.server.write(b"once"), Err(Error::WantWrite));
+        duo.server.port.unblock();
+        let (closed, _) = alloc::failing(n, true, || duo.server.close_notify());
+        if closed.is_ok() {
+            assert_eq!(n > 0, cfg!(feature = "record-buffers"));
+            break;
+        }
+        assert_eq!(closed, Err(Error::NoMemory));
+        let sent = duo.link.wire(SERVER).sent.len();
+        assert_eq!(duo.server.write(b"once"), Ok(4));
+        assert_eq!(duo.link.wire(SERVER).sent.len(), sent);
+        let mut buf = [0; 64];
+        assert_eq!(duo.client.read(&mut buf), Ok(4));
+        assert_eq!(duo.client.read(&mut buf), Err(Error::WantRead));
+        duo.prove();
+    }
+}
+
 #[test]
 fn a_write_handshakes_first() {
     let _balance = Balance::start();

@@ -502,3 +502,29 @@ fn data_and_goodbye_with_each_allocation_failing() {
         }
     }
 }
+
+/// close_notify sends an interrupted write first. Without memory for itself it is not sent, and the write made
+/// again goes out once all the same.
+#[test]
+fn a_write_that_a_goodbye_without_memory_has_sent() {
+    for n in 0..4 {
+        let _balance = Balance::start();
+        let mut pair = Setup { client_mode: 0, ..Setup::default() }.open();
+        pair.server.port.block();
+        assert_eq!(pair.server.write(b"once"), Err(Error::WantWrite));
+        pair.server.port.unblock();
+        let (closed, _) = failing(n, true, || pair.server.close_notify());
+        if closed.is_ok() {
+            assert_eq!(n > 0, cfg!(feature = "record-buffers"));
+            break;
+        }
+        assert_eq!(closed, Err(Error::NoMemory));
+        assert_eq!(pair.server.write(b"other"), Err(Error::Errno(22)));
+        assert_eq!(pair.server.write(b"once"), Ok(4));
+        let mut buf = [0; 64];
+        assert_eq!(pair.client.read(&mut buf), Ok(4));
+        assert_eq!(pair.client.read(&mut buf), Err(Error::WantRead));
+        pair.transfer(SERVER, b"more");
+        pair.prove();
+    }
+}

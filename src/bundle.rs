@@ -47,7 +47,7 @@ const DASHES: &[u8] = b"-----";
 /// is not read.
 pub(crate) const LABELS: [&[u8]; 3] = [b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"];
 /// What a revocation list is called in PEM.
-const CRL: &[u8] = b"X509 CRL";
+pub(crate) const CRL: &[u8] = b"X509 CRL";
 /// The longest of them.
 const LABEL: usize = 19;
 
@@ -159,7 +159,7 @@ pub struct Der {
 }
 
 /// How long the whole SEQUENCE is that `header` begins.
-fn sequence(header: &[u8]) -> Option<usize> {
+pub(crate) fn sequence(header: &[u8]) -> Option<usize> {
     let (before, len) = match *header {
         [SEQUENCE, len @ ..=0x7f, ..] => (2, usize::from(len)),
         [SEQUENCE, 0x81, len, ..] => (3, usize::from(len)),
@@ -301,15 +301,20 @@ impl Found<'_> {
 
 /// The digits of base64, of which four are three bytes, with blanks anywhere.
 #[derive(Default)]
-struct Base64 {
+pub(crate) struct Base64 {
     bits: u32,
     digits: usize,
     padding: bool,
 }
 
 impl Base64 {
+    /// Whether all have come of the last four.
+    pub(crate) fn are_whole(&self) -> bool {
+        self.digits & 3 == 0
+    }
+
     /// The byte that this digit completes.
-    fn digit(&mut self, digit: u8) -> Result<Option<u8>> {
+    pub(crate) fn digit(&mut self, digit: u8) -> Result<Option<u8>> {
         let value = match digit {
             b'A'..=b'Z' => digit.wrapping_sub(b'A'),
             b'a'..=b'z' => digit.wrapping_sub(b'a' - 26),
@@ -512,7 +517,7 @@ pub fn each(
                         return Err(DAMAGED);
                     }
                 }
-                if bytes.label()? != Some(label) || base64.digits & 3 != 0 {
+                if bytes.label()? != Some(label) || !base64.are_whole() {
                     return Err(DAMAGED);
                 }
                 give(&mut der, is_crl)?;

@@ -76,7 +76,8 @@ enum InFlight {
     New,
     /// The sum of its bytes.
     Summed,
-    /// A read has sent it, of datagrams. What is in flight now, if anything, is a flight's.
+    /// It is sent: by a read, of datagrams, or in front of a close_notify. What is in flight now, if anything,
+    /// is nobody's data.
     Gone,
 }
 

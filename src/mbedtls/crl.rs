@@ -9,8 +9,9 @@
 use core::cell::UnsafeCell;
 use core::ffi::c_uint;
 
-use super::crt::{PARSING, bytes, each, element};
+use super::crt::{PARSING, bytes, each, element, has_signed};
 use super::sys;
+use crate::bundle::CRL;
 use crate::error::{Error, Invalid, Result};
 use crate::mem::{Array, Shared};
 
@@ -60,25 +61,11 @@ impl Crl {
     /// Whether this issuer's key has signed it, which is for that.
     fn is_signed_by(&self, issuer: &sys::mbedtls_x509_crt) -> bool {
         let crl = self.get();
-        let mut hash = [0_u8; sys::MBEDTLS_MD_MAX_SIZE as usize];
-        // SAFETY: a parsed certificate and a parsed list; the hash has room for the longest there is. None
-        // raises, nor writes to the key, but for what RSA keeps beside it.
+        let algorithms = (crl.sig_md, crl.sig_pk, crl.sig_opts);
+        // SAFETY: a parsed certificate and a parsed list. None raises.
         unsafe {
-            let info = sys::mbedtls_md_info_from_type(crl.sig_md);
-            let len = usize::from(sys::mbedtls_md_get_size(info));
             sys::mbedtls_x509_crt_check_key_usage(issuer, sys::MBEDTLS_X509_KU_CRL_SIGN as c_uint) == 0
-                && sys::mbedtls_md(info, crl.tbs.p, crl.tbs.len, hash.as_mut_ptr()) == 0
-                && sys::mbedtls_pk_can_do(&raw const issuer.pk, crl.sig_pk) != 0
-                && sys::mbedtls_pk_verify_ext(
-                    crl.sig_pk,
-                    crl.sig_opts,
-                    (&raw const issuer.pk).cast_mut(),
-                    crl.sig_md,
-                    hash.as_ptr(),
-                    len,
-                    crl.sig.p,
-                    crl.sig.len,
-                ) == 0
+                && has_signed(issuer, &crl.tbs, algorithms, &crl.sig)
         }
     }
 
@@ -196,7 +183,7 @@ impl Crls {
 /// [`Invalid::Cert`] if one is cut; [`Error::NoMemory`].
 pub fn crls(before: Option<&Crls>, data: &[u8]) -> Result<Option<Crls>> {
     let mut all = None;
-    each(data, &[b"X509 CRL"], |der| {
+    each(data, &[CRL], |der| {
         match Crls::with(all.as_ref().or(before), element(der).ok_or(Error::Value(Invalid::Cert))?) {
             Ok(crls) => all = Some(crls),
             Err(Error::NoMemory) => return Err(Error::NoMemory),

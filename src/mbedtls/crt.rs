@@ -3,20 +3,19 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
+#[cfg(any(bundles, mbedtls_x509_crl_parse_c))]
+use core::ffi::c_void;
 
 use super::sys;
 #[cfg(bundles)]
 use crate::bundle::Kept;
+use crate::bundle::{Base64, LABELS, sequence};
 use crate::error::{Error, Invalid, Result};
 use crate::mem::{Array, find, slice};
 
 /// Certificates, linked; the first may be empty (no certificate yet).
 #[repr(transparent)]
 pub struct Chain(UnsafeCell<sys::mbedtls_x509_crt>);
-
-/// What a certificate is called in PEM. Behind a trusted one is whom it is trusted for, which
-/// is not read.
-const LABELS: [&[u8]; 3] = [b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"];
 
 const SEQUENCE: u8 = 0x30;
 
@@ -37,51 +36,20 @@ fn label(data: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Decodes the text between PEM's labels, with blanks wherever they are, to `bytes`: how many they
 /// are.
 fn base64(text: &[u8], bytes: &mut [u8]) -> Result<usize> {
-    let (mut len, mut digits, mut bits, mut padding) = (0_usize, 0_usize, 0_u32, false);
-    for &byte in text {
-        let value = match byte {
-            b'A'..=b'Z' => byte.wrapping_sub(b'A'),
-            b'a'..=b'z' => byte.wrapping_sub(b'a' - 26),
-            b'0'..=b'9' => byte.wrapping_add(52 - b'0'),
-            b'+' => 62,
-            b'/' => 63,
-            b' ' | b'\t' | b'\r' | b'\n' => continue,
-            b'=' => {
-                padding = true;
-                digits = digits.wrapping_add(1);
-                continue;
-            }
-            _ => return Err(Error::Value(Invalid::Cert)),
-        };
-        if padding {
-            return Err(Error::Value(Invalid::Cert));
-        }
-        bits = (bits << 6) | u32::from(value);
-        digits = digits.wrapping_add(1);
-        // Each digit but the first of four completes a byte.
-        let shift = match digits & 3 {
-            2 => 4,
-            3 => 2,
-            0 => 0,
-            _ => continue,
-        };
+    let (mut digits, mut len) = (Base64::default(), 0_usize);
+    for &digit in text {
+        let Some(byte) = digits.digit(digit)? else { continue };
         if let Some(to) = bytes.get_mut(len) {
-            *to = (bits >> shift) as u8;
+            *to = byte;
         }
         len = len.saturating_add(1);
     }
-    if digits & 3 == 0 { Ok(len) } else { Err(Error::Value(Invalid::Cert)) }
+    if digits.are_whole() { Ok(len) } else { Err(Error::Value(Invalid::Cert)) }
 }
 
 /// The whole SEQUENCE that `der` begins with.
 pub(super) fn element(der: &[u8]) -> Option<&[u8]> {
-    let (header, len) = match *der {
-        [SEQUENCE, len @ ..=0x7f, ..] => (2, usize::from(len)),
-        [SEQUENCE, 0x81, len, ..] => (3, usize::from(len)),
-        [SEQUENCE, 0x82, high, low, ..] => (4, usize::from(u16::from_be_bytes([high, low]))),
-        _ => return None,
-    };
-    der.get(..len.checked_add(header)?)
+    der.get(..sequence(der)?)
 }
 
 /// Whether Mbed TLS will read `data` as PEM.
@@ -239,25 +207,9 @@ impl Chain {
         if !id.is_empty() && id == named {
             return true;
         }
-        let mut hash = [0_u8; sys::MBEDTLS_MD_MAX_SIZE as usize];
-        // SAFETY: two parsed certificates; the hash has room for the longest there is. None raises, nor
-        // writes to the key, but for what RSA keeps beside it.
-        unsafe {
-            let info = sys::mbedtls_md_info_from_type(child.sig_md);
-            let len = usize::from(sys::mbedtls_md_get_size(info));
-            sys::mbedtls_md(info, child.tbs.p, child.tbs.len, hash.as_mut_ptr()) == 0
-                && sys::mbedtls_pk_can_do(&raw const issuer.pk, child.sig_pk) != 0
-                && sys::mbedtls_pk_verify_ext(
-                    child.sig_pk,
-                    child.sig_opts,
-                    (&raw const issuer.pk).cast_mut(),
-                    child.sig_md,
-                    hash.as_ptr(),
-                    len,
-                    child.sig.p,
-                    child.sig.len,
-                ) == 0
-        }
+        let algorithms = (child.sig_md, child.sig_pk, child.sig_opts);
+        // SAFETY: a parsed certificate.
+        unsafe { has_signed(issuer, &child.tbs, algorithms, &child.sig) }
     }
 
     /// How many certificates there are, and how many of them are CAs.
@@ -339,6 +291,39 @@ impl Chain {
 
     pub(super) fn as_ptr(&self) -> *mut sys::mbedtls_x509_crt {
         self.0.get()
+    }
+}
+
+/// Whether a certificate's key has made this signature of `tbs`, by these algorithms and their options.
+///
+/// # Safety
+///
+/// They are of something signed that Mbed TLS has parsed.
+#[cfg(any(bundles, mbedtls_x509_crl_parse_c))]
+pub(super) unsafe fn has_signed(
+    issuer: &sys::mbedtls_x509_crt,
+    tbs: &sys::mbedtls_x509_buf,
+    (md, pk, options): (sys::mbedtls_md_type_t, sys::mbedtls_pk_type_t, *mut c_void),
+    sig: &sys::mbedtls_x509_buf,
+) -> bool {
+    let mut hash = [0_u8; sys::MBEDTLS_MD_MAX_SIZE as usize];
+    // SAFETY: by this function's contract; the hash has room for the longest there is. None raises, nor
+    // writes to the key, but for what RSA keeps beside it.
+    unsafe {
+        let info = sys::mbedtls_md_info_from_type(md);
+        let len = usize::from(sys::mbedtls_md_get_size(info));
+        sys::mbedtls_md(info, tbs.p, tbs.len, hash.as_mut_ptr()) == 0
+            && sys::mbedtls_pk_can_do(&raw const issuer.pk, pk) != 0
+            && sys::mbedtls_pk_verify_ext(
+                pk,
+                options,
+                (&raw const issuer.pk).cast_mut(),
+                md,
+                hash.as_ptr(),
+                len,
+                sig.p,
+                sig.len,
+            ) == 0
     }
 }
 

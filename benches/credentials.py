@@ -14,7 +14,6 @@ Writes docs/credentials.json, for `make docs`.
 import base64
 import datetime
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,19 +22,14 @@ sys.dont_write_bytecode = True
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-sys.path[:0] = [str(HERE), str(ROOT / "tools")]
+sys.path[:0] = [str(HERE), str(ROOT / "tools"), str(ROOT / "tests")]
 
 import cabundle  # noqa: E402
+import harness  # noqa: E402
 import qemu  # noqa: E402
 
 BOARD = "VIRT_RV32"
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
-
-
-def signers():
-    """The tests' keys that sign, without what a board lacks."""
-    text = (ROOT / "tests/micropython/support/signers.py").read_text()
-    return text[: text.index("# DigestInfo")].replace("import hashlib\nimport os\n", "")
 
 
 def store(certs):
@@ -51,8 +45,7 @@ def store(certs):
 
 def source(what, version, extra=""):
     given = {"WHAT": what, "VERSION": version, **qemu.SINGLE}
-    lines = "".join(f"{name} = {value!r}\n" for name, value in given.items())
-    return lines + extra + (HERE / "memory_link.py").read_text() + (HERE / "qemu_credentials.py").read_text()
+    return extra + qemu.script(given, "qemu_credentials.py")
 
 
 def measured(elf, text):
@@ -69,7 +62,7 @@ def main():
     certs.append(qemu.SINGLE["CA"])
     found = {"CAs": len(certs), "store": sum(map(len, certs))}
     for version in ("TLSv1.2", "TLSv1.3"):
-        found[f"keys, {version}"] = measured(sys.argv[1], source("keys", version, signers()))
+        found[f"keys, {version}"] = measured(sys.argv[1], source("keys", version, harness.board_signers()))
     found["ours"] = measured(sys.argv[1], source("trust", "TLSv1.2", store(certs)))
     made = ROOT / "docs/credentials.json"
     if len(sys.argv) == 2:

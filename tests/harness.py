@@ -129,6 +129,13 @@ def private_network():
     return _network["prefix"]
 
 
+def board_signers():
+    """The source of the tests' keys that are objects, as far as an emulated board has what they need: those of
+    curves. It is not frozen there, for the measurements are of the same firmware."""
+    keys, _, _ = (ROOT / "tests/micropython/support/signers.py").read_text().partition("# DigestInfo")
+    return keys.replace("import hashlib\nimport os\n", "")
+
+
 # What ecdh.c and ecdsa.c call of ecp.c, and the linker sends to Rust.
 P256_WRAPPED = ("mbedtls_ecp_mul_restartable", "mbedtls_ecp_muladd_restartable")
 # What cipher.c calls of gcm.c.

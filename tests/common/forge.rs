@@ -173,15 +173,7 @@ impl Cert {
     }
 
     fn make(&self) -> Vec<u8> {
-        let rsa = KEYS[self.signer] == "rsa";
-        let (md, oid): (_, &[u8]) = match (self.sha1, rsa) {
-            (false, false) => (sys::MBEDTLS_MD_SHA256, b"\x2a\x86\x48\xce\x3d\x04\x03\x02"),
-            (true, false) => (sys::MBEDTLS_MD_SHA1, b"\x2a\x86\x48\xce\x3d\x04\x01"),
-            (false, true) => (sys::MBEDTLS_MD_SHA256, b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b"),
-            (true, true) => (sys::MBEDTLS_MD_SHA1, b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05"),
-        };
-        let null: &[u8] = if rsa { b"\x05\x00" } else { b"" };
-        let algorithm = der(0x30, &[&der(6, &[oid]), null]);
+        let (md, algorithm) = algorithm(self.signer, self.sha1);
         let (from, to) = match self.valid {
             Valid::Now => ("240101000000Z", "491231235959Z"),
             Valid::Expired => ("200101000000Z", "210101000000Z"),
@@ -198,14 +190,7 @@ impl Cert {
             public_key(self.key),
             if self.version1 { Vec::new() } else { self.extensions() },
         ];
-        let tbs = der(0x30, &[&tbs.concat()]);
-        let mut signature = sign(self.signer, md, &tbs);
-        if self.damaged {
-            // Inside s, or in the middle.
-            let at = signature.len() - 3;
-            signature[at] ^= 0x10;
-        }
-        der(0x30, &[&tbs, &algorithm, &der(3, &[&[0], &signature])])
+        signed(&tbs.concat(), self.signer, (md, &algorithm), self.damaged)
     }
 
     fn extensions(&self) -> Vec<u8> {
@@ -238,6 +223,37 @@ impl Cert {
         }
         if all.is_empty() { Vec::new() } else { der(0xa3, &[&der(0x30, &[&all.concat()])]) }
     }
+}
+
+/// The hash, and the AlgorithmIdentifier, of what this key signs.
+fn algorithm(signer: usize, sha1: bool) -> (sys::mbedtls_md_type_t, Vec<u8>) {
+    let rsa = KEYS[signer] == "rsa";
+    let (md, oid): (_, &[u8]) = match (sha1, rsa) {
+        (false, false) => (sys::MBEDTLS_MD_SHA256, b"\x2a\x86\x48\xce\x3d\x04\x03\x02"),
+        (true, false) => (sys::MBEDTLS_MD_SHA1, b"\x2a\x86\x48\xce\x3d\x04\x01"),
+        (false, true) => (sys::MBEDTLS_MD_SHA256, b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b"),
+        (true, true) => (sys::MBEDTLS_MD_SHA1, b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05"),
+    };
+    let null: &[u8] = if rsa { b"\x05\x00" } else { b"" };
+    let algorithm = der(0x30, &[&der(6, &[oid]), null]);
+    (md, algorithm)
+}
+
+/// What this key has signed, with the signature behind it.
+fn signed(
+    tbs: &[u8],
+    signer: usize,
+    (md, algorithm): (sys::mbedtls_md_type_t, &[u8]),
+    damaged: bool,
+) -> Vec<u8> {
+    let tbs = der(0x30, &[tbs]);
+    let mut signature = sign(signer, md, &tbs);
+    if damaged {
+        // Inside s, or in the middle.
+        let at = signature.len() - 3;
+        signature[at] ^= 0x10;
+    }
+    der(0x30, &[&tbs, algorithm, &der(3, &[&[0], &signature])])
 }
 
 /// A Name: an organisation and a common name.
@@ -398,15 +414,7 @@ impl Crl {
     }
 
     pub fn der(&self) -> Vec<u8> {
-        let rsa = KEYS[self.signer] == "rsa";
-        let (md, oid): (_, &[u8]) = match (self.sha1, rsa) {
-            (false, false) => (sys::MBEDTLS_MD_SHA256, b"\x2a\x86\x48\xce\x3d\x04\x03\x02"),
-            (true, false) => (sys::MBEDTLS_MD_SHA1, b"\x2a\x86\x48\xce\x3d\x04\x01"),
-            (false, true) => (sys::MBEDTLS_MD_SHA256, b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b"),
-            (true, true) => (sys::MBEDTLS_MD_SHA1, b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05"),
-        };
-        let null: &[u8] = if rsa { b"\x05\x00" } else { b"" };
-        let algorithm = der(0x30, &[&der(6, &[oid]), null]);
+        let (md, algorithm) = algorithm(self.signer, self.sha1);
         let time = |year: u8| match year {
             0 => Vec::new(),
             year => der(0x17, &[format!("{year:02}0101000000Z").as_bytes()]),
@@ -427,13 +435,7 @@ impl Crl {
             if entries.is_empty() { Vec::new() } else { der(0x30, &[&entries]) },
             extension,
         ];
-        let tbs = der(0x30, &[&tbs.concat()]);
-        let mut signature = sign(self.signer, md, &tbs);
-        if self.damaged {
-            let at = signature.len() - 3;
-            signature[at] ^= 0x10;
-        }
-        der(0x30, &[&tbs, &algorithm, &der(3, &[&[0], &signature])])
+        signed(&tbs.concat(), self.signer, (md, &algorithm), self.damaged)
     }
 
     pub fn pem(&self) -> Vec<u8> {

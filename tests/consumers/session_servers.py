@@ -7,9 +7,7 @@ from pathlib import Path
 
 from mqtt import Broker
 from peers import check, free_port, need_program, wait_until_listening
-from sessions import case, expect, reused, session_server
-
-OPENSSL_NAMES = {"TLSv1_2": "TLSv1.2", "TLSv1_3": "TLSv1.3"}
+from sessions import VERSIONS, case, expect, reused, session_server
 
 
 def nginx(bench, server):
@@ -42,7 +40,7 @@ listen 127.0.0.1:{port} {server}
     return port
 
 
-for version_ in OPENSSL_NAMES:
+for version_ in VERSIONS:
     for kind_, tickets_, cache_ in (
         ("tickets", "on", "none"),
         ("ssl_session_cache", "off", "shared:sessions:1m"),
@@ -56,7 +54,7 @@ for version_ in OPENSSL_NAMES:
                 f"""ssl;
 ssl_certificate {bench.file("ec")};
 ssl_certificate_key {bench.file("ec", "key")};
-ssl_protocols {OPENSSL_NAMES[version]};
+ssl_protocols {VERSIONS[version][1]};
 ssl_session_cache {cache};
 ssl_session_tickets {tickets};
 location / {{ return 200 "$ssl_session_reused\\n"; }}""",
@@ -82,7 +80,7 @@ location / {{ return 200 "$ssl_session_reused\\n"; }}""",
             f""";
 location / {{
 proxy_pass https://127.0.0.1:{upstream};
-proxy_ssl_protocols {OPENSSL_NAMES[version]};
+proxy_ssl_protocols {VERSIONS[version][1]};
 proxy_ssl_name localhost;
 proxy_ssl_server_name on;
 proxy_ssl_trusted_certificate {bench.file("ca")};

@@ -283,10 +283,7 @@ def run_test(session, path):
         return Result(name, "skip", harness.NOT_AT_TLS13[path.stem])
     source = path.read_text()
     timeout = TEST_TIMEOUT_S.get(path.stem, DEFAULT_TIMEOUT_S)
-    # One of those is not frozen, for the measurements are of the same firmware: its keys of curves are sent.
-    signers = (ROOT / "tests/micropython/support/signers.py").read_text().partition("# DigestInfo")[0]
-    signers = signers.replace("import hashlib\nimport os\n", "")
-    source = re.sub(r"^from signers import .*\n", lambda _: signers, source, flags=re.M)
+    source = re.sub(r"^from signers import .*\n", lambda _: harness.board_signers(), source, flags=re.M)
     # The support modules are frozen; a test with unittest asks whether it is the main program.
     try:
         output, left = session.run(source, timeout)

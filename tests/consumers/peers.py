@@ -1,6 +1,8 @@
 """Processes to talk to, on loopback and bounded in time."""
 
 import contextlib
+import itertools
+import random
 import re
 import shutil
 import socket
@@ -53,11 +55,29 @@ def find_python(probe, *versions):
     return None
 
 
-def free_port():
-    """A port nobody uses now. (MicroPython's sockets cannot say which one they got.)"""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+_given = set()
+_given_lock = threading.Lock()
+
+
+def free_port(count=1):
+    """The first of `count` ports that nobody uses now, with TCP or UDP.
+
+    (MicroPython's sockets cannot say which one they got.) They lie below those that the kernel
+    gives to whoever asks for any port, so that nobody gets one before it is used.
+    """
+    while True:
+        ports = [random.randrange(10000, 32000 - count)]
+        ports += range(ports[0] + 1, ports[0] + count)
+        with contextlib.ExitStack() as probes, _given_lock:
+            if not _given.isdisjoint(ports):
+                continue
+            try:
+                for port, kind in itertools.product(ports, (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
+                    probes.enter_context(socket.socket(type=kind)).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            _given.update(ports)
+            return ports[0]
 
 
 def wait_until_listening(port):

@@ -35,7 +35,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "consumers")]
 sys.dont_write_bytecode = True
 
 from mbedtls_programs import Programs  # noqa: E402
-from peers import WAIT_S, Failure, Process, Skip, check, need_program  # noqa: E402
+from peers import WAIT_S, Failure, Process, Skip, check, free_port, need_program  # noqa: E402
 from udp_faults import UdpFaults  # noqa: E402
 
 DEVICE = HERE / "device"
@@ -60,35 +60,12 @@ def case(name, row=None, alone=False):
     return register
 
 
-_ports = set()
-_ports_lock = threading.Lock()
-
-
-def free_port(also_next=False):
-    """A UDP port nobody uses now, nor another case of this run."""
-    while True:
-        with contextlib.ExitStack() as stack, _ports_lock:
-            sockets = [stack.enter_context(socket.socket(type=socket.SOCK_DGRAM)) for _ in "12"]
-            sockets[0].bind(("127.0.0.1", 0))
-            port = sockets[0].getsockname()[1]
-            if port in _ports or port + 1 in _ports:
-                continue
-            try:
-                if also_next:
-                    sockets[1].bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            _ports.update((port, port + 1) if also_next else (port,))
-            return port
-
-
 def wait_until_bound(port):
+    """Reads the kernel's table: a socket of ours that tried the port would be in the server's way."""
+    bound = re.compile(rf"^ *\d+: [0-9A-F]+:{port:04X} ", re.MULTILINE)
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
-        try:
-            with socket.socket(type=socket.SOCK_DGRAM) as probe:
-                probe.bind(("127.0.0.1", port))
-        except OSError:
+        if bound.search(Path("/proc/net/udp").read_text()):
             return
         time.sleep(0.05)
     raise Failure(f"nobody is at UDP port {port}")
@@ -333,7 +310,7 @@ class Coap:
 
     def server(self, bench, auth):
         program = need_program(f"coap-server-{self.library}", "libcoap3-bin")
-        port = free_port(also_next=True)
+        port = free_port(count=2)
         command = [program, "-A", "127.0.0.1", "-p", port, "-v", "6"]
         if auth == PSK:
             # The default key is another: the identity must be the one that is listed.

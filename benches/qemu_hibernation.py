@@ -114,6 +114,23 @@ pair = {"client": client, "server": server}
 del end, other, client, server
 
 
+def weigh(which):
+    """Both ends, awake and asleep; they are gone then."""
+    for name in ("client", "server"):
+        awake = in_use()
+        assert pair[name].hibernate()
+        asleep, tracked = in_use(), board.tracked()[0]
+        pair[name] = None
+        gone = in_use()
+        figures[name + which + "_awake"] = awake - gone
+        figures[name + which + "_hibernated"] = asleep - gone
+        figures[name + which + "_of_which_rust"] = tracked - board.tracked()[0]
+
+
+weigh("")
+pair["client"], pair["server"] = connect(contexts, link)
+
+
 class Counter:
     """In the place of one in storage that survives."""
 
@@ -146,15 +163,8 @@ for i, (name, other) in enumerate((("client", "server"), ("server", "client"))):
             figures["%s_restore_%s" % (name, how)] = cost
             assert pair[other].readinto(into) == 16
         figures["%s_state_%s" % (name, how)] = len(state)
-for name in ("client", "server"):
-    awake, tracked_awake = in_use(), board.tracked()[0]
-    assert pair[name].hibernate()
-    asleep, tracked = in_use(), board.tracked()[0]
-    pair[name] = None
-    gone = in_use()
-    figures[name + "_awake"] = awake - gone
-    figures[name + "_hibernated"] = asleep - gone
-    figures[name + "_of_which_rust"] = tracked - board.tracked()[0]
+# A client's host name is its own then, not the program's.
+weigh("_restored")
 
 # As many as there is room for in 32 KB: made one after the other, on one path, and all woken.
 clients, servers = [None] * COUNT, [None] * COUNT

@@ -328,6 +328,12 @@ fn run() -> Result<()> {
         }
     }
 
+    // See src/mbedtls/connection/one_cipher.rs.
+    println!("cargo::rustc-check-cfg=cfg(one_cipher)");
+    if resumption && has_all(SESSIONS_OPTIONS) && hibernation && !exported_keys {
+        println!("cargo::rustc-cfg=one_cipher");
+    }
+
     write_if_changed(&out.join("fingerprint.rs"), &fingerprint(&macros, exported_keys))?;
     // See src/mbedtls/connection/hello.rs.
     println!("cargo::rustc-check-cfg=cfg(own_hello)");

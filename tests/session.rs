@@ -685,6 +685,22 @@ fn without_memory() {
         for n in 0.. {
             let level = live();
             let session = loaded(&session);
+            let mut pair = pair(&mut contexts, Some(&session));
+            let (results, failed) = failing(n, true, || pair.handshake());
+            if pair.resume(results) == (Ok(()), Ok(())) {
+                resumed += usize::from(pair.client.socket.session_reused() == Some(true));
+                pair.converse();
+            }
+            drop((pair, session));
+            assert_eq!(live(), level, "from allocation {n} on");
+            if !failed {
+                break;
+            }
+        }
+        assert!(resumed > 10, "{resumed}");
+        for n in 0.. {
+            let level = live();
+            let session = loaded(&session);
             let run = || {
                 let mut pair = loop {
                     let Contexts { client, server } = &mut contexts;
@@ -1448,6 +1464,29 @@ fn a_certificate_is_not_there_twice() {
         });
         assert_eq!(peaks[0], peaks[1], "{tls13}");
     }
+}
+
+/// Who resumes at TLS 1.2 has the ciphers of both directions only when the handshake's own memory is gone.
+#[test]
+#[cfg_attr(any(not(feature = "hibernation"), feature = "exported-keys"), ignore = "the keys cannot be read")]
+fn one_cipher_at_a_time() {
+    // On a 64-bit machine: of GCM; what the hash of a Finished takes; of records that come and go.
+    const CIPHER: usize = 624;
+    const FINISHED: usize = 800;
+    const RECORDS: usize = 300;
+    let suites = &["TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384"][..];
+    let mut contexts = contexts(&Setup { suites, ..Setup::default() });
+    let session = first(&mut contexts);
+    let mut pair = pair(&mut contexts, Some(&session));
+    assert_eq!(pair.client.handshake(), Err(Error::WantRead));
+    assert_eq!(pair.server.handshake(), Err(Error::WantRead));
+    let before = live().bytes;
+    take_peak();
+    assert_eq!(pair.client.handshake(), Ok(()));
+    let most = take_peak() - before;
+    assert!(most <= CIPHER + FINISHED + RECORDS, "{most}");
+    assert_eq!(pair.client.socket.session_reused(), Some(true));
+    pair.open().prove();
 }
 
 /// Without memory for a certificate of its own, a connection has that of its session.

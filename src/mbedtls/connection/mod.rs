@@ -34,6 +34,8 @@
 
 mod alerts;
 mod call;
+#[cfg(any(tls13, one_cipher))]
+mod cipher;
 #[cfg(mbedtls_ssl_cli_c)]
 mod client_auth;
 #[cfg(exported_keys)]
@@ -55,6 +57,8 @@ mod issuers;
 mod key_log;
 mod layout;
 mod messages;
+#[cfg(one_cipher)]
+mod one_cipher;
 mod peer_messages;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 mod problems;
@@ -73,6 +77,8 @@ mod setup;
 mod signing;
 mod spent;
 mod ssl;
+#[cfg(hibernation)]
+mod suite;
 #[cfg(tickets)]
 mod tickets;
 #[cfg(tls13)]

@@ -22,8 +22,9 @@ use core::ffi::c_char;
 use super::super::config::Config;
 use super::super::names::CID_MAX;
 use super::super::sys;
-use super::hibernation::{Asleep, Cids, Head, Kind, Suite, WINDOW};
+use super::hibernation::{Asleep, Cids, Head, Kind, WINDOW};
 use super::layout::COUNTER;
+use super::suite::Suite;
 #[cfg(all(tls13, not(exported_keys)))]
 use super::tls13::Secrets;
 use crate::error::{Error, Invalid, Result};

@@ -9,6 +9,7 @@
 //! | the private key of the exchange, and the group | the secret is known |
 //! | of the peer's certificates all but the first one's DER, and its end | nothing more is signed with its key |
 //! | of TLS 1.3's handshake keys the cipher of either direction | its last message is encrypted, or decrypted |
+//! | the cipher that a client which resumes does not use yet, or any more | [`one_cipher`](super::one_cipher) |
 //! | the cipher by which a server of TLS 1.3 will decrypt data | it is made, and anew when there may be any |
 //!
 //! What is freed here Mbed TLS frees once more: each is left as it was before it was set up.
@@ -16,11 +17,15 @@
 use core::ffi::c_int;
 
 use super::super::sys;
+#[cfg(tls13)]
+use super::cipher::free_cipher;
 #[cfg(mbedtls_ssl_cli_c)]
 use super::client_auth;
 use super::layout::{is_client, is_tls13};
+#[cfg(one_cipher)]
+use super::one_cipher;
 #[cfg(tls13)]
-use super::tls13::{free_cipher, set_up_again};
+use super::tls13::set_up_again;
 #[cfg(tls13)]
 use crate::micropython_sys::mpglue_free;
 
@@ -58,6 +63,10 @@ pub(super) unsafe fn after_step(ctx: *mut sys::mbedtls_ssl_context, before: c_in
                 _ => {}
             }
             return;
+        }
+        #[cfg(one_cipher)]
+        if client && before == sys::MBEDTLS_SSL_SERVER_HELLO && now > before {
+            one_cipher::after_server_hello(ctx);
         }
         match (client, before) {
             // An earlier session goes on.

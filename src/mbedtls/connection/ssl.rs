@@ -44,9 +44,13 @@ use super::hello::with_own_hello;
 use super::in_place::step_in_place;
 #[cfg(feature = "keylog")]
 use super::key_log;
+#[cfg(one_cipher)]
+use super::layout::is_client;
 use super::layout::{is_tls13, max_payload, reset_out_pointers};
 #[cfg(mbedtls_ssl_srv_c)]
 use super::messages::each;
+#[cfg(one_cipher)]
+use super::one_cipher;
 use super::peer_messages::step_with_checks;
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::problems::Said;
@@ -679,6 +683,10 @@ impl Ssl {
                     if ret == 0 {
                         ret = spent::before_step(ctx);
                     }
+                }
+                #[cfg(one_cipher)]
+                if ret == 0 && is_client(ctx) && !is_tls13(ctx) {
+                    ret = one_cipher::before_step(ctx);
                 }
                 if ret == 0 && state == (*ctx).state {
                     #[cfg(tickets)]

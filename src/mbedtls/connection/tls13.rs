@@ -9,10 +9,10 @@
 
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{c_int, c_uchar};
-use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::super::sys;
 use super::call::Call;
+use super::cipher::{free_cipher, set_up_cipher};
 #[cfg(mbedtls_ssl_cli_c)]
 use super::client_auth::choose_of_tls13;
 use super::layout::{COUNTER, is_client, is_tls13, reset_in_pointers, reset_out_pointers};
@@ -40,11 +40,6 @@ const SHA_384: u32 = 0x0200_000a;
 unsafe extern "C" {
     // Internal to Mbed TLS (library/ssl_misc.h, library/ssl_tls13_keys.h), and linkable. None raises.
     fn __real_mbedtls_ssl_session_reset_msg_layer(ssl: *mut sys::mbedtls_ssl_context, partial: c_int);
-    fn __real_mbedtls_cipher_setup(
-        ctx: *mut sys::mbedtls_cipher_context_t,
-        info: *const sys::mbedtls_cipher_info_t,
-    ) -> c_int;
-    fn __real_mbedtls_cipher_free(ctx: *mut sys::mbedtls_cipher_context_t);
     fn __real_mbedtls_ssl_pend_fatal_alert(
         ssl: *mut sys::mbedtls_ssl_context,
         description: c_uchar,
@@ -123,66 +118,6 @@ pub unsafe extern "C" fn __wrap_mbedtls_ssl_session_reset_msg_layer(
         if !ssl.out_buf.is_null() {
             reset_out_pointers(ssl);
         }
-    }
-}
-
-/// The cipher that was set up last, and is not freed.
-static LAST_CIPHER: AtomicPtr<sys::mbedtls_cipher_context_t> = AtomicPtr::new(core::ptr::null_mut());
-
-/// Where there is no memory for the second cipher of a transform, frees the first, which lies in front of
-/// it: Mbed TLS forgets it with the transform (`mbedtls_ssl_tls13_compute_handshake_transform`, and the
-/// application's). If another thread has set one up meanwhile, it is forgotten.
-///
-/// This is called from: whatever encrypts, instead of Mbed TLS's function of that name.
-///
-/// # Safety
-///
-/// As for Mbed TLS's function.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn __wrap_mbedtls_cipher_setup(
-    ctx: *mut sys::mbedtls_cipher_context_t,
-    info: *const sys::mbedtls_cipher_info_t,
-) -> c_int {
-    // SAFETY: by this function's contract; the last one is set up, as far as it is not taken back below.
-    unsafe {
-        let ret = __real_mbedtls_cipher_setup(ctx, info);
-        let last = LAST_CIPHER.load(Ordering::Relaxed);
-        if ret == 0 {
-            LAST_CIPHER.store(ctx, Ordering::Relaxed);
-        } else if !last.is_null() && last.wrapping_add(1) == ctx {
-            __wrap_mbedtls_cipher_free(last);
-        }
-        ret
-    }
-}
-
-/// This is called from: whatever has a cipher, instead of Mbed TLS's function of that name.
-///
-/// # Safety
-///
-/// As for Mbed TLS's function.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn __wrap_mbedtls_cipher_free(ctx: *mut sys::mbedtls_cipher_context_t) {
-    if LAST_CIPHER.load(Ordering::Relaxed) == ctx {
-        LAST_CIPHER.store(core::ptr::null_mut(), Ordering::Relaxed);
-    }
-    // SAFETY: by this function's contract.
-    unsafe { __real_mbedtls_cipher_free(ctx) };
-}
-
-/// Frees a cipher of a transform that stays in use for what it says beside it: which cipher it is (Mbed TLS
-/// asks one direction's in the other's name).
-///
-/// # Safety
-///
-/// It is set up, or was; nothing more is encrypted or decrypted with it.
-pub(super) unsafe fn free_cipher(cipher: &mut sys::mbedtls_cipher_context_t) {
-    // SAFETY: by this function's contract: a cipher without a context is freed by Mbed TLS like one that was
-    // never given a key. None raises.
-    unsafe {
-        let info = cipher.cipher_info;
-        __wrap_mbedtls_cipher_free(cipher);
-        cipher.cipher_info = info;
     }
 }
 
@@ -432,11 +367,8 @@ pub(super) unsafe fn set_up_again(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         if !transform.cipher_ctx_dec.cipher_ctx.is_null() {
             return 0;
         }
-        // Not by the wrapped one, which would free the other direction's where there is no memory.
-        let info = transform.cipher_ctx_dec.cipher_info;
-        let ret = __real_mbedtls_cipher_setup(&raw mut transform.cipher_ctx_dec, info);
+        let ret = set_up_cipher(&mut transform.cipher_ctx_dec);
         if ret != 0 {
-            transform.cipher_ctx_dec.cipher_info = info;
             return ret;
         }
         let bits = transform.cipher_ctx_enc.key_bitlen;

@@ -9,6 +9,7 @@ use core::ptr::NonNull;
 use crate::error::{Error, Invalid, Result};
 use crate::fnv::fnv1a;
 use crate::mem::Array;
+use crate::pem::{Base64, CRL, LABELS, sequence};
 
 /// Where a bundle's bytes come from.
 pub trait Source {
@@ -43,12 +44,7 @@ const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
 
-/// What a certificate is called in PEM. Behind a trusted one is whom it is trusted for, which
-/// is not read.
-pub(crate) const LABELS: [&[u8]; 3] = [b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"];
-/// What a revocation list is called in PEM.
-pub(crate) const CRL: &[u8] = b"X509 CRL";
-/// The longest of them.
+/// The longest of [`LABELS`] and [`CRL`].
 const LABEL: usize = 19;
 
 const OID: u8 = 0x06;
@@ -156,17 +152,6 @@ pub struct Der {
     bytes: Array<u8>,
     /// How many have come.
     len: usize,
-}
-
-/// How long the whole SEQUENCE is that `header` begins.
-pub(crate) fn sequence(header: &[u8]) -> Option<usize> {
-    let (before, len) = match *header {
-        [SEQUENCE, len @ ..=0x7f, ..] => (2, usize::from(len)),
-        [SEQUENCE, 0x81, len, ..] => (3, usize::from(len)),
-        [SEQUENCE, 0x82, high, low, ..] => (4, usize::from(u16::from_be_bytes([high, low]))),
-        _ => return None,
-    };
-    len.checked_add(before)
 }
 
 impl Der {
@@ -296,51 +281,6 @@ impl Found<'_> {
             Self::InPlace(der) => Kept::InPlace(NonNull::from(der)),
             Self::Owned(der) => Kept::Owned(der),
         })
-    }
-}
-
-/// The digits of base64, of which four are three bytes, with blanks anywhere.
-#[derive(Default)]
-pub(crate) struct Base64 {
-    bits: u32,
-    digits: usize,
-    padding: bool,
-}
-
-impl Base64 {
-    /// Whether all have come of the last four.
-    pub(crate) fn are_whole(&self) -> bool {
-        self.digits & 3 == 0
-    }
-
-    /// The byte that this digit completes.
-    pub(crate) fn digit(&mut self, digit: u8) -> Result<Option<u8>> {
-        let value = match digit {
-            b'A'..=b'Z' => digit.wrapping_sub(b'A'),
-            b'a'..=b'z' => digit.wrapping_sub(b'a' - 26),
-            b'0'..=b'9' => digit.wrapping_add(52 - b'0'),
-            b'+' => 62,
-            b'/' => 63,
-            b' ' | b'\t' | b'\r' | b'\n' => return Ok(None),
-            b'=' => {
-                self.padding = true;
-                self.digits = self.digits.wrapping_add(1);
-                return Ok(None);
-            }
-            _ => return Err(DAMAGED),
-        };
-        if self.padding {
-            return Err(DAMAGED);
-        }
-        self.bits = (self.bits << 6) | u32::from(value);
-        self.digits = self.digits.wrapping_add(1);
-        let shift = match self.digits & 3 {
-            2 => 4,
-            3 => 2,
-            0 => 0,
-            _ => return Ok(None),
-        };
-        Ok(Some((self.bits >> shift) as u8))
     }
 }
 

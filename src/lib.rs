@@ -82,6 +82,7 @@ pub mod groups;
 pub mod io;
 #[cfg(p256)]
 pub mod p256;
+mod pem;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 pub mod psk;
 #[cfg(sessions)]

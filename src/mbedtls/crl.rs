@@ -11,9 +11,9 @@ use core::ffi::c_uint;
 
 use super::crt::{PARSING, bytes, each, element, has_signed};
 use super::sys;
-use crate::bundle::CRL;
 use crate::error::{Error, Invalid, Result};
 use crate::mem::{Array, Shared};
+use crate::pem::CRL;
 
 /// There is no list of the certificate's issuer. A reason that Mbed TLS does not have.
 pub(super) const MISSING: u32 = 0x8000_0000;

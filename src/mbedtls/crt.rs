@@ -9,9 +9,9 @@ use core::ffi::c_void;
 use super::sys;
 #[cfg(bundles)]
 use crate::bundle::Kept;
-use crate::bundle::{Base64, LABELS, sequence};
 use crate::error::{Error, Invalid, Result};
 use crate::mem::{Array, find, slice};
+use crate::pem::{Base64, LABELS, sequence};
 
 /// Certificates, linked; the first may be empty (no certificate yet).
 #[repr(transparent)]

@@ -180,6 +180,9 @@ lint: prerequisites-lint
 	step rustfmt cargo fmt --check; \
 	step clippy env MICROPYTHON_DIR=$(abspath $(UNIX_MICROPYTHON)) MBEDTLS_DIR=$(abspath $(UNIX_MBEDTLS)) \
 		cargo clippy --quiet --locked --all-targets -- -D warnings; \
+	step 'the small preset, without warnings' env MICROPYTHON_DIR=$(abspath $(UNIX_MICROPYTHON)) MBEDTLS_DIR=$(abspath $(UNIX_MBEDTLS)) \
+		MPSSL_HOST_CFLAGS="'-DMPSSL_PRESET_SMALL=1'" CARGO_TARGET_DIR=$(abspath build/lint) \
+		RUSTFLAGS='-D warnings' cargo check --quiet --locked --lib; \
 	step clang-format clang-format --dry-run -Werror $(C_FILES); \
 	step 'the rules of this project' $(PYTHON) tools/check_rules.py; \
 	step 'and the checker of the rules' $(PYTHON) tools/check_rules.py --self-test; \

@@ -16,9 +16,11 @@ use crate::context::Context;
 use crate::error::{Error, Invalid, Result};
 use crate::fnv::fnv1a;
 use crate::io::{Host, Interruption};
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
+use crate::mbedtls::Endpoint;
 #[cfg(sessions)]
 use crate::mbedtls::Key;
-use crate::mbedtls::{self, Connection, Endpoint, Interrupted, Outcome, Ssl, Transport, sys};
+use crate::mbedtls::{self, Connection, Interrupted, Outcome, Ssl, Transport, sys};
 use crate::mem::Box;
 use crate::micropython_sys::{
     MPSSL_EBADF, MPSSL_EINVAL, MPSSL_EMSGSIZE, MPSSL_ENOMEM, MPSSL_ENOTCONN, MPSSL_EPIPE,

@@ -18,6 +18,7 @@ use super::default_ciphers::{Defaults, default_ciphers};
 use super::error::check;
 use super::key_cert::KeyCert;
 use super::list::List;
+#[cfg(mbedtls_ssl_max_fragment_length)]
 use super::names;
 #[cfg(bundles)]
 use super::pins::Pins;
@@ -497,6 +498,8 @@ impl Config {
     #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub fn set_psk(&mut self, endpoint: Endpoint, psk: &Psk, look_up: LookUp) -> Result<()> {
         self.psk = psk.clone();
+        #[cfg(not(mbedtls_ssl_srv_c))]
+        let _ = look_up;
         match (endpoint, &psk.pair) {
             (Endpoint::Server, _) => {
                 #[cfg(mbedtls_ssl_srv_c)]
@@ -646,7 +649,7 @@ impl Config {
     }
 
     /// The random generator.
-    #[cfg(any(hibernation, mbedtls_ssl_handshake_with_psk_enabled))]
+    #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
     pub(super) fn rng(&self) -> &Rng {
         &self.rng
     }
@@ -659,6 +662,8 @@ impl Config {
     /// [`crate::error::Error::Tls`] for a Connection ID that is too long.
     #[cfg(mbedtls_ssl_proto_dtls)]
     pub fn set_dtls(&mut self, (initial, maximum): (u32, u32), cid: Option<u8>) -> Result<()> {
+        #[cfg(not(mbedtls_ssl_dtls_connection_id))]
+        let _ = cid;
         let conf = self.conf.get();
         // SAFETY: sets fields; does not raise.
         unsafe {

@@ -3,13 +3,16 @@
 //! them. In the place of its `mbedtls_ssl_cookie_ctx`, whose one secret never changes.
 
 use core::cell::Cell;
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
 use core::ffi::{c_int, c_void};
 
 use super::error::check;
 use super::rng::Rng;
 use super::sys;
 use crate::error::Result;
-use crate::mem::{Shared, copy, slice};
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
+use crate::mem::slice;
+use crate::mem::{Shared, copy};
 use crate::micropython_sys::{atomically, ticks_ms};
 use crate::wire::{COOKIE_LEN, COOKIE_LIFE_MS};
 
@@ -160,6 +163,7 @@ pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// This is called from: `mbedtls_ssl_handshake` → `ssl_write_hello_verify_request`.
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
 pub(super) unsafe extern "C" fn write(
     ctx: *mut c_void,
     to: *mut *mut u8,
@@ -184,6 +188,7 @@ pub(super) unsafe extern "C" fn write(
 }
 
 /// This is called from: `mbedtls_ssl_handshake` → `ssl_parse_client_hello`.
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
 pub(super) unsafe extern "C" fn check_cookie(
     ctx: *mut c_void,
     cookie: *const u8,

@@ -68,7 +68,8 @@ impl Psk {
 /// A server's way to a key, which [`crate::mbedtls::PSK_LOOK_UP`] is.
 #[derive(Clone, Copy)]
 pub struct LookUp(
-    pub(super) unsafe extern "C" fn(*mut c_void, *mut sys::mbedtls_ssl_context, *const u8, usize) -> c_int,
+    #[cfg_attr(not(mbedtls_ssl_srv_c), allow(dead_code))]
+    pub(super)  unsafe extern "C" fn(*mut c_void, *mut sys::mbedtls_ssl_context, *const u8, usize) -> c_int,
 );
 
 /// What a connection has seen of pre-shared keys.

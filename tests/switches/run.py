@@ -200,6 +200,8 @@ def run(name, genhdr):
         return () if refused else ("it is not refused", output)
     if status != 0 or "test result: ok" not in output:
         return "the core", output
+    if re.search(r"^warning: .*\n +--> src/", output, re.MULTILINE):
+        return "the core warns", output
     said = glue(folder, macros, genhdr)
     return said and ("the glue", said)
 

@@ -226,6 +226,7 @@ pub(super) fn highest_version(ssl: &sys::mbedtls_ssl_context) -> Option<sys::mbe
 /// # Safety
 ///
 /// `in_msg` is in the input buffer.
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
 pub(super) unsafe fn message_len(ssl: &sys::mbedtls_ssl_context) -> usize {
     if ssl.state == sys::MBEDTLS_SSL_CLIENT_HELLO as c_int && sys::MBEDTLS_VERSION_PATCH < 6 {
         // Mbed TLS has read this one by itself, and kept no length. The header is in the buffer,

@@ -108,6 +108,7 @@ pub(super) const WHOLE_OUT: usize = sys::MBEDTLS_SSL_OUT_BUFFER_LEN as usize;
 /// and at the peer.
 pub(super) const DATA: usize = if OUT_CONTENT < 4096 { OUT_CONTENT } else { 4096 };
 /// The longest datagram that is sent where no MTU is set, if Mbed TLS's own buffer holds longer ones.
+#[cfg(mbedtls_ssl_proto_dtls)]
 pub(super) const DATAGRAM_OUT: Option<u16> = match OUT_CONTENT.saturating_sub(DATA) {
     0 => None,
     more => Some(WHOLE_OUT.saturating_sub(more) as u16),

@@ -9,6 +9,7 @@ use core::ffi::c_int;
 
 use super::super::error::check;
 use super::super::sys;
+#[cfg(mbedtls_ssl_proto_dtls)]
 use super::layout::is_datagram;
 use crate::error::{Error, Result};
 use crate::micropython_sys::{mpglue_calloc, mpglue_free};

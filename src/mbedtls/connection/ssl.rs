@@ -9,6 +9,8 @@ use core::marker::PhantomPinned;
 use core::ptr::NonNull;
 
 use super::super::config::{Config, Transport};
+#[cfg(mbedtls_ssl_keep_peer_certificate)]
+use super::super::crt;
 #[cfg(mbedtls_ssl_srv_c)]
 use super::super::default_ciphers::is_tls13_suite;
 #[cfg(sessions)]
@@ -27,7 +29,7 @@ use super::super::session::Session;
 use super::super::session_cache::SessionCache;
 #[cfg(bundles)]
 use super::super::store::Caller;
-use super::super::{crt, sys};
+use super::super::sys;
 use super::alerts;
 #[cfg(mbedtls_ssl_dtls_hello_verify)]
 use super::call::client_id;
@@ -56,7 +58,9 @@ use super::peer_messages::step_with_checks;
 use super::problems::Said;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk;
-use super::records::{ALERT, Buffers, DATA, DATAGRAM_OUT, ON_DEMAND, PREFIX};
+#[cfg(mbedtls_ssl_proto_dtls)]
+use super::records::DATAGRAM_OUT;
+use super::records::{ALERT, Buffers, DATA, ON_DEMAND, PREFIX};
 #[cfg(resumption)]
 use super::resumed;
 #[cfg(sessions)]
@@ -872,6 +876,7 @@ impl Ssl {
     }
 
     /// How much of the input buffer a message may have; `None`: none is in it.
+    #[cfg(mbedtls_ssl_keep_peer_certificate)]
     pub(super) fn message_room(&self) -> Option<usize> {
         // SAFETY: reads two pointers of the connection that this owns.
         let (buffer, message) = unsafe { ((*self.ctx.get()).in_buf, (*self.ctx.get()).in_msg) };

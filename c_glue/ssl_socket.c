@@ -397,6 +397,7 @@ static bool has_callbacks(const ssl_socket_obj_t *self, const ssl_context_obj_t 
     return any ? are_same(self->callbacks, now) : self->callbacks == MP_OBJ_NULL;
 }
 
+#if MPSSL_HIBERNATION || !MPSSL_SESSIONS
 // Claims the context, of which the socket has the callbacks then.
 static void claim_with_callbacks(ssl_socket_obj_t *self, ssl_context_obj_t *context, mpssl_signals_t *signals) {
     for (;;) {
@@ -410,6 +411,7 @@ static void claim_with_callbacks(ssl_socket_obj_t *self, ssl_context_obj_t *cont
         set_callbacks(self, context);
     }
 }
+#endif
 
 // A str or bytes, or None.
 static mpssl_bytes_t name_of(mp_obj_t name) {

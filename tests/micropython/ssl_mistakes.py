@@ -111,7 +111,8 @@ def tls_1_1(hello):
 
 def no_ecdsa(hello):
     """All the algorithms that go with EC keys become RSA's."""
-    at = hello.index(b"\x00\x0d", 43)  # signature_algorithms
+    # signature_algorithms, behind the session's id, which is random with TLS 1.3.
+    at = hello.index(b"\x00\x0d", 44 + hello[43])
     size = hello[at + 3]
     algorithms = bytearray(hello[at + 6 : at + 4 + size])
     for i in range(1, len(algorithms), 2):

@@ -173,6 +173,8 @@ def glue(folder, macros, genhdr):
     command += ["-DMICROPY_PY_THREAD_GIL=0", "-D_TIME_BITS=64"]
     said = ""
     for file, threads in itertools.product(sorted(GLUE.glob("*.c")), (0, 1)):
+        if file.stem == "abi_check" and not threads:
+            continue  # the core was compiled with them
         status, output = harness.run([*command, f"-DMICROPY_PY_THREAD={threads}", file], 120, folder)
         if status != 0:
             said += output

@@ -87,7 +87,7 @@ def meet(of_client, of_server, lost=None):
     if lost is not None:
         net.lose = lambda datagram: len(net.sent) == lost
     of_server.dtls_timeout = of_client.dtls_timeout = (200, 20000)
-    listener = of_server.listen(Socket(net, b"server"))
+    listener = of_server.listen(Socket(net, b"server"), clients=4)  # less in one piece
     listener.setblocking(False)
     sock = Socket(net, b"client", b"server")
     ends = [of_client.wrap_socket(sock, server_hostname=HOST, do_handshake_on_connect=False), None]

@@ -202,7 +202,7 @@ def meet(attack, random):
     try:
         if datagrams:
             net = Network()
-            listener = of_server.listen(Socket(net, b"server"))
+            listener = of_server.listen(Socket(net, b"server"), clients=4)
             listener.setblocking(False)
             ends[0] = of_client.wrap_socket(
                 Socket(net, b"client", b"server"), server_hostname=HOST, do_handshake_on_connect=False

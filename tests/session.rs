@@ -697,7 +697,8 @@ fn without_memory() {
                 break;
             }
         }
-        assert!(resumed > 10, "{resumed}");
+        // With buffers of its own, Mbed TLS has nothing that can be tried again.
+        assert!(resumed > if cfg!(feature = "record-buffers") { 10 } else { 0 }, "{resumed}");
         for n in 0.. {
             let level = live();
             let session = loaded(&session);

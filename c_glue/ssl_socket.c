@@ -397,22 +397,6 @@ static bool has_callbacks(const ssl_socket_obj_t *self, const ssl_context_obj_t 
     return any ? are_same(self->callbacks, now) : self->callbacks == MP_OBJ_NULL;
 }
 
-#if MPSSL_HIBERNATION || !MPSSL_SESSIONS
-// Claims the context, of which the socket has the callbacks then.
-static void claim_with_callbacks(ssl_socket_obj_t *self, ssl_context_obj_t *context, mpssl_signals_t *signals) {
-    for (;;) {
-        if (!mpssl_claim(&context->guard, signals)) {
-            mp_raise_OSError(MP_EBUSY);
-        }
-        if (has_callbacks(self, context)) {
-            return;
-        }
-        mpssl_release(&context->guard, signals);
-        set_callbacks(self, context);
-    }
-}
-#endif
-
 // A str or bytes, or None.
 static mpssl_bytes_t name_of(mp_obj_t name) {
     mpssl_bytes_t bytes = { NULL, 0 };
@@ -441,17 +425,52 @@ static ssl_session_obj_t *get_session(mp_obj_t session_in, mp_obj_t verify_callb
     return session;
 }
 
-#define release_session(session, signals) \
-    do { \
-        if ((session) != NULL) { \
-            mpssl_release(&(session)->guard, &(signals)); \
-        } \
-    } while (0)
+static bool claim_session(ssl_session_obj_t *session, mpssl_signals_t *signals) {
+    return session == NULL || mpssl_claim(&session->guard, signals);
+}
+
+static void release_session(ssl_session_obj_t *session, mpssl_signals_t *signals) {
+    if (session != NULL) {
+        mpssl_release(&session->guard, signals);
+    }
+}
 #else
-#define release_session(session, signals) \
-    do { \
-    } while (0)
+// There are none.
+static ssl_session_obj_t *get_session(mp_obj_t session_in, mp_obj_t verify_callback) {
+    if (session_in != mp_const_none) {
+        mp_raise_NotImplementedError(MP_ERROR_TEXT("session"));
+    }
+    return NULL;
+}
+
+static bool claim_session(ssl_session_obj_t *session, mpssl_signals_t *signals) {
+    return true;
+}
+
+static void release_session(ssl_session_obj_t *session, mpssl_signals_t *signals) {
+}
 #endif
+
+// Claims the session to go on with, NULL for None, and the context, of which the socket has the callbacks then.
+static ssl_session_obj_t *claim_with_callbacks(ssl_socket_obj_t *self, ssl_context_obj_t *context, mp_obj_t session_in,
+    mpssl_signals_t *session_signals, mpssl_signals_t *signals) {
+    for (;;) {
+        ssl_session_obj_t *session = get_session(session_in, mpssl_callback(self, MPSSL_VERIFY_CALLBACK));
+        if (!claim_session(session, session_signals)) {
+            mp_raise_OSError(MP_EBUSY);
+        }
+        if (!mpssl_claim(&context->guard, signals)) {
+            release_session(session, session_signals);
+            mp_raise_OSError(MP_EBUSY);
+        }
+        if (has_callbacks(self, context)) {
+            return session;
+        }
+        mpssl_release(&context->guard, signals);
+        release_session(session, session_signals);
+        set_callbacks(self, context);
+    }
+}
 
 // One that is nothing yet, over this transport, with the callbacks that the context has now.
 static ssl_socket_obj_t *new_socket(ssl_context_obj_t *context, mp_obj_t sock, mp_obj_t server_hostname) {
@@ -525,36 +544,12 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
 
     ssl_socket_obj_t *self = new_socket(context, sock, server_hostname);
 
-    mpssl_signals_t signals;
-#if MPSSL_SESSIONS
-    mpssl_signals_t session_signals;
-    ssl_session_obj_t *session;
-    for (;;) {
-        session = get_session(session_in, mpssl_callback(self, MPSSL_VERIFY_CALLBACK));
-        if (session != NULL && !mpssl_claim(&session->guard, &session_signals)) {
-            mp_raise_OSError(MP_EBUSY);
-        }
-        if (!mpssl_claim(&context->guard, &signals)) {
-            release_session(session, session_signals);
-            mp_raise_OSError(MP_EBUSY);
-        }
-        if (has_callbacks(self, context)) {
-            break;
-        }
-        mpssl_release(&context->guard, &signals);
-        release_session(session, session_signals);
-        set_callbacks(self, context);
-    }
-#else
-    if (session_in != mp_const_none) {
-        mp_raise_NotImplementedError(MP_ERROR_TEXT("session"));
-    }
-    claim_with_callbacks(self, context, &signals);
-#endif
+    mpssl_signals_t signals, session_signals;
+    ssl_session_obj_t *session = claim_with_callbacks(self, context, session_in, &session_signals, &signals);
     if (context->tls == NULL || (server_side && !mpssl_context_is_server(context->tls))) {
         bool freed = context->tls == NULL;
         mpssl_release(&context->guard, &signals);
-        release_session(session, session_signals);
+        release_session(session, &session_signals);
         if (freed) {
             mp_raise_OSError(MP_EBADF);
         }
@@ -586,7 +581,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     self->datagram = tls != NULL && mpssl_socket_is_datagram(tls);
     self->server_side = mpssl_context_is_server(context->tls);
     mpssl_release(&context->guard, &signals);
-    release_session(session, session_signals);
+    release_session(session, &session_signals);
     if (status.kind != MPSSL_OK) {
         mpssl_raise(MP_OBJ_NULL, status);
     }
@@ -1437,8 +1432,8 @@ ssl_socket_obj_t *mpssl_socket_load(ssl_context_obj_t *context, mp_obj_t sock, c
         .key = key_of(args[MPSSL_RESTORE_KEY].u_obj),
         .n = args[MPSSL_RESTORE_COUNTER].u_obj != mp_const_none,
     };
-    mpssl_signals_t signals;
-    claim_with_callbacks(self, context, &signals);
+    mpssl_signals_t signals, none;
+    claim_with_callbacks(self, context, mp_const_none, &none, &signals);
     options.callbacks = which_callbacks(self);
     mpssl_status_t status = { MPSSL_ERRNO, MP_EBADF };
     mpssl_restored_t restored = { .socket = NULL };

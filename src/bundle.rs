@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 use crate::error::{Error, Invalid, Result};
 use crate::fnv::fnv1a;
 use crate::mem::Array;
-use crate::pem::{Base64, CRL, LABELS, sequence};
+use crate::pem::{Base64, CRL, LABELS, SEQUENCE, sequence};
 
 /// Where a bundle's bytes come from.
 pub trait Source {
@@ -50,7 +50,6 @@ const LABEL: usize = 19;
 const OID: u8 = 0x06;
 const UTF8_STRING: u8 = 0x0c;
 const PRINTABLE_STRING: u8 = 0x13;
-const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const VERSION: u8 = 0xa0;
 

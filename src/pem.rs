@@ -10,7 +10,8 @@ pub(crate) const LABELS: [&[u8]; 3] = [b"CERTIFICATE", b"X509 CERTIFICATE", b"TR
 #[cfg(any(bundles, mbedtls_x509_crl_parse_c))]
 pub(crate) const CRL: &[u8] = b"X509 CRL";
 
-const SEQUENCE: u8 = 0x30;
+/// The tag that DER begins with.
+pub(crate) const SEQUENCE: u8 = 0x30;
 
 /// How long the whole SEQUENCE is that `header` begins.
 pub(crate) fn sequence(header: &[u8]) -> Option<usize> {

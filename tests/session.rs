@@ -1393,7 +1393,8 @@ fn a_session_is_set_without_memory() {
             }
             n += 1;
         }
-        assert!(n > 0, "{n}");
+        // Fixed buffers are there already.
+        assert!(n > if cfg!(feature = "record-buffers") { 3 } else { 0 }, "{n}");
     }
 }
 

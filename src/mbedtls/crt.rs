@@ -11,13 +11,11 @@ use super::sys;
 use crate::bundle::Kept;
 use crate::error::{Error, Invalid, Result};
 use crate::mem::{Array, find, slice};
-use crate::pem::{Base64, LABELS, sequence};
+use crate::pem::{Base64, LABELS, SEQUENCE, sequence};
 
 /// Certificates, linked; the first may be empty (no certificate yet).
 #[repr(transparent)]
 pub struct Chain(UnsafeCell<sys::mbedtls_x509_crt>);
-
-const SEQUENCE: u8 = 0x30;
 
 /// About what parsing takes of memory.
 pub const PARSING: usize = 1024;

@@ -51,7 +51,7 @@ use super::layout::{COUNTER, is_message_cut};
 #[cfg(sessions)]
 use super::resumption::{Kept, Resumption};
 use super::ssl::{Agreed, Ssl};
-use super::suite::{NONCE, Suite};
+use super::suite::{NONCE, Suite, set_key};
 #[cfg(tls13)]
 use super::tls13::Secrets;
 use crate::error::{Error, Result};
@@ -121,9 +121,8 @@ impl Suite {
             ] {
                 let key = state.take(self.key);
                 copy(iv, state.take(self.fixed_iv));
-                let bits = c_int::try_from(key.len().saturating_mul(8)).unwrap_or(0);
                 check(sys::mbedtls_cipher_setup(cipher, info))?;
-                check(sys::mbedtls_cipher_setkey(cipher, key.as_ptr(), bits, operation))?;
+                check(set_key(cipher, key, operation))?;
             }
             ctx.transform_in = transform;
             ctx.transform_out = transform;

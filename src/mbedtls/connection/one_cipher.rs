@@ -10,7 +10,7 @@ use core::ffi::c_int;
 
 use super::super::sys;
 use super::cipher::{free_cipher, set_up_cipher};
-use super::suite::{KEY_MAX, Suite};
+use super::suite::{KEY_MAX, Suite, set_key};
 
 /// What a step has to do with it.
 struct OneCipher<'a> {
@@ -68,12 +68,11 @@ impl<'a> OneCipher<'a> {
             return 0;
         }
         let key = key.get(..self.suite.key).unwrap_or_default();
-        let bits = c_int::try_from(key.len().saturating_mul(8)).unwrap_or(0);
         // SAFETY: `release` has freed the cipher, and left its key. None raises.
         unsafe {
             let mut ret = set_up_cipher(cipher);
             if ret == 0 {
-                ret = sys::mbedtls_cipher_setkey(cipher, key.as_ptr(), bits, operation);
+                ret = set_key(cipher, key, operation);
             }
             if ret != 0 {
                 free_cipher(cipher);

@@ -121,3 +121,18 @@ unsafe fn behind(cipher: &sys::mbedtls_cipher_context_t) -> Option<&sys::mbedtls
     // SAFETY: by this function's contract.
     Some(unsafe { NonNull::new(cipher.cipher_ctx)?.cast().as_ref() })
 }
+
+/// Gives a cipher its key. 0, or the error.
+///
+/// # Safety
+///
+/// The cipher is set up, for keys of this length.
+pub(super) unsafe fn set_key(
+    cipher: *mut sys::mbedtls_cipher_context_t,
+    key: &[u8],
+    operation: sys::mbedtls_operation_t,
+) -> c_int {
+    let bits = c_int::try_from(key.len().saturating_mul(8)).unwrap_or(0);
+    // SAFETY: by this function's contract. Does not raise.
+    unsafe { sys::mbedtls_cipher_setkey(cipher, key.as_ptr(), bits, operation) }
+}

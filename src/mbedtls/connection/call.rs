@@ -1141,7 +1141,13 @@ impl Call<'_> {
                 }
             }
         };
-        if room.is_ok() {
+        self.with_memory(if room.is_ok() { 0 } else { sys::MBEDTLS_ERR_SSL_ALLOC_FAILED })
+    }
+
+    /// What a step is to answer that wants memory before it begins, and came to `ret`: 0, or that the
+    /// call is to be made again.
+    pub(super) fn with_memory(&self, ret: c_int) -> c_int {
+        if ret == 0 {
             return 0;
         }
         self.interrupted(Interruption::NoMemory);

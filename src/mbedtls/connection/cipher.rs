@@ -82,7 +82,7 @@ pub(super) unsafe fn free_cipher(cipher: &mut sys::mbedtls_cipher_context_t) {
     }
 }
 
-/// Sets up a cipher that [`free_cipher`] has freed; it has no key. 0, or the error: it is as before then.
+/// Sets up a cipher that [`free_cipher`] has freed; it has no key. 0, or that memory is missing: it is as before then.
 ///
 /// # Safety
 ///

@@ -56,7 +56,7 @@ impl<'a> OneCipher<'a> {
         }
     }
 
-    /// Sets the cipher up again, if it is not. 0, or the error: it is as before then.
+    /// Sets the cipher up again, if it is not. 0, or that memory is missing: it is as before then.
     fn restore(&mut self, output: bool) -> c_int {
         let transform = &mut *self.transform;
         let (cipher, key, operation) = if output {
@@ -82,7 +82,7 @@ impl<'a> OneCipher<'a> {
     }
 }
 
-/// Before a step. 0, or the error, which ends the handshake as any want of memory in Mbed TLS does.
+/// Before a step. 0, or that memory is missing: it can be tried again.
 ///
 /// # Safety
 ///

@@ -97,7 +97,8 @@ pub(super) unsafe fn after_step(ctx: *mut sys::mbedtls_ssl_context, before: c_in
     }
 }
 
-/// Before a step of TLS 1.3, of which the message has been read. 0, or the error, which ends the handshake.
+/// Before a step of TLS 1.3, of which the message has been read. 0, or that memory is missing: it can be tried
+/// again.
 ///
 /// # Safety
 ///

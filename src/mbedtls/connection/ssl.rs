@@ -685,12 +685,12 @@ impl Ssl {
                     tls13::before_step(ctx);
                     ret = tls13_messages::before_step(ctx);
                     if ret == 0 {
-                        ret = spent::before_step(ctx);
+                        ret = (*(*ctx).p_bio.cast::<Call<'_>>()).with_memory(spent::before_step(ctx));
                     }
                 }
                 #[cfg(one_cipher)]
                 if ret == 0 && is_client(ctx) && !is_tls13(ctx) {
-                    ret = one_cipher::before_step(ctx);
+                    ret = (*(*ctx).p_bio.cast::<Call<'_>>()).with_memory(one_cipher::before_step(ctx));
                 }
                 if ret == 0 && state == (*ctx).state {
                     #[cfg(tickets)]

@@ -199,10 +199,14 @@ class ATECC608:
         """As sign(); None while the chip is at work: call again."""
         if self.pending is None:
             self._check_slot(slot)
-            self.wake()
             try:
+                self.wake()
                 self._execute(*self._load(digest))
                 self._send(_SIGN, 0x80, slot, b"")
+            except OSError:
+                # With all the tries that it takes.
+                self.sleep()
+                return self.sign(slot, digest)
             except BaseException:
                 self.sleep()
                 raise

@@ -2,7 +2,7 @@
 """An ATECC608 on I2C, as its data sheet has it, in a process of its own: it has a P-256 key that no other
 process has.
 
-    simulator.py [--open-config] [--open-data] [--speed N] [--crc-errors N] [--watchdog MS]
+    simulator.py [--open-config] [--open-data] [--speed N] [--crc-errors N] [--garbled N] [--watchdog MS]
 
 It listens on a port of 127.0.0.1, which it prints, and then the public key in slot 0 as PEM. A client
 is a bus: it sends (kind, address, length) and, for a write, the bytes; the answer is whether
@@ -57,6 +57,7 @@ class Chip:
         self.answer = b""
         self.temp_key = None
         self.crc_errors = arguments.crc_errors
+        self.garbled = arguments.garbled
         self.keys = {slot: ec.generate_private_key(ec.SECP256R1()) for slot in (0, 1, 2)}
         self.slots = {0: (SIGNS | ECDH, PRIVATE | P256), 1: (0, PRIVATE | P256), 2: (ECDH, PRIVATE | P256)}
         self.slots[3] = SIGNS, PRIVATE | P256
@@ -120,6 +121,10 @@ class Chip:
             return answer + b"\xff" * (length - len(answer))
 
     def execute(self, packet):
+        # A bit of what a signature needs, Nonce and Sign, changes on the line.
+        if self.garbled > 0 and packet[1] in (0x16, 0x41):
+            self.garbled -= 1
+            packet = packet[:-1] + bytes((packet[-1] ^ 1,))
         if len(packet) < 7 or packet[0] != len(packet) or crc(packet[:-2]) != packet[-2:]:
             self.reply(CRC_ERROR)
             return
@@ -201,6 +206,7 @@ def main():
     parser.add_argument("--open-data", action="store_true")
     parser.add_argument("--speed", type=float, default=1)
     parser.add_argument("--crc-errors", type=int, default=0)
+    parser.add_argument("--garbled", type=int, default=0)
     parser.add_argument("--watchdog", type=float, default=1300)
     parser.add_argument("--masked-key", help="a file for the key, masked, for who looks for it elsewhere")
     chip = Chip(parser.parse_args())

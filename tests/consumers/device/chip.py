@@ -7,6 +7,7 @@ import asyncio
 import socket
 import ssl
 import sys
+import time
 
 from options import listening, options
 
@@ -55,6 +56,19 @@ def driver():
     show("of no point", chip.ecdh, 2, bytes(64))
     show("where none is agreed on", lambda: chip.ecdh(1, chip.public_key(0)))
     show("random", chip.random)
+
+
+def later():
+    """A signature that nobody waits for."""
+
+    def sign():
+        while True:
+            signature = chip.sign_later(0, bytes(32))
+            if signature is not None:
+                return signature
+            time.sleep_ms(2)
+
+    show("signed later", sign)
 
 
 async def ticking(ticks):
@@ -107,4 +121,4 @@ def mqtt():
     sock.close()
 
 
-{"driver": driver, "serve": serve, "mqtt": mqtt}[given["what"]]()
+{"driver": driver, "later": later, "serve": serve, "mqtt": mqtt}[given["what"]]()

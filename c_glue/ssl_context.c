@@ -460,10 +460,15 @@ const char *mpssl_default_cafile(void) {
         "/etc/ssl/cert.pem",
     };
     const char *file = getenv("SSL_CERT_FILE");
-    for (size_t i = 0; file == NULL && i < MP_ARRAY_SIZE(files); ++i) {
-        file = access(files[i], R_OK) == 0 ? files[i] : NULL;
+    if (file != NULL) {
+        return access(file, R_OK) == 0 ? file : NULL;
     }
-    return file;
+    for (size_t i = 0; i < MP_ARRAY_SIZE(files); ++i) {
+        if (access(files[i], R_OK) == 0) {
+            return files[i];
+        }
+    }
+    return NULL;
 }
 #else
 const char *mpssl_default_cafile(void) {

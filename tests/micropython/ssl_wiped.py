@@ -45,7 +45,7 @@ def copies(masked, where):
     Little is allocated, which might be where a copy was."""
     found = 0
     first = bytes((masked[0] ^ MASK, masked[1] ^ MASK))
-    with open("/proc/self/mem", "rb", 0) as memory:
+    with open("/proc/self/mem", "rb", 0) as memory, open("/dev/zero", "rb", 0) as zeros:
         for start, end in where:
             for address in range(start, end, len(PAGE) - len(masked)):
                 try:
@@ -59,7 +59,7 @@ def copies(masked, where):
                     if i < 0 or i + len(masked) > len(PAGE):
                         break
                     found += all(PAGE[i + j] ^ MASK == byte for j, byte in enumerate(masked))
-                wipe(PAGE)
+                zeros.readinto(PAGE)  # wipe() would take seconds
     return found
 
 

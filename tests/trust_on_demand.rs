@@ -14,12 +14,16 @@ use common::forge::{Cert, ODD, Spelling, Valid, compact, idf, pem};
 use common::{Balance, Dice, Link, Pair, Port, pki};
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Invalid, Result};
+use micropython_ssl::mbedtls::sys;
 use micropython_ssl::mem::Box;
 
 const BAD_CERT: Error = Error::Value(Invalid::Cert);
 /// The first certificate's name.
 const LEAF: usize = 9;
 const OTHERS: usize = 8;
+/// Keys of RSA: one as it should be, and one of too few bits.
+const RSA: usize = 9;
+const SHORT: usize = 10;
 
 /// A client's context of a version, with these bundles.
 fn client(bundles: &[Vec<u8>], version: i32) -> Result<Box<Context>> {
@@ -159,18 +163,19 @@ fn spoil(certs: &mut [Cert], dice: &mut Dice) {
 fn world(dice: &mut Dice) -> (Vec<Cert>, Vec<Cert>) {
     // From the root down. Names and keys may come twice.
     let depth = if dice.roll(40) == 0 { 8 + dice.roll(3) } else { dice.roll(4) };
-    let mut certs = vec![Cert::ca(0, 0, 0, 0)];
+    let root = if dice.roll(20) == 0 { [RSA, SHORT][dice.roll(2)] } else { 0 };
+    let mut certs = vec![Cert::ca(0, root, 0, root)];
     for i in 1..depth {
         let above = certs[i - 1].clone();
         let (name, key) = if dice.roll(8) == 0 {
             (above.subject.0, dice.roll(OTHERS)) // rolled over
         } else {
-            (i % 5, if dice.roll(30) == 0 { 9 } else { i % OTHERS })
+            (i % 5, if dice.roll(20) == 0 { [RSA, SHORT][dice.roll(2)] } else { i % OTHERS })
         };
         certs.push(Cert::ca(name, key, above.subject.0, above.key));
     }
     let above = certs[certs.len() - 1].clone();
-    let key = [2, 5, 8][dice.roll(3)];
+    let key = if dice.roll(20) == 0 { [RSA, SHORT][dice.roll(2)] } else { [2, 5, 8][dice.roll(3)] };
     if depth == 0 {
         // Issued by itself.
         let mut leaf = Cert::leaf(0, key, 0, key);
@@ -235,16 +240,25 @@ fn the_verdict_is_that_of_all_loaded() {
     let seed: u64 = std::env::var("MPSSL_SEED").map_or(20, |n| n.parse().unwrap());
     let mut dice = Dice::new(seed);
     let mut verdicts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut judged = 0;
+    let (mut judged, mut reasons) = (0, 0);
     while judged < n {
         let (chain, anchors) = world(&mut dice);
         let verdict = verdict(&chain, &anchors, &mut dice);
         judged += usize::from(matches!(verdict, Ok(()) | Err(Error::Verify(_))));
+        reasons |= if let Err(Error::Verify(flags)) = verdict { flags } else { 0 };
         *verdicts.entry(format!("{verdict:x?}")).or_default() += 1;
     }
     // Both kinds are frequent, and the reasons many.
     let accepted = verdicts.get("Ok(())").copied().unwrap_or(0);
     assert!(n < 500 || accepted * 5 > n && accepted * 5 < n * 4 && verdicts.len() >= 12, "{verdicts:#?}");
+    // Every reason that there is, but for keyUsage: a server of ours does not show such a certificate as its own.
+    let all = sys::MBEDTLS_X509_BADCERT_EXPIRED
+        | sys::MBEDTLS_X509_BADCERT_FUTURE
+        | sys::MBEDTLS_X509_BADCERT_CN_MISMATCH
+        | sys::MBEDTLS_X509_BADCERT_NOT_TRUSTED
+        | sys::MBEDTLS_X509_BADCERT_BAD_MD
+        | sys::MBEDTLS_X509_BADCERT_BAD_KEY;
+    assert!(n < 500 || reasons & all == all, "{reasons:x}");
 }
 
 /// A root, what it has issued, and another root of the same name.
@@ -401,6 +415,24 @@ fn the_tool_makes_such_bundles() {
             assert_eq!(shake(&mut client, &bundles, &mut server(&chain).unwrap()), Ok(()));
         }
     }
+    // A server that says that it is a CA, and may not be one, is trusted as it is.
+    let own = Cert { ca: Some(true), key_usage: Some(0x80), ..Cert::leaf(LEAF, 5, LEAF, 5) };
+    let [from, to] = ["from", "to"].map(|name| dir.join(name));
+    std::fs::write(&from, own.der()).unwrap();
+    assert!(
+        std::process::Command::new("python3")
+            .arg(tool)
+            .arg("-o")
+            .arg(&to)
+            .arg(&from)
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    let bundles = [std::fs::read(&to).unwrap()];
+    let mut client = client(&bundles, 0x303).unwrap();
+    assert_eq!(shake(&mut client, &bundles, &mut self::server(&[own]).unwrap()), Ok(()));
     // Damaged PEM is no shorter list of CAs.
     let text = String::from_utf8(bundle(&certs, true)).unwrap();
     for bad in [
@@ -421,8 +453,8 @@ fn the_tool_makes_such_bundles() {
 #[test]
 fn names_and_keys_are_enough() {
     let (root, chain, other) = family();
-    let rsa = Cert::ca(5, 9, 5, 9);
-    let of_rsa = [Cert { sha1: false, ..Cert::leaf(LEAF, 2, 5, 9) }];
+    let rsa = Cert::ca(5, RSA, 5, RSA);
+    let of_rsa = [Cert { sha1: false, ..Cert::leaf(LEAF, 2, 5, RSA) }];
     for is_listed in [false, true] {
         for n in [0, 1, 9] {
             // With 12 of them the list's length is that of a SEQUENCE.
@@ -592,7 +624,7 @@ fn peak(client: &mut Context, server: &mut Context, bundles: &[Vec<u8>], in_plac
 
 #[test]
 fn one_certificate_is_in_memory_at_a_time() {
-    for key in [0, 9] {
+    for key in [0, RSA] {
         let root = Cert::ca(0, key, 0, key);
         let chain = [Cert::leaf(LEAF, 2, 1, 4), Cert::ca(1, 4, 0, key)];
         let mut server = server(&chain).unwrap();

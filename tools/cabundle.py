@@ -19,6 +19,7 @@ from pathlib import Path
 MAGIC = b"\xcaBUNDLE\x01"
 ENTRY = 24
 SAME_KEY = 8  # certificates that may have one key
+KEY_CERT_SIGN = 0x04
 
 
 class Damaged(ValueError):
@@ -77,13 +78,16 @@ def subject_key(cert):
 
 
 def is_ca(cert):
-    """Whether basicConstraints say so."""
-    extensions = [field for field in fields(cert) if field[:1] == b"\xa3"]
-    constraints = encode(6, b"\x55\x1d\x13")
-    return any(
-        re.search(re.escape(constraints) + rb"(\x01\x01\xff)?\x04.\x30.\x01\x01\xff", field, re.S)
-        for field in extensions
-    )
+    """Whether basicConstraints say so, and keyUsage, if there is one, lets it sign certificates. Another is trusted
+    only if a server shows that very certificate, with its signature."""
+    constraints, usage = (re.escape(encode(6, b"\x55\x1d" + end)) for end in (b"\x13", b"\x0f"))
+    for field in fields(cert):
+        if field[:1] == b"\xa3" and re.search(
+            constraints + rb"(\x01\x01\xff)?\x04.\x30.\x01\x01\xff", field, re.S
+        ):
+            found = re.search(usage + rb"(\x01\x01\xff)?\x04.\x03.(.)(.)", field, re.S)
+            return not found or bool(found[3][0] & KEY_CERT_SIGN)
+    return False
 
 
 def without_signature(cert):

@@ -7,6 +7,9 @@
 // come; Rust leaves each where it belongs (src/dtls/), and knows addresses as bytes.
 
 #include <string.h>
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/socket.h>
+#endif
 
 #include "glue.h"
 
@@ -93,7 +96,14 @@ static void call_method(void *arg) {
     mp_obj_t dest[4];
     mp_load_method(c->sock, c->method, dest);
     memcpy(dest + 2, c->args, c->n_args * sizeof(mp_obj_t));
-    c->result = mp_call_method_n_kw(c->n_args, 0, dest);
+    size_t n_args = c->n_args;
+#if MPSSL_DESCRIPTORS
+    // Another thread may have taken what a poll saw. (One in Python says itself whether it waits.)
+    if (c->method == MP_QSTR_recvfrom && mpssl_descriptor(dest[1]) >= 0) {
+        dest[2 + n_args++] = MP_OBJ_NEW_SMALL_INT(MSG_DONTWAIT);
+    }
+#endif
+    c->result = mp_call_method_n_kw(n_args, 0, dest);
 }
 
 // Sends a datagram, or loses it. What the system says to an answer to a stranger, whose address may
@@ -496,7 +506,7 @@ static peer_obj_t *new_peer(listener_obj_t *self, uint64_t client) {
 
 // Makes a client's connection: (SSLSocket, address), or MP_OBJ_NULL where it cannot be accepted
 // any more. What raises changes nothing: it can be accepted once more.
-static mp_obj_t accept(listener_obj_t *self, uint64_t client) {
+static mp_obj_t accept_client(listener_obj_t *self, uint64_t client) {
     address_t address;
     if (!find_address(self, client, &address)) {
         return MP_OBJ_NULL;
@@ -524,7 +534,7 @@ static mp_obj_t listener_accept(mp_obj_t self_in) {
     pump(self);
     for (;;) {
         uint64_t client = waiting(self);
-        mp_obj_t accepted = client == 0 ? MP_OBJ_NULL : accept(self, client);
+        mp_obj_t accepted = client == 0 ? MP_OBJ_NULL : accept_client(self, client);
         if (accepted != MP_OBJ_NULL) {
             return accepted;
         }

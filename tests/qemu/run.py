@@ -48,6 +48,7 @@ SKIPS = {
     "ssl_key_object_attacks": "its signers need SHA-384 and os.urandom, which Python lacks on the board",
     "ssl_capath": "needs files",
     "ssl_session_ports": "needs the socket module; the board has no network",
+    "dtls_threads": "needs the _thread module, which upstream's qemu port lacks",
     "ssl_threads_session": "needs the _thread module, which upstream's qemu port lacks",
     "ssl_sign_secret": "looks through the memory of a Linux process",
     "ssl_wiped": "looks through the memory of a Linux process",

@@ -3,10 +3,12 @@
 import socket
 
 ENODEV = 19
+WAKE_LOW_US = 60
 
 
 class I2C:
-    def __init__(self, port):
+    def __init__(self, port, freq=100_000):
+        self.freq = freq
         self.sock = socket.socket()
         self.sock.connect(socket.getaddrinfo("127.0.0.1", port)[0][-1])
 
@@ -22,6 +24,9 @@ class I2C:
             raise OSError(ENODEV)
 
     def writeto(self, address, data):
+        # The eight bits of address 0 are the pulse that wakes the chip, if it is long enough.
+        if address == 0 and 8_000_000 // self.freq < WAKE_LOW_US:
+            raise OSError(ENODEV)
         self._send(b"W", address, len(data), data)
         return len(data)
 

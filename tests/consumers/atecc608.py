@@ -124,6 +124,12 @@ def driver_watchdog(bench):
     finished(device(bench, "driver", port), r"^no chip: ChipError\(5, 'no chip answers'\)", code=1)
 
 
+@case("atecc608: the driver, a bus that is too fast to wake the chip")
+def driver_fast_bus(bench):
+    _, port = simulator(bench)
+    finished(device(bench, "driver", port, freq=400_000), r"^no chip: ChipError\(5, 'no chip answers'\)", code=1)
+
+
 @case("atecc608: HTTPS to curl: the key is in the chip, and not in the process")
 def https_server(bench):
     masked = bench.logs / "masked"

@@ -1,6 +1,6 @@
 """What a device does with a key in an ATECC608, which tests/atecc608/simulator.py is: `what=`.
 
-chip=: the simulator's port. cert=, ca=, port=.
+chip=: the simulator's port. freq=: the bus's. cert=, ca=, port=.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import atecc608
 import bus
 
 try:
-    chip = atecc608.ATECC608(bus.I2C(int(given["chip"])))
+    chip = atecc608.ATECC608(bus.I2C(int(given["chip"]), int(given.get("freq", 100_000))))
 except OSError as error:
     print("no chip:", repr(error))
     raise SystemExit(1)

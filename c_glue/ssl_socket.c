@@ -54,6 +54,11 @@ static void explain(mpssl_call_t *call, mpssl_status_t status) {
     if (status.kind == MPSSL_TLS || status.kind == MPSSL_VERIFY) {
         call->exc = mpssl_catch(raise_failure, &(failure_t){ call->socket->tls, status });
     }
+#if MPSSL_DESCRIPTORS
+    if (status.kind == MPSSL_TLS && status.code == MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED) {
+        call->socket->fd = -1; // the transport is wrapped again for the client's next hello
+    }
+#endif
 }
 
 // Leaves, and raises unless the call came to MPSSL_OK on a socket still open.
@@ -1581,6 +1586,9 @@ static mp_obj_t socket_pending(mp_obj_t self_in) {
     mpssl_call_t call;
     enter(self, &call, 0);
     size_t pending = mpssl_socket_pending(self->tls);
+    if (self->kept != MP_OBJ_NULL && mp_obj_is_type(self->kept, &mp_type_bytes)) {
+        pending += ((mp_obj_str_t *)MP_OBJ_TO_PTR(self->kept))->len;
+    }
     mpssl_leave(&call);
     return mp_obj_new_int_from_uint(pending);
 }

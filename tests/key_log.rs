@@ -6,7 +6,8 @@
 
 mod common;
 
-use common::{ALERTED, Balance, Setup};
+use common::stack::{deep, left_on_the_stack};
+use common::{ALERTED, Balance, CLIENT, SERVER, Setup};
 use micropython_ssl::error::Error;
 use micropython_ssl::mbedtls::sys;
 
@@ -45,6 +46,35 @@ fn both_ends_write_the_same() {
             };
             let lines: Vec<_> = log.lines().map(fields).collect();
             assert_eq!(lines, expected.iter().map(|label| (*label, 64, digits)).collect::<Vec<_>>());
+        }
+    }
+}
+
+/// Of a connection that is over: what it was encrypted with would decrypt all that was recorded of it.
+#[test]
+fn no_secret_stays_on_the_stack() {
+    for &tls13 in VERSIONS {
+        let suite =
+            if tls13 { "TLS1-3-AES-128-GCM-SHA256" } else { "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256" };
+        // What comes last covers least of it.
+        for sleeps in [false, cfg!(hibernation)] {
+            let log = deep(|| {
+                let mut pair = Setup { tls13, suites: &[suite], ..Setup::default() }.open();
+                #[cfg(hibernation)]
+                if sleeps {
+                    pair.transfer(CLIENT, b"hello");
+                    pair.transfer(SERVER, b"hello");
+                    assert_eq!(pair.client.socket.hibernate(), Ok(true));
+                    pair.transfer(CLIENT, b"hello");
+                }
+                std::mem::take(&mut pair.client.port.key_log)
+            });
+            for line in log.lines() {
+                let (label, digits) = (line.split(' ').next().unwrap(), line.rsplit(' ').next().unwrap());
+                let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+                let secret: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect();
+                assert_eq!(left_on_the_stack(&secret), 0, "{label} {sleeps}");
+            }
         }
     }
 }

@@ -556,7 +556,9 @@ impl Asleep {
             ssl.resume(state.take(COUNTER))?;
             #[cfg(tls13)]
             if suite.tls13 {
-                ssl.secrets = Some(Box::new(|| Secrets::restore(head.suite.into(), state.0))?);
+                let mut secrets = Box::new(|| Secrets::of_suite(head.suite.into()))?;
+                secrets.restore(state.0);
+                ssl.secrets = Some(secrets);
             }
         }
         #[cfg(exported_keys)]

@@ -965,7 +965,8 @@ impl Ssl {
             #[cfg(tls13)]
             if is_tls13(ctx) {
                 if self.secrets.is_none() {
-                    let Ok(secrets) = Box::new(|| Secrets::new(session)) else { return };
+                    let Ok(mut secrets) = Box::new(|| Secrets::of_suite(session.ciphersuite)) else { return };
+                    secrets.take(session);
                     self.secrets = Some(secrets);
                 }
                 tls13::release_handshake(ctx);

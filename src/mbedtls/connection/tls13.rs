@@ -394,26 +394,21 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    /// # Safety
-    ///
-    /// The session is of a handshake of TLS 1.3 that is over.
-    pub(super) unsafe fn new(session: &sys::mbedtls_ssl_session) -> Self {
-        let secrets = &session.app_secrets;
-        let mut of = [[0; HASH_MAX]; 2];
-        for (to, from) in of
-            .iter_mut()
-            .zip([&secrets.client_application_traffic_secret_N, &secrets.server_application_traffic_secret_N])
-        {
-            crate::mem::copy(to, from);
-        }
-        let this = Self::of_suite(session.ciphersuite, of);
-        sys::zeroize(of.as_flattened_mut());
-        this
+    /// Those of a connection of this suite, which are still to come: what is moved leaves a copy on the stack.
+    pub(super) fn of_suite(suite: c_int) -> Self {
+        let (hash, hash_len) = hash(suite);
+        let of = UnsafeCell::new([[0; HASH_MAX]; 2]);
+        Self { hash, hash_len, of, in_a_row: Cell::new(0), due: Cell::new(false) }
     }
 
-    fn of_suite(suite: c_int, of: [[u8; HASH_MAX]; 2]) -> Self {
-        let (hash, hash_len) = hash(suite);
-        Self { hash, hash_len, of: UnsafeCell::new(of), in_a_row: Cell::new(0), due: Cell::new(false) }
+    /// Takes those that a handshake of TLS 1.3 has left in its session.
+    pub(super) fn take(&mut self, session: &sys::mbedtls_ssl_session) {
+        let secrets = &session.app_secrets;
+        let from =
+            [&secrets.client_application_traffic_secret_N, &secrets.server_application_traffic_secret_N];
+        for (to, from) in self.of.get_mut().iter_mut().zip(from) {
+            crate::mem::copy(to, from);
+        }
     }
 
     /// How many bytes [`Self::save`] writes.
@@ -443,18 +438,16 @@ impl Secrets {
         }
     }
 
-    /// What a connection of this suite has [saved](Self::save).
+    /// Takes what a connection of this suite has [saved](Self::save).
     #[cfg(hibernation)]
-    pub(super) fn restore(suite: c_int, saved: &[u8]) -> Self {
-        let mut this = Self::of_suite(suite, [[0; HASH_MAX]; 2]);
-        for (to, secret) in this.of.get_mut().iter_mut().zip(saved.chunks_exact(this.hash_len)) {
+    pub(super) fn restore(&mut self, saved: &[u8]) {
+        for (to, secret) in self.of.get_mut().iter_mut().zip(saved.chunks_exact(self.hash_len.max(1))) {
             crate::mem::copy(to, secret);
         }
         if let [.., in_a_row, due] = saved {
-            this.in_a_row.set(*in_a_row);
-            this.due.set(*due != 0);
+            self.in_a_row.set(*in_a_row);
+            self.due.set(*due != 0);
         }
-        this
     }
 
     /// `mbedtls_ssl_read`, KeyUpdates aside, of which there may be any number in front of what it is for.

@@ -551,9 +551,11 @@ impl Socket {
         self.usable()?;
         let asleep = self.is_asleep() && self.is_datagram();
         let result = self.read_awake(host, buf);
-        if asleep && matches!(result, Err(Error::WantRead | Error::Outside)) {
-            // Nothing came but what anybody can send: that is not to wake it. Without memory
-            // for it, it is awake.
+        let in_vain =
+            matches!(result, Err(Error::WantRead | Error::Outside | Error::Errno(_) | Error::Raised));
+        if asleep && in_vain {
+            // Nothing came but what anybody can send, be it that nobody listens at the peer's port: that is
+            // not to wake it. Without memory for it, it is awake.
             let _ = self.hibernate();
         }
         result

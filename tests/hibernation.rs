@@ -606,6 +606,26 @@ fn bad_records_are_counted_on() {
     duo.prove();
 }
 
+/// An ICMP message, say, which nobody has to authenticate.
+#[test]
+fn an_error_of_the_transport_does_not_wake_it() {
+    let _balance = Balance::start();
+    let mut duo = duo(GCM, None);
+    duo.open();
+    duo.send(CLIENT, b"quiet");
+    for why in [Interruption::Errno(111), Interruption::Raised] {
+        for side in [CLIENT, SERVER] {
+            let end = duo.end(side);
+            sleep(end);
+            end.port.gate = Some(Box::new(move |_| Err(why)));
+            assert!(matches!(end.read(&mut [0; 100]), Err(Error::Errno(111) | Error::Raised)));
+            end.port.gate = None;
+            assert!(end.socket.is_asleep(), "{why:?} {side}");
+        }
+    }
+    duo.prove();
+}
+
 #[test]
 fn a_client_begins_anew_at_a_server_that_sleeps() {
     let is_hello = |sent: &[u8]| sent[0] == 22 && sent[3..5] == [0, 0] && sent[13] == 1;

@@ -29,6 +29,11 @@
 #   MPSSL_CALLS_LD         1: the port links with ld itself, 0: by way of the compiler; where
 #                          that is not seen in its Makefile
 
+# A chip of two cores, as alif's, is built for twice with the same modules, and has TLS on one of them.
+ifeq ($(strip $(MICROPY_PY_SSL)),0)
+$(warning micropython-ssl is left out: MICROPY_PY_SSL is 0)
+else
+
 ifneq ($(MICROPY_PY_SSL)$(MICROPY_SSL_MBEDTLS),11)
 $(error micropython-ssl needs MICROPY_PY_SSL=1 and MICROPY_SSL_MBEDTLS=1)
 endif
@@ -120,16 +125,19 @@ MPSSL_ABI := $(MPSSL_BUILD)/include/mpssl_abi.h
 MPSSL_CALLS_LD ?= $(if $(shell grep -l '[$$].LD. .*[$$].LDFLAGS' Makefile *.mk 2>/dev/null),1,0)
 MPSSL_LD_WORD = $(if $(and $(filter 1,$(MPSSL_CALLS_LD)),$(filter %ld %ld.bfd %lld,$(firstword $(LD)))),,-Wl$(MPSSL_COMMA))
 MPSSL_WRAP = $(addprefix $(MPSSL_LD_WORD)--wrap=,$(1))
+# Where. alif has no LDFLAGS: it links with CFLAGS and LIBS.
+MPSSL_LINK_WORDS := $(shell grep -hos 'LDFLAGS\|[$$].LIBS' Makefile *.mk)
+MPSSL_LDFLAGS := $(if $(filter LDFLAGS,$(MPSSL_LINK_WORDS)),LDFLAGS,$(if $(MPSSL_LINK_WORDS),LIBS,LDFLAGS))
 
 # The linker sends Mbed TLS's multiplications on curves to Rust (src/mbedtls/crypto/ecp.rs).
 # Without these flags it does not find __real_mbedtls_ecp_mul_restartable.
 ifeq ($(MPSSL_P256),1)
 CFLAGS_USERMOD += -DMPSSL_P256=1
-LDFLAGS += $(call MPSSL_WRAP,mbedtls_ecp_mul_restartable mbedtls_ecp_muladd_restartable)
+$(MPSSL_LDFLAGS) += $(call MPSSL_WRAP,mbedtls_ecp_mul_restartable mbedtls_ecp_muladd_restartable)
 MPSSL_FEATURES := firmware,p256
 # PSA's way to a public key.
 ifeq ($(MPSSL_TLS13),1)
-LDFLAGS += $(call MPSSL_WRAP,mbedtls_ecp_mul)
+$(MPSSL_LDFLAGS) += $(call MPSSL_WRAP,mbedtls_ecp_mul)
 endif
 else
 MPSSL_FEATURES := firmware
@@ -147,14 +155,14 @@ MPSSL_FEATURES := $(MPSSL_FEATURES),record-buffers
 endif
 # And what src/mbedtls/connection/tls13.rs does otherwise.
 ifeq ($(MPSSL_TLS13),1)
-LDFLAGS += $(call MPSSL_WRAP,mbedtls_ssl_session_reset_msg_layer mbedtls_ssl_send_alert_message \
+$(MPSSL_LDFLAGS) += $(call MPSSL_WRAP,mbedtls_ssl_session_reset_msg_layer mbedtls_ssl_send_alert_message \
 	mbedtls_ssl_pend_fatal_alert mbedtls_cipher_setup mbedtls_cipher_free \
 	mbedtls_x509_crt_parse_der mbedtls_pk_sign_ext)
 MPSSL_FEATURES := $(MPSSL_FEATURES),tls13
 endif
 # Likewise what it asks of AES-GCM (src/mbedtls/crypto/gcm.rs).
 ifeq ($(MPSSL_AES_GCM),1)
-LDFLAGS += $(call MPSSL_ON_X86_64,$(call MPSSL_WRAP,mbedtls_gcm_crypt_and_tag mbedtls_gcm_auth_decrypt))
+$(MPSSL_LDFLAGS) += $(call MPSSL_ON_X86_64,$(call MPSSL_WRAP,mbedtls_gcm_crypt_and_tag mbedtls_gcm_auth_decrypt))
 MPSSL_FEATURES := $(MPSSL_FEATURES),aes-gcm
 endif
 
@@ -182,3 +190,5 @@ $(MPSSL_OBJ): FORCE | $(HEADER_BUILD)/qstrdefs.generated.h
 $(MPSSL_ABI): $(MPSSL_OBJ) ;
 $(MPSSL_OBJ_DIR)/abi_check.o: $(MPSSL_ABI)
 $(MPSSL_OBJ_DIR)/abi_check.o: private CFLAGS += -I$(dir $(MPSSL_ABI))
+
+endif

@@ -1,9 +1,11 @@
 """What the build files find out about a port by themselves.
 
 - The Rust target: c_glue/cargo.py asks the port's C compiler, here with the flags of real boards.
-- How the port links: c_glue/micropython.mk says --wrap to `ld` in one way and to `gcc` in another.
+- How the port links: c_glue/micropython.mk says --wrap to `ld` in one way and to `gcc` in another,
+  and to one that knows no LDFLAGS among its libraries.
   Here ports of a few lines include it and link, with a link line each that a port of MicroPython's
   has; and it is asked in the folders of those ports.
+- That it has no TLS, and says so.
 - Where the header with the last word on Mbed TLS's configuration lies.
 - What cargo looks at before it first builds the crate: not at what was built, or is being built.
 """
@@ -140,6 +142,8 @@ SHAPES = {
     "minimal": ("$(Q)$(LD) -nostdlib $(LDFLAGS) -o $@ $^ $(LIBS)", 0),
     "samd": ("$(Q)$(LD) $(LDFLAGS) -o $@ $^ $(LIBS)", 1),
     "mimxrt": ("$(Q)$(LD) -L$(BUILD)/link $(LDFLAGS) -o $@ $^ $(LIBS)", 1),
+    # Nothing of it is named LDFLAGS.
+    "alif": ("$(Q)$(CC) -nostdlib $(CFLAGS) -o $@ $^ $(LIBS)", 0),
 }
 
 # How MicroPython's own ports link, by their Makefiles.
@@ -158,13 +162,14 @@ def link_lines(tree):
             rule = f"$(BUILD)/firmware.elf: $(BUILD)/calls.o\n\t{line}\n"
             # That port says so after the module was included.
             rule = "LD = $(CC)\n" + rule if port == "minimal" else rule
-            Path(folder, "Makefile").write_text(PORT + rule)
+            port_has = PORT.replace("LDFLAGS", "CFLAGS") if port == "alif" else PORT
+            Path(folder, "Makefile").write_text(port_has + rule)
             Path(folder, "calls.c").write_text(CALLS)
             goal = ["BUILD=.", "-B", "./firmware.elf"]
             status, output = make(tree, folder, *goal)
             yield Result(f"a port that links as {port}", "fail" if status else "pass", "", output)
             # The test is alive: the other way's words are refused.
-            if port != "minimal":
+            if port not in ("minimal", "alif"):
                 status, output = make(tree, folder, *goal, f"MPSSL_CALLS_LD={1 - calls_ld}")
                 yield Result(f"{port}: with the other word it does not link", "pass" if status else "fail", "", output)
 
@@ -179,6 +184,16 @@ def ports_of(tree):
             right = {word for word in output.split() if "--wrap=" in word} == {wanted + name for name in WRAPPED}
             by = "ld" if calls_ld else "the compiler"
             yield Result(f"{port}, which links by {by}, gets {wanted}", "pass" if right else "fail", "", output)
+
+
+def without_tls(tree):
+    """A port of two cores builds for each with the same modules, and has TLS on one of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "Makefile").write_text(PORT)
+        for said, right_status, message in (("0", 0, "micropython-ssl is left out"), ("", 2, "needs MICROPY_PY_SSL=1")):
+            status, output = make(tree, folder, "BUILD=build", "flags", f"MICROPY_PY_SSL={said}")
+            right = status == right_status and message in output and "MPSSL" not in output
+            yield Result(f"MICROPY_PY_SSL is '{said}': {message}", "pass" if right else "fail", "", output)
 
 
 def last_word(tree):
@@ -212,5 +227,6 @@ def results(tree):
     yield from refusals()
     yield from link_lines(tree)
     yield from ports_of(tree)
+    yield from without_tls(tree)
     yield from last_word(tree)
     yield looks_around()

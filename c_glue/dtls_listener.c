@@ -42,6 +42,11 @@ typedef struct _listener_obj_t {
     size_t bufsize;
     size_t dropped;
     bool blocking;
+#if MPSSL_DESCRIPTORS
+    int fd; // the socket's, as ssl_socket_obj_t has it
+    dev_t dev;
+    ino_t ino;
+#endif
 } listener_obj_t;
 
 typedef struct _peer_obj_t {
@@ -472,6 +477,9 @@ static mp_obj_t context_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     context->instance = pos_args[0];
     self->dropped = 0;
     self->blocking = true;
+#if MPSSL_DESCRIPTORS
+    self->fd = -1; // its owner's, until there is a listener
+#endif
     mpssl_signals_t signals;
     if (!mpssl_claim(&context->guard, &signals)) {
         mp_raise_OSError(MP_EBUSY);
@@ -484,6 +492,9 @@ static mp_obj_t context_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     if (status.kind != MPSSL_OK) {
         mpssl_raise(MP_OBJ_NULL, status);
     }
+#if MPSSL_DESCRIPTORS
+    self->fd = mpssl_remember_descriptor(mpssl_get_stream(self->sock, MP_STREAM_OP_IOCTL), &self->dev, &self->ino);
+#endif
     return MP_OBJ_FROM_PTR(self);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpssl_context_listen_obj, 2, context_listen);
@@ -596,11 +607,17 @@ static void listener_free(listener_obj_t *self) {
     }
 }
 
-// DTLSListener.__del__(): what is known of clients; the socket is its owner's.
+// DTLSListener.__del__(): what is known of clients. (unix: it closes the socket's descriptor.)
 static mp_obj_t listener_del(mp_obj_t self_in) {
     listener_obj_t *self = MP_OBJ_TO_PTR(self_in);
     // A thread that the port has ended may have claimed it, and never releases it.
     if (self->guard.thread == NULL) {
+#if MPSSL_DESCRIPTORS
+        if (self->sock != MP_OBJ_NULL) {
+            mpssl_close_descriptor(self->fd, self->dev, self->ino);
+        }
+#endif
+        self->sock = MP_OBJ_NULL;
         listener_free(self);
         mpssl_guard_end(&self->guard);
     }

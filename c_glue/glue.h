@@ -479,6 +479,11 @@ void mpssl_transfer_outside(mpssl_call_t *call);
 #endif
 // The descriptor of a socket of the OS; -1: the transport is another stream.
 int mpssl_descriptor(mp_obj_t sock);
+#if MPSSL_DESCRIPTORS
+// The same, and which file that is; and, fit for the collector, closes it if it still is that file.
+int mpssl_remember_descriptor(mp_obj_t sock, dev_t *dev, ino_t *ino);
+void mpssl_close_descriptor(int fd, dev_t dev, ino_t ino);
+#endif
 // Runs `fun` with exceptions caught: MP_OBJ_NULL, or what was raised.
 mp_obj_t mpssl_catch(void (*fun)(void *arg), void *arg);
 bool mpssl_is_exception(mp_obj_t exc, const mp_obj_type_t *type);

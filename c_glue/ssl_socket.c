@@ -295,20 +295,21 @@ static mpssl_status_t handshake_to_end(mpssl_call_t *call) {
 // unix's sockets have no finaliser and leave their number in the object when they are closed.
 // So that one which is dropped can be closed, and no stranger in its place, it is known by what
 // it is.
-static void remember_descriptor(ssl_socket_obj_t *self) {
+int mpssl_remember_descriptor(mp_obj_t sock, dev_t *dev, ino_t *ino) {
     struct stat st;
-    int fd = mpssl_descriptor(self->sock);
-    if (fd >= 0 && fstat(fd, &st) == 0) {
-        self->fd = fd;
-        self->dev = st.st_dev;
-        self->ino = st.st_ino;
+    int fd = mpssl_descriptor(sock);
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        return -1;
     }
+    *dev = st.st_dev;
+    *ino = st.st_ino;
+    return fd;
 }
 
-static void close_descriptor(ssl_socket_obj_t *self) {
+void mpssl_close_descriptor(int fd, dev_t dev, ino_t ino) {
     struct stat st;
-    if (self->sock != MP_OBJ_NULL && self->fd >= 0 && fstat(self->fd, &st) == 0 && st.st_dev == self->dev && st.st_ino == self->ino) {
-        close(self->fd);
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == dev && st.st_ino == ino) {
+        close(fd);
     }
 }
 #endif
@@ -322,7 +323,9 @@ static mp_obj_t socket_del(mp_obj_t self_in) {
     // A call of a thread that the port has ended never ends.
     if (self->calls == NULL) {
 #if MPSSL_DESCRIPTORS
-        close_descriptor(self);
+        if (self->sock != MP_OBJ_NULL) {
+            mpssl_close_descriptor(self->fd, self->dev, self->ino);
+        }
 #endif
         mpssl_signals_t signals;
         mpssl_interrupts_off(&signals);
@@ -592,7 +595,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     }
 
 #if MPSSL_DESCRIPTORS
-    remember_descriptor(self);
+    self->fd = mpssl_remember_descriptor(self->sock, &self->dev, &self->ino);
 #endif
     if (do_handshake) {
         mpssl_call_t call;
@@ -1217,6 +1220,15 @@ static mp_obj_t socket_do_handshake(mp_obj_t self_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_do_handshake_obj, socket_do_handshake);
 
+static mpssl_status_t say_goodbye(mpssl_call_t *call) {
+    patience_t p = patience(call);
+    mpssl_status_t status;
+    do {
+        CALL_WITH_MEMORY(status, mpssl_socket_close_notify(call->socket->tls, call));
+    } while (wait_more(call, &p, &status));
+    return status;
+}
+
 // shutdown(SHUT_WR or SHUT_RDWR): nothing more is written, and the peer is told.
 static mp_obj_t socket_shutdown(mp_obj_t self_in, mp_obj_t how_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
@@ -1227,10 +1239,7 @@ static mp_obj_t socket_shutdown(mp_obj_t self_in, mp_obj_t how_in) {
     if ((how == 1 || how == 2) && mpssl_socket_is_handshaking(self->tls)) {
         status.code = MPSSL_ENOTCONN;
     } else if (how == 1 || how == 2) {
-        patience_t p = patience(&call);
-        do {
-            CALL_WITH_MEMORY(status, mpssl_socket_close_notify(self->tls, &call));
-        } while (wait_more(&call, &p, &status));
+        status = say_goodbye(&call);
     }
     leave(&call, status);
     return mp_const_none;
@@ -1241,6 +1250,9 @@ static MP_DEFINE_CONST_FUN_OBJ_2(socket_shutdown_obj, socket_shutdown);
 static mp_obj_t socket_unwrap(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     mpssl_call_t call;
+    // First: another thread that waits to read may wait for the peer's answer to it.
+    enter(self, &call, MPSSL_WRITING);
+    leave(&call, say_goodbye(&call));
     enter(self, &call, MPSSL_READING | MPSSL_WRITING);
     patience_t p = patience(&call);
     mpssl_status_t status;
@@ -1502,7 +1514,7 @@ mp_obj_t mpssl_socket_consume(ssl_socket_obj_t *self, mp_obj_t counter, uint32_t
         }
     }
 #if MPSSL_DESCRIPTORS
-    remember_descriptor(self);
+    self->fd = mpssl_remember_descriptor(self->sock, &self->dev, &self->ino);
 #endif
     return MP_OBJ_FROM_PTR(self);
 }

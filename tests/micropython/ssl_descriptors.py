@@ -185,9 +185,15 @@ if hasattr(ssl, "PROTOCOL_DTLS_SERVER") and sys.implementation.version >= (1, 26
     print("wrapped again", is_open(b), shake(client, server))
     client.close()
     server.close()
+
+    def listened():
+        dtls_server.listen(udp()[0], clients=4)
+
+    print("listener", dropped(listened))
 else:
     print(OSError(-27264, "MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED"))
     print("wrapped again True (True, True)")
+    print("listener none")
 
 # As with stock: it is closed also where the program has the plain socket.
 a, b = tcp()

@@ -120,6 +120,16 @@ for n in range(100):
     assert join() is None
 print("closed")
 
+# unwrap() says goodbye while another thread waits to read, who reads no more than the peer's.
+client, server = connected()
+reading = start(lambda: client.read(1))
+time.sleep_ms(20)
+ending = start(client.unwrap)
+server.settimeout(5)
+print(server.read(), server.close_notify_received)
+server.close()
+print(reading(), ending() is not None)
+
 
 # One context wraps in several threads at once.
 class Null(End):

@@ -261,6 +261,9 @@ static void pump(listener_obj_t *self) {
         if (ready == MP_STREAM_ERROR) {
             mp_raise_OSError(mpssl_stream_errno(err));
         }
+        if (ready & MP_STREAM_POLL_NVAL) {
+            mp_raise_OSError(MP_EBADF); // its owner has closed it
+        }
         if (!(ready & MP_STREAM_POLL_RD)) {
             return;
         }

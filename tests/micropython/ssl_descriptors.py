@@ -190,10 +190,22 @@ if hasattr(ssl, "PROTOCOL_DTLS_SERVER") and sys.implementation.version >= (1, 26
         dtls_server.listen(udp()[0], clients=4)
 
     print("listener", dropped(listened))
+
+    # Its socket closed behind a listener: nothing is waited for.
+    a, _ = udp()
+    listener_of = dtls_server.listen(a, clients=4)
+    listener_of.setblocking(False)
+    a.close()
+    try:
+        print(listener_of.accept())
+    except OSError as er:
+        print("closed behind it", er.errno == 9)
+    listener_of = None
 else:
     print(OSError(-27264, "MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED"))
     print("wrapped again True (True, True)")
     print("listener none")
+    print("closed behind it True")
 
 # As with stock: it is closed also where the program has the plain socket.
 a, b = tcp()

@@ -18,6 +18,7 @@ A part stands between a marker and `<!-- end -->`:
     <!-- bogo -->                 what BoringSSL's test runner found (docs/bogo.json, by tests/bogo/run.py)
     <!-- keys -->                 handshakes with a key that is an object (docs/credentials.json, by benches/credentials.py)
     <!-- trust -->                memory for many CAs, from the same file
+    <!-- bundles -->               files of CAs, their sizes and times (docs/ca_store.json, by benches/ca_store.py)
     <!-- cpython -->               CPython's names, and whether the stubs have them
 
 Mistakes and alerts come from a run of the built module (MICROPYTHON, or build/unix/micropython).
@@ -35,7 +36,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 ROOT = Path(__file__).resolve().parent.parent
-MARKED = re.compile(r"<!-- (file|mistakes|mistakes in|alerts|errors|values|cpython|figures|memory|bogo|keys|trust)(?:: ([^>]*?))? -->\n(.*?)<!-- end -->", re.S)
+MARKED = re.compile(r"<!-- (file|mistakes|mistakes in|alerts|errors|values|cpython|figures|memory|bogo|keys|trust|bundles)(?:: ([^>]*?))? -->\n(.*?)<!-- end -->", re.S)
 
 # What an alert means to whoever reads it, and what to do. It is the *other* side that sent it.
 ALERTS = {
@@ -452,6 +453,17 @@ def part_trust(_):
             rows.append((title, *(f"{n:,}" for n in (of["all_kept"], of["memory_kept"], above))))
     head = (f"bytes, {found['CAs']} CAs", "kept by a client", "kept by a server", "peak of a handshake, above one CA's")
     return table(head, rows) + credentials_measured(found)
+
+
+def part_bundles(_):
+    found = json.loads((ROOT / "docs/ca_store.json").read_text())
+    rows = []
+    for name, title in (("pem", "PEM"), ("der", "DER"), ("bundle", "compact"), ("idf", "ESP-IDF's")):
+        of = found[f"all.{name}"]
+        times = (f"{max(of[key], 0) / 1000:.1f}" for key in ("load_us", "look_up_us"))
+        rows.append((title, f"{of['size']:,}", *times, f"{max(of['peak'] - found['root.pem']['peak'], 0):,}"))
+    head = (f"a file of {found['CAs']} CAs", "bytes", "load, ms", "look-up, ms", "peak of a handshake, bytes above one CA's")
+    return table(head, rows) + f"\nMeasured on {found['date']} at commit {found['commit']} by `benches/ca_store.py`, on unix (x86-64).\n"
 
 
 def part_bogo(_):

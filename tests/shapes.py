@@ -16,7 +16,8 @@ mbedtls-3.6.2       Mbed TLS 3.6.5. One function sets the pointers of both buffe
 micropython-1.29    MicroPython 1.26.1. `utf8_check` has another name and one argument more,
                     `mp_obj_new_type` is nobody else's;
                     extmod's Mbed TLS sources include "mbedtls/mbedtls_config_port.h"; the qemu port
-                    links by ld and has clocks and a source of entropy of its own.
+                    links by ld and has clocks and a source of entropy of its own; unix says, as alif
+                    in 1.28, that it brings the clock of sessions, and brings none.
 """
 
 import re
@@ -111,6 +112,12 @@ def micropython_1_29(tree):
     (tree.dir / "extmod/mbedtls/port_config.c").write_text(
         '#include "py/mpconfig.h"\n#if MICROPY_PY_SSL && MICROPY_SSL_MBEDTLS\n'
         '#include "mbedtls/mbedtls_config_port.h"\n#endif\n'
+    )
+    # A clock that nothing asks for in upstream's module.
+    tree.edit(
+        "ports/unix/mbedtls/mbedtls_config_port.h",
+        r'^#include "extmod/mbedtls/mbedtls_config_common.h"',
+        "#define MBEDTLS_PLATFORM_MS_TIME_ALT undefined_and_unused\n\n\\g<0>",
     )
     # The link: by ld, in its own words.
     makefile = "ports/qemu/Makefile"

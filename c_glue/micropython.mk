@@ -67,8 +67,9 @@ MPSSL_TLS13 ?= $(MPSSL_HAS_TLS13)
 
 # realpath, because the directory may be reached through a link.
 MPSSL_ROOT := $(realpath $(USERMOD_DIR)/..)
-# Object files lie where MicroPython's rules put them, below the build directory.
-MPSSL_OBJ_DIR := $(BUILD)/$(patsubst $(USER_C_MODULES)/%,%,$(USERMOD_DIR))
+# Object files lie where MicroPython's rules put them, below the build directory: in a folder that is named as
+# the module's, whether USER_C_MODULES is the folder around it, several or, as a manifest's c_module(), itself.
+MPSSL_OBJ_DIR := $(BUILD)/$(notdir $(USERMOD_DIR))
 
 ################################################################################
 # C: the glue

@@ -5,7 +5,7 @@
   and to one that knows no LDFLAGS among its libraries.
   Here ports of a few lines include it and link, with a link line each that a port of MicroPython's
   has; and it is asked in the folders of those ports.
-- That it has no TLS, and says so.
+- That it has no TLS, and says so; and where its objects lie.
 - Where the header with the last word on Mbed TLS's configuration lies.
 - What cargo looks at before it first builds the crate: not at what was built, or is being built.
 """
@@ -126,7 +126,9 @@ include $(MICROPYTHON_DIR)/py/mkenv.mk
 LDFLAGS = -e start
 USERMOD_DIR = $(MPSSL_DIR)/c_glue
 include $(USERMOD_DIR)/micropython.mk
-.PHONY: words flags
+.PHONY: words flags objects
+objects:
+	@echo $(MPSSL_OBJ_DIR)
 words:
 	@echo '$(LDFLAGS)'
 flags:
@@ -196,6 +198,18 @@ def without_tls(tree):
             yield Result(f"MICROPY_PY_SSL is '{said}': {message}", "pass" if right else "fail", "", output)
 
 
+def objects(tree):
+    """Where MicroPython's rules put the objects, whatever USER_C_MODULES is: since 1.29 it may be several
+    folders, and the module's own, for so does a manifest's c_module()."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "Makefile").write_text(PORT)
+        for modules in (f"{ROOT}", f"{folder} {ROOT}", f"{ROOT}/c_glue"):
+            _, output = make(tree, folder, "BUILD=build", f"USER_C_MODULES={modules}", "objects")
+            right = output.split()[-1:] == ["build/c_glue"]
+            name = f"USER_C_MODULES={modules.replace(folder, 'other')}: objects are in c_glue"
+            yield Result(name, "pass" if right else "fail", "", output)
+
+
 def last_word(tree):
     """The header that MPSSL_EXTRA_MBEDTLS_CONFIG_FILE names, from wherever make is called."""
     name = "MPSSL_EXTRA_MBEDTLS_CONFIG_FILE"
@@ -228,5 +242,6 @@ def results(tree):
     yield from link_lines(tree)
     yield from ports_of(tree)
     yield from without_tls(tree)
+    yield from objects(tree)
     yield from last_word(tree)
     yield looks_around()

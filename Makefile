@@ -120,6 +120,10 @@ bench: prerequisites-test
 			--variant standard --out build/$$module --$$module; \
 	done
 	@$(PYTHON) benches/bench.py
+	@echo 'bench: building build/bench-unix-memory'
+	@ports/unix/build.sh --micropython $(UNIX_MICROPYTHON) --mbedtls $(UNIX_MBEDTLS) \
+		--variant standard --out build/bench-unix-memory MPSSL_MEMORY=1
+	@$(PYTHON) benches/ca_store.py build/bench-unix-memory/micropython
 	@$(CHART)
 
 QEMU_BOARDS = VIRT_RV32 MPS2_AN385

@@ -517,13 +517,15 @@ impl Socket {
     /// As [`Socket::handshake`].
     pub fn fill(&mut self, host: &mut dyn Host) -> Result<()> {
         self.usable()?;
-        self.handshake_for(host, Operation::Read)?;
-        while !matches!(self.state, State::CloseNotify | State::Cut) && self.ssl.bytes_available() == 0 {
-            let outcome = self.ssl.read(host, &mut [], self.close_notify_sent);
-            self.judge(host, outcome, Operation::Read)?;
-            self.handshake_for(host, Operation::Read)?;
-        }
-        Ok(())
+        self.sleeping_through(|this| {
+            this.handshake_for(host, Operation::Read)?;
+            while !matches!(this.state, State::CloseNotify | State::Cut) && this.ssl.bytes_available() == 0 {
+                let outcome = this.ssl.read(host, &mut [], this.close_notify_sent);
+                this.judge(host, outcome, Operation::Read)?;
+                this.handshake_for(host, Operation::Read)?;
+            }
+            Ok(())
+        })
     }
 
     /// Reads records until `buf` is full behind the `done` bytes that are in it, or the stream
@@ -549,13 +551,17 @@ impl Socket {
     /// As [`Socket::handshake`].
     pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8]) -> Result<usize> {
         self.usable()?;
+        self.sleeping_through(|this| this.read_awake(host, buf))
+    }
+
+    /// Reads: a DTLS connection that was asleep is so again where nothing came but what anybody can send, be
+    /// it that nobody listens at the peer's port. Without memory for it, it is awake.
+    fn sleeping_through<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let asleep = self.is_asleep() && self.is_datagram();
-        let result = self.read_awake(host, buf);
+        let result = read(self);
         let in_vain =
             matches!(result, Err(Error::WantRead | Error::Outside | Error::Errno(_) | Error::Raised));
         if asleep && in_vain {
-            // Nothing came but what anybody can send, be it that nobody listens at the peer's port: that is
-            // not to wake it. Without memory for it, it is awake.
             let _ = self.hibernate();
         }
         result

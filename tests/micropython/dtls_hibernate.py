@@ -45,6 +45,8 @@ for cid in (None, 4):
     lost = network.sent[-1][2]
     network.send(b"client", SERVER, lost[:-1] + bytes([lost[-1] ^ 1]))
     print(server.read(100), server.hibernating, server.hibernate(), server.bad_records)
+    network.send(b"client", SERVER, lost[:-1] + bytes([lost[-1] ^ 1]))
+    print(server.readinto(bytearray(100)), server.hibernating, server.hibernate())
 
     # With a Connection ID the server knows the client at another address, asleep or not.
     if cid:

@@ -46,6 +46,7 @@ typedef struct _listener_obj_t {
     int fd; // the socket's, as ssl_socket_obj_t has it
     dev_t dev;
     ino_t ino;
+    uintptr_t next; // see `listeners`
 #endif
 } listener_obj_t;
 
@@ -442,6 +443,56 @@ void mpssl_peer_follow(mp_obj_t sock) {
 /******************************************************************************/
 // The listener.
 
+#if MPSSL_DESCRIPTORS
+// Those that may have a descriptor to give back, each as the complement of its address: the collector is not
+// to find one by another. A socket may be listened on again, or wrapped, before a listener of it that was
+// dropped is collected.
+static uintptr_t listeners;
+
+static listener_obj_t *hidden(uintptr_t address) {
+    return (listener_obj_t *)~address;
+}
+
+static void own_descriptor(listener_obj_t *self) {
+    mp_obj_t sock = mpssl_get_stream(self->sock, MP_STREAM_OP_IOCTL);
+    uintptr_t state = mpglue_atomic_begin();
+    self->fd = mpssl_remember_descriptor(sock, &self->dev, &self->ino);
+    self->next = listeners;
+    listeners = ~(uintptr_t)self;
+    mpglue_atomic_end(state);
+}
+
+// Takes it from the list; closes its descriptor if no other listener has that.
+static void disown_descriptor(listener_obj_t *self, bool closes) {
+    uintptr_t state = mpglue_atomic_begin();
+    uintptr_t *link = &listeners;
+    while (*link != 0) {
+        listener_obj_t *other = hidden(*link);
+        if (other == self) {
+            *link = self->next;
+            continue;
+        }
+        if (other->fd == self->fd && self->fd >= 0 && other->dev == self->dev && other->ino == self->ino) {
+            closes = false;
+        }
+        link = &other->next;
+    }
+    if (closes) {
+        mpssl_close_descriptor(self->fd, self->dev, self->ino);
+    }
+    mpglue_atomic_end(state);
+}
+
+void mpssl_listeners_disown(int fd) {
+    uintptr_t state = mpglue_atomic_begin();
+    for (uintptr_t link = listeners; link != 0; link = hidden(link)->next) {
+        listener_obj_t *self = hidden(link);
+        self->fd = self->fd == fd ? -1 : self->fd;
+    }
+    mpglue_atomic_end(state);
+}
+#endif
+
 // SSLContext.listen(sock, *, backlog=4, bufsize=2048, clients=...) -> DTLSListener
 static mp_obj_t context_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum {
@@ -496,7 +547,7 @@ static mp_obj_t context_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
         mpssl_raise(MP_OBJ_NULL, status);
     }
 #if MPSSL_DESCRIPTORS
-    self->fd = mpssl_remember_descriptor(mpssl_get_stream(self->sock, MP_STREAM_OP_IOCTL), &self->dev, &self->ino);
+    own_descriptor(self);
 #endif
     return MP_OBJ_FROM_PTR(self);
 }
@@ -614,12 +665,11 @@ static void listener_free(listener_obj_t *self) {
 static mp_obj_t listener_del(mp_obj_t self_in) {
     listener_obj_t *self = MP_OBJ_TO_PTR(self_in);
     // A thread that the port has ended may have claimed it, and never releases it.
-    if (self->guard.thread == NULL) {
+    bool unclaimed = self->guard.thread == NULL;
 #if MPSSL_DESCRIPTORS
-        if (self->sock != MP_OBJ_NULL) {
-            mpssl_close_descriptor(self->fd, self->dev, self->ino);
-        }
+    disown_descriptor(self, unclaimed && self->sock != MP_OBJ_NULL);
 #endif
+    if (unclaimed) {
         self->sock = MP_OBJ_NULL;
         listener_free(self);
         mpssl_guard_end(&self->guard);

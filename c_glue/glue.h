@@ -483,6 +483,8 @@ int mpssl_descriptor(mp_obj_t sock);
 // The same, and which file that is; and, fit for the collector, closes it if it still is that file.
 int mpssl_remember_descriptor(mp_obj_t sock, dev_t *dev, ino_t *ino);
 void mpssl_close_descriptor(int fd, dev_t dev, ino_t ino);
+// No listener closes it any more.
+void mpssl_listeners_disown(int fd);
 #endif
 // Runs `fun` with exceptions caught: MP_OBJ_NULL, or what was raised.
 mp_obj_t mpssl_catch(void (*fun)(void *arg), void *arg);

@@ -312,6 +312,13 @@ void mpssl_close_descriptor(int fd, dev_t dev, ino_t ino) {
         close(fd);
     }
 }
+
+static void own_descriptor(ssl_socket_obj_t *self) {
+#if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
+    mpssl_listeners_disown(mpssl_descriptor(self->sock));
+#endif
+    self->fd = mpssl_remember_descriptor(self->sock, &self->dev, &self->ino);
+}
 #endif
 
 // Frees TLS state only: no Python, no I/O, no other object. Fit for the collector. (unix: it
@@ -595,7 +602,7 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     }
 
 #if MPSSL_DESCRIPTORS
-    self->fd = mpssl_remember_descriptor(self->sock, &self->dev, &self->ino);
+    own_descriptor(self);
 #endif
     if (do_handshake) {
         mpssl_call_t call;
@@ -1514,7 +1521,7 @@ mp_obj_t mpssl_socket_consume(ssl_socket_obj_t *self, mp_obj_t counter, uint32_t
         }
     }
 #if MPSSL_DESCRIPTORS
-    self->fd = mpssl_remember_descriptor(self->sock, &self->dev, &self->ino);
+    own_descriptor(self);
 #endif
     return MP_OBJ_FROM_PTR(self);
 }

@@ -191,6 +191,26 @@ if hasattr(ssl, "PROTOCOL_DTLS_SERVER") and sys.implementation.version >= (1, 26
 
     print("listener", dropped(listened))
 
+    # A socket that has another listener by then, or a connection, is not closed with the first, but with the last.
+    for wrapped in (False, True):
+        a, _ = udp()
+        first = dtls_server.listen(a, clients=4)
+        second = dtls_server.wrap_socket(a, do_handshake_on_connect=False) if wrapped else dtls_server.listen(a, clients=4)
+        first = None
+        collect()
+        left = is_open(a)
+        second = None
+        collect()
+        print("listened on, and again", left, is_open(a))
+    a, _ = udp()
+    first = dtls_server.listen(a, clients=4)
+    second = dtls_server.listen(a, clients=4)
+    second = None
+    collect()
+    print("the second dropped", is_open(a))
+    first.close()
+    first = None
+
     # Its socket closed behind a listener: nothing is waited for.
     a, _ = udp()
     listener_of = dtls_server.listen(a, clients=4)
@@ -205,6 +225,9 @@ else:
     print(OSError(-27264, "MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED"))
     print("wrapped again True (True, True)")
     print("listener none")
+    print("listened on, and again True False")
+    print("listened on, and again True False")
+    print("the second dropped True")
     print("closed behind it True")
 
 # As with stock: it is closed also where the program has the plain socket.

@@ -7,6 +7,7 @@
 mod common;
 
 use common::alloc::live;
+use common::forge::{der, pem, split};
 use common::raw::Raw;
 use common::{
     ALERTED, Balance, CLIENT, CUT, Duo, EBADF, EINVAL, End, Fate, Link, Pair, SERVER, Setup,
@@ -1256,5 +1257,53 @@ fn a_stream_that_ends_before_it_began() {
         pair.link.hang_up(1 - side);
         assert_eq!(pair.end(side).handshake(), Err(CUT));
         pair.assert_failed(side);
+    }
+}
+
+/// A certificate of this length, whatever its signature is.
+fn padded(len: usize) -> Vec<u8> {
+    let whole = pki::der("ca");
+    let (tbs, _, rest) = split(&whole[4..]);
+    let (algorithm, _, signature) = split(rest);
+    let (_, bits, _) = split(signature);
+    let made = |pad: usize| {
+        let signature = der(0x03, &[bits, &vec![0; pad]]);
+        der(0x30, &[tbs, algorithm, &signature])
+    };
+    let rest = len - made(300).len();
+    let made = made(300 + rest);
+    assert_eq!(made.len(), len);
+    made
+}
+
+/// A Certificate that ends at the most that there may be, or just there before the next one: Mbed TLS looks
+/// for what is left by a number that wraps.
+#[test]
+fn a_chain_that_ends_where_the_buffer_does() {
+    let most = 7 + 3 + pki::der("ec").len();
+    let room = sys::MBEDTLS_SSL_OUT_PAYLOAD_LEN as usize - sys::MBEDTLS_SSL_PAYLOAD_OVERHEAD as usize;
+    for behind in [&[][..], &[1_000], &[1_000, 1_000]] {
+        for left in 0..6 {
+            let _balance = Balance::start();
+            // What comes first ends so many bytes before the end.
+            let mut chain = pem(&pki::der("ec"));
+            let mut rest = room - most - left;
+            while rest > 3_000 {
+                chain.extend(pem(&padded(2_000)));
+                rest -= 2_003;
+            }
+            chain.extend(pem(&padded(rest - 3)));
+            behind.iter().for_each(|len| chain.extend(pem(&padded(*len))));
+            let mut server = tls12(Context::new(1, 0));
+            server.load_cert_chain(Some(&pki::with_nul(chain)), &pki::key("ec"), None, true).unwrap();
+            let mut client = tls12(Context::new(0, 0));
+            let mut pair = Pair::new(&mut client, &mut server, None).unwrap();
+            let (_, shown) = pair.handshake();
+            if behind.is_empty() {
+                assert_ne!(shown, Err(Error::Tls(sys::MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL)), "{left}");
+            } else {
+                assert_eq!(shown, Err(Error::Tls(sys::MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL)), "{left}");
+            }
+        }
     }
 }

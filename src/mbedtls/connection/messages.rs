@@ -9,6 +9,8 @@
 use core::ffi::{c_int, c_uint};
 
 use super::super::sys;
+#[cfg(mbedtls_ssl_handshake_with_cert_enabled)]
+use super::layout::OUT_CONTENT;
 use super::layout::is_client;
 #[cfg(mbedtls_ssl_max_fragment_length)]
 use super::layout::is_datagram;
@@ -31,6 +33,9 @@ const RSA: usize = 1024 + 16;
 /// ServerHelloDone, ChangeCipherSpec, Finished, an alert; a message's header, which for
 /// a datagram is longer and written in front of the rest last.
 const SHORT: usize = 40;
+/// A message's header, and the length of all certificates.
+#[cfg(mbedtls_ssl_handshake_with_cert_enabled)]
+const CERTIFICATE: usize = 4 + 3;
 /// A client's identity, or a server's hint.
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 const PSK: usize = 2 + super::super::psk::IDENTITY_MAX;
@@ -159,6 +164,33 @@ unsafe fn certificate(ssl: &sys::mbedtls_ssl_context) -> usize {
     };
     // SAFETY: as above.
     unsafe { own(ssl) }.map(len).max().unwrap_or(0).saturating_add(3)
+}
+
+/// Before a step of TLS 1.2. 0, or that the Certificate it writes is too long: Mbed TLS's own bound
+/// (`mbedtls_ssl_write_certificate`) wraps where a certificate ends less than three bytes before the most
+/// that there may be, and the next one is written beyond the buffer.
+///
+/// # Safety
+///
+/// As [`own`], in a handshake.
+#[cfg(mbedtls_ssl_handshake_with_cert_enabled)]
+pub(super) unsafe fn check_certificate(ssl: &sys::mbedtls_ssl_context) -> c_int {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let Some(handshake) = ssl.handshake.as_ref() else { return 0 };
+        let own = match sys::mbedtls_ssl_states::try_from(ssl.state) {
+            // None where there is a PSK in its place.
+            Ok(sys::MBEDTLS_SSL_SERVER_CERTIFICATE) if !is_client(ssl) => handshake.key_cert.as_ref(),
+            Ok(sys::MBEDTLS_SSL_CLIENT_CERTIFICATE) if is_client(ssl) && handshake.client_auth != 0 => {
+                chosen(ssl)
+            }
+            _ => None,
+        };
+        let Some(own) = own else { return 0 };
+        let whole =
+            chain(own.cert).fold(CERTIFICATE, |len, cert| len.saturating_add(cert.raw.len).saturating_add(3));
+        if whole > OUT_CONTENT { sys::MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL } else { 0 }
+    }
 }
 
 /// The longest signature by a key of this side.

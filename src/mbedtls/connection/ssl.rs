@@ -680,6 +680,10 @@ impl Ssl {
                 if ret == 0 && !is_tls13(ctx) {
                     ret = signing::with_key(ctx, || client_auth::before_step(ctx));
                 }
+                #[cfg(mbedtls_ssl_handshake_with_cert_enabled)]
+                if ret == 0 && !is_tls13(ctx) {
+                    ret = super::messages::check_certificate(&*ctx);
+                }
                 #[cfg(tls13)]
                 if ret == 0 && is_tls13(ctx) {
                     tls13::before_step(ctx);

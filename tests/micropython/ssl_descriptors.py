@@ -195,7 +195,7 @@ if hasattr(ssl, "PROTOCOL_DTLS_SERVER") and sys.implementation.version >= (1, 26
     for wrapped in (False, True):
         a, _ = udp()
         first = dtls_server.listen(a, clients=4)
-        second = dtls_server.wrap_socket(a, do_handshake_on_connect=False) if wrapped else dtls_server.listen(a, clients=4)
+        second = dtls_client.wrap_socket(a, do_handshake_on_connect=False) if wrapped else dtls_server.listen(a, clients=4)
         first = None
         collect()
         left = is_open(a)

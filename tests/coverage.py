@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """`make coverage`: which lines of src/ and c_glue/ the tests reach.
 
-The core's tests (cargo test), and on the unix port's coverage variant, with the Rust in it
-instrumented as well: upstream's tests, ours, and those with peers over datagrams and streams. Rust
+The core's tests (cargo test), with TLS 1.2 alone and with all there is, and on the unix port's
+coverage variant, with all there is and the Rust in it instrumented as well: upstream's tests, ours, and those with peers over datagrams and streams. Rust
 is counted by rustc's instrumentation and read by the llvm-cov of rustc's LLVM, C by GCC and gcov.
 Prints a table, and writes what is not reached to build/coverage/missed.txt.
 """
@@ -27,6 +27,8 @@ from harness import BUILD, ROOT  # noqa: E402
 
 OUT = BUILD / "coverage"
 INSTRUMENT = "-Cinstrument-coverage"
+# What is off by default.
+ALL_FEATURES = "tls13,keylog,crl"
 
 
 def llvm(tool):
@@ -37,9 +39,9 @@ def llvm(tool):
     return found or sys.exit(f"coverage.py: no {tool}-{number} here (Debian package llvm-{number})")
 
 
-def core():
+def core(*features):
     """The core's tests; the programs that ran."""
-    command = ["cargo", "test", "--no-fail-fast", "--target-dir", OUT / "cargo"]
+    command = ["cargo", "test", "--no-fail-fast", "--target-dir", OUT / "cargo", *features]
     env = {"RUSTFLAGS": INSTRUMENT, "MICROPYTHON_DIR": run.tree_of(run.default_version())}
     env |= {"MBEDTLS_DIR": run.mbedtls_dir(), "CARGO_TERM_COLOR": "never"}
     status, output = harness.run(command, 3600, ROOT, env, harness.Progress("cargo").line)
@@ -55,6 +57,7 @@ def unix():
     archive = OUT / f"unix/rust/{platform.machine()}-unknown-linux-gnu/release/libmicropython_ssl.a"
     options = [f"MPSSL_CARGO=env RUSTFLAGS={INSTRUMENT} cargo"]
     options += [f"LDFLAGS_EXTRA=-Wl,-u,__llvm_profile_runtime {archive}"]
+    options += ["MPSSL_TLS13=1", "MPSSL_CRL=1", "MPSSL_KEYLOG=1", "MPSSL_MEMORY=1"]
     command = [ROOT / "ports/unix/build.sh", "--micropython", run.tree_of(version), "--mbedtls", run.mbedtls_dir()]
     status, output = harness.run([*command, "--variant", "coverage", "--out", OUT / "unix", *options], 900)
     if status != 0:
@@ -66,7 +69,7 @@ def unix():
     ):
         results += some
     results += run.own_tests(version, "coverage", program, "-lines", slower=2, debug=True)
-    env = {"MICROPYTHON": program, "MICROPYTHON_WEBREPL": program}
+    env = {name: program for name in ("MICROPYTHON", "MICROPYTHON_WEBREPL", "MICROPYTHON_CRL")}
     for name in ("datagrams", "consumers"):
         runner = [sys.executable, ROOT / f"tests/{name}/run.py"]
         results += run.child(name, runner, 3600, env)
@@ -137,7 +140,9 @@ def main():
     # Programs of one build share a file, which each adds to.
     os.environ["LLVM_PROFILE_FILE"] = str(OUT / "raw/%8m.profraw")
     os.environ["CARGO_INCREMENTAL"] = "0"
-    programs = [*core(), unix()]
+    # Not at the end of an hour.
+    llvm("llvm-profdata")
+    programs = [*core(), *core("--features", ALL_FEATURES), unix()]
     lines = rust_lines(programs) | c_lines(OUT / "unix")
     report(lines)
     return 0

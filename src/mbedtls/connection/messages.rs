@@ -181,6 +181,7 @@ pub(super) unsafe fn check_certificate(ssl: &sys::mbedtls_ssl_context) -> c_int 
         let own = match sys::mbedtls_ssl_states::try_from(ssl.state) {
             // None where there is a PSK in its place.
             Ok(sys::MBEDTLS_SSL_SERVER_CERTIFICATE) if !is_client(ssl) => handshake.key_cert.as_ref(),
+            #[cfg(mbedtls_ssl_cli_c)]
             Ok(sys::MBEDTLS_SSL_CLIENT_CERTIFICATE) if is_client(ssl) && handshake.client_auth != 0 => {
                 chosen(ssl)
             }

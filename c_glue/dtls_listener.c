@@ -43,9 +43,7 @@ typedef struct _listener_obj_t {
     size_t dropped;
     bool blocking;
 #if MPSSL_DESCRIPTORS
-    int fd; // the socket's, as ssl_socket_obj_t has it
-    dev_t dev;
-    ino_t ino;
+    mpssl_descriptor_t descriptor; // the socket's
     uintptr_t next; // see `listeners`
 #endif
 } listener_obj_t;
@@ -456,7 +454,7 @@ static listener_obj_t *hidden(uintptr_t address) {
 static void own_descriptor(listener_obj_t *self) {
     mp_obj_t sock = mpssl_get_stream(self->sock, MP_STREAM_OP_IOCTL);
     uintptr_t state = mpglue_atomic_begin();
-    self->fd = mpssl_remember_descriptor(sock, &self->dev, &self->ino);
+    self->descriptor = mpssl_remember_descriptor(sock);
     self->next = listeners;
     listeners = ~(uintptr_t)self;
     mpglue_atomic_end(state);
@@ -472,13 +470,14 @@ static void disown_descriptor(listener_obj_t *self, bool closes) {
             *link = self->next;
             continue;
         }
-        if (other->fd == self->fd && self->fd >= 0 && other->dev == self->dev && other->ino == self->ino) {
+        const mpssl_descriptor_t *theirs = &other->descriptor, *own = &self->descriptor;
+        if (theirs->fd == own->fd && own->fd >= 0 && theirs->dev == own->dev && theirs->ino == own->ino) {
             closes = false;
         }
         link = &other->next;
     }
     if (closes) {
-        mpssl_close_descriptor(self->fd, self->dev, self->ino);
+        mpssl_close_descriptor(&self->descriptor);
     }
     mpglue_atomic_end(state);
 }
@@ -486,8 +485,8 @@ static void disown_descriptor(listener_obj_t *self, bool closes) {
 void mpssl_listeners_disown(int fd) {
     uintptr_t state = mpglue_atomic_begin();
     for (uintptr_t link = listeners; link != 0; link = hidden(link)->next) {
-        listener_obj_t *self = hidden(link);
-        self->fd = self->fd == fd ? -1 : self->fd;
+        mpssl_descriptor_t *theirs = &hidden(link)->descriptor;
+        theirs->fd = theirs->fd == fd ? -1 : theirs->fd;
     }
     mpglue_atomic_end(state);
 }
@@ -532,7 +531,7 @@ static mp_obj_t context_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     self->dropped = 0;
     self->blocking = true;
 #if MPSSL_DESCRIPTORS
-    self->fd = -1; // its owner's, until there is a listener
+    self->descriptor.fd = -1; // its owner's, until there is a listener
 #endif
     mpssl_signals_t signals;
     if (!mpssl_claim(&context->guard, &signals)) {

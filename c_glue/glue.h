@@ -222,6 +222,15 @@ typedef struct _mpssl_call_t {
 #endif
 } mpssl_call_t;
 
+#if MPSSL_DESCRIPTORS
+// A socket's of the system, and which file it was; fd is -1 where there is none.
+typedef struct _mpssl_descriptor_t {
+    int fd;
+    dev_t dev;
+    ino_t ino;
+} mpssl_descriptor_t;
+#endif
+
 typedef struct _ssl_socket_obj_t {
     mp_obj_base_t base;
     mpssl_socket_t *tls; // NULL once closed
@@ -248,9 +257,7 @@ typedef struct _ssl_socket_obj_t {
     mpssl_guard_t guard; // for its count
 #endif
 #if MPSSL_DESCRIPTORS
-    int fd; // the transport's, if it is a socket of the system; else -1
-    dev_t dev; // which file that was
-    ino_t ino;
+    mpssl_descriptor_t descriptor; // the transport's
 #endif
 } ssl_socket_obj_t;
 
@@ -481,8 +488,8 @@ void mpssl_transfer_outside(mpssl_call_t *call);
 int mpssl_descriptor(mp_obj_t sock);
 #if MPSSL_DESCRIPTORS
 // The same, and which file that is; and, fit for the collector, closes it if it still is that file.
-int mpssl_remember_descriptor(mp_obj_t sock, dev_t *dev, ino_t *ino);
-void mpssl_close_descriptor(int fd, dev_t dev, ino_t ino);
+mpssl_descriptor_t mpssl_remember_descriptor(mp_obj_t sock);
+void mpssl_close_descriptor(const mpssl_descriptor_t *descriptor);
 // No listener closes it any more.
 void mpssl_listeners_disown(int fd);
 #endif

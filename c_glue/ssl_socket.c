@@ -56,7 +56,7 @@ static void explain(mpssl_call_t *call, mpssl_status_t status) {
     }
 #if MPSSL_DESCRIPTORS
     if (status.kind == MPSSL_TLS && status.code == MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED) {
-        call->socket->fd = -1; // the transport is wrapped again for the client's next hello
+        call->socket->descriptor.fd = -1; // the transport is wrapped again for the client's next hello
     }
 #endif
 }
@@ -295,20 +295,19 @@ static mpssl_status_t handshake_to_end(mpssl_call_t *call) {
 // unix's sockets have no finaliser and leave their number in the object when they are closed.
 // So that one which is dropped can be closed, and no stranger in its place, it is known by what
 // it is.
-int mpssl_remember_descriptor(mp_obj_t sock, dev_t *dev, ino_t *ino) {
+mpssl_descriptor_t mpssl_remember_descriptor(mp_obj_t sock) {
     struct stat st;
     int fd = mpssl_descriptor(sock);
     if (fd < 0 || fstat(fd, &st) != 0) {
-        return -1;
+        return (mpssl_descriptor_t){ .fd = -1 };
     }
-    *dev = st.st_dev;
-    *ino = st.st_ino;
-    return fd;
+    return (mpssl_descriptor_t){ fd, st.st_dev, st.st_ino };
 }
 
-void mpssl_close_descriptor(int fd, dev_t dev, ino_t ino) {
+void mpssl_close_descriptor(const mpssl_descriptor_t *descriptor) {
     struct stat st;
-    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == dev && st.st_ino == ino) {
+    int fd = descriptor->fd;
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == descriptor->dev && st.st_ino == descriptor->ino) {
         close(fd);
     }
 }
@@ -317,7 +316,7 @@ static void own_descriptor(ssl_socket_obj_t *self) {
 #if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
     mpssl_listeners_disown(mpssl_descriptor(self->sock));
 #endif
-    self->fd = mpssl_remember_descriptor(self->sock, &self->dev, &self->ino);
+    self->descriptor = mpssl_remember_descriptor(self->sock);
 }
 #endif
 
@@ -331,7 +330,7 @@ static mp_obj_t socket_del(mp_obj_t self_in) {
     if (self->calls == NULL) {
 #if MPSSL_DESCRIPTORS
         if (self->sock != MP_OBJ_NULL) {
-            mpssl_close_descriptor(self->fd, self->dev, self->ino);
+            mpssl_close_descriptor(&self->descriptor);
         }
 #endif
         mpssl_signals_t signals;
@@ -509,7 +508,7 @@ static ssl_socket_obj_t *new_socket(ssl_context_obj_t *context, mp_obj_t sock, m
 #endif
     set_callbacks(self, context);
 #if MPSSL_DESCRIPTORS
-    self->fd = -1; // until nothing can fail any more that leaves the transport to its owner
+    self->descriptor.fd = -1; // until nothing can fail any more that leaves the transport to its owner
 #endif
     return self;
 }

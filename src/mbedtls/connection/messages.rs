@@ -33,9 +33,9 @@ const RSA: usize = 1024 + 16;
 /// ServerHelloDone, ChangeCipherSpec, Finished, an alert; a message's header, which for
 /// a datagram is longer and written in front of the rest last.
 const SHORT: usize = 40;
-/// A message's header, and the length of all certificates.
+/// A message's type and length.
 #[cfg(mbedtls_ssl_handshake_with_cert_enabled)]
-const CERTIFICATE: usize = 4 + 3;
+const MESSAGE_HEADER: usize = 4;
 /// A client's identity, or a server's hint.
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 const PSK: usize = 2 + super::super::psk::IDENTITY_MAX;
@@ -152,6 +152,16 @@ unsafe fn anchors(ssl: &sys::mbedtls_ssl_context) -> *const sys::mbedtls_x509_cr
     }
 }
 
+/// A Certificate with these certificates, without its header.
+///
+/// # Safety
+///
+/// They are a connection's, set up.
+unsafe fn certificate_of(own: &sys::mbedtls_ssl_key_cert) -> usize {
+    // SAFETY: by this function's contract.
+    unsafe { chain(own.cert) }.fold(3, |len, cert| len.saturating_add(cert.raw.len).saturating_add(3))
+}
+
 /// The longest Certificate.
 ///
 /// # Safety
@@ -159,11 +169,7 @@ unsafe fn anchors(ssl: &sys::mbedtls_ssl_context) -> *const sys::mbedtls_x509_cr
 /// As [`own`].
 unsafe fn certificate(ssl: &sys::mbedtls_ssl_context) -> usize {
     // SAFETY: by this function's contract.
-    let len = |own: &sys::mbedtls_ssl_key_cert| unsafe {
-        chain(own.cert).fold(0_usize, |len, cert| len.saturating_add(cert.raw.len).saturating_add(3))
-    };
-    // SAFETY: as above.
-    unsafe { own(ssl) }.map(len).max().unwrap_or(0).saturating_add(3)
+    unsafe { own(ssl).map(|own| certificate_of(own)).max().unwrap_or(3) }
 }
 
 /// Before a step of TLS 1.2. 0, or that the Certificate it writes is too long: Mbed TLS's own bound
@@ -187,10 +193,8 @@ pub(super) unsafe fn check_certificate(ssl: &sys::mbedtls_ssl_context) -> c_int 
             }
             _ => None,
         };
-        let Some(own) = own else { return 0 };
-        let whole =
-            chain(own.cert).fold(CERTIFICATE, |len, cert| len.saturating_add(cert.raw.len).saturating_add(3));
-        if whole > OUT_CONTENT { sys::MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL } else { 0 }
+        let fits = own.is_none_or(|own| certificate_of(own).saturating_add(MESSAGE_HEADER) <= OUT_CONTENT);
+        if fits { 0 } else { sys::MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL }
     }
 }
 

@@ -337,10 +337,7 @@ impl Socket {
         operation: Operation,
     ) -> Result<Option<usize>> {
         self.waits_for = 0;
-        // Not where the call is made again for it.
-        self.refused |= self.state == State::Handshaking
-            && outcome.refused
-            && outcome.interruption != Some(Interruption::NoMemory);
+        self.refused |= self.state == State::Handshaking && outcome.refused;
         if self.state == State::Handshaking && self.ssl.is_handshake_over() {
             if self.refused {
                 return Err(self.fail(host, outcome, sys::MBEDTLS_ERR_SSL_ALLOC_FAILED));

@@ -456,6 +456,40 @@ fn handshakes_when_memory_has_run_out() {
     handshakes_without_memory(true);
 }
 
+/// Where nobody insists on a certificate, want of memory while it is looked at is no verdict: not even
+/// where the same call then has to wait for memory, as a handshake may.
+#[test]
+fn for_want_of_memory_no_certificate_is_left_unverified() {
+    let _balance = Balance::start();
+    for tls13 in [false, true].into_iter().filter(|tls13| cfg!(tls13) || !tls13) {
+        let at = if tls13 { "TLS 1.3" } else { "TLS 1.2" };
+        let setup = Setup { client_mode: 1, server_mode: 1, tls13, ..Setup::mutual() };
+        let mut contexts = Contexts::new(&setup);
+        let (mut over, mut waited) = (0, 0);
+        for n in 0.. {
+            let mut pair = contexts.pair();
+            let (results, failed) = failing(n, true, || pair.handshake());
+            let ends = [&pair.client, &pair.server];
+            waited += usize::from(ends.iter().any(|end| end.port.reported.contains(&Error::NoMemory)));
+            let (client, server) = pair.resume(results);
+            match (client, server) {
+                (Ok(()), Ok(())) => {
+                    assert!(pair.client.socket.peer_verified(), "{at}, allocation {n}: the server's");
+                    assert!(pair.server.socket.peer_verified(), "{at}, allocation {n}: the client's");
+                    over += 1;
+                }
+                (Err(ENOMEM), _) | (_, Err(ENOMEM)) => {}
+                _ => panic!("{at}, allocation {n}: {client:?}, {server:?}"),
+            }
+            if !failed {
+                break;
+            }
+        }
+        assert!(over > 10, "{at}: {over}");
+        assert_eq!(waited > 0, cfg!(feature = "record-buffers"), "{at}: {waited}");
+    }
+}
+
 /// On an open connection a call that finds no memory can be made again.
 #[test]
 fn data_and_goodbye_with_each_allocation_failing() {

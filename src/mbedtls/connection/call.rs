@@ -25,7 +25,7 @@ use super::problems::Problems;
 use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, announced, early};
 #[cfg(tls13)]
 use super::tls13_records::{CHANGE_CIPHER_SPEC, owes_change_cipher_spec, passed_over, takes_back_hello};
-use crate::error::{Invalid, Result};
+use crate::error::Invalid;
 use crate::fnv::fnv1a;
 #[cfg(server_names)]
 use crate::io::Refused;
@@ -272,10 +272,10 @@ pub struct Outcome {
     pub verdict: i32,
     /// Whether the transport said that its stream has ended.
     pub end_of_stream: bool,
-    /// Whether memory was refused on the way, whatever Mbed TLS made of it.
+    /// Whether Mbed TLS was refused memory on the way, whatever it made of that.
     pub refused: bool,
-    /// How often it was, where nothing depended on it.
-    pub(super) spared: u32,
+    /// How often memory was refused where something else could be done, or the answer says that it was.
+    pub(super) answered: u32,
     /// Which fatal alert (RFC 5246 7.2.2) the peer sent, where `ret` says that it did; else what
     /// Mbed TLS has sent in the clear. 0: none.
     pub alert: u8,
@@ -294,7 +294,7 @@ impl Outcome {
         verdict: 0,
         end_of_stream: false,
         refused: false,
-        spared: 0,
+        answered: 0,
         alert: 0,
         alerted: false,
         due: 0,
@@ -777,7 +777,7 @@ pub(super) unsafe extern "C" fn recv(ctx: *mut c_void, _buf: *mut u8, len: usize
     }
     // Where the bytes go need not be `_buf` any more.
     let result = if call.datagram {
-        match call.recv_datagram() {
+        match call.answering(|| call.recv_datagram()) {
             Ok(Some(n)) => Ok(n),
             Ok(None) => {
                 // The caller calls again: Mbed TLS looks at the timer then.
@@ -796,7 +796,11 @@ pub(super) unsafe extern "C" fn recv(ctx: *mut c_void, _buf: *mut u8, len: usize
             ret => return ret,
         }
         let come = call.come.get();
-        let result = if over || come < MOST { call.recv_stream(len) } else { Err(Interruption::WouldBlock) };
+        let result = if over || come < MOST {
+            call.answering(|| call.recv_stream(len))
+        } else {
+            Err(Interruption::WouldBlock)
+        };
         match result {
             Ok(Some(n)) => {
                 call.come.set(come.saturating_add(n));
@@ -966,7 +970,7 @@ impl Call<'_> {
             self.alerts.set(true);
         }
         if let Some(stream) = self.stream().filter(|_| collects)
-            && self.spare(|| stream.flight.add(bytes)).is_ok()
+            && self.answering(|| stream.flight.add(bytes)).is_ok()
         {
             return Ok(bytes.len());
         }
@@ -976,7 +980,7 @@ impl Call<'_> {
             // In one write: who closes at once with data unread resets the connection (RFC 1122 4.2.2.13),
             // and the peer may not get to a second packet.
             if let Some(stream) = self.stream().filter(|stream| stream.has_changed.get())
-                && self.spare(|| stream.flight.add(bytes)).is_ok()
+                && self.answering(|| stream.flight.add(bytes)).is_ok()
             {
                 return self.send_flight().map(|()| bytes.len());
             }
@@ -998,7 +1002,7 @@ impl Call<'_> {
         }
         if owes && !stream.has_changed.replace(true) {
             // Without memory it is left out.
-            let _ = self.spare(|| stream.flight.add(&CHANGE_CIPHER_SPEC));
+            let _ = self.answering(|| stream.flight.add(&CHANGE_CIPHER_SPEC));
         }
     }
 
@@ -1028,21 +1032,21 @@ impl Call<'_> {
 
     /// As many of these bytes as the transport takes.
     fn transport(&self, bytes: &[u8], now: bool) -> core::result::Result<usize, Interruption> {
-        match self.host(|host| if now { host.send_now(bytes) } else { host.send(bytes) }) {
+        let send = |host: &mut dyn Host| if now { host.send_now(bytes) } else { host.send(bytes) };
+        // What a transport in Python does with TLS of its own is its own business.
+        match self.answering(|| self.host(send)) {
             // Mbed TLS would take nothing written for everything written.
             Ok(0) => Err(Interruption::WouldBlock),
             result => result,
         }
     }
 
-    /// Tries what can also be done with less memory: that it is refused is no failure.
-    fn spare<T>(&self, attempt: impl FnOnce() -> Result<T>) -> Result<T> {
-        let before = refusals();
-        let result = attempt();
-        if result.is_err() {
-            let refused = refusals().wrapping_sub(before);
-            self.note(|outcome| outcome.spared = outcome.spared.wrapping_add(refused));
-        }
+    /// Runs what answers by itself for memory that it is refused: does something else, or says so.
+    pub(super) fn answering<T>(&self, run: impl FnOnce() -> T) -> T {
+        let (before, answered) = (refusals(), self.outcome.get().answered);
+        let result = run();
+        let refused = refusals().wrapping_sub(before);
+        self.note(|outcome| outcome.answered = answered.wrapping_add(refused));
         result
     }
 
@@ -1128,10 +1132,10 @@ impl Call<'_> {
                     return ret;
                 }
             }
-            let fit = || self.buffers().output.fit(self.ssl);
+            let fit = || self.answering(|| self.buffers().output.fit(self.ssl));
             if self.stream().is_none_or(|stream| stream.flight.is_empty()) {
                 fit()
-            } else if self.spare(fit).is_ok() {
+            } else if fit().is_ok() {
                 return 0;
             } else {
                 // The flight's memory may be what is wanted.
@@ -1141,15 +1145,18 @@ impl Call<'_> {
                 }
             }
         };
-        self.with_memory(if room.is_ok() { 0 } else { sys::MBEDTLS_ERR_SSL_ALLOC_FAILED })
+        if room.is_ok() { 0 } else { self.wants_memory() }
     }
 
-    /// What a step is to answer that wants memory before it begins, and came to `ret`: 0, or that the
+    /// What a step is to answer that wants memory before it begins, which `prepare` takes: 0, or that the
     /// call is to be made again.
-    pub(super) fn with_memory(&self, ret: c_int) -> c_int {
-        if ret == 0 {
-            return 0;
-        }
+    #[cfg(any(tls13, one_cipher))]
+    pub(super) fn with_memory(&self, prepare: impl FnOnce() -> c_int) -> c_int {
+        if self.answering(prepare) == 0 { 0 } else { self.wants_memory() }
+    }
+
+    /// What is to be answered where nothing has happened, and the call can be made again.
+    pub(super) fn wants_memory(&self) -> c_int {
         self.interrupted(Interruption::NoMemory);
         sys::MBEDTLS_ERR_SSL_WANT_WRITE
     }

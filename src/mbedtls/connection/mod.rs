@@ -115,7 +115,7 @@ use crate::io::{Host, Interruption};
 #[cfg(hibernation)]
 use crate::mem::Shared;
 use crate::mem::{Box, copy};
-use crate::micropython_sys::{MPSSL_EINVAL, refusals};
+use crate::micropython_sys::MPSSL_EINVAL;
 
 /// Whether any connection may hibernate in this build.
 pub const HIBERNATION: bool = cfg!(hibernation);
@@ -247,16 +247,14 @@ impl Connection {
     }
 
     fn call(&mut self, call: impl FnOnce(&mut Ssl) -> Outcome) -> Outcome {
-        let before = refusals();
-        let outcome = match self.wake() {
+        match self.wake() {
             Ok(ssl) => call(ssl),
             Err(_) => Outcome {
                 ret: sys::MBEDTLS_ERR_SSL_WANT_WRITE,
                 interruption: Some(Interruption::NoMemory),
                 ..Outcome::NOTHING
             },
-        };
-        Outcome { refused: refusals().wrapping_sub(before) != outcome.spared, ..outcome }
+        }
     }
 
     /// As [`Ssl::handshake`].

@@ -265,10 +265,8 @@ unsafe fn ask(
 
 /// TLS 1.3: asks again, before the step is made again. 0, or what the handshake is to answer.
 fn ask_again(call: &Call<'_>, key: &HardwareKey, pending: &mut Pending) -> c_int {
-    let Ok(mut made) = Array::new(key.longest(), 0) else {
-        // Nothing has happened.
-        call.interrupted(Interruption::NoMemory);
-        return sys::MBEDTLS_ERR_SSL_WANT_WRITE;
+    let Ok(mut made) = call.answering(|| Array::new(key.longest(), 0)) else {
+        return call.wants_memory();
     };
     pending.asked_at = call.ticks_ms();
     let request = Request { key, scheme: pending.scheme, md: pending.md, hash: pending.hash() };

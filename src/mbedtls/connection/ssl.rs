@@ -80,7 +80,7 @@ use super::verification::verify;
 use crate::error::{Error, Result};
 use crate::io::{Host, Interruption};
 use crate::mem::{Array, Box, Shared};
-use crate::micropython_sys::mpglue_free;
+use crate::micropython_sys::{mpglue_free, refusals};
 use crate::timer::Timer;
 use crate::wire::Assembly;
 
@@ -611,7 +611,9 @@ impl Ssl {
         if let Some(callers) = callers {
             callers.add(&caller);
         }
+        let before = refusals();
         let ret = run(ctx, payload);
+        let refused = refusals().wrapping_sub(before);
         #[cfg(bundles)]
         if let Some(callers) = callers {
             callers.remove(&caller);
@@ -632,7 +634,8 @@ impl Ssl {
         if let Some(shared) = call.shared_suites.get() {
             self.shared_suites = shared;
         }
-        let mut outcome = Outcome { ret, ..call.outcome.get() };
+        let mut outcome = call.outcome.get();
+        (outcome.ret, outcome.refused) = (ret, refused != outcome.answered);
         #[cfg(mbedtls_ssl_keep_peer_certificate)]
         if let Some(said) = call.problems.said.take() {
             self.problems = Some(said);
@@ -689,12 +692,12 @@ impl Ssl {
                     tls13::before_step(ctx);
                     ret = tls13_messages::before_step(ctx);
                     if ret == 0 {
-                        ret = (*(*ctx).p_bio.cast::<Call<'_>>()).with_memory(spent::before_step(ctx));
+                        ret = (*(*ctx).p_bio.cast::<Call<'_>>()).with_memory(|| spent::before_step(ctx));
                     }
                 }
                 #[cfg(one_cipher)]
                 if ret == 0 && is_client(ctx) && !is_tls13(ctx) {
-                    ret = (*(*ctx).p_bio.cast::<Call<'_>>()).with_memory(one_cipher::before_step(ctx));
+                    ret = (*(*ctx).p_bio.cast::<Call<'_>>()).with_memory(|| one_cipher::before_step(ctx));
                 }
                 if ret == 0 && state == (*ctx).state {
                     #[cfg(tickets)]

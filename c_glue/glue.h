@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// What the C files of the glue share: the two Python objects, and the guards
-// around every call into Rust.
+// What the C files of the glue share. Which is for what:
+//
+//   classes.c modssl.c         the modules tls and ssl: classes, functions, constants
+//   ssl_context.c ssl_socket.c ssl_session.c dtls_listener.c   objects: arguments, attributes, methods
+//   credentials.c certificate.c   what Python gives for certificates and keys, and gets for one
+//   protect.c raise.c          calls into Rust: claims, every nlr_push, what is raised for a status
+//   transport.c callbacks.c files.c   what Rust asks of Python meanwhile
+//   port.c memory.c ms_time.c arm_eabi.c   what it asks of the port, and what a port may lack
 #ifndef MPSSL_GLUE_H
 #define MPSSL_GLUE_H
 
@@ -96,6 +102,13 @@
 #define MPSSL_MEMORY 0
 #endif
 
+// By what the running thread is known.
+#if MICROPY_PY_THREAD
+#define MPSSL_THIS_THREAD ((const void *)mp_thread_get_state())
+#else
+#define MPSSL_THIS_THREAD ((const void *)&mp_state_ctx)
+#endif
+
 // Whether asynchronous exceptions were kept out already.
 typedef bool mpssl_signals_t;
 
@@ -120,7 +133,7 @@ typedef struct _ssl_context_obj_t {
     mp_obj_t keylog_filename;
 #endif
 #if MPSSL_BUNDLES
-    mp_obj_t bundles; // a list, which only grows: see protect.c; or None
+    mp_obj_t bundles; // a list, which only grows: see files.c; or None
     mp_obj_t pinned_pubkeys; // a tuple of bytes; or None
 #endif
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
@@ -204,7 +217,7 @@ typedef struct _mpssl_call_t {
     bool quiet; // it must not call the transport: what it reads or writes may be moved there
 #if MICROPY_PY_THREAD
     bool at_once; // it must not come out for a transfer
-    uint8_t outside; // the last transfer made outside, or the next: see protect.c
+    uint8_t outside; // the last transfer made outside, or the next: see transport.c
     volatile uint8_t transfers; // MPSSL_READING, MPSSL_WRITING: which it makes outside now
     uint8_t transfer_count;
     mpssl_transfer_t transfer;
@@ -348,6 +361,11 @@ ssl_context_obj_t *mpssl_context_cast(mp_obj_t self);
 // A number; TypeError for a bool, which says yes or no.
 mp_int_t mpssl_get_int(mp_obj_t obj);
 mp_obj_t mpssl_context_make(const mp_obj_type_t *type, mp_int_t protocol, mp_int_t verify_mode);
+// Claims it, for a call into Rust; raises OSError(EBUSY) within one of this thread's, OSError(EBADF) once freed.
+void mpssl_context_claim(ssl_context_obj_t *self, mpssl_signals_t *signals);
+// Releases it, and raises what the call came to.
+void mpssl_context_finish(ssl_context_obj_t *self, mpssl_signals_t *signals, mpssl_status_t status);
+bool mpssl_serves(ssl_context_obj_t *self); // whether its sockets are servers'
 bool mpssl_context_makes_listeners(ssl_context_obj_t *self); // a DTLS server's
 void mpssl_context_set_mode(ssl_context_obj_t *self, mp_int_t verify_mode);
 // Makes settings of what stands in the place of attributes, where storing in the instance does not
@@ -356,9 +374,17 @@ void mpssl_context_settle(ssl_context_obj_t *self);
 #if MPSSL_SERVER_NAMES
 // What mpssl_context_choose makes of it, if it still has these keys that are objects; raises.
 bool mpssl_context_for_name(ssl_context_obj_t *self, const mp_obj_t *keys, void **chosen);
-// This thread's call that is in sni_callback; NULL: none.
-mpssl_call_t *mpssl_choosing(ssl_socket_obj_t *self);
 #endif
+// The client's identity and key; mp_const_none: none.
+void mpssl_context_set_psk_pair(ssl_context_obj_t *self, mp_obj_t identity, mp_obj_t key);
+
+// credentials.c
+
+// The bytes of a str, bytes or other buffer, with a NUL behind them; TypeError
+// for anything else. *obj keeps them alive; *fresh: it is new, and nobody else's.
+mpssl_bytes_t mpssl_get_bytes(mp_obj_t *obj, bool *fresh);
+// Whether a str where certificates and keys go is a path: in ssl, as CPython's; upstream's tls takes data.
+bool mpssl_takes_paths(const ssl_context_obj_t *self);
 // cert, key: path, PEM or DER; key and password may be mp_const_none.
 void mpssl_context_load_chain(ssl_context_obj_t *self, mp_obj_t cert, mp_obj_t key, mp_obj_t password);
 // certs: path (when may_be_path), PEM or DER.
@@ -369,9 +395,6 @@ void mpssl_context_load_directory(ssl_context_obj_t *self, mp_obj_t dir);
 void mpssl_context_load_defaults(ssl_context_obj_t *self);
 // The system's file of trust anchors; NULL: there is none.
 const char *mpssl_default_cafile(void);
-
-// The client's identity and key; mp_const_none: none.
-void mpssl_context_set_psk_pair(ssl_context_obj_t *self, mp_obj_t identity, mp_obj_t key);
 
 // ssl_socket.c
 
@@ -435,6 +458,10 @@ size_t mpssl_peer_datagram_max(mp_obj_t sock);
 void mpssl_peer_follow(mp_obj_t sock);
 // Whether a read of the listener's socket may wait.
 bool mpssl_peer_may_wait(mp_obj_t sock);
+#if MPSSL_DESCRIPTORS
+// No listener closes this descriptor any more.
+void mpssl_listeners_disown(int fd);
+#endif
 #else
 #define mpssl_is_peer(sock) (false)
 #define mpssl_peer_datagram_max(sock) ((size_t)0)
@@ -480,6 +507,21 @@ void mpssl_wait_for_others(ssl_socket_obj_t *self);
 int mpssl_protect(mpssl_call_t *call, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg);
 // The same, to wait: other threads' calls come inside meanwhile.
 int mpssl_wait(mpssl_call_t *call, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg);
+// Waits a little for another thread: for mpssl_wait, with the address of how often it has.
+void mpssl_give_way(ssl_socket_obj_t *self, void *tries);
+// Runs `fun` with exceptions caught: MP_OBJ_NULL, or what was raised.
+mp_obj_t mpssl_catch(void (*fun)(void *arg), void *arg);
+bool mpssl_is_exception(mp_obj_t exc, const mp_obj_type_t *type);
+// Has a KeyboardInterrupt raised soon that cannot be raised now; whether it is one.
+bool mpssl_keep_ctrl_c(mp_obj_t exc);
+
+// transport.c
+
+// The stream that it is; raises OSError for none. A class that inherits from a native one (a socket's,
+// say) has that one's protocol, which is for the native part alone.
+mp_obj_t mpssl_get_stream(mp_obj_t sock, int flags);
+// The errno of a stream that failed: one written in Python may report any number.
+int mpssl_stream_errno(int err);
 #if MICROPY_PY_THREAD
 // Makes the transfer for which a call came to MPSSL_OUTSIDE, while other threads' come inside.
 void mpssl_transfer_outside(mpssl_call_t *call);
@@ -490,14 +532,34 @@ int mpssl_descriptor(mp_obj_t sock);
 // The same, and which file that is; and, fit for the collector, closes it if it still is that file.
 mpssl_descriptor_t mpssl_remember_descriptor(mp_obj_t sock);
 void mpssl_close_descriptor(const mpssl_descriptor_t *descriptor);
-// No listener closes it any more.
-void mpssl_listeners_disown(int fd);
 #endif
-// Runs `fun` with exceptions caught: MP_OBJ_NULL, or what was raised.
-mp_obj_t mpssl_catch(void (*fun)(void *arg), void *arg);
-bool mpssl_is_exception(mp_obj_t exc, const mp_obj_type_t *type);
-// Has a KeyboardInterrupt raised soon that cannot be raised now; whether it is one.
-bool mpssl_keep_ctrl_c(mp_obj_t exc);
+
+// How long a call waits for the transport.
+typedef struct _mpssl_patience_t {
+    bool known;
+    bool waits;
+    bool forever;
+    mp_uint_t start;
+} mpssl_patience_t;
+
+// Whether a call that came to this is to be made again.
+bool mpssl_is_want(mpssl_status_t status);
+// Whether this call is to wait where the transport has nothing, which sockets of the OS and
+// a listener's clients are asked. Other streams wait themselves, or not.
+mpssl_patience_t mpssl_patience(mpssl_call_t *call);
+void mpssl_look_whether_to_wait(mpssl_call_t *call, mpssl_patience_t *p);
+// After a call came to `status`: whether it is to be made again, having waited.
+bool mpssl_wait_more(mpssl_call_t *call, mpssl_patience_t *p, mpssl_status_t *status);
+
+// callbacks.c
+
+#if MPSSL_SERVER_NAMES
+// This thread's call that is in sni_callback; NULL: none.
+mpssl_call_t *mpssl_choosing(ssl_socket_obj_t *self);
+#endif
+
+// files.c
+
 // The content of the file at `path`, a bytes object; `fresh`: nobody else has it. Raises what
 // open and read raise.
 mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh);
@@ -510,11 +572,9 @@ mpssl_call_t mpssl_call_to_read(ssl_context_obj_t *context, mp_obj_t bundles, mp
 // Raises if the file called so cannot be opened to append to it, as CPython does.
 void mpssl_check_key_log(mp_obj_t name);
 #endif
-// The stream that it is; raises OSError for none. A class that inherits from a native one (a socket's,
-// say) has that one's protocol, which is for the native part alone.
-mp_obj_t mpssl_get_stream(mp_obj_t sock, int flags);
-// The errno of a stream that failed: one written in Python may report any number.
-int mpssl_stream_errno(int err);
+
+// raise.c
+
 // Raises what a TLS or VERIFY status of the socket says, with what is known beside; or of no
 // socket (NULL) with this hint, a str or None. Never returns.
 MP_NORETURN void mpssl_raise_failure(const mpssl_socket_t *socket, mpssl_status_t status, mp_obj_t hint);

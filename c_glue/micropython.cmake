@@ -97,15 +97,21 @@ endif()
 # C: the glue
 
 set(MPSSL_SOURCES
+    ${MPSSL_GLUE_DIR}/callbacks.c
     ${MPSSL_GLUE_DIR}/certificate.c
     ${MPSSL_GLUE_DIR}/classes.c
+    ${MPSSL_GLUE_DIR}/credentials.c
     ${MPSSL_GLUE_DIR}/dtls_listener.c
+    ${MPSSL_GLUE_DIR}/files.c
     ${MPSSL_GLUE_DIR}/memory.c
     ${MPSSL_GLUE_DIR}/modssl.c
+    ${MPSSL_GLUE_DIR}/port.c
     ${MPSSL_GLUE_DIR}/protect.c
+    ${MPSSL_GLUE_DIR}/raise.c
     ${MPSSL_GLUE_DIR}/ssl_context.c
     ${MPSSL_GLUE_DIR}/ssl_session.c
     ${MPSSL_GLUE_DIR}/ssl_socket.c
+    ${MPSSL_GLUE_DIR}/transport.c
 )
 # It has no names to scan, but CMake's rules scan every source of a user module, in whatever
 # target does that, and it may be before cargo has made the header: then it includes nothing.

@@ -85,15 +85,21 @@ endif
 
 # Scanned for qstrs and MP_REGISTER_*.
 SRC_USERMOD_C += $(addprefix $(USERMOD_DIR)/,\
+	callbacks.c \
 	certificate.c \
 	classes.c \
+	credentials.c \
 	dtls_listener.c \
+	files.c \
 	memory.c \
 	modssl.c \
+	port.c \
 	protect.c \
+	raise.c \
 	ssl_context.c \
 	ssl_session.c \
 	ssl_socket.c \
+	transport.c \
 	)
 # Not scanned: the first one's header is made by cargo, after the scan; the others have no qstrs.
 SRC_USERMOD_LIB_C += $(addprefix $(USERMOD_DIR)/,\

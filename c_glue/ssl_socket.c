@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// SSLSocket: arguments, the stream protocol, waiting, closing. What a connection is,
-// is in src/socket.rs.
+// SSLSocket: arguments, the stream protocol, closing. What a connection is, is in src/socket.rs.
 
 #include <limits.h>
 #include <string.h>
 #if defined(__unix__) || defined(__APPLE__)
-#include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 #endif
 
@@ -32,11 +27,6 @@ static void enter(ssl_socket_obj_t *self, mpssl_call_t *call, unsigned turns) {
     if (err != 0) {
         mp_raise_OSError(err);
     }
-}
-
-// Whether a call is to be made again.
-static bool is_want(mpssl_status_t status) {
-    return status.kind == MPSSL_OUTSIDE || status.kind == MPSSL_WANT_READ || status.kind == MPSSL_WANT_WRITE || status.kind == MPSSL_WANT_SIGNATURE;
 }
 
 typedef struct _failure_t {
@@ -65,7 +55,7 @@ static void explain(mpssl_call_t *call, mpssl_status_t status) {
 static void leave(mpssl_call_t *call, mpssl_status_t status) {
     explain(call, status);
     bool open = mpssl_leave(call);
-    if (!open && (status.kind == MPSSL_OK || is_want(status))) {
+    if (!open && (status.kind == MPSSL_OK || mpssl_is_want(status))) {
         status = closed_meanwhile;
     }
     if (status.kind != MPSSL_OK) {
@@ -84,7 +74,7 @@ static mp_uint_t leave_stream(mpssl_call_t *call, mpssl_status_t status, mp_uint
     if (status.kind == MPSSL_OK) {
         return done;
     }
-    if (!is_want(status) && status.kind != MPSSL_ERRNO) {
+    if (!mpssl_is_want(status) && status.kind != MPSSL_ERRNO) {
         mpssl_raise(call->exc, status);
     }
     *errcode = status.kind == MPSSL_ERRNO ? status.code : MP_EAGAIN;
@@ -99,7 +89,7 @@ static void raise_status(void *status) {
 // that would not meet it again. But for Ctrl-C, for the next call may never come.
 static void keep_interruption(mpssl_call_t *call, mpssl_status_t status) {
     bool timeout = status.kind == MPSSL_ERRNO && status.code == MP_ETIMEDOUT;
-    if (status.kind == MPSSL_OK || status.kind == MPSSL_NO_MEMORY || is_want(status) || timeout) {
+    if (status.kind == MPSSL_OK || status.kind == MPSSL_NO_MEMORY || mpssl_is_want(status) || timeout) {
         return;
     }
     explain(call, status);
@@ -126,159 +116,18 @@ static mp_uint_t leave_write(mpssl_call_t *call, mpssl_status_t status, size_t d
     return done;
 }
 
-/******************************************************************************/
-// Waiting.
-
-// How long a call waits for the transport.
-typedef struct _patience_t {
-    bool known;
-    bool waits;
-    bool forever;
-    mp_uint_t start;
-} patience_t;
-
-#if MPSSL_DESCRIPTORS
-typedef struct _wait_t {
-    struct pollfd fd;
-    int timeout_ms;
-    int ready; // poll's result
-} wait_t;
-
-static void wait_for_descriptor(ssl_socket_obj_t *self, void *arg) {
-    (void)self;
-    wait_t *w = arg;
-    // A signal that came before, while interrupts were off, ends no poll(): where its handler raises
-    // nothing, it is only noted.
-    mp_handle_pending(true);
-    MP_THREAD_GIL_EXIT();
-    w->ready = poll(&w->fd, 1, w->timeout_ms);
-    int err = errno;
-    MP_THREAD_GIL_ENTER();
-    if (w->ready < 0 && err == EINTR) {
-        w->ready = 0;
-        mp_handle_pending(true);
-    }
-}
-
-// The timeout that settimeout() gave the socket, in milliseconds; 0: none.
-static mp_uint_t timeout_of(int fd, bool write) {
-    struct timeval tv = { 0, 0 };
-    socklen_t len = sizeof(tv);
-    getsockopt(fd, SOL_SOCKET, write ? SO_SNDTIMEO : SO_RCVTIMEO, &tv, &len);
-    return tv.tv_sec >= INT_MAX / 1000 - 1 ? 0 : (mp_uint_t)tv.tv_sec * 1000 + ((mp_uint_t)tv.tv_usec + 999) / 1000;
-}
-
-enum {
-    TIMER_MS = 10, // how late a datagram handshake may look at its timer
-    SLICE_MS = 250, // how late a wait may find, at worst, that the socket is closed
-};
-
-// Waits until the descriptor is ready for what the status says; false: it has another now.
-static bool wait_ready(mpssl_call_t *call, int fd, const patience_t *p, mpssl_status_t *status) {
-    bool write = status->kind == MPSSL_WANT_WRITE;
-    bool timer = call->socket->datagram && mpssl_socket_is_handshaking(call->socket->tls);
-    mp_uint_t timeout = p->forever ? 0 : timeout_of(fd, write);
-    // Anybody can send a datagram, so they do not make the time longer.
-    mp_uint_t start = call->socket->datagram ? p->start : mp_hal_ticks_ms();
-    wait_t w = { .fd = { .fd = fd, .events = write ? POLLOUT : POLLIN } };
-    do {
-        mp_uint_t gone = mp_hal_ticks_ms() - start;
-        if (timeout != 0 && gone >= timeout) {
-            *status = (mpssl_status_t){ MPSSL_ERRNO, MP_ETIMEDOUT };
-            return false;
-        }
-        w.timeout_ms = timer ? TIMER_MS : SLICE_MS;
-        if (timeout != 0) {
-            w.timeout_ms = MIN((mp_uint_t)w.timeout_ms, timeout - gone);
-        }
-        if (mpssl_wait(call, wait_for_descriptor, &w) != 0) {
-            *status = (mpssl_status_t){ MPSSL_RAISED, 0 };
-            return false;
-        }
-    } while (w.ready == 0 && !timer && !call->socket->closing);
-    return true;
-}
-#endif
-
-static void wait_for_event(ssl_socket_obj_t *self, void *arg) {
-    (void)self;
-    (void)arg;
-    mp_event_wait_ms(1);
-}
-
-// Whether this call is to wait where the transport has nothing, which sockets of the OS and
-// a listener's clients are asked. Other streams wait themselves, or not.
-static patience_t patience(mpssl_call_t *call) {
-    patience_t p = { .start = mp_hal_ticks_ms() };
-    mp_obj_t sock = call->socket->sock;
-    if (call->socket->datagram && sock != MP_OBJ_NULL && mpssl_is_peer(sock)) {
-        p.known = true;
-        p.waits = p.forever = call->poll_first = mpssl_peer_may_wait(sock);
-#if MICROPY_PY_THREAD
-        call->at_once = true;
-#endif
-    }
-    return p;
-}
-
-static void look_whether_to_wait(mpssl_call_t *call, patience_t *p) {
-    (void)call;
-    if (p->known) {
-        return;
-    }
-    p->known = true;
-#if MPSSL_DESCRIPTORS
-    int fd = mpssl_descriptor(call->socket->sock);
-    if (fd >= 0) {
-        int flags = fcntl(fd, F_GETFL);
-        p->waits = flags >= 0 && !(flags & O_NONBLOCK);
-    }
-#endif
-}
-
-// After a call came to `status`: whether it is to be made again, having waited.
-static bool wait_more(mpssl_call_t *call, patience_t *p, mpssl_status_t *status) {
-#if MICROPY_PY_THREAD
-    if (status->kind == MPSSL_OUTSIDE) {
-        mpssl_transfer_outside(call);
-        if (call->socket->closing && call->exc != MP_OBJ_NULL) {
-            status->kind = MPSSL_RAISED;
-        }
-        return !call->socket->closing;
-    }
-#endif
-    if (!is_want(*status)) {
-        return false;
-    }
-    look_whether_to_wait(call, p);
-    if (!p->waits) {
-        return false;
-    }
-#if MPSSL_DESCRIPTORS
-    int fd = mpssl_descriptor(call->socket->sock);
-    if (fd >= 0 && status->kind != MPSSL_WANT_SIGNATURE) {
-        return wait_ready(call, fd, p, status) && !call->socket->closing;
-    }
-#endif
-    if (mpssl_wait(call, wait_for_event, NULL) != 0) {
-        *status = (mpssl_status_t){ MPSSL_RAISED, 0 };
-        return false;
-    }
-    return !call->socket->closing;
-}
-
-static mpssl_status_t handshake(mpssl_call_t *call, patience_t *p) {
+static mpssl_status_t handshake(mpssl_call_t *call, mpssl_patience_t *p) {
     mpssl_status_t status;
     do {
         CALL_WITH_MEMORY(status, mpssl_socket_handshake(call->socket->tls, call));
-    } while (wait_more(call, p, &status));
+    } while (mpssl_wait_more(call, p, &status));
     return status;
 }
 
 // Handshakes until it is over or failed, whether the transport blocks or not.
 static mpssl_status_t handshake_to_end(mpssl_call_t *call) {
-    patience_t p = patience(call);
-    look_whether_to_wait(call, &p);
+    mpssl_patience_t p = mpssl_patience(call);
+    mpssl_look_whether_to_wait(call, &p);
     if (!p.waits) {
         p.waits = p.forever = true;
         // A stream written in Python may not know how to be polled, and does not block.
@@ -292,26 +141,6 @@ static mpssl_status_t handshake_to_end(mpssl_call_t *call) {
 // Construction.
 
 #if MPSSL_DESCRIPTORS
-// unix's sockets have no finaliser and leave their number in the object when they are closed.
-// So that one which is dropped can be closed, and no stranger in its place, it is known by what
-// it is.
-mpssl_descriptor_t mpssl_remember_descriptor(mp_obj_t sock) {
-    struct stat st;
-    int fd = mpssl_descriptor(sock);
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        return (mpssl_descriptor_t){ .fd = -1 };
-    }
-    return (mpssl_descriptor_t){ fd, st.st_dev, st.st_ino };
-}
-
-void mpssl_close_descriptor(const mpssl_descriptor_t *descriptor) {
-    struct stat st;
-    int fd = descriptor->fd;
-    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == descriptor->dev && st.st_ino == descriptor->ino) {
-        close(fd);
-    }
-}
-
 static void own_descriptor(ssl_socket_obj_t *self) {
 #if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
     mpssl_listeners_disown(mpssl_descriptor(self->sock));
@@ -702,7 +531,7 @@ static void take_kept(mpssl_call_t *call, span_t *span) {
 // Reads into the span; all: until it is full, or the stream ends.
 static mpssl_status_t read_span(mpssl_call_t *call, span_t *span, bool all) {
     ssl_socket_obj_t *self = call->socket;
-    patience_t p = patience(call);
+    mpssl_patience_t p = mpssl_patience(call);
     mpssl_status_t status = { MPSSL_OK, 0 };
     bool more = true;
     while (more) {
@@ -722,7 +551,7 @@ static mpssl_status_t read_span(mpssl_call_t *call, span_t *span, bool all) {
             call->quiet = false;
         }
         more = moves && all && status.kind == MPSSL_OK && span->done != before && span->done != span->len;
-        more = more || wait_more(call, &p, &status);
+        more = more || mpssl_wait_more(call, &p, &status);
     }
     return status;
 }
@@ -757,7 +586,7 @@ static mpssl_status_t write_once(mpssl_call_t *call, span_t *span, bool all) {
 // Writes the span; all: to its end.
 static mpssl_status_t write_span(mpssl_call_t *call, span_t *span, bool all) {
     ssl_socket_obj_t *self = call->socket;
-    patience_t p = patience(call);
+    mpssl_patience_t p = mpssl_patience(call);
     mpssl_status_t status = { MPSSL_OK, 0 };
     bool outside = false;
     bool more = true;
@@ -776,7 +605,7 @@ static mpssl_status_t write_span(mpssl_call_t *call, span_t *span, bool all) {
         }
         outside = status.kind == MPSSL_OUTSIDE; // also of a buffer that Python makes shorter meanwhile
         more = moves && all && status.kind == MPSSL_OK && span->done < span->len;
-        more = more || wait_more(call, &p, &status);
+        more = more || mpssl_wait_more(call, &p, &status);
     }
     return status;
 }
@@ -1118,7 +947,7 @@ static mp_obj_t socket_readline(size_t n_args, const mp_obj_t *args) {
         }
     }
     if (len > 0 && status.kind != MPSSL_OK) {
-        if (is_want(status)) {
+        if (mpssl_is_want(status)) {
             status.kind = MPSSL_OK;
         } else {
             self->kept = end_bytes(bytes, data, size, len);
@@ -1159,7 +988,7 @@ static mp_obj_t write_bytes(size_t n_args, const mp_obj_t *args, int how) {
             status = write_span(&call, &span, how != SEND && !self->datagram);
         }
         // Where the transport does not wait, the next write goes on with what is left.
-        bool over = status.kind == MPSSL_OK || (is_want(status) && how != SENDALL) || how == SEND;
+        bool over = status.kind == MPSSL_OK || (mpssl_is_want(status) && how != SENDALL) || how == SEND;
         if (over && span.done > 0) {
             status.kind = MPSSL_OK;
         }
@@ -1219,7 +1048,7 @@ static mp_obj_t socket_do_handshake(mp_obj_t self_in) {
     ssl_socket_obj_t *self = MP_OBJ_TO_PTR(self_in);
     mpssl_call_t call;
     enter(self, &call, MPSSL_READING | MPSSL_WRITING);
-    patience_t p = patience(&call);
+    mpssl_patience_t p = mpssl_patience(&call);
     leave(&call, handshake(&call, &p));
     mp_handle_pending(true); // there is nothing to return
     return mp_const_none;
@@ -1227,11 +1056,11 @@ static mp_obj_t socket_do_handshake(mp_obj_t self_in) {
 static MP_DEFINE_CONST_FUN_OBJ_1(socket_do_handshake_obj, socket_do_handshake);
 
 static mpssl_status_t say_goodbye(mpssl_call_t *call) {
-    patience_t p = patience(call);
+    mpssl_patience_t p = mpssl_patience(call);
     mpssl_status_t status;
     do {
         CALL_WITH_MEMORY(status, mpssl_socket_close_notify(call->socket->tls, call));
-    } while (wait_more(call, &p, &status));
+    } while (mpssl_wait_more(call, &p, &status));
     return status;
 }
 
@@ -1260,11 +1089,11 @@ static mp_obj_t socket_unwrap(mp_obj_t self_in) {
     enter(self, &call, MPSSL_WRITING);
     leave(&call, say_goodbye(&call));
     enter(self, &call, MPSSL_READING | MPSSL_WRITING);
-    patience_t p = patience(&call);
+    mpssl_patience_t p = mpssl_patience(&call);
     mpssl_status_t status;
     do {
         CALL_WITH_MEMORY(status, mpssl_socket_unwrap(self->tls, &call));
-    } while (wait_more(&call, &p, &status));
+    } while (mpssl_wait_more(&call, &p, &status));
     if (status.kind != MPSSL_OK || self->closing) {
         leave(&call, status);
     }

@@ -394,6 +394,46 @@ fn a_finished_in_the_clear_is_none() {
     }
 }
 
+/// Any other message in the clear that has the Finished's number, or a later one, and came before the
+/// ChangeCipherSpec: it is not kept for the time behind that. Each record comes in a datagram of its own:
+/// Mbed TLS looks at what it keeps when a datagram has nothing more.
+#[test]
+fn a_message_in_the_clear_takes_no_finisheds_place() {
+    // Behind a ClientHello and its ClientKeyExchange; behind HelloVerifyRequest to ServerHelloDone.
+    for (side, finished) in [(SERVER, 3), (CLIENT, 5)] {
+        for kind in [4, 15, 22, 99] {
+            let _balance = Balance::start();
+            let mut duo = Duo::of(setup(&[GCM]));
+            let sent = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+            let seen = std::rc::Rc::clone(&sent);
+            duo.link.wire(1 - side).fault = Some(Box::new(move |_, bytes| {
+                let mut rest = &bytes[..];
+                while let [_, _, _, _, _, _, _, _, _, _, _, high, low, ..] = rest {
+                    let (record, behind) = rest.split_at(13 + usize::from(u16::from_be_bytes([*high, *low])));
+                    seen.borrow_mut().push(record.to_vec());
+                    rest = behind;
+                }
+                Fate::Lost
+            }));
+            let mut results = [Err(Error::WantRead); 2];
+            for _ in 0..20 {
+                for message_seq in finished..finished + 3 {
+                    let record = [22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 200 + message_seq, 0, 24];
+                    let message = [kind, 0, 0, 12, 0, message_seq, 0, 0, 0, 0, 0, 12];
+                    duo.link.inject(1 - side, &[&record[..], &message, &[7; 12]].concat());
+                }
+                for record in sent.borrow_mut().drain(..) {
+                    duo.link.inject(1 - side, &record);
+                }
+                results = [duo.client.handshake(), duo.serve()];
+            }
+            assert_eq!(results, [Ok(()), Ok(())], "message {kind}");
+            duo.clear_up();
+            duo.prove();
+        }
+    }
+}
+
 /// The peer has given up, and says so in the clear: that is reported when the timer runs out.
 #[test]
 fn an_alert_in_the_clear_is_believed_when_nothing_else_comes() {

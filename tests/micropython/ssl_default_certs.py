@@ -43,3 +43,20 @@ finally:
     os.remove(NAME)
 os.putenv("SSL_CERT_FILE", "")
 look("no name")
+
+# Without it, the first file there is of those that systems have.
+os.unsetenv("SSL_CERT_FILE")
+cafile = ssl.get_default_verify_paths().cafile
+
+
+def is_there(path):
+    try:
+        open(path).close()
+        return True
+    except OSError:
+        return False
+
+
+FILES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+print(cafile == next((file for file in FILES if is_there(file)), None))
+print((cafile is not None) == (ssl.create_default_context().cert_store_stats()["x509"] > 0))

@@ -181,3 +181,41 @@ print(server.read(1), server.close_notify_received)
 show("at the end", server.export, key=KEY, counter=counters[1])
 server.close()
 show("closed", server.export, key=KEY, counter=counters[1])
+
+# The protocol that was agreed on goes with it.
+client_ctx, server_ctx = contexts()
+if hasattr(client_ctx, "set_alpn_protocols"):
+    client_ctx.set_alpn_protocols(["coap", "mqtt", "h2"])
+    server_ctx.set_alpn_protocols(["mqtt", "coap"])
+client, server, client_end, server_end = connected(client_ctx, server_ctx)
+before = client.selected_alpn_protocol(), server.selected_alpn_protocol()
+print(before == ("mqtt", "mqtt") or not ssl.HAS_ALPN)
+counters = Counter(), Counter()
+for _ in range(2):
+    for key in (KEY, None):
+        given = {"key": key, "counter": counters[0]}
+        client = client_ctx.restore(client_end, client.export(**given), **given)
+        given["counter"] = counters[1]
+        server = server_ctx.restore(server_end, server.export(**given), **given)
+        client.write(b"to server")
+        server.write(b"to client")
+        print(server.read(9), client.read(9))
+        print((client.selected_alpn_protocol(), server.selected_alpn_protocol()) == before)
+state = client.export(key=KEY, counter=counters[0])
+if ssl.HAS_ALPN:
+    client_ctx.set_alpn_protocols(["coap", "h2"])
+    try:
+        client_ctx.restore(client_end, state, key=KEY, counter=counters[0])
+    except ValueError:
+        state = None
+print(state is None or not ssl.HAS_ALPN)
+
+# One that no SSLContext made has nothing that could check a state.
+a, b = link()
+server = ssl.wrap_socket(b, server_side=True, key=pki.ec_key_der, cert=pki.ec_der, do_handshake=False)
+client = ssl.wrap_socket(a, do_handshake=False)
+print(shake(client, server))
+for sock in (client, server):
+    show("without a context", sock.export, key=None, counter=Counter())
+client.write(b"goes on")
+print(server.read())

@@ -155,6 +155,14 @@ for base in (ssl.SSLContext, tls.SSLContext):
             # What is in the instance does not get to the connections.
             if name in ctx.__dict__:
                 wrong.append((name, "in the instance"))
+        ctx = cls(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            ctx.own = 1
+            del ctx.own
+            del ctx.own
+            wrong.append(("own", "deleted twice"))
+        except AttributeError:
+            pass
         for name, (protocol, args) in METHODS.items():
             if name not in names(base) or (name == "set_ciphersuites" and not ssl.HAS_TLSv1_3):
                 continue

@@ -9,7 +9,7 @@
 mod common;
 
 use common::alloc::{failing, live};
-use common::datagrams::{VERIFY, client};
+use common::datagrams::{VERIFY, client, contexts};
 use common::{ALERTED, Balance, CLIENT, Dice, Duo, Fate, SERVER, Setup, clock};
 use micropython_ssl::dtls::Settings;
 use micropython_ssl::error::Error;
@@ -17,6 +17,11 @@ use micropython_ssl::mbedtls::sys;
 
 const GCM: &str = "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256";
 const CBC: &str = "TLS-ECDHE-ECDSA-WITH-AES-128-CBC-SHA256";
+/// The lengths of both sides' Connection IDs.
+type Cids = [Option<u8>; 2];
+const NONE: Cids = [None; 2];
+/// A client that has no need of one, and a server that finds its clients by them.
+const USUAL: Cids = [Some(0), Some(8)];
 /// Forgeries at each kind of connection.
 const TRIES: usize = 10_000;
 /// Lengths of records, messages and fragments, and of what is in them.
@@ -24,6 +29,12 @@ const LENGTHS: [usize; 16] = [0, 1, 2, 3, 11, 12, 13, 15, 16, 24, 25, 37, 60, 61
 
 fn setup(suites: &'static [&'static str]) -> Setup<'static> {
     Setup { client_mode: 0, suites, ..Setup::default() }
+}
+
+/// Both sides of a connection that is still to be made.
+fn duo(setup: Setup<'_>, cids: Cids) -> Duo {
+    let [client, server] = cids.map(|cid| Settings { cid, ..Settings::DEFAULT });
+    Duo::new(&contexts(setup, client, server))
 }
 
 /// The server knows its client by a certificate.
@@ -137,8 +148,8 @@ fn forgery(dice: &mut Dice, sent: &[Vec<u8>], cid: &[u8]) -> Vec<u8> {
 }
 
 /// Both ends of an open connection, and all they sent.
-fn connected(suites: &'static [&'static str], cid: Option<u8>) -> (Duo, [Vec<Vec<u8>>; 2]) {
-    let mut duo = Duo::with(setup(suites), Settings { cid, ..Settings::DEFAULT });
+fn connected(suites: &'static [&'static str], cids: Cids) -> (Duo, [Vec<Vec<u8>>; 2]) {
+    let mut duo = duo(setup(suites), cids);
     duo.open();
     for side in [CLIENT, SERVER] {
         duo.send(side, b"data");
@@ -148,9 +159,9 @@ fn connected(suites: &'static [&'static str], cid: Option<u8>) -> (Duo, [Vec<Vec
 }
 
 /// Forgeries at `side` of an open connection, which goes on.
-fn attack(seed: u64, side: usize, suites: &'static [&'static str], cid: Option<u8>, asleep: bool) {
+fn attack(seed: u64, side: usize, suites: &'static [&'static str], cids: Cids, asleep: bool) {
     let _balance = Balance::start();
-    let (mut duo, sent) = connected(suites, cid);
+    let (mut duo, sent) = connected(suites, cids);
     // What it gets it does not move: what it has sent itself, it may get as well.
     let sent = [&sent[1 - side][..], &sent[side]].concat();
     let own_cid = duo.end(side).socket.own_cid().to_vec();
@@ -189,31 +200,35 @@ fn attack(seed: u64, side: usize, suites: &'static [&'static str], cid: Option<u
 
 #[test]
 fn a_client_awake() {
-    attack(1, CLIENT, &[GCM], None, false);
-    attack(2, CLIENT, &[CBC], None, false);
-    attack(3, CLIENT, &[GCM], Some(4), false);
+    attack(1, CLIENT, &[GCM], NONE, false);
+    attack(2, CLIENT, &[CBC], NONE, false);
+    attack(3, CLIENT, &[GCM], [Some(4); 2], false);
+    attack(12, CLIENT, &[GCM], USUAL, false);
 }
 
 #[test]
 fn a_server_awake() {
-    attack(4, SERVER, &[GCM], None, false);
-    attack(5, SERVER, &[CBC], None, false);
-    attack(6, SERVER, &[GCM], Some(4), false);
-    attack(7, SERVER, &[GCM], Some(0), false);
+    attack(4, SERVER, &[GCM], NONE, false);
+    attack(5, SERVER, &[CBC], NONE, false);
+    attack(6, SERVER, &[GCM], [Some(4); 2], false);
+    attack(7, SERVER, &[GCM], [Some(0); 2], false);
+    attack(13, SERVER, &[GCM], USUAL, false);
 }
 
 #[cfg(hibernation)]
 #[test]
 fn a_client_asleep() {
-    attack(8, CLIENT, &[GCM], None, true);
-    attack(9, CLIENT, &[GCM], Some(8), true);
+    attack(8, CLIENT, &[GCM], NONE, true);
+    attack(9, CLIENT, &[GCM], [Some(8); 2], true);
+    attack(14, CLIENT, &[GCM], USUAL, true);
 }
 
 #[cfg(hibernation)]
 #[test]
 fn a_server_asleep() {
-    attack(10, SERVER, &[GCM], None, true);
-    attack(11, SERVER, &[GCM], Some(8), true);
+    attack(10, SERVER, &[GCM], NONE, true);
+    attack(11, SERVER, &[GCM], [Some(8); 2], true);
+    attack(15, SERVER, &[GCM], USUAL, true);
 }
 
 /// Who saw the hello that made a connection, and its cookie, makes no other of it.
@@ -293,9 +308,9 @@ fn a_client_begins_anew_without_memory() {
 }
 
 /// The handshake, with these datagrams at `side` before each of its turns.
-fn pestered(side: usize, cid: Option<u8>, mut forge: impl FnMut(&Duo) -> Vec<Vec<u8>>) {
+fn pestered(side: usize, cids: Cids, mut forge: impl FnMut(&Duo) -> Vec<Vec<u8>>) {
     let _balance = Balance::start();
-    let mut duo = Duo::with(setup(&[GCM]), Settings { cid, ..Settings::DEFAULT });
+    let mut duo = duo(setup(&[GCM]), cids);
     for _ in 0..20 {
         for datagram in forge(&duo) {
             duo.link.inject(1 - side, &datagram);
@@ -315,10 +330,10 @@ fn pestered(side: usize, cid: Option<u8>, mut forge: impl FnMut(&Duo) -> Vec<Vec
 #[test]
 fn handshakes_go_on() {
     for side in [CLIENT, SERVER] {
-        for cid in [None, Some(4)] {
+        for cids in [NONE, [Some(4); 2], USUAL, [Some(8), Some(0)]] {
             for seed in 0..40 {
                 let mut dice = Dice::new(seed);
-                pestered(side, cid, |duo| {
+                pestered(side, cids, |duo| {
                     let own_cid = [&duo.client, &duo.server][side].socket.own_cid().to_vec();
                     (0..20)
                         .map(|_| {
@@ -355,7 +370,7 @@ fn malformed_messages_end_no_handshake() {
         &[0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 20],
     ];
     for side in [CLIENT, SERVER] {
-        pestered(side, None, |_| {
+        pestered(side, NONE, |_| {
             bodies.iter().map(|body| [&header(body.len())[..], body].concat()).collect()
         });
     }
@@ -368,7 +383,7 @@ fn a_high_number_in_the_clear_ends_no_handshake() {
         for number in [1, 63, 64, 1 << 16, (1 << 48) - 1_u64] {
             let number = &number.to_be_bytes()[2..];
             let record = |of: &[u8], body: &[u8]| [of, number, &[0, body.len() as u8], body].concat();
-            pestered(side, None, |_| {
+            pestered(side, NONE, |_| {
                 // A ChangeCipherSpec that is kept, and a message that came long ago.
                 let change = record(&[20, 0xfe, 0xfd, 0, 0], &[1]);
                 let old = record(&[22, 0xfe, 0xfd, 0, 0], &[2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -382,7 +397,7 @@ fn a_high_number_in_the_clear_ends_no_handshake() {
 #[test]
 fn a_finished_in_the_clear_is_none() {
     for side in [CLIENT, SERVER] {
-        pestered(side, None, |_| {
+        pestered(side, NONE, |_| {
             (0..8)
                 .map(|message_seq: u8| {
                     let record = [22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 200 + message_seq, 0, 24];
@@ -391,6 +406,42 @@ fn a_finished_in_the_clear_is_none() {
                 })
                 .collect()
         });
+    }
+}
+
+/// A ChangeCipherSpec in the clear, and what does not authenticate in the Finished's place, before each of
+/// a handshake's turns: no alert says so to the peer, which could not tell it from one that is meant.
+#[test]
+fn what_comes_in_a_finisheds_place_is_answered_by_no_alert() {
+    let record = |kind: u8, epoch: u8, cid: &[u8], body: &[u8]| {
+        let number = [0, 0, 0, 0, 0, 50];
+        let len = (body.len() as u16).to_be_bytes();
+        [&[kind, 0xfe, 0xfd, 0, epoch][..], &number, cid, &len, body].concat()
+    };
+    for cids in [NONE, [Some(0); 2], USUAL, [Some(8), Some(0)], [Some(8); 2]] {
+        for (side, turn) in [CLIENT, SERVER].into_iter().flat_map(|side| (0..4).map(move |turn| (side, turn)))
+        {
+            let _balance = Balance::start();
+            let mut duo = duo(setup(&[GCM]), cids);
+            for n in 0.. {
+                if n == turn {
+                    let cid = duo.end(side).socket.own_cid().to_vec();
+                    let kind = if cid.is_empty() { 22 } else { 25 };
+                    let forged = [record(20, 0, &[], &[1]), record(kind, 1, &cid, &[7; 40])].concat();
+                    duo.link.inject(1 - side, &forged);
+                }
+                let results = [duo.client.handshake(), duo.serve()];
+                if n > turn && results == [Ok(()), Ok(())] {
+                    break;
+                }
+                assert!(
+                    results.iter().all(|result| matches!(result, Ok(()) | Err(Error::WantRead))),
+                    "{cids:?}, {side}, {turn}: {results:?}"
+                );
+                assert!(n < 20, "no handshake");
+            }
+            duo.prove();
+        }
     }
 }
 

@@ -190,6 +190,8 @@ pub struct Call<'host> {
     /// It has sent an encrypted alert of TLS 1.3's.
     #[cfg(tls13)]
     alerts: Cell<bool>,
+    /// It writes data.
+    pub(super) writes: Cell<bool>,
     /// The object that signs has no signature yet.
     pub(super) awaits_signature: Cell<bool>,
     pub(super) outcome: Cell<Outcome>,
@@ -201,16 +203,6 @@ pub struct Call<'host> {
 /// have: Mbed TLS passes over alerts that are warnings as long as there are any, and nobody would
 /// look at time limits and interrupts.
 const MOST: usize = 65536;
-
-/// Whether the record written last is an alert.
-///
-/// # Safety
-///
-/// The connection is set up.
-pub(super) unsafe fn is_alert_last(ssl: *const sys::mbedtls_ssl_context) -> bool {
-    // SAFETY: by this function's contract.
-    unsafe { (*ssl).out_msgtype == sys::MBEDTLS_SSL_MSG_ALERT as c_int }
-}
 
 /// Whether the peer's Finished may come next, or this side's.
 fn awaits_finished(state: c_int) -> bool {
@@ -370,6 +362,7 @@ impl<'host> Call<'host> {
             reads: Cell::new(false),
             #[cfg(tls13)]
             alerts: Cell::new(false),
+            writes: Cell::new(false),
             awaits_signature: Cell::new(false),
             outcome: Cell::new(Outcome::NOTHING),
             // SAFETY: the connection is set up.
@@ -833,7 +826,7 @@ pub(super) unsafe extern "C" fn send(ctx: *mut c_void, buf: *const u8, len: usiz
     let is_behind = call.is_closed.get() && ssl.cur_out_ctr != call.next_record;
     // In TLS 1.3 it does not show that it is one, but nothing else is written then.
     // SAFETY: as above.
-    if (is_spared || is_behind) && unsafe { is_alert_last(ssl) || is_tls13(ssl) } {
+    if (is_spared || is_behind) && (call.is_alert_last() || unsafe { is_tls13(ssl) }) {
         return c_int::try_from(len).unwrap_or(c_int::MAX);
     }
     // SAFETY: as below; nobody else refers to the buffer.
@@ -885,7 +878,7 @@ impl Call<'_> {
     /// is sent, and in the buffer it need not stay. Puts the right one there.
     fn note_alert(&self, bytes: &mut [u8]) {
         // SAFETY: reads the connection that calls out.
-        let in_clear = unsafe { is_alert_last(self.ssl) && (*self.ssl).transform_out.is_null() };
+        let in_clear = self.is_alert_last() && unsafe { (*self.ssl).transform_out.is_null() };
         if let [.., level, alert] = bytes
             && in_clear
             && *level == sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8
@@ -918,7 +911,7 @@ impl Call<'_> {
         }
         // SAFETY: reads the connection whose call this was.
         let (encrypted, over, written) = unsafe {
-            let alert = is_alert_last(self.ssl);
+            let alert = self.is_alert_last();
             #[cfg(tls13)]
             let alert = alert || self.alerts.get();
             let encrypted = alert && !(*self.ssl).transform_out.is_null();
@@ -939,6 +932,24 @@ impl Call<'_> {
         }
     }
 
+    /// Whether the record written last is an alert. With a Connection ID it does not show (RFC 9146 4):
+    /// then it is what is neither data nor a flight.
+    fn is_alert_last(&self) -> bool {
+        // SAFETY: reads the connection whose call this is.
+        unsafe {
+            let kind = (*self.ssl).out_msgtype;
+            #[cfg(mbedtls_ssl_dtls_connection_id)]
+            if kind == sys::MBEDTLS_SSL_MSG_CID as c_int {
+                let flight = (*self.ssl)
+                    .handshake
+                    .as_ref()
+                    .is_some_and(|of| u32::from(of.retransmit_state) == sys::MBEDTLS_SSL_RETRANS_SENDING);
+                return !flight && !self.writes.get();
+            }
+            kind == sys::MBEDTLS_SSL_MSG_ALERT as c_int
+        }
+    }
+
     /// Whether the record that is being sent is an alert, of a handshake at least.
     fn is_alert(&self) -> bool {
         #[cfg(tls13)]
@@ -951,8 +962,7 @@ impl Call<'_> {
                 return if over { is_of_read } else { !self.flushes.get() };
             }
         }
-        // SAFETY: as above.
-        unsafe { is_alert_last(self.ssl) }
+        self.is_alert_last()
     }
 
     /// Sends these bytes, or keeps them with what leaves later of the flight; how many.

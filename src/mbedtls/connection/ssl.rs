@@ -809,9 +809,12 @@ impl Ssl {
 
     /// `mbedtls_ssl_write`.
     pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Outcome {
-        // SAFETY: the connection is set up, the slice valid, `room` no longer than
+        // SAFETY: the connection is set up, its call under way, the slice valid, `room` no longer than
         // it; does not raise.
-        self.call(host, buf.len(), |ctx, room| unsafe { sys::mbedtls_ssl_write(ctx, buf.as_ptr(), room) })
+        self.call(host, buf.len(), |ctx, room| unsafe {
+            (*(*ctx).p_bio.cast::<Call<'_>>()).writes.set(true);
+            sys::mbedtls_ssl_write(ctx, buf.as_ptr(), room)
+        })
     }
 
     /// `mbedtls_ssl_close_notify`.

@@ -395,7 +395,8 @@ mpssl_status_t mpssl_socket_restore(mpssl_context_t *context, mpssl_bytes_t stat
 bool mpssl_socket_is_datagram(const mpssl_socket_t *socket);
 bool mpssl_socket_is_handshaking(const mpssl_socket_t *socket);
 uint32_t mpssl_socket_bad_records(const mpssl_socket_t *socket); // dropped, unauthentic
-uint64_t mpssl_socket_newest_record(const mpssl_socket_t *socket); // highest authentic number
+// Whether the datagram that the last call has read last has a record newer than all before (RFC 9146 6).
+bool mpssl_socket_is_newest(const mpssl_socket_t *socket);
 mpssl_bytes_t mpssl_socket_own_cid(const mpssl_socket_t *socket); // len 0: none
 // Writes at most MPSSL_CID_MAX bytes, returns how many; -1: no Connection IDs agreed on.
 int32_t mpssl_socket_peer_cid(const mpssl_socket_t *socket, uint8_t *cid);

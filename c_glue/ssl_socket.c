@@ -528,6 +528,21 @@ static void take_kept(mpssl_call_t *call, span_t *span) {
     }
 }
 
+static void follow_peer(ssl_socket_obj_t *self, void *arg) {
+    (void)arg;
+    if (self->sock != MP_OBJ_NULL) { // close() in another thread
+        mpssl_peer_follow(self->sock);
+    }
+}
+
+// Behind each read of a datagram, before the next comes from elsewhere: a listener's client is where it
+// came from, if it is the newest.
+static void follow(mpssl_call_t *call, mpssl_status_t *status) {
+    if (call->socket->datagram && mpssl_socket_is_newest(call->socket->tls) && mpssl_protect(call, follow_peer, NULL) != 0) {
+        *status = (mpssl_status_t){ MPSSL_RAISED, 0 };
+    }
+}
+
 // Reads into the span; all: until it is full, or the stream ends.
 static mpssl_status_t read_span(mpssl_call_t *call, span_t *span, bool all) {
     ssl_socket_obj_t *self = call->socket;
@@ -537,8 +552,10 @@ static mpssl_status_t read_span(mpssl_call_t *call, span_t *span, bool all) {
     while (more) {
         size_t before = span->done;
         bool moves = span->obj != MP_OBJ_NULL && runs_python(self);
+        bool one_by_one = moves || self->datagram;
         if (moves) {
             CALL_WITH_MEMORY(status, mpssl_socket_fill(self->tls, call));
+            follow(call, &status);
         }
         if (status.kind == MPSSL_OK || !moves) {
             find_span(span, MP_BUFFER_WRITE);
@@ -547,10 +564,11 @@ static mpssl_status_t read_span(mpssl_call_t *call, span_t *span, bool all) {
                 return before == 0 ? (mpssl_status_t){ MPSSL_ERRNO, MP_EINVAL } : (mpssl_status_t){ MPSSL_OK, 0 };
             }
             call->quiet = moves;
-            CALL_WITH_MEMORY(status, mpssl_socket_read(self->tls, call, span->buf, span->len, all && !moves, &span->done));
+            CALL_WITH_MEMORY(status, mpssl_socket_read(self->tls, call, span->buf, span->len, all && !one_by_one, &span->done));
             call->quiet = false;
+            follow(call, &status);
         }
-        more = moves && all && status.kind == MPSSL_OK && span->done != before && span->done != span->len;
+        more = one_by_one && all && status.kind == MPSSL_OK && span->done != before && span->done != span->len;
         more = more || mpssl_wait_more(call, &p, &status);
     }
     return status;
@@ -558,18 +576,11 @@ static mpssl_status_t read_span(mpssl_call_t *call, span_t *span, bool all) {
 
 // read_span for a socket's data, whatever was kept of it.
 static mpssl_status_t read_data(mpssl_call_t *call, span_t *span, bool all) {
-    ssl_socket_obj_t *self = call->socket;
     take_kept(call, span);
     if (span->done == span->len || (span->done != 0 && !all)) {
         return (mpssl_status_t){ MPSSL_OK, 0 };
     }
-    uint64_t newest = mpssl_socket_newest_record(self->tls);
-    mpssl_status_t status = read_span(call, span, all);
-    mp_obj_t sock = self->sock;
-    if (self->datagram && span->done > 0 && sock != MP_OBJ_NULL && mpssl_socket_newest_record(self->tls) > newest) {
-        mpssl_peer_follow(sock);
-    }
-    return status;
+    return read_span(call, span, all);
 }
 
 static mpssl_status_t write_once(mpssl_call_t *call, span_t *span, bool all) {

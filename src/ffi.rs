@@ -1335,8 +1335,8 @@ pub extern "C" fn mpssl_socket_bad_records(socket: &Socket) -> u32 {
 
 /// See `mpssl.h`.
 #[unsafe(no_mangle)]
-pub extern "C" fn mpssl_socket_newest_record(socket: &Socket) -> u64 {
-    socket.newest_record()
+pub extern "C" fn mpssl_socket_is_newest(socket: &Socket) -> bool {
+    socket.is_newest()
 }
 
 /// See `mpssl.h`.

@@ -1311,11 +1311,10 @@ impl Server {
             }
         })?;
         let (end, address) = &mut self.clients[which];
-        let newest = end.socket.newest_record();
         end.port.link.inject(CLIENT, datagram);
         let mut buf = [0; 100];
         let result = end.read(&mut buf).map(|n| buf[..n].to_vec());
-        if end.socket.newest_record() > newest {
+        if end.socket.is_newest() {
             // RFC 9146 6: authentic, and newer than all before.
             from.clone_into(address);
         }

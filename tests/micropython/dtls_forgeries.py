@@ -147,3 +147,43 @@ for n in range(60):
     network.sent.clear()
 works()
 print("all through")
+
+# A client that may be anywhere (RFC 9146 6): however it is read, and whatever comes before and behind
+# its newest record from elsewhere, answers go where that came from.
+network = Network()
+listener, listening_sock = listening(network, 4)
+client, client_sock = calling(network, b"home", client_context(4))
+server = meet(listener, client)
+client.write(b"hello")
+print(server.read(100))
+cid = server.connection_id[0]
+READS = {
+    "read": lambda: server.read(),
+    "read n": lambda: server.read(100),
+    "recv": lambda: server.recv(100),
+    "readline": lambda: server.readline(),
+    "readinto": lambda: server.readinto(bytearray(100)),
+    "recv_into": lambda: server.recv_into(bytearray(100)),
+}
+wrong = []
+for n in range(6):
+    for name, read in READS.items():
+        for sleeps in (False, ssl.HAS_HIBERNATION):
+            network.sent.clear()
+            client.write(b"fresh\n")
+            listening_sock.rx.clear()
+            fresh = network.sent[0][2]
+            bad = b"\x19\xfe\xfd\0\1\0\0\0\0\0\x09" + cid + b"\0\x20" + some(32)
+            where = b"home" if n == 0 else b"there %d" % n
+            if sleeps:
+                server.hibernate()
+            burst = [(b"bad", bad), (where, fresh), (b"bad", bad), (b"again", fresh), (b"bad", bad)]
+            for origin, datagram in burst[roll(2) : 2 + roll(4)]:
+                network.send(origin, SERVER, datagram)
+            for _ in range(4):
+                read()
+            network.sent.clear()
+            server.write(b"answer")
+            if network.sent[-1][1] != where:
+                wrong.append((n, name, sleeps, network.sent[-1][1]))
+print(wrong)

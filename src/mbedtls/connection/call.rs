@@ -83,8 +83,10 @@ pub(super) struct Received {
     pub(super) alert: Noted<2>,
     /// A listener has seen that the client's cookie was good: others' hellos end nothing here.
     pub(super) accepted: bool,
+    /// The datagram read last has a record newer than all before.
+    pub(super) newest: bool,
     #[allow(dead_code, reason = "fills the last word")]
-    pub(super) fill: [u8; 2],
+    pub(super) fill: u8,
     /// Digests of the last datagrams in the clear.
     pub(super) last: [u32; 4],
 }
@@ -192,6 +194,8 @@ pub struct Call<'host> {
     alerts: Cell<bool>,
     /// It writes data.
     pub(super) writes: Cell<bool>,
+    /// The highest number of a record when the last datagram came.
+    newest: Cell<Option<u64>>,
     /// The object that signs has no signature yet.
     pub(super) awaits_signature: Cell<bool>,
     pub(super) outcome: Cell<Outcome>,
@@ -203,6 +207,22 @@ pub struct Call<'host> {
 /// have: Mbed TLS passes over alerts that are warnings as long as there are any, and nobody would
 /// look at time limits and interrupts.
 const MOST: usize = 65536;
+
+/// The highest sequence number of a record that authenticated.
+///
+/// # Safety
+///
+/// The connection is set up.
+pub(super) unsafe fn newest_record(ssl: *const sys::mbedtls_ssl_context) -> u64 {
+    #[cfg(mbedtls_ssl_dtls_anti_replay)]
+    // SAFETY: by this function's contract.
+    return unsafe { (*ssl).in_window_top };
+    #[cfg(not(mbedtls_ssl_dtls_anti_replay))]
+    {
+        let _ = ssl;
+        0
+    }
+}
 
 /// Whether the peer's Finished may come next, or this side's.
 fn awaits_finished(state: c_int) -> bool {
@@ -363,6 +383,7 @@ impl<'host> Call<'host> {
             #[cfg(tls13)]
             alerts: Cell::new(false),
             writes: Cell::new(false),
+            newest: Cell::new(None),
             awaits_signature: Cell::new(false),
             outcome: Cell::new(Outcome::NOTHING),
             // SAFETY: the connection is set up.
@@ -513,6 +534,8 @@ impl Call<'_> {
             Some(datagram) => datagram,
             None => self.read_datagram(over)?,
         };
+        // SAFETY: as above.
+        self.newest.set(Some(unsafe { newest_record(self.ssl) }));
         let n = datagram.len();
         if n == 0 {
             // It ends nothing, and is no record.
@@ -544,6 +567,14 @@ impl Call<'_> {
         }
         self.answer_datagram(n)?;
         Ok(Some(len))
+    }
+
+    /// Notes, when the call is over, whether the datagram read last has a record newer than all before: only
+    /// then is the peer where that one came from (RFC 9146 6), whatever came before it.
+    pub(super) fn note_newest(&self) {
+        // SAFETY: reads the connection whose call this was.
+        let now = unsafe { newest_record(self.ssl) };
+        self.receive(|received| received.newest = self.newest.get().is_some_and(|before| now > before));
     }
 
     fn receive<T>(&self, change: impl FnOnce(&mut Received) -> T) -> T {

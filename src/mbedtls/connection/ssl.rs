@@ -33,7 +33,7 @@ use super::super::sys;
 use super::alerts;
 #[cfg(mbedtls_ssl_dtls_hello_verify)]
 use super::call::client_id;
-use super::call::{Call, Outcome, Received, mbedtls_ssl_flush_output, recv, send};
+use super::call::{Call, Outcome, Received, mbedtls_ssl_flush_output, newest_record, recv, send};
 #[cfg(mbedtls_ssl_cli_c)]
 use super::client_auth;
 #[cfg(exported_keys)]
@@ -535,11 +535,14 @@ impl Ssl {
     /// The highest sequence number of a record that authenticated.
     #[must_use]
     pub fn newest_record(&self) -> u64 {
-        #[cfg(mbedtls_ssl_dtls_anti_replay)]
-        // SAFETY: reads a field.
-        return unsafe { (*self.ctx.get()).in_window_top };
-        #[cfg(not(mbedtls_ssl_dtls_anti_replay))]
-        0
+        // SAFETY: the connection is set up.
+        unsafe { newest_record(self.ctx.get()) }
+    }
+
+    /// Whether the datagram read last, in the last call, has a record newer than all before.
+    #[must_use]
+    pub fn is_newest(&self) -> bool {
+        self.received().newest
     }
 
     /// Milliseconds from `now` until something is to be sent again.
@@ -627,6 +630,7 @@ impl Ssl {
         call.count_bad_records();
         if let Some(datagrams) = datagrams {
             datagrams.timer.call.set(core::ptr::null());
+            call.note_newest();
             datagrams.received.set(call.received.get());
             datagrams.assembly.set(call.assembly.take());
         }

@@ -123,6 +123,8 @@ fn alert(error: Error) -> Option<u32> {
             | sys::MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
             | sys::MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED
             | sys::MBEDTLS_ERR_SSL_CLIENT_RECONNECT => return None,
+            // Its number would be the first record's.
+            sys::MBEDTLS_ERR_SSL_COUNTER_WRAPPING => return None,
             sys::MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE | sys::MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE => {
                 sys::MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE
             }

@@ -142,6 +142,17 @@ impl<'a> Record<'a> {
         Some(self.message()?.message_seq)
     }
 
+    /// Types and numbers of its messages, of which Mbed TLS looks for the next one behind the whole length of
+    /// the one before, be that a fragment or not.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = (u8, u16)> {
+        let mut rest = if self.content_type == layout::HANDSHAKE { self.fragment } else { &[] };
+        core::iter::from_fn(move || {
+            let message = Message::first(rest)?;
+            rest = rest.get(message.end()..).unwrap_or_default();
+            Some((message.msg_type, message.message_seq))
+        })
+    }
+
     fn message(&self) -> Option<Message<'a>> {
         if self.content_type == layout::HANDSHAKE { Message::first(self.fragment) } else { None }
     }
@@ -178,11 +189,15 @@ impl<'a> Message<'a> {
         let end = fragment_offset.checked_add(fragment_length)?;
         (end <= length).then_some(Self { msg_type, length, message_seq, fragment_offset, fragment })
     }
+
+    /// Where the next one would begin, from where this does.
+    fn end(&self) -> usize {
+        layout::HANDSHAKE_HEADER.saturating_add(self.length)
+    }
 }
 
 /// Whether each message in a record has a sound header, is no Finished, and alone if it is a flight by
-/// itself. Mbed TLS looks for the next one behind the whole length of the one before, be that a
-/// fragment or not.
+/// itself.
 fn are_sound(record: &[u8]) -> bool {
     let mut rest = record;
     loop {
@@ -190,7 +205,7 @@ fn are_sound(record: &[u8]) -> bool {
             return false;
         };
         let is_first = rest.len() == record.len();
-        rest = rest.get(layout::HANDSHAKE_HEADER.saturating_add(message.length)..).unwrap_or_default();
+        rest = rest.get(message.end()..).unwrap_or_default();
         let is_flight = [layout::CLIENT_HELLO, layout::HELLO_VERIFY_REQUEST].contains(&message.msg_type);
         if is_flight && !(is_first && rest.is_empty()) {
             return false;
@@ -306,7 +321,8 @@ pub(crate) struct Assembly {
 impl Assembly {
     /// Begins with the first fragment, or goes on with the next, of however many are in the
     /// datagram's records; whether all have come then. They are of one hello: each that is begun is
-    /// memory. `longest`: the longest record that is put together.
+    /// memory. Only what the datagram begins with begins one: there the caller has seen its cookie.
+    /// `longest`: the longest record that is put together.
     ///
     /// # Errors
     ///
@@ -314,6 +330,7 @@ impl Assembly {
     pub(crate) fn add(this: &mut Option<Box<Self>>, datagram: &[u8], longest: usize) -> Result<bool> {
         let mut records = datagram;
         let mut hello = None;
+        let mut begins = true;
         while let Some(record) = Record::first(records, 0).filter(Record::is_in_the_clear) {
             let mut messages = if record.content_type == layout::HANDSHAKE { record.fragment } else { &[] };
             while let Some(message) =
@@ -321,8 +338,10 @@ impl Assembly {
             {
                 let this_hello = (message.length, message.message_seq);
                 if *hello.get_or_insert(this_hello) == this_hello {
+                    let longest = if begins { longest } else { 0 };
                     Self::add_fragment(this, [records, messages], &message, longest)?;
                 }
+                begins = false;
                 let len = layout::HANDSHAKE_HEADER.saturating_add(message.fragment.len());
                 messages = messages.get(len..).unwrap_or_default();
             }

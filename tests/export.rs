@@ -193,6 +193,32 @@ fn no_number_comes_twice_and_they_end() {
     assert!((400..650).contains(&restorings), "{restorings}");
 }
 
+/// No state is exported that has come so far, but one may be made: the record behind the last number ends the
+/// connection, and nothing says so under the first number, which a Finished had.
+#[test]
+fn behind_the_last_number_nothing_is_sent() {
+    let mut contexts =
+        Contexts::new(&Setup { suites: &["TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256"], ..Setup::default() });
+    let mut pair = contexts.pair().open();
+    let mut state = state_of(&mut contexts.client, &mut pair.client.socket, &how(None, Some(1))).unwrap();
+    // Its own numbers, and the peer's, before the checksum.
+    let at = state.len() - 4 - 16;
+    assert_eq!(state[at..at + 16], [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1]);
+    state[at..at + 8].copy_from_slice(&(u64::MAX - 2).to_be_bytes());
+    pair.client.socket = restored(&mut contexts.client, &with_sum(state), None, true).unwrap();
+    pair.link.wire(CLIENT).sent.clear();
+    let mut written = 0;
+    while pair.client.write(b"x").is_ok() {
+        written += 1;
+        assert!(written < 5);
+    }
+    assert_eq!(pair.client.write(b"x"), Err(Error::Errno(9)));
+    assert_eq!(pair.client.close_notify(), Ok(()));
+    for record in &pair.link.wire(CLIENT).sent {
+        assert_eq!(record[5..12], [0xff; 7], "{record:02x?}");
+    }
+}
+
 #[test]
 fn what_is_not_quiet_is_not_exported_and_goes_on() {
     let mut contexts = contexts(&SUITES[0]);

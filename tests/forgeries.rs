@@ -14,6 +14,7 @@ use common::{ALERTED, Balance, CLIENT, Dice, Duo, Fate, SERVER, Setup, clock};
 use micropython_ssl::dtls::Settings;
 use micropython_ssl::error::Error;
 use micropython_ssl::mbedtls::sys;
+use micropython_ssl::socket::Socket;
 
 const GCM: &str = "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256";
 const CBC: &str = "TLS-ECDHE-ECDSA-WITH-AES-128-CBC-SHA256";
@@ -303,6 +304,119 @@ fn a_client_begins_anew_without_memory() {
                 assert!(n > 3);
                 break;
             }
+        }
+    }
+}
+
+/// A fragment of a message in the clear, in a record of its own.
+fn fragment(number: u64, kind: u8, message_seq: u8, len: usize, offset: usize, part: &[u8]) -> Vec<u8> {
+    let uint = |n: usize, bytes: usize| (n as u32).to_be_bytes()[4 - bytes..].to_vec();
+    let body = [&[kind][..], &uint(len, 3), &[0, message_seq], &uint(offset, 3), &uint(part.len(), 3), part];
+    let body = body.concat();
+    [&[22, 0xfe, 0xfd, 0, 0][..], &number.to_be_bytes()[2..], &uint(body.len(), 2), &body].concat()
+}
+
+/// The client's hello comes in fragments, each with one that anybody may have sent behind it: no other
+/// hello begins with that, whose cookie nobody has seen.
+#[test]
+fn a_hello_in_fragments_is_not_replaced() {
+    let _balance = Balance::start();
+    let settings = Settings { mtu: 256, ..Settings::DEFAULT };
+    let contexts = contexts(setup(&[]), settings, settings);
+    let mut duo = Duo::new(&contexts);
+    let hostname = common::pki::with_nul(vec![b'a'; 250]);
+    let options = common::options(Some(&hostname), None);
+    duo.client.socket = Socket::new(&mut contexts[CLIENT].borrow_mut(), options).unwrap();
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    assert_eq!(duo.serve(), Err(Error::WantRead));
+    duo.server.socket.set_accepted();
+    duo.link.wire(CLIENT).fault = Some(Box::new(|_, bytes| {
+        for number in [77, 78] {
+            bytes.extend(fragment(number, 1, 9, 16_000, usize::from(number == 77), b""));
+        }
+        Fate::Arrives
+    }));
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    let before = live();
+    let link = std::rc::Rc::clone(&duo.link);
+    for n in 0..3 {
+        link.inject(
+            CLIENT,
+            &[fragment(90 + n, 1, 9, 16_000, 1, b"x"), fragment(95 + n, 1, 9, 16_000, 0, b"")].concat(),
+        );
+    }
+    assert_eq!(duo.serve(), Err(Error::WantRead));
+    assert!(live().bytes < before.bytes + 16_000);
+    assert!(duo.link.wire(SERVER).sent.iter().any(|datagram| datagram[13] == 2), "no ServerHello");
+    duo.clear_up();
+    assert_eq!(duo.handshake(), (Ok(()), Ok(())));
+    duo.prove();
+}
+
+/// What has a flight sent again is short, and anybody can send it: once for each delay it may, and the
+/// time is no longer than twice what it is.
+#[test]
+fn a_flight_is_sent_again_once_until_it_is_time() {
+    for (side, kind, message_seq) in [(SERVER, 16, 1), (SERVER, 1, 1), (CLIENT, 14, 4), (CLIENT, 11, 4)] {
+        let _balance = Balance::start();
+        let mut duo = Duo::of(known());
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        assert_eq!(duo.serve(), Err(Error::WantRead));
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        assert_eq!(duo.serve(), Err(Error::WantRead));
+        if side == CLIENT {
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        }
+        let flight: usize = duo.link.wire(side).sent.iter().map(Vec::len).sum();
+        duo.link.wire(side).sent.clear();
+        let start = clock::now();
+        let mut numbers = 1000..;
+        let result = loop {
+            for _ in 0..3 {
+                let many = numbers.by_ref().take(20).map(|n| fragment(n, kind, message_seq, 0, 0, b""));
+                duo.link.inject(1 - side, &many.collect::<Vec<_>>().concat());
+            }
+            duo.link.wire(1 - side).fault = Some(Box::new(|_, _| Fate::Lost));
+            match duo.end(side).handshake() {
+                Err(Error::WantRead) => clock::advance(500),
+                result => break result,
+            }
+            assert!(clock::since(start) < 2 * 124_000, "message {kind} keeps it waiting");
+        };
+        assert_eq!(result, Err(Error::Errno(110)), "message {kind}");
+        // Its own retransmissions, and at most one more for each of them.
+        let again: usize = duo.link.wire(side).sent.iter().map(Vec::len).sum();
+        assert!(again <= 14 * flight, "{again} bytes, a flight has {flight}");
+    }
+}
+
+/// A part of a message that is not the peer's: the message itself never fits, until it is forgotten.
+#[test]
+fn parts_of_what_never_comes_end_no_handshake() {
+    let settings = Settings { mtu: 400, ..Settings::DEFAULT };
+    for side in [CLIENT, SERVER] {
+        // The message that comes next, one in several parts, and many long ones.
+        let next = if side == CLIENT { (2, 1) } else { (11, 2) };
+        for forged in [
+            vec![fragment(9, next.0, next.1, 200, 0, b"x")],
+            vec![fragment(9, 11, 2, 200, 0, b"x")],
+            (1..9).map(|seq| fragment(seq.into(), 11, seq, 15_000, 0, b"x")).collect(),
+        ] {
+            let _balance = Balance::start();
+            let mut duo = Duo::new(&contexts(known(), settings, settings));
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+            assert_eq!(duo.serve(), Err(Error::WantRead));
+            assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+            if side == SERVER {
+                assert_eq!(duo.serve(), Err(Error::WantRead));
+            }
+            for datagram in &forged {
+                duo.link.inject(1 - side, datagram);
+            }
+            let start = clock::now();
+            assert_eq!(duo.handshake(), (Ok(()), Ok(())), "{forged:02x?}");
+            assert!(clock::since(start) < 20_000, "{}", clock::since(start));
+            duo.prove();
         }
     }
 }

@@ -19,7 +19,9 @@ use super::flight::{CutHeader, StreamHandshake};
 use super::layout::{
     COUNTER, HEADER, highest_version, is_message_cut, is_tls13, message_rest, take_bad_records,
 };
-use super::messages::{awaits_hello, forget_early, is_patient, next_number, record_limit};
+use super::messages::{
+    awaits_hello, delay, forget_early, forget_parts, is_patient, last_answered, next_number, record_limit,
+};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 use super::problems::Problems;
 use super::records::{ALERT, Buffers, DATAGRAM, PREFIX, WHOLE, announced, early};
@@ -85,8 +87,8 @@ pub(super) struct Received {
     pub(super) accepted: bool,
     /// The datagram read last has a record newer than all before.
     pub(super) newest: bool,
-    #[allow(dead_code, reason = "fills the last word")]
-    pub(super) fill: u8,
+    /// At which delay the flight was sent again last because the peer had done so: see [`Call::may_resend`].
+    pub(super) resent: u8,
     /// Digests of the last datagrams in the clear.
     pub(super) last: [u32; 4],
 }
@@ -602,6 +604,7 @@ impl Call<'_> {
     /// - alerts. What one says is believed if nothing else comes until the timer runs out:
     ///   see [`Self::look_at_alert`];
     /// - messages in the place of the ChangeCipherSpec, and behind it;
+    /// - those for which it would send its flight again, but for one at each delay;
     /// - other hellos than the one that made this handshake, and requests for cookies that come late.
     fn sift_handshake(&self, datagram: &mut [u8], cid: usize, epoch: u16) -> usize {
         // SAFETY: reads the connection whose call is under way.
@@ -616,6 +619,8 @@ impl Call<'_> {
             let next = ssl.handshake.as_ref().filter(|_| ssl.state == keys_change as c_int).map(next_number);
             (next, server, awaits_hello(self.ssl))
         };
+        // SAFETY: as above.
+        let answered = unsafe { (*self.ssl).handshake.as_ref() }.and_then(last_answered);
         let made = self.received.get().hello.get();
         let mut alert = None;
         let len = wire::sift(datagram, cid, |record| {
@@ -635,10 +640,26 @@ impl Call<'_> {
                 Some(hello) => !(server && hello.is(made)),
                 None => record.asks_for_cookie() && (server || !awaits_hello),
             };
-            record.is_sound() && !early && !is_late
+            let again = record.messages().find(|&(_, seq)| Some(seq) == answered);
+            record.is_sound()
+                && !early
+                && !is_late
+                && again.is_none_or(|(msg_type, _)| self.may_resend(msg_type, server))
         });
         self.receive(|received| received.alert = received.alert.get().or(alert).into());
         len
+    }
+
+    /// Whether Mbed TLS may send its flight again because the last message that the flight answers came once
+    /// more: of the type that ends a flight, and once until the timer runs out. Anybody can send such a
+    /// message, which is much shorter than a flight, and each time the timer begins anew.
+    fn may_resend(&self, msg_type: u8, server: bool) -> bool {
+        let ends_flight =
+            if server { sys::MBEDTLS_SSL_HS_CLIENT_HELLO } else { sys::MBEDTLS_SSL_HS_SERVER_HELLO_DONE };
+        // SAFETY: reads the connection whose call is under way.
+        let Some(at) = (unsafe { (*self.ssl).handshake.as_ref() }).map(delay) else { return false };
+        u32::from(msg_type) == ends_flight
+            && self.receive(|received| core::mem::replace(&mut received.resent, at) != at)
     }
 
     /// What a server gets that waits for a ClientHello. One whose client has been accepted does not
@@ -1091,13 +1112,17 @@ impl Call<'_> {
         result
     }
 
+    /// Whether the timer has run out, and a flight is to be sent again.
+    fn has_run_out(&self) -> bool {
+        // SAFETY: asks the timer that was set with the connection.
+        unsafe { (*self.ssl).f_get_timer.is_some_and(|get| get((*self.ssl).p_timer) == 2) }
+    }
+
     /// 0, or what the handshake is to answer: nothing has come since an alert in the clear until
     /// the timer ran out, so it is the peer's, who has given up.
     fn look_at_alert(&self) -> c_int {
         let Some([level, _]) = self.received.get().alert.get() else { return 0 };
-        // SAFETY: asks the timer that was set with the connection.
-        let timer = unsafe { (*self.ssl).f_get_timer.map(|get| get((*self.ssl).p_timer)) };
-        if timer != Some(2) {
+        if !self.has_run_out() {
             return 0;
         }
         if level == sys::MBEDTLS_SSL_ALERT_LEVEL_FATAL as u8 {
@@ -1143,8 +1168,14 @@ impl Call<'_> {
                 0 => {}
                 ret => return ret,
             }
-            // SAFETY: reads the connection whose call this is.
-            self.spares_alert.set(unsafe { awaits_finished((*self.ssl).state) && is_patient(self.ssl) });
+            // SAFETY: the connection whose call this is, between steps.
+            unsafe {
+                let patient = is_patient(self.ssl);
+                self.spares_alert.set(awaits_finished((*self.ssl).state) && patient);
+                if !patient && self.has_run_out() {
+                    forget_parts(self.ssl);
+                }
+            }
         }
         // SAFETY: the connection is in the handshake whose call this is; the output is
         // beside it, and nobody else uses it until then. When all is sent, nothing in its

@@ -527,15 +527,40 @@ pub(super) unsafe fn early(ssl: *const sys::mbedtls_ssl_context) -> usize {
 /// The connection is set up, and no call out of Mbed TLS is under way.
 #[cfg(mbedtls_ssl_proto_dtls)]
 pub(super) unsafe fn forget_early(ssl: *mut sys::mbedtls_ssl_context) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        if (*ssl).in_epoch != 0 {
+            forget_messages(ssl, |_| true);
+        }
+    }
+}
+
+/// Forgets the messages of which only parts have come. To be called when the timer has run out, and not for the
+/// first time: of what says that it is a part of one with another length, whoever sent that, Mbed TLS
+/// keeps the first, and none of the peer's would ever fit.
+///
+/// # Safety
+///
+/// As [`forget_early`].
+#[cfg(mbedtls_ssl_proto_dtls)]
+pub(super) unsafe fn forget_parts(ssl: *mut sys::mbedtls_ssl_context) {
+    // SAFETY: by this function's contract.
+    unsafe { forget_messages(ssl, |is_complete| !is_complete) };
+}
+
+/// Forgets those messages which `are_these`: it is told whether one is complete.
+///
+/// # Safety
+///
+/// As [`forget_early`].
+#[cfg(mbedtls_ssl_proto_dtls)]
+unsafe fn forget_messages(ssl: *mut sys::mbedtls_ssl_context, are_these: impl Fn(bool) -> bool) {
     // SAFETY: by this function's contract. A message's memory is its own, from this allocator;
     // zeroed is what Mbed TLS makes of an empty place. None raises.
     unsafe {
-        let (epoch, Some(handshake)) = ((*ssl).in_epoch, (*ssl).handshake.as_mut()) else { return };
-        if epoch == 0 {
-            return;
-        }
+        let Some(handshake) = (*ssl).handshake.as_mut() else { return };
         let buffering = &mut handshake.buffering;
-        for message in &mut buffering.hs {
+        for message in buffering.hs.iter_mut().filter(|message| are_these(message.is_complete() != 0)) {
             if !message.data.is_null() {
                 buffering.total_bytes_buffered =
                     buffering.total_bytes_buffered.saturating_sub(message.data_len);
@@ -560,6 +585,22 @@ pub(super) unsafe fn is_patient(ssl: *const sys::mbedtls_ssl_context) -> bool {
     }
 }
 
+/// The number of the last message that this side's flight answers: for which Mbed TLS would send it again
+/// (RFC 6347 4.2.4); `None`: there is no such.
+#[cfg(mbedtls_ssl_proto_dtls)]
+pub(super) fn last_answered(handshake: &sys::mbedtls_ssl_handshake_params) -> Option<u16> {
+    handshake.in_flight_start_seq.checked_sub(1)?.try_into().ok()
+}
+
+/// A number for the delay after which this side's flight is sent again, and for which flight that is: its
+/// neighbours have others. Never 0.
+#[cfg(mbedtls_ssl_proto_dtls)]
+pub(super) fn delay(handshake: &sys::mbedtls_ssl_handshake_params) -> u8 {
+    let [flight, ..] = handshake.in_flight_start_seq.to_le_bytes();
+    let doubled = u32::BITS.wrapping_sub(handshake.retransmit_timeout.leading_zeros()) as u8;
+    flight.wrapping_shl(6) | doubled
+}
+
 /// The number of the message that comes next.
 #[cfg(mbedtls_ssl_proto_dtls)]
 pub(super) fn next_number(handshake: &sys::mbedtls_ssl_handshake_params) -> c_uint {
@@ -570,6 +611,19 @@ pub(super) fn next_number(handshake: &sys::mbedtls_ssl_handshake_params) -> c_ui
 
 #[cfg(not(mbedtls_ssl_proto_dtls))]
 pub(super) fn forget_early(_: *mut sys::mbedtls_ssl_context) {}
+
+#[cfg(not(mbedtls_ssl_proto_dtls))]
+pub(super) fn forget_parts(_: *mut sys::mbedtls_ssl_context) {}
+
+#[cfg(not(mbedtls_ssl_proto_dtls))]
+pub(super) fn last_answered(_: &sys::mbedtls_ssl_handshake_params) -> Option<u16> {
+    None
+}
+
+#[cfg(not(mbedtls_ssl_proto_dtls))]
+pub(super) fn delay(_: &sys::mbedtls_ssl_handshake_params) -> u8 {
+    0
+}
 
 #[cfg(not(mbedtls_ssl_proto_dtls))]
 pub(super) fn is_patient(_: *const sys::mbedtls_ssl_context) -> bool {

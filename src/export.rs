@@ -47,7 +47,7 @@ use crate::micropython_sys::{MPSSL_EBUSY, MPSSL_ENOTCONN, MPSSL_HAS_SIGN_CALLBAC
 use crate::socket::Socket;
 use crate::wire::{Fields, Room};
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// Another in each build that might read the bytes in another way.
 const BUILD: [u8; 4] = include!(concat!(env!("OUT_DIR"), "/fingerprint.rs"));
 const CHECKSUM: usize = 4;

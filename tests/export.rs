@@ -8,7 +8,7 @@
 mod common;
 
 use common::alloc::{failing, holding, live, watch};
-use common::{Balance, CLIENT, Contexts, Dice, Duo, End, SERVER, Setup, datagrams, pattern, with_sum};
+use common::{Balance, CLIENT, Contexts, Dice, Duo, End, SERVER, Setup, clock, datagrams, pattern, with_sum};
 use micropython_ssl::context::Context;
 use micropython_ssl::dtls::Settings;
 use micropython_ssl::error::{Error, Invalid, Result};
@@ -443,6 +443,77 @@ fn without_memory_nothing_is_lost() {
         assert!(n >= 1 || key.is_none(), "{n}");
         pair.prove();
         drop((contexts, balance));
+    }
+}
+
+/// The hello with which the client made its connection.
+fn hello(duo: &Duo) -> Vec<u8> {
+    let is_hello = |sent: &&Vec<u8>| sent[0] == 22 && sent[3..5] == [0, 0] && sent[13] == 1;
+    duo.link.wire(CLIENT).sent.iter().rev().find(is_hello).unwrap().clone()
+}
+
+/// Takes the server through a reset, in whose next life `context` is its own.
+fn next_life(duo: &mut Duo, context: &datagrams::Source) {
+    let before = duo.contexts[SERVER].clone();
+    let state = state_of(&mut before.borrow_mut(), &mut duo.server.socket, &how(None, None)).unwrap();
+    duo.server.socket = restored(&mut context.borrow_mut(), &state, None, false).unwrap();
+    duo.contexts[SERVER] = context.clone();
+}
+
+/// The time of its hello was another life's, whose cookies are good no more.
+#[test]
+fn a_client_begins_anew_at_a_server_in_its_next_life() {
+    let times = [(50_000, 10_000), (50_000, 45_000), (50_000, 50_000), (50_000, 120_000), (500_000, 10_000)];
+    for (made_at, later) in times {
+        let _balance = Balance::start();
+        clock::set(made_at);
+        let mut duo = Duo::of(Setup::mutual());
+        duo.open();
+        duo.send(CLIENT, b"quiet");
+        let old = hello(&duo);
+        let [_, next] = datagrams::contexts(Setup::mutual(), Settings::DEFAULT, Settings::DEFAULT);
+        clock::set(later - 1000);
+        next_life(&mut duo, &next);
+        duo.send(CLIENT, b"awake again");
+        clock::set(later);
+        duo.replay(&old);
+        duo.link.wire(SERVER).clear(); // its answer, a cookie
+        duo.begin_anew(datagrams::client(&duo.contexts[CLIENT]));
+        assert!(duo.server.socket.is_handshaking(), "made at {made_at}, again at {later}");
+        duo.open();
+        duo.send(CLIENT, b"quiet");
+        // From then on there is a hello that is known.
+        let (old, sent) = (hello(&duo), duo.link.wire(SERVER).sent.len());
+        duo.replay(&old);
+        next_life(&mut duo, &next);
+        duo.replay(&old);
+        assert_eq!(duo.link.wire(SERVER).sent.len(), sent);
+        duo.prove();
+    }
+}
+
+/// Its cookie is good for a minute, also where the secrets have changed meanwhile.
+#[test]
+fn a_hello_that_comes_again_begins_nothing_in_the_same_life() {
+    for wait in [0, 599_000, 1_199_500] {
+        let _balance = Balance::start();
+        let mut duo = Duo::of(Setup::mutual());
+        let server = duo.contexts[SERVER].clone();
+        clock::advance(wait);
+        duo.open();
+        duo.send(CLIENT, b"quiet");
+        let old = hello(&duo);
+        let sent = duo.link.wire(SERVER).sent.len();
+        for _ in 0..3 {
+            next_life(&mut duo, &server);
+            clock::advance(1000);
+            duo.replay(&old);
+            assert_eq!(duo.link.wire(SERVER).sent.len(), sent, "it has a good cookie");
+        }
+        duo.begin_anew(datagrams::client(&duo.contexts[CLIENT]));
+        assert!(duo.server.socket.is_handshaking());
+        duo.open();
+        duo.prove();
     }
 }
 

@@ -19,6 +19,9 @@ use crate::wire::{COOKIE_LEN, COOKIE_LIFE_MS};
 /// A secret makes cookies for this long, and lasts once more as long.
 const SECRET_LIFE_MS: u32 = 600_000;
 type Secret = [u8; 32];
+/// By which those who make cookies are told apart, also over a reset.
+#[cfg(hibernation)]
+pub type Mark = [u8; 4];
 /// A cookie begins with when it was made, in milliseconds, and the how manieth it is.
 const MADE_LEN: usize = 5;
 
@@ -30,6 +33,8 @@ pub struct Cookies {
     secrets: Cell<Secrets>,
     /// How many were made, so that no two of a client's are the same.
     count: Cell<u8>,
+    #[cfg(hibernation)]
+    mark: Mark,
     rng: Shared<Rng>,
 }
 
@@ -58,13 +63,24 @@ impl Cookies {
         let empty = || Self {
             secrets: Cell::new(Secrets { current: [0; 32], previous: [0; 32], since: ticks_ms() }),
             count: Cell::new(0),
+            #[cfg(hibernation)]
+            mark: Mark::default(),
             rng: rng.clone(),
         };
         Shared::new(empty, |cookies| {
+            #[cfg(hibernation)]
+            rng.fill(&mut cookies.mark)?;
             let secrets = cookies.secrets.get_mut();
             rng.fill(&mut secrets.current)?;
             rng.fill(&mut secrets.previous)
         })
+    }
+
+    /// Random, and the same as long as these live, whatever becomes of the secrets, of which it says nothing.
+    #[cfg(hibernation)]
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        self.mark
     }
 
     /// The secrets of now: two lives after the last rotation both are new.

@@ -345,6 +345,21 @@ impl Asleep {
         (state.take_short(), state.take_short())
     }
 
+    /// A datagrams' server remembers no hello, for none that was can come again: its cookie was good in another
+    /// life, whose clock it was made by.
+    pub(super) fn forget_hello(&mut self) {
+        let mut state = self.input();
+        state.take(WINDOW);
+        let _ids = (state.take_short(), state.take_short(), state.take_short());
+        let hello = state.take_short().len();
+        // Its length, and behind that it, are the last of the state.
+        let len = self.state().len().saturating_sub(hello);
+        if let Some(last) = self.state_mut().get_mut(..len).and_then(<[u8]>::last_mut) {
+            *last = 0;
+            self.head_mut().len = len as u16;
+        }
+    }
+
     pub(super) fn newest_record(&self) -> u64 {
         if self.head().kind.is(Kind::DATAGRAM) { self.input().take_u64() } else { 0 }
     }

@@ -8,7 +8,7 @@
 //! | 1 | what has become of Connection IDs |
 //! | 1, 1 | the negotiated length of fragments, and how many empty records came in a row |
 //! | 4, 4 | what is wrong with the peer's certificate, and how many records did not authenticate |
-//! | 2, 2 | of datagrams: how long they may be on the path, and how long they are |
+//! | 2, 2, 4 | of datagrams: how long they may be on the path, how long they are, and whose cookies a client's are |
 //! | 1, … | the application protocol behind its length |
 //! | 1, … | a pre-shared key's identity or hint likewise |
 //! | 2, … | the peer's certificate likewise |
@@ -20,6 +20,9 @@
 use core::ffi::c_char;
 
 use super::super::config::Config;
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
+use super::super::cookie::Cookies;
+use super::super::cookie::Mark;
 use super::super::names::CID_MAX;
 use super::super::sys;
 use super::hibernation::{Asleep, Cids, Head, Kind, WINDOW};
@@ -33,7 +36,7 @@ use crate::wire::{Fields, Room};
 
 /// What is in front of the application protocol, at least; of datagrams, and the three lengths behind.
 const FIXED: usize = 14;
-const DATAGRAMS: usize = 4;
+const DATAGRAMS: usize = 2 + 2 + size_of::<Mark>();
 const LENGTHS: usize = 1 + 1 + 2;
 /// What is kept of a client's hello.
 const HELLO: usize = 8;
@@ -122,6 +125,7 @@ impl Asleep {
         if self.is_datagram() {
             room.put(&head.mtu.to_be_bytes());
             room.put(&head.expected.to_be_bytes());
+            room.put(&mark(&head.config));
         }
         for short in [alpn, psk] {
             room.put(&[short.len() as u8]);
@@ -157,7 +161,11 @@ impl Asleep {
         let (kind, cids) = (Kind(kind), Cids::of_number(cids)?);
         let (verify_result, bad_records) = (number(fields)?, number(fields)?);
         let datagram = kind.is(Kind::DATAGRAM);
-        let (mtu, expected) = if datagram { (fields.short()?, fields.short()?) } else { (0, 0) };
+        let (mtu, expected, made_by) = if datagram {
+            (fields.short()?, fields.short()?, *fields.take(size_of::<Mark>())?.first_chunk()?)
+        } else {
+            (0, 0, Mark::default())
+        };
         let (alpn, psk, cert) = (fields.vector(1)?, fields.vector(1)?, fields.vector(2)?);
         let state = fields.0;
         let is_sound = datagram == config.is_datagram()
@@ -170,6 +178,7 @@ impl Asleep {
             return None;
         }
         let alpn = chosen_protocol(&config, alpn)?;
+        let is_this_life = made_by == mark(&config);
         #[cfg(not(mbedtls_ssl_proto_dtls))]
         let _ = (mtu, expected);
         let made = || -> Result<Self> {
@@ -198,6 +207,9 @@ impl Asleep {
                 cids,
             })?;
             copy(asleep.state_mut(), state);
+            if datagram && !is_this_life {
+                asleep.forget_hello();
+            }
             Ok(asleep)
         };
         #[cfg(not(mbedtls_ssl_alpn))]
@@ -228,6 +240,17 @@ impl Asleep {
 /// A copy; `None` of nothing.
 fn copy_of(bytes: &[u8]) -> Result<Option<Array<u8>>> {
     if bytes.is_empty() { Ok(None) } else { Array::copy_of(bytes).map(Some) }
+}
+
+/// Whose cookies a server's clients have.
+fn mark(config: &Config) -> Mark {
+    #[cfg(mbedtls_ssl_dtls_hello_verify)]
+    return config.cookies().map_or(Mark::default(), Cookies::mark);
+    #[cfg(not(mbedtls_ssl_dtls_hello_verify))]
+    {
+        let _ = config;
+        Mark::default()
+    }
 }
 
 /// The name of an application protocol, of the configuration's; NULL: none was chosen.

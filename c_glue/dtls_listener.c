@@ -413,13 +413,17 @@ bool mpssl_is_peer(mp_obj_t sock) {
     return mp_obj_is_type(sock, &peer_type);
 }
 
-size_t mpssl_peer_address(mp_obj_t sock, uint8_t *bytes) {
+#if MPSSL_HIBERNATION
+size_t mpssl_peer_address(mp_obj_t sock, uint8_t *bytes, bool *at_home) {
     peer_obj_t *self = MP_OBJ_TO_PTR(sock);
     address_t address = { .len = 0 };
     find_address(self->listener, self->client, &address);
     memcpy(bytes, address.bytes, address.len);
+    *at_home = false;
+    CLAIMED(self->listener, *at_home = mpssl_listener_is_at_home(self->listener->clients, self->client));
     return address.len;
 }
+#endif
 
 size_t mpssl_peer_datagram_max(mp_obj_t sock) {
     peer_obj_t *self = MP_OBJ_TO_PTR(sock);
@@ -624,7 +628,8 @@ static mp_obj_t listener_restore(size_t n_args, const mp_obj_t *pos_args, mp_map
     peer_obj_t *peer = new_peer(self, 0); // nobody's number
     uint32_t n;
     mp_obj_t origin;
-    ssl_socket_obj_t *sock = mpssl_socket_load(self->context, MP_OBJ_FROM_PTR(peer), args, &n, &origin);
+    bool at_home;
+    ssl_socket_obj_t *sock = mpssl_socket_load(self->context, MP_OBJ_FROM_PTR(peer), args, &n, &origin, &at_home);
     address_t address = { .len = 0 };
     if (origin != mp_const_none) {
         mp_buffer_info_t buf;
@@ -639,7 +644,7 @@ static mp_obj_t listener_restore(size_t n_args, const mp_obj_t *pos_args, mp_map
     mp_obj_t result = mp_obj_new_tuple(2, items); // behind the counter nothing is to fail
     mpssl_bytes_t bytes = { address.bytes, address.len };
     mpssl_status_t status = { MPSSL_ERRNO, MP_EBADF };
-    CLAIMED(self, CALL_WITH_MEMORY(status, mpssl_listener_restore(self->clients, sock->tls, bytes, &peer->client, &peer->departed)));
+    CLAIMED(self, CALL_WITH_MEMORY(status, mpssl_listener_restore(self->clients, sock->tls, bytes, at_home, &peer->client, &peer->departed)));
     if (status.kind != MPSSL_OK) {
         mpssl_socket_drop(sock);
         mpssl_raise(MP_OBJ_NULL, status);

@@ -423,9 +423,9 @@ enum {
     }
 
 // The connection of a state, over this transport. Nobody is to have it before mpssl_socket_consume. *n: what
-// that is to be given; *address: of a listener's client, as bytes, else None.
+// that is to be given; *address: of a listener's client, as bytes, else None; *at_home: whether that finds it.
 ssl_socket_obj_t *mpssl_socket_load(ssl_context_obj_t *context, mp_obj_t sock, const mp_arg_val_t *args,
-    uint32_t *n, mp_obj_t *address);
+    uint32_t *n, mp_obj_t *address, bool *at_home);
 // Frees it instead.
 void mpssl_socket_drop(ssl_socket_obj_t *self);
 // The socket, which is Python's from then on, once the counter has come to n; else frees it and raises.
@@ -449,8 +449,10 @@ MP_DECLARE_CONST_FUN_OBJ_KW(mpssl_context_listen_obj); // SSLContext.listen
 // Whether the transport is one client's share of a listener's socket.
 bool mpssl_is_peer(mp_obj_t sock);
 #define MPSSL_ADDRESS_MAX (128)
-// Writes where that client is, and returns its length.
-size_t mpssl_peer_address(mp_obj_t sock, uint8_t *address);
+#if MPSSL_HIBERNATION
+// Writes where that client is, and whether it is found by that; returns its length.
+size_t mpssl_peer_address(mp_obj_t sock, uint8_t *address, bool *at_home);
+#endif
 // How long a datagram is, at most, that a Peer's read gets.
 size_t mpssl_peer_datagram_max(mp_obj_t sock);
 // A record of the datagram read last has authenticated: the client is where it

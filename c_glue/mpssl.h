@@ -368,6 +368,7 @@ typedef struct _mpssl_export_t {
     uint32_t n; // above all that the counter has come to; 0: without a counter
     mpssl_bytes_t hostname; // as in mpssl_options_t
     mpssl_bytes_t address; // where a listener's client is; data NULL: of no listener
+    bool at_home; // whether it is found by that, and not by its Connection ID alone
     uint8_t callbacks; // which the socket has, or gets: MPSSL_HAS_*
 } mpssl_export_t;
 
@@ -384,6 +385,7 @@ typedef struct _mpssl_restored_t {
     uint32_t n; // what the counter is to come to, or refuse, before anything else; 0: there is none
     mpssl_bytes_t hostname; // borrowed of the state, as the next
     mpssl_bytes_t address;
+    bool at_home; // as in mpssl_export_t
 } mpssl_restored_t;
 
 // The connection of a state, which may be anybody's bytes. Of options only key, callbacks, and whether n is 0 are
@@ -467,10 +469,11 @@ uint64_t mpssl_listener_waiting(const mpssl_listener_t *listener);
 // the same. *departed: for the finaliser of its transport; not written if somebody else accepted
 // it, or no ID is free, in which case it is removed. Unless MPSSL_OK it waits on.
 mpssl_status_t mpssl_listener_accept(mpssl_listener_t *listener, uint64_t client, mpssl_socket_t *socket, void **departed);
-// Likewise one that was restored, whose address and Connection ID it is to be found by. *client: its number.
+// Likewise one that was restored, to be found by its Connection ID, if it has one, and by its address, unless it
+// has one and was not at_home. *client: its number.
 // MPSSL_EADDRINUSE where another client has them, MPSSL_NO_MEMORY where there is no room.
 mpssl_status_t mpssl_listener_restore(mpssl_listener_t *listener, const mpssl_socket_t *socket, mpssl_bytes_t address,
-    uint64_t *client, void **departed);
+    bool at_home, uint64_t *client, void **departed);
 // Nobody has the client's transport any more: it is removed soon, if it is there. For a finaliser:
 // claims nothing, and the listener may be gone. `departed` may be NULL, and is not used again.
 void mpssl_listener_depart(void *departed, uint64_t client);
@@ -484,6 +487,8 @@ uint32_t mpssl_listener_poll(mpssl_listener_t *listener, uint64_t client);
 uint32_t mpssl_listener_version(const mpssl_listener_t *listener);
 // Where to write to, borrowed; data NULL: the client was removed.
 mpssl_bytes_t mpssl_listener_address(mpssl_listener_t *listener, uint64_t client);
+// In builds where connections can hibernate: whether it is found by its address.
+bool mpssl_listener_is_at_home(const mpssl_listener_t *listener, uint64_t client);
 // A record of the datagram read last has authenticated: the client is where it came from.
 void mpssl_listener_follow(mpssl_listener_t *listener, uint64_t client);
 void mpssl_listener_remove(mpssl_listener_t *listener, uint64_t client);

@@ -944,7 +944,8 @@ static mp_obj_t context_restore(size_t n_args, const mp_obj_t *pos_args, mp_map_
     self->instance = pos_args[0];
     uint32_t n;
     mp_obj_t address;
-    ssl_socket_obj_t *sock = mpssl_socket_load(self, args[0].u_obj, args + 1, &n, &address);
+    bool at_home;
+    ssl_socket_obj_t *sock = mpssl_socket_load(self, args[0].u_obj, args + 1, &n, &address, &at_home);
     return mpssl_socket_consume(sock, args[1 + MPSSL_RESTORE_COUNTER].u_obj, n);
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(context_restore_obj, 1, context_restore);

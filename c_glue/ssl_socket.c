@@ -1268,7 +1268,7 @@ static mp_obj_t socket_export(size_t n_args, const mp_obj_t *pos_args, mp_map_t 
 #if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
     uint8_t address[MPSSL_ADDRESS_MAX];
     if (mpssl_is_peer(self->sock)) {
-        state.options.address = (mpssl_bytes_t){ address, mpssl_peer_address(self->sock, address) };
+        state.options.address = (mpssl_bytes_t){ address, mpssl_peer_address(self->sock, address, &state.options.at_home) };
     }
 #endif
     mpssl_status_t status = export_state(&call, &state);
@@ -1285,7 +1285,7 @@ static mp_obj_t socket_export(size_t n_args, const mp_obj_t *pos_args, mp_map_t 
 static MP_DEFINE_CONST_FUN_OBJ_KW(socket_export_obj, 1, socket_export);
 
 ssl_socket_obj_t *mpssl_socket_load(ssl_context_obj_t *context, mp_obj_t sock, const mp_arg_val_t *args,
-    uint32_t *n, mp_obj_t *address) {
+    uint32_t *n, mp_obj_t *address, bool *at_home) {
     mpssl_context_settle(context); // may run Python
     sock = mpssl_get_stream(sock, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
     ssl_socket_obj_t *self = new_socket(context, sock, mp_const_none);
@@ -1327,6 +1327,7 @@ ssl_socket_obj_t *mpssl_socket_load(ssl_context_obj_t *context, mp_obj_t sock, c
     if (name->data != NULL) {
         self->server_hostname = mp_obj_new_str_copy(&mp_type_str, name->data, name->len);
     }
+    *at_home = restored.at_home;
     *address = restored.address.data == NULL ? mp_const_none : mp_obj_new_bytes(restored.address.data, restored.address.len);
     return self;
 }

@@ -4,7 +4,7 @@
 //! | bytes | what | |
 //! |---|---|---|
 //! | 1 | the version of this format | |
-//! | 1 | which of the following there are, and which callbacks the host has | |
+//! | 1 | which of the following there are, which callbacks the host has, and whether the client is at home | |
 //! | 4 | the build that wrote it | |
 //! | 4 | n | with a counter |
 //! | 1, … | the server's name behind its length | at a client that has one |
@@ -59,10 +59,10 @@ const SEALED: u8 = 1;
 const COUNTED: u8 = 2;
 const NAMED: u8 = 4;
 const LOCATED: u8 = 8;
-/// Nothing is behind them: which callbacks the host has.
+/// Nothing is behind these: which callbacks the host has, and whether the client is found by where it is.
 const CALLBACKS: u8 = 0x70;
 const CALLBACKS_SHIFT: u32 = 4;
-const ALL: u8 = SEALED | COUNTED | NAMED | LOCATED | CALLBACKS;
+const AT_HOME: u8 = 0x80;
 
 /// What is to be with a connection.
 #[derive(Clone, Copy)]
@@ -75,6 +75,8 @@ pub struct Export<'a> {
     pub hostname: Option<&'a [u8]>,
     /// Where a listener's client is.
     pub address: Option<&'a [u8]>,
+    /// Whether it is found by that, and not by its Connection ID alone.
+    pub at_home: bool,
     /// Which callbacks it was made with, `MPSSL_HAS_*`.
     pub callbacks: u8,
 }
@@ -89,6 +91,8 @@ pub struct Restored<'a> {
     pub hostname: Option<&'a [u8]>,
     /// Where the client is.
     pub address: Option<&'a [u8]>,
+    /// As in [`Export`].
+    pub at_home: bool,
 }
 
 fn is_key(key: &[u8]) -> bool {
@@ -102,6 +106,7 @@ impl Export<'_> {
             | bit(self.n.is_some(), COUNTED)
             | bit(self.hostname.is_some(), NAMED)
             | bit(self.address.is_some(), LOCATED)
+            | bit(self.at_home, AT_HOME)
             | self.callbacks.wrapping_shl(CALLBACKS_SHIFT) & CALLBACKS
     }
 
@@ -201,7 +206,7 @@ struct Parts<'a> {
 fn parts(state: &[u8]) -> Option<Parts<'_>> {
     let mut fields = Fields(state);
     let [format, flags] = *fields.take(2)?.first_chunk()?;
-    if format != FORMAT || flags & !ALL != 0 || fields.take(BUILD.len())? != BUILD {
+    if format != FORMAT || fields.take(BUILD.len())? != BUILD {
         return None;
     }
     let has = |bit: u8| flags & bit != 0;
@@ -266,5 +271,5 @@ pub fn restore<'a>(
     let config = context.config(host_signs, true)?;
     let connection = Connection::restore(config, saved, u64::from_le_bytes(leap))?;
     let socket = Box::new(|| Socket::restored(context, connection, ticks_ms()))?;
-    Ok(Restored { socket, n, hostname, address })
+    Ok(Restored { socket, n, hostname, address, at_home: flags & AT_HOME != 0 })
 }

@@ -991,12 +991,13 @@ pub unsafe extern "C" fn mpssl_listener_restore(
     listener: &mut Listener,
     socket: &Socket,
     address: mpssl_bytes_t,
+    at_home: bool,
     client: &mut u64,
     departed: &mut *mut c_void,
 ) -> mpssl_status_t {
     // SAFETY: by this function's contract.
     let address = unsafe { bytes(address, false) }.unwrap_or_default();
-    status(listener.restore(address, socket.own_cid(), ticks_ms()).map(|id| {
+    status(listener.restore(address, socket.own_cid(), at_home, ticks_ms()).map(|id| {
         *client = id.number();
         *departed = listener.table.departed().clone().into_raw();
     }))
@@ -1061,6 +1062,13 @@ pub extern "C" fn mpssl_listener_poll(listener: &mut Listener, client: u64) -> u
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_listener_address(listener: &mut Listener, client: u64) -> mpssl_bytes_t {
     borrowed(listener.table.address(ClientId::of_number(client), ticks_ms()))
+}
+
+/// See `mpssl.h`.
+#[cfg(hibernation)]
+#[unsafe(no_mangle)]
+pub extern "C" fn mpssl_listener_is_at_home(listener: &Listener, client: u64) -> bool {
+    listener.table.is_at_home(ClientId::of_number(client))
 }
 
 /// See `mpssl.h`.
@@ -1506,6 +1514,7 @@ pub unsafe extern "C" fn mpssl_socket_export(
             n: Some(options.n).filter(|n| *n != 0),
             hostname: bytes(options.hostname, false),
             address: bytes(options.address, false),
+            at_home: options.at_home,
             callbacks: options.callbacks,
         };
         (slice_mut(state, size), options)
@@ -1535,6 +1544,7 @@ pub unsafe extern "C" fn mpssl_socket_restore(
             n: of.n.unwrap_or(0),
             hostname: borrowed(of.hostname),
             address: borrowed(of.address),
+            at_home: of.at_home,
         });
         output(made, restored)
     }

@@ -135,6 +135,50 @@ fn a_client_is_followed_only_after_its_record_authenticated() {
     assert_eq!(table.find(&moved, b"new"), None);
 }
 
+/// As [`a_client_is_followed_only_after_its_record_authenticated`] says, also in another life.
+#[cfg(hibernation)]
+#[test]
+fn who_had_moved_does_not_come_back_as_the_owner_of_an_address() {
+    let _balance = Balance::start();
+    let moved = with_cid(b"1234", b"x");
+    // Never; elsewhere; and back to where it was accepted.
+    for (way, address) in [(&[] as &[&[u8]], b"a"), (&[b"b"], b"b"), (&[b"b", b"a"], b"a")] {
+        let mut before = table(4, 4);
+        let a = connected(&mut before, b"a", b"1234");
+        for from in way {
+            before.deliver(a, &moved, from, 0).unwrap();
+            read(&mut before, a);
+            before.follow(a);
+        }
+        assert_eq!(before.address(a, 0), Some(address as &[u8]));
+        let mut at_home = before.is_at_home(a);
+        assert_eq!(at_home, way.is_empty());
+        // More than once.
+        for _ in 0..2 {
+            let mut after = table(4, 4);
+            let a = after.restore(address, b"1234", at_home, 0).unwrap();
+            at_home = after.is_at_home(a);
+            assert_eq!(after.find(&moved, b"anywhere"), Some(a));
+            assert_eq!(after.find(&plain(b"x"), address), Some(a).filter(|_| way.is_empty()));
+            if !way.is_empty() {
+                let b = connected(&mut after, address, &[]);
+                assert_eq!(after.find(&plain(b"x"), address), Some(b));
+                after.remove(a);
+                assert_eq!(after.find(&plain(b"x"), address), Some(b));
+            }
+        }
+    }
+    // Without an ID it is its address that finds it, whatever was said; and where another is, it is not.
+    let mut after = table(4, 4);
+    let a = after.restore(b"a", &[], false, 0).unwrap();
+    assert_eq!(after.find(&plain(b"x"), b"a"), Some(a));
+    let b = after.restore(b"a", b"1234", true, 0).unwrap();
+    assert_eq!((after.is_at_home(a), after.is_at_home(b)), (true, false));
+    assert!(after.restore(b"a", &[], true, 0).is_err());
+    after.remove(b);
+    assert_eq!(after.find(&plain(b"x"), b"a"), Some(a));
+}
+
 #[test]
 fn two_clients_never_have_one_connection_id() {
     let _balance = Balance::start();

@@ -46,7 +46,7 @@ fn contexts(suite: &&str) -> Contexts {
 }
 
 fn how(key: Option<&[u8]>, n: Option<u32>) -> Export<'_> {
-    Export { key, n, hostname: None, address: None, callbacks: 0 }
+    Export { key, n, hostname: None, address: None, at_home: false, callbacks: 0 }
 }
 
 /// A socket's state; it is ended when the state is used.
@@ -335,6 +335,12 @@ fn a_counter_and_a_key_are_asked_for() {
     let state = state_of(client, &mut pair.client.socket, &named).unwrap();
     let of = restore(client, &state, Some(KEY), true, 0).unwrap();
     assert_eq!((of.n, of.hostname, of.address), (Some(7), Some(&b"localhost"[..]), Some(&[3; 128][..])));
+    assert!(!of.at_home);
+    pair.client.socket = of.socket;
+    let home = Export { at_home: true, ..named };
+    let state = state_of(client, &mut pair.client.socket, &home).unwrap();
+    let of = restore(client, &state, Some(KEY), true, 0).unwrap();
+    assert!(of.at_home);
     let long = Export { hostname: Some(&[b'a'; 256]), ..named };
     assert!(state_of(client, &mut pair.client.socket, &long).is_err());
     pair.client.socket = of.socket;

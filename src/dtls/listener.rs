@@ -75,16 +75,16 @@ impl Listener {
         Ok(if kept { Taken::Kept } else { Taken::Dropped })
     }
 
-    /// Takes in a client whose connection was restored, by where it is and the Connection ID that it was given,
-    /// if it was.
+    /// Takes in a client whose connection was restored, by the Connection ID that it was given, if it was, and
+    /// where it is: see [`Table::restore`].
     ///
     /// # Errors
     ///
     /// `EADDRINUSE` where that is another client's; [`crate::error::Error::NoMemory`], also where there is no
     /// room for one more.
     #[cfg(hibernation)]
-    pub fn restore(&mut self, address: &[u8], cid: &[u8], now: u32) -> Result<ClientId> {
+    pub fn restore(&mut self, address: &[u8], cid: &[u8], at_home: bool, now: u32) -> Result<ClientId> {
         self.table.sweep();
-        self.table.restore(address, cid, now)
+        self.table.restore(address, cid, at_home, now)
     }
 }

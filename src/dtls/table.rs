@@ -536,15 +536,22 @@ impl Table {
         }
     }
 
-    /// A client who was here in another life, with nothing to read. Where another is at its address, it is
-    /// found by its Connection ID alone.
+    /// Whether what comes from a client's address without a Connection ID is its.
+    #[cfg(hibernation)]
+    #[must_use]
+    pub fn is_at_home(&self, id: ClientId) -> bool {
+        self.places.client(id).is_some_and(|client| client.at_home)
+    }
+
+    /// A client who was here in another life, with nothing to read. It is found by its Connection ID alone where
+    /// it has one, and was not `at_home`, or another is there now.
     ///
     /// # Errors
     ///
     /// `EADDRINUSE` where that is another client's, or it has none; [`Error::NoMemory`], also where there is
     /// no room for one more. Nothing has changed then.
     #[cfg(hibernation)]
-    pub fn restore(&mut self, address: &[u8], cid: &[u8], now: u32) -> Result<ClientId> {
+    pub fn restore(&mut self, address: &[u8], cid: &[u8], at_home: bool, now: u32) -> Result<ClientId> {
         let is_home_free = self.index.find(&self.places, Key::Address(address)).is_none();
         let is_cid_free = !cid.is_empty() && self.index.find(&self.places, Key::Cid(cid)).is_none();
         if !(is_cid_free || cid.is_empty() && is_home_free) {
@@ -553,7 +560,8 @@ impl Table {
         let place = self.free.all().last().copied().ok_or(Error::NoMemory)?;
         let own_cid = if cid.is_empty() { None } else { Some(Array::copy_of(cid)?) };
         let id = self.settle(place, address, Inbox::default(), now)?;
-        if is_home_free {
+        // Who had moved is not the only one to speak from where it is.
+        if is_home_free && (at_home || own_cid.is_none()) {
             self.enter_home(id);
         }
         if let Some(cid) = own_cid {

@@ -223,3 +223,26 @@ for restored in (False, True):
     before = len(signed)
     client, _ = calling(network, b"client", known)
     print(anew(server, client), len(signed) - before)
+
+# Who has moved is found by its Connection ID alone, also when it was restored there: the address that it spoke
+# from, or came back to, is free for a new client, by whom nothing of it ends.
+for way in ((b"NAT",), (b"NAT", b"first")):
+    for restored in (False, True):
+        network = Network()
+        listener, _ = listening(network, 4)
+        client, sock = calling(network, b"first", client_context(4))
+        server = meet(listener, client)
+        for address in way:
+            sock.bind(address)
+            client.write(b"moved")
+            server.read(100)
+        if restored:
+            for _ in range(2):
+                server, where = listener.restore(server.export(key=KEY), key=KEY)
+            print(where)
+        sock.bind(b"elsewhere")
+        other, _ = calling(network, address, client_context(4))
+        second = meet(listener, other)
+        other.write(b"other")
+        client.write(b"still here")
+        print(second.read(100), server.read(100))

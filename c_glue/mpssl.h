@@ -397,8 +397,6 @@ mpssl_status_t mpssl_socket_restore(mpssl_context_t *context, mpssl_bytes_t stat
 bool mpssl_socket_is_datagram(const mpssl_socket_t *socket);
 bool mpssl_socket_is_handshaking(const mpssl_socket_t *socket);
 uint32_t mpssl_socket_bad_records(const mpssl_socket_t *socket); // dropped, unauthentic
-// Whether the datagram that the last call has read last has a record newer than all before (RFC 9146 6).
-bool mpssl_socket_is_newest(const mpssl_socket_t *socket);
 mpssl_bytes_t mpssl_socket_own_cid(const mpssl_socket_t *socket); // len 0: none
 // Writes at most MPSSL_CID_MAX bytes, returns how many; -1: no Connection IDs agreed on.
 int32_t mpssl_socket_peer_cid(const mpssl_socket_t *socket, uint8_t *cid);
@@ -528,6 +526,9 @@ enum {
 
 // Reads up to len bytes from the transport; 0: end of stream. Does not raise.
 int32_t mpglue_stream_read(void *owner, uint8_t *buf, size_t len, uint32_t how, int32_t *err);
+// The datagram read last has a record newer than all before: a client with a Connection ID is where it came
+// from (RFC 9146 6). Does not raise.
+void mpglue_peer_is_there(void *owner);
 // How long the datagram is that would be read, at most; 0: there is none yet; or
 // MPGLUE_UNKNOWN, or MPGLUE_ERRNO. Does not raise.
 int32_t mpglue_datagram_len(void *owner, int32_t *err);

@@ -528,21 +528,6 @@ static void take_kept(mpssl_call_t *call, span_t *span) {
     }
 }
 
-static void follow_peer(ssl_socket_obj_t *self, void *arg) {
-    (void)arg;
-    if (self->sock != MP_OBJ_NULL) { // close() in another thread
-        mpssl_peer_follow(self->sock);
-    }
-}
-
-// Behind each read of a datagram, before the next comes from elsewhere: a listener's client is where it
-// came from, if it is the newest.
-static void follow(mpssl_call_t *call, mpssl_status_t *status) {
-    if (call->socket->datagram && mpssl_socket_is_newest(call->socket->tls) && mpssl_protect(call, follow_peer, NULL) != 0) {
-        *status = (mpssl_status_t){ MPSSL_RAISED, 0 };
-    }
-}
-
 // Reads into the span; all: until it is full, or the stream ends.
 static mpssl_status_t read_span(mpssl_call_t *call, span_t *span, bool all) {
     ssl_socket_obj_t *self = call->socket;
@@ -552,10 +537,8 @@ static mpssl_status_t read_span(mpssl_call_t *call, span_t *span, bool all) {
     while (more) {
         size_t before = span->done;
         bool moves = span->obj != MP_OBJ_NULL && runs_python(self);
-        bool one_by_one = moves || self->datagram;
         if (moves) {
             CALL_WITH_MEMORY(status, mpssl_socket_fill(self->tls, call));
-            follow(call, &status);
         }
         if (status.kind == MPSSL_OK || !moves) {
             find_span(span, MP_BUFFER_WRITE);
@@ -564,11 +547,10 @@ static mpssl_status_t read_span(mpssl_call_t *call, span_t *span, bool all) {
                 return before == 0 ? (mpssl_status_t){ MPSSL_ERRNO, MP_EINVAL } : (mpssl_status_t){ MPSSL_OK, 0 };
             }
             call->quiet = moves;
-            CALL_WITH_MEMORY(status, mpssl_socket_read(self->tls, call, span->buf, span->len, all && !one_by_one, &span->done));
+            CALL_WITH_MEMORY(status, mpssl_socket_read(self->tls, call, span->buf, span->len, all && !moves, &span->done));
             call->quiet = false;
-            follow(call, &status);
         }
-        more = one_by_one && all && status.kind == MPSSL_OK && span->done != before && span->done != span->len;
+        more = moves && all && status.kind == MPSSL_OK && span->done != before && span->done != span->len;
         more = more || mpssl_wait_more(call, &p, &status);
     }
     return status;

@@ -332,6 +332,25 @@ int32_t mpglue_datagram_len(void *owner, int32_t *err) {
     return MPGLUE_UNKNOWN;
 }
 
+#if defined(MBEDTLS_SSL_DTLS_HELLO_VERIFY)
+static void follow_peer(ssl_socket_obj_t *self, void *arg) {
+    (void)arg;
+    if (self->sock != MP_OBJ_NULL) { // close() in another thread
+        mpssl_peer_follow(self->sock);
+    }
+}
+
+void mpglue_peer_is_there(void *owner) {
+    mpssl_call_t *call = owner;
+    mp_obj_t before = call->exc;
+    if (mpssl_protect(call, follow_peer, NULL) != 0 && before == MP_OBJ_NULL) {
+        // The wait for another thread was interrupted. This call has something to return.
+        mp_sched_exception(call->exc);
+        call->exc = MP_OBJ_NULL;
+    }
+}
+#endif
+
 int32_t mpglue_stream_write(void *owner, const uint8_t *buf, size_t len, bool now, int32_t *err) {
     mpssl_transfer_t t = { .buf = (void *)buf, .len = MIN(len, UINT16_MAX), .write = true };
     return stream_transfer(owner, &t, now, err);

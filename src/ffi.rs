@@ -257,6 +257,12 @@ impl Transport for Owner {
     fn send_now(&mut self, buf: &[u8]) -> core::result::Result<usize, Interruption> {
         self.write(buf, true)
     }
+
+    #[cfg(mbedtls_ssl_dtls_hello_verify)]
+    fn peer_is_there(&mut self) {
+        // SAFETY: the owner is a call under way; does not raise.
+        unsafe { sys::mpglue_peer_is_there(self.0) };
+    }
 }
 
 impl Clock for Owner {
@@ -1339,12 +1345,6 @@ pub extern "C" fn mpssl_socket_is_handshaking(socket: &Socket) -> bool {
 #[unsafe(no_mangle)]
 pub extern "C" fn mpssl_socket_bad_records(socket: &Socket) -> u32 {
     socket.bad_records()
-}
-
-/// See `mpssl.h`.
-#[unsafe(no_mangle)]
-pub extern "C" fn mpssl_socket_is_newest(socket: &Socket) -> bool {
-    socket.is_newest()
 }
 
 /// See `mpssl.h`.

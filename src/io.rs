@@ -73,6 +73,10 @@ pub trait Transport {
     fn send_now(&mut self, buf: &[u8]) -> Result<usize, Interruption> {
         self.send(buf)
     }
+
+    /// The datagram read last has a record newer than all before, and authentic: the peer is where it came from,
+    /// if it has a Connection ID (RFC 9146 6).
+    fn peer_is_there(&mut self) {}
 }
 
 /// A millisecond clock that may wrap around at 2^32.

@@ -930,13 +930,6 @@ impl Socket {
         self.ssl.newest_record()
     }
 
-    /// Whether the datagram that the last call has read last has a record newer than all before: the peer
-    /// is where it came from (RFC 9146 6).
-    #[must_use]
-    pub fn is_newest(&self) -> bool {
-        self.ssl.is_newest()
-    }
-
     /// The Connection ID by which the peer calls this side; empty: none.
     #[must_use]
     pub fn own_cid(&self) -> &[u8] {

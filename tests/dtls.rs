@@ -1311,10 +1311,11 @@ impl Server {
             }
         })?;
         let (end, address) = &mut self.clients[which];
+        let followed = end.port.followed;
         end.port.link.inject(CLIENT, datagram);
         let mut buf = [0; 100];
         let result = end.read(&mut buf).map(|n| buf[..n].to_vec());
-        if end.socket.is_newest() {
+        if end.port.followed > followed {
             // RFC 9146 6: authentic, and newer than all before.
             from.clone_into(address);
         }

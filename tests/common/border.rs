@@ -57,6 +57,12 @@ unsafe extern "C" fn mpglue_stream_read(
 }
 
 #[unsafe(no_mangle)]
+unsafe extern "C" fn mpglue_peer_is_there(owner: *mut c_void) {
+    // SAFETY: as in mpglue_stream_read.
+    unsafe { (*owner.cast::<Port>()).peer_is_there() };
+}
+
+#[unsafe(no_mangle)]
 unsafe extern "C" fn mpglue_datagram_len(owner: *mut c_void, err: *mut i32) -> i32 {
     // SAFETY: as in mpglue_stream_read.
     unsafe {

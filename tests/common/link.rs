@@ -228,6 +228,8 @@ pub struct Port {
     pub choose: Option<Choose>,
     /// Whether it says how long the next datagram is.
     pub tells_len: bool,
+    /// How often the peer was said to be where the last datagram came from.
+    pub followed: usize,
     /// The errno that asking for a datagram's length takes away, as a socket's.
     pub pending_error: Option<i32>,
     /// Transport calls so far.
@@ -280,6 +282,7 @@ impl Port {
             key_log_raises: false,
             tells_len: true,
             pending_error: None,
+            followed: 0,
             identities: Vec::new(),
             calls: 0,
             judged: Vec::new(),
@@ -348,6 +351,10 @@ impl Transport for Port {
         wire.bytes_under_way -= done;
         // All parcels may have been empty: cut off.
         if done == 0 && !wire.closed { Err(Interruption::WouldBlock) } else { Ok(done) }
+    }
+
+    fn peer_is_there(&mut self) {
+        self.followed += 1;
     }
 
     fn datagram_len(&mut self) -> Result<Option<usize>, Interruption> {

@@ -85,10 +85,10 @@ pub(super) struct Received {
     pub(super) alert: Noted<2>,
     /// A listener has seen that the client's cookie was good: others' hellos end nothing here.
     pub(super) accepted: bool,
-    /// The datagram read last has a record newer than all before.
-    pub(super) newest: bool,
     /// At which delay the flight was sent again last because the peer had done so: see [`Call::may_resend`].
     pub(super) resent: u8,
+    #[allow(dead_code, reason = "fills the last word")]
+    pub(super) fill: u8,
     /// Digests of the last datagrams in the clear.
     pub(super) last: [u32; 4],
 }
@@ -518,6 +518,7 @@ impl Call<'_> {
     /// `None`: it gets nothing of this one.
     fn recv_datagram(&self) -> core::result::Result<Option<usize>, Interruption> {
         self.count_bad_records();
+        self.look_who_is_there();
         // SAFETY: reads fields of the connection whose call is under way.
         let (server, state, cid, epoch) = unsafe {
             let ssl = &*self.ssl;
@@ -571,12 +572,15 @@ impl Call<'_> {
         Ok(Some(len))
     }
 
-    /// Notes, when the call is over, whether the datagram read last has a record newer than all before: only
-    /// then is the peer where that one came from (RFC 9146 6), whatever came before it.
-    pub(super) fn note_newest(&self) {
-        // SAFETY: reads the connection whose call this was.
-        let now = unsafe { newest_record(self.ssl) };
-        self.receive(|received| received.newest = self.newest.get().is_some_and(|before| now > before));
+    /// Before the next datagram is read, and when the call is over: whether the last one has a record newer than
+    /// all before. Only then is the peer where that one came from (RFC 9146 6), whatever came before it.
+    pub(super) fn look_who_is_there(&self) {
+        // SAFETY: reads the connection whose call this is.
+        let (now, state) = unsafe { (newest_record(self.ssl), (*self.ssl).state) };
+        let over = state == sys::MBEDTLS_SSL_HANDSHAKE_OVER as c_int;
+        if self.newest.take().is_some_and(|before| over && now > before) {
+            self.host(|host| host.peer_is_there());
+        }
     }
 
     fn receive<T>(&self, change: impl FnOnce(&mut Received) -> T) -> T {

@@ -569,12 +569,6 @@ impl Connection {
         }
     }
 
-    /// As [`Ssl::is_newest`].
-    #[must_use]
-    pub fn is_newest(&self) -> bool {
-        matches!(self, Self::Awake(ssl) if ssl.is_newest())
-    }
-
     /// As [`Ssl::retransmission_in`].
     #[must_use]
     pub fn retransmission_in(&self, now: u32) -> Option<u32> {

@@ -539,12 +539,6 @@ impl Ssl {
         unsafe { newest_record(self.ctx.get()) }
     }
 
-    /// Whether the datagram read last, in the last call, has a record newer than all before.
-    #[must_use]
-    pub fn is_newest(&self) -> bool {
-        self.received().newest
-    }
-
     /// Milliseconds from `now` until something is to be sent again.
     #[must_use]
     pub fn retransmission_in(&self, now: u32) -> Option<u32> {
@@ -617,6 +611,7 @@ impl Ssl {
         let before = refusals();
         let ret = run(ctx, payload);
         let refused = refusals().wrapping_sub(before);
+        call.look_who_is_there();
         #[cfg(bundles)]
         if let Some(callers) = callers {
             callers.remove(&caller);
@@ -630,7 +625,6 @@ impl Ssl {
         call.count_bad_records();
         if let Some(datagrams) = datagrams {
             datagrams.timer.call.set(core::ptr::null());
-            call.note_newest();
             datagrams.received.set(call.received.get());
             datagrams.assembly.set(call.assembly.take());
         }

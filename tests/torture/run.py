@@ -102,11 +102,13 @@ class Cell:
 
 
 class Binary:
-    def __init__(self, micropython, step):
+    def __init__(self, micropython, step, counted):
         self.step = step
         self.command = [micropython, HERE / "torture.py", PKI]
-        # A coverage build would merge its counters into the same files at each exit.
-        self.env = dict(os.environ, GCOV_PREFIX="/dev/null", GCOV_ERROR_FILE="/dev/null", TZ="UTC")
+        self.env = dict(os.environ, TZ="UTC")
+        if not counted:
+            # A coverage build would merge its counters into the same files at each exit.
+            self.env |= {"GCOV_PREFIX": "/dev/null", "GCOV_ERROR_FILE": "/dev/null"}
         # The GC heap hides its pointers from the leak checker; faultinject looks for leaks.
         self.env.setdefault("ASAN_OPTIONS", "detect_leaks=0")
 
@@ -213,7 +215,7 @@ def report(cells, scenarios, injections, verbose):
 
 
 def torture(variant, args):
-    binary = Binary(args.binary or build(variant, args), args.step)
+    binary = Binary(args.binary or build(variant, args), args.step, args.counted)
     scenarios, injections, selfchecks = binary.tables()
     wanted = [
         Cell(s, i)
@@ -262,6 +264,7 @@ def main():
     parser.add_argument("--variant", choices=("standard", "coverage"), help="default: both; standard with --stock")
     parser.add_argument("--stock", action="store_true", help="torture the stock module; the exit status is 0")
     parser.add_argument("--binary", help="torture this one, built with the faultinject module, and build nothing")
+    parser.add_argument("--counted", action="store_true", help="let a coverage build count what it reaches")
     parser.add_argument("--tls13", action="store_true", help="at TLS 1.3, which is then what two ends prefer")
     parser.add_argument("--asan", action="store_true", help="build with AddressSanitizer")
     parser.add_argument("--scenario", help="only scenarios whose name contains this")

@@ -585,9 +585,12 @@ MP_NORETURN void mpssl_raise_value(mpssl_status_t status, const char *why);
 // Raises exc, or what the status says where that is MP_OBJ_NULL; never returns.
 MP_NORETURN void mpssl_raise(mp_obj_t exc, mpssl_status_t status);
 
-#if MPSSL_MEMORY
 // memory.c
 
+// Makes mpglue_refusals what it was: what Python was refused meanwhile, Python has been told.
+void mpssl_forget_refusals(uint32_t before);
+
+#if MPSSL_MEMORY
 // The bytes that Rust and Mbed TLS have allocated for an object, and the most there were.
 typedef struct _mpssl_usage_t {
     size_t now;

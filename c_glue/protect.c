@@ -279,15 +279,18 @@ static void come_back(mpssl_call_t *call) {
 }
 
 static int protect(mpssl_call_t *call, void (*fun)(ssl_socket_obj_t *self, void *arg), void *arg) {
+    const uint32_t refusals = mpglue_refusals();
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
         call_out(call);
         fun(call->socket, arg);
         come_back(call);
+        mpssl_forget_refusals(refusals);
         nlr_pop();
         return 0;
     }
     come_back(call);
+    mpssl_forget_refusals(refusals);
     // The first exception is the cause; one that follows from it is not kept, but for Ctrl-C.
     mp_obj_t exc = MP_OBJ_FROM_PTR(nlr.ret_val);
     if (call->exc == MP_OBJ_NULL) {

@@ -942,6 +942,13 @@ static mp_obj_t socket_readline(size_t n_args, const mp_obj_t *args) {
     if (len > 0 && status.kind != MPSSL_OK) {
         if (mpssl_is_want(status)) {
             status.kind = MPSSL_OK;
+        } else if (self->kept != MP_OBJ_NULL) {
+            // All of it is of what was kept, where its rest still is.
+            mp_obj_str_t *kept = MP_OBJ_TO_PTR(self->kept);
+            memmove((byte *)kept->data + len, kept->data, kept->len);
+            memcpy((byte *)kept->data, data, len);
+            kept->len += len;
+            len = 0;
         } else {
             self->kept = end_bytes(bytes, data, size, len);
             len = 0;

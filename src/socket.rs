@@ -665,9 +665,9 @@ impl Socket {
                 self.in_flight = 0;
             }
             result?;
-            let done = core::mem::take(&mut self.in_flight);
-            self.used(host.ticks_ms());
-            return Ok(done.into());
+            let done = core::mem::take(&mut self.in_flight).into();
+            self.wrote(host.ticks_ms(), done == buf.len());
+            return Ok(done);
         }
         // One write is one record: nothing is cut.
         if self.is_datagram() && buf.len() > self.ssl.max_out_payload() {
@@ -689,9 +689,17 @@ impl Socket {
                 self.outside = result == Err(Error::Outside);
             }
             if let Some(done) = result? {
-                self.used(host.ticks_ms());
+                self.wrote(host.ticks_ms(), done == buf.len());
                 return Ok(done);
             }
+        }
+    }
+
+    /// Awake, what is left to be written needs no memory to wake for, and how far it got is not forgotten.
+    fn wrote(&mut self, now: u32, all: bool) {
+        self.used_at = now;
+        if all {
+            self.rest(now);
         }
     }
 

@@ -403,6 +403,41 @@ fn a_certificate_that_is_not_to_be_kept_is_gone_after_the_handshake() {
     assert!(kept[1] > kept[0] + 300, "{kept:?} bytes without and with it");
 }
 
+/// One that sleeps at once does so behind a write, not behind its first record: without memory to wake, nobody
+/// would know any more how far it got.
+#[test]
+fn a_write_of_several_records_goes_on_where_memory_ran_out() {
+    let _balance = Balance::start();
+    let setup = setup(&GCM);
+    let (mut client, mut server) = (setup.client().unwrap(), setup.server().unwrap());
+    client.set_hibernate_after(Some(0));
+    let data = pattern(20_000);
+    let mut interrupted = 0;
+    for n in 0.. {
+        let mut pair = Pair::new(&mut client, &mut server, Some("localhost")).unwrap().open();
+        let mut done = 0;
+        let End { socket, port } = &mut pair.client;
+        let (result, failed) = failing(n, true, || socket.write_all(port, &data, &mut done));
+        if result.is_err() {
+            assert_eq!(result, Err(Error::NoMemory), "allocation {n}");
+            socket.suspend_write(&data, done);
+            interrupted += usize::from(done > 0);
+            done = socket.resume_write(&data).unwrap_or_else(|error| panic!("allocation {n}: {error:?}"));
+            assert_eq!(socket.write_all(port, &data, &mut done), Ok(()), "allocation {n}");
+            socket.suspend_write(&[], 0);
+        }
+        assert!(socket.is_asleep() || failed, "allocation {n}");
+        let (mut got, mut read) = (vec![0; data.len()], 0);
+        let End { socket, port } = &mut pair.server;
+        assert_eq!(socket.read_all(port, &mut got, &mut read), Ok(()));
+        assert!(got == data, "allocation {n}");
+        if !failed {
+            break;
+        }
+    }
+    assert_eq!(interrupted > 0, cfg!(feature = "record-buffers"), "{interrupted}");
+}
+
 #[test]
 fn a_context_may_have_its_connections_sleep_by_themselves() {
     let _balance = Balance::start();

@@ -136,6 +136,10 @@ static void load_object(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_t key)
     mpssl_status_t status;
     uint32_t which = 0;
     mpssl_context_claim(self, &signals);
+    mp_buffer_info_t buf;
+    if (public_key.data != NULL && mp_get_buffer(public_obj, &buf, MP_BUFFER_READ) && buf.buf != NULL) {
+        public_key = (mpssl_bytes_t){ buf.buf, buf.len }; // another thread may have moved it
+    }
     CALL_WITH_MEMORY(status, mpssl_context_load_object(self->tls, cert, public_key, &which));
 #if MPSSL_HINTS
     if (status.kind == MPSSL_VALUE && status.code != MPSSL_KEY_MISMATCH) {

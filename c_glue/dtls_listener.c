@@ -238,7 +238,13 @@ static void dispatch(listener_obj_t *self, mp_obj_t datagram_and_address) {
     uint8_t reply[MPSSL_HELLO_VERIFY_LEN];
     mpssl_status_t status = { MPSSL_ERRNO, MP_EBADF };
     uint32_t taken = MPSSL_LISTENER_DROPPED; // without memory as well: the client will send again
-    CLAIMED(self, CALL_WITH_MEMORY(status, mpssl_listener_take(self->clients, datagram, origin, reply, &taken)));
+    CLAIMED(self, {
+        if (mp_get_buffer(pair[0], &buf, MP_BUFFER_READ)) { // another thread may have moved it
+            datagram.data = buf.buf;
+            datagram.len = buf.len;
+        }
+        CALL_WITH_MEMORY(status, mpssl_listener_take(self->clients, datagram, origin, reply, &taken));
+    });
     (void)status;
     if (taken == MPSSL_LISTENER_ANSWER) {
         send_to(self, reply, sizeof(reply), pair[1], true);

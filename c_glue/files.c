@@ -70,6 +70,14 @@ static void close_file(void *arg) {
     }
 }
 
+// One of which something was raised, which is why: what closing raises is not, but for Ctrl-C.
+static void close_failed(mp_obj_t *file) {
+    mp_obj_t exc = mpssl_catch(close_file, file);
+    if (exc != MP_OBJ_NULL) {
+        mpssl_keep_ctrl_c(exc);
+    }
+}
+
 typedef struct _content_t {
     mp_obj_t file;
     mp_obj_t data;
@@ -91,7 +99,7 @@ mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh) {
     content_t content = { .file = args[0] };
     mp_obj_t exc = mpssl_catch(read_content, &content);
     if (exc != MP_OBJ_NULL) {
-        mpssl_catch(close_file, &content.file); // what was raised is why
+        close_failed(&content.file);
         nlr_raise(exc);
     }
     close_file(&content.file);
@@ -289,7 +297,7 @@ static void open_and_append(ssl_socket_obj_t *self, void *arg) {
     log->file = args[0];
     mp_obj_t exc = log->line.len == 0 ? MP_OBJ_NULL : mpssl_catch(append, log);
     if (exc != MP_OBJ_NULL) {
-        mpssl_catch(close_file, &log->file); // what was raised is why
+        close_failed(&log->file);
         nlr_raise(exc);
     }
     close_file(&log->file);

@@ -375,13 +375,6 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     sock = mpssl_get_stream(sock, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
     mpssl_bytes_t hostname = name_of(server_hostname);
     mpssl_bytes_t asserted = name_of(assert_hostname);
-    // Anything that is no buffer is refused below, as upstream does, with an OSError.
-    mpssl_bytes_t id = { NULL, 0 };
-    mp_buffer_info_t buf;
-    if (mp_get_buffer(client_id, &buf, MP_BUFFER_READ)) {
-        id = (mpssl_bytes_t){ buf.buf, buf.len };
-    }
-
     // MicroPython 1.25 has DTLS servers without cookies, and no client_id.
     bool hello_verify = client_id != mp_const_none || (MICROPY_VERSION) >= (MICROPY_MAKE_VERSION(1, 26, 0));
 
@@ -400,6 +393,13 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     }
     mpssl_socket_t *tls = NULL;
     mpssl_status_t status;
+    // Where it is now: another thread may have moved it. Anything that is no buffer is refused below, as
+    // upstream does, with an OSError.
+    mpssl_bytes_t id = { NULL, 0 };
+    mp_buffer_info_t buf;
+    if (mp_get_buffer(client_id, &buf, MP_BUFFER_READ)) {
+        id = (mpssl_bytes_t){ buf.buf, buf.len };
+    }
     mpssl_options_t options = {
         .hostname = hostname,
         .assert_hostname = asserted,
@@ -558,6 +558,10 @@ static mpssl_status_t read_span(mpssl_call_t *call, span_t *span, bool all) {
 
 // read_span for a socket's data, whatever was kept of it.
 static mpssl_status_t read_data(mpssl_call_t *call, span_t *span, bool all) {
+    find_span(span, MP_BUFFER_WRITE); // it may have moved while this call waited for its turn
+    if (span->len == 0) {
+        return (mpssl_status_t){ MPSSL_ERRNO, MP_EINVAL };
+    }
     take_kept(call, span);
     if (span->done == span->len || (span->done != 0 && !all)) {
         return (mpssl_status_t){ MPSSL_OK, 0 };
@@ -982,7 +986,11 @@ static mp_obj_t write_bytes(size_t n_args, const mp_obj_t *args, int how) {
     mpssl_call_t call;
     enter(self, &call, MPSSL_WRITING);
     span_t span = { .obj = args[1], .offset = offset, .buf = (uint8_t *)buf.buf + offset, .len = len };
-    mpssl_status_t status = mpssl_socket_resume_write(self->tls, span.buf, len, &span.done);
+    mpssl_status_t status = { MPSSL_ERRNO, MP_EINVAL };
+    find_span(&span, MP_BUFFER_READ); // it may have moved while this call waited for its turn
+    if (span.len == len) {
+        status = mpssl_socket_resume_write(self->tls, span.buf, len, &span.done);
+    }
     if (status.kind == MPSSL_OK) {
         if (how != SEND || span.done == 0) {
             status = write_span(&call, &span, how != SEND && !self->datagram);

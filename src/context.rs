@@ -129,19 +129,6 @@ fn valid_verify_mode(mode: i32) -> Result<i32> {
     }
 }
 
-/// Looks at an invalid key or certificate once more: Mbed TLS tries one format after
-/// another and reports what the last one made of it, also where memory ran out for
-/// an earlier one.
-fn look_again<T>(error: Error, load: impl FnOnce() -> Result<T>) -> Result<T> {
-    match error {
-        Error::Value(_) => {
-            drop(Array::new(mbedtls::PARSING, 0_u8)?);
-            load()
-        }
-        error => Err(error),
-    }
-}
-
 impl Context {
     /// A context for `protocol` (`PROTOCOL_*`: bit 0 server, bit 1 datagram).
     ///
@@ -426,7 +413,7 @@ impl Context {
         check_pair: bool,
     ) -> Result<()> {
         let load = || credentials::load(cert, key, password, check_pair, &self.rng);
-        let loaded = load().or_else(|error| look_again(error, load))?;
+        let loaded = mbedtls::parsing(mbedtls::PARSING, load)?;
         self.set_own(loaded);
         Ok(())
     }
@@ -439,7 +426,7 @@ impl Context {
     /// As [`credentials::load_object`]; nothing has changed then.
     pub fn load_cert_chain_of_object(&mut self, cert: Option<&[u8]>, public: Option<&[u8]>) -> Result<usize> {
         let load = || credentials::load_object(cert, public);
-        let loaded = load().or_else(|error| look_again(error, load))?;
+        let loaded = mbedtls::parsing(mbedtls::PARSING, load)?;
         Ok(self.set_own(loaded))
     }
 
@@ -500,7 +487,7 @@ impl Context {
         #[cfg(not(mbedtls_x509_crl_parse_c))]
         let has_crls = false;
         let load = || trust::add(self.anchors.as_deref(), data, has_crls);
-        let anchors = load().or_else(|error| look_again(error, load))?;
+        let anchors = mbedtls::parsing(mbedtls::PARSING, load)?;
         if anchors.count().0 != 0 {
             self.anchors = Some(anchors);
         }

@@ -9,11 +9,12 @@ mod common;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use common::alloc::{failing, live};
+use common::alloc::{failing, failing_twice, live};
 use common::{
     ALERTED, Balance, CLIENT, CUT, Contexts, Fate, NO_FRAGMENTS, Pair, SERVER, Setup, TAKES_FRAGMENTS,
-    on_records, pattern, records,
+    on_records, pattern, pki, records,
 };
+use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Result};
 use micropython_ssl::io::Interruption;
 use micropython_ssl::mbedtls::sys;
@@ -487,6 +488,40 @@ fn for_want_of_memory_no_certificate_is_left_unverified() {
         }
         assert!(over > 10, "{at}: {over}");
         assert_eq!(waited > 0, cfg!(feature = "record-buffers"), "{at}: {waited}");
+    }
+}
+
+/// Want of memory that comes and goes is none of the file's faults: all that is in it is loaded, or nothing.
+#[test]
+fn scattered_refusals_are_no_bad_files() {
+    let anchors =
+        [pki::cert("ca"), pki::cert("rsa"), pki::cert("ec384")].map(|pem| pem[..pem.len() - 1].to_vec());
+    let anchors = pki::with_nul(anchors.concat());
+    let (cert, key) = (pki::cert("rsa"), pki::key("rsa"));
+    type Load<'a> = &'a dyn Fn(&mut Context) -> Result<()>;
+    let loads: [(usize, Load<'_>); 2] = [
+        (1, &|context| context.load_verify_locations(&anchors)),
+        (0, &|context| context.load_cert_chain(Some(&cert), &key, None, true)),
+    ];
+    for (mode, load) in loads {
+        let mut whole = Context::new(1, 0).unwrap();
+        assert_eq!(load(&mut whole), Ok(()));
+        let all = whole.anchors();
+        for n in 0.. {
+            let mut refused = 0;
+            for m in 0..60 {
+                let mut context = Context::new(1, 0).unwrap();
+                let (result, failed) = failing_twice(n, m, || load(&mut context));
+                match result {
+                    Ok(()) => assert_eq!(context.anchors(), all, "{mode}: {n} and {m}"),
+                    result => assert_eq!(result, Err(Error::NoMemory), "{mode}: {n} and {m}"),
+                }
+                refused = refused.max(failed);
+            }
+            if refused == 0 {
+                break;
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 use core::cell::UnsafeCell;
 use core::ffi::c_uint;
 
-use super::crt::{PARSING, bytes, each, element, has_signed};
+use super::crt::{PARSING, bytes, each, element, has_signed, parsing};
 use super::sys;
 use crate::error::{Error, Invalid, Result};
 use crate::mem::{Array, Shared};
@@ -116,14 +116,7 @@ impl Crls {
     /// [`Invalid::Cert`] where Mbed TLS cannot read it: it is none, or one of a part of the certificates, or
     /// has changes alone, or whatever else a critical extension says; [`Error::NoMemory`].
     pub fn with(before: Option<&Self>, der: &[u8]) -> Result<Self> {
-        let more = match Crl::new(der) {
-            Err(Error::Value(_)) => {
-                // Want of memory may be reported as anything: there is enough for another try.
-                drop(Array::new(PARSING.saturating_add(der.len()), 0_u8)?);
-                Crl::new(der)?
-            }
-            made => made?,
-        };
+        let more = parsing(PARSING.saturating_add(der.len()), || Crl::new(der))?;
         let before: &[Shared<Crl>] = before.map_or(&[], |before| &before.0);
         let all = before.len().saturating_add(1);
         Array::from_fn(all, |i| before.get(i).unwrap_or(&more).clone()).map(Self)

@@ -11,6 +11,7 @@ use super::sys;
 use crate::bundle::Kept;
 use crate::error::{Error, Invalid, Result};
 use crate::mem::{Array, find, slice};
+use crate::micropython_sys::refusals;
 use crate::pem::{Base64, LABELS, SEQUENCE, sequence};
 
 /// Certificates, linked; the first may be empty (no certificate yet).
@@ -19,6 +20,29 @@ pub struct Chain(UnsafeCell<sys::mbedtls_x509_crt>);
 
 /// About what parsing takes of memory.
 pub const PARSING: usize = 1024;
+
+/// What Mbed TLS makes of somebody's bytes. It may report want of memory as anything: what is wrong with them
+/// counts if it was refused none, and where that is not noted, if there is `room` for another try.
+///
+/// # Errors
+///
+/// Those of `parse`; [`Error::NoMemory`].
+pub fn parsing<T>(room: usize, mut parse: impl FnMut() -> Result<T>) -> Result<T> {
+    let mut parse = || {
+        let before = refusals();
+        match parse() {
+            Err(Error::Value(_)) if refusals() != before => Err(Error::NoMemory),
+            result => result,
+        }
+    };
+    match parse() {
+        Err(Error::Value(_)) => {
+            drop(Array::new(room, 0_u8)?);
+            parse()
+        }
+        result => result,
+    }
+}
 
 /// What is behind `text` in `data`.
 fn after<'a>(data: &'a [u8], text: &[u8]) -> Option<&'a [u8]> {
@@ -182,16 +206,9 @@ impl Chain {
         Ok(is_readable)
     }
 
-    fn is_readable(mut parse: impl FnMut() -> Result<()>) -> Result<bool> {
-        match parse() {
-            Err(Error::Value(_)) => {
-                // Want of memory may be reported as anything: there is enough for another try.
-                drop(Array::new(PARSING, 0_u8)?);
-                match parse() {
-                    Err(Error::Value(_)) => Ok(false),
-                    result => result.map(|()| true),
-                }
-            }
+    fn is_readable(parse: impl FnMut() -> Result<()>) -> Result<bool> {
+        match parsing(PARSING, parse) {
+            Err(Error::Value(_)) => Ok(false),
             result => result.map(|()| true),
         }
     }

@@ -69,7 +69,7 @@ pub use cookie::Cookies;
 pub use crl::{CrlCheck, Crls, crls};
 #[cfg(mbedtls_ssl_keep_peer_certificate)]
 pub use crt::look_into_pem;
-pub use crt::{Chain, PARSING};
+pub use crt::{Chain, PARSING, parsing};
 pub use default_ciphers::{Defaults, default_ciphers, is_tls13_suite, tls13_ciphers};
 #[cfg(any(hibernation, sessions))]
 pub use digest::Binding;

@@ -24,6 +24,11 @@ enum Plan {
         after: usize,
         on: bool,
     },
+    /// Fails that one, and one that so many go before behind it.
+    FailTwice {
+        after: usize,
+        then: usize,
+    },
 }
 
 struct State {
@@ -100,6 +105,15 @@ pub fn failing<T>(n: usize, on: bool, body: impl FnOnce() -> T) -> (T, bool) {
     let failed = STATE.with(|state| state.failed.get());
     plan(Plan::Succeed);
     (result, failed > 0)
+}
+
+/// The same with the `n`th failing, and one with `m` between the two.
+pub fn failing_twice<T>(n: usize, m: usize, body: impl FnOnce() -> T) -> (T, usize) {
+    plan(Plan::FailTwice { after: n, then: m });
+    let result = body();
+    let failed = STATE.with(|state| state.failed.get());
+    plan(Plan::Succeed);
+    (result, failed)
 }
 
 /// From now on looks for `secret` in this thread's new blocks.
@@ -187,6 +201,15 @@ impl State {
             }
             Plan::Fail { after, on } => {
                 self.plan.set(Plan::Fail { after: after - 1, on });
+                false
+            }
+            Plan::FailTwice { after: 0, then } => {
+                self.failed.set(self.failed.get() + 1);
+                self.plan.set(Plan::Fail { after: then, on: false });
+                true
+            }
+            Plan::FailTwice { after, then } => {
+                self.plan.set(Plan::FailTwice { after: after - 1, then });
                 false
             }
         }

@@ -314,6 +314,13 @@ impl Outcome {
         due: 0,
         invalid: None,
     };
+
+    /// There is no memory for the call, which can be made again.
+    pub(super) const NO_MEMORY: Self = Self {
+        ret: sys::MBEDTLS_ERR_SSL_WANT_WRITE,
+        interruption: Some(Interruption::NoMemory),
+        ..Self::NOTHING
+    };
 }
 
 impl Signer for Call<'_> {

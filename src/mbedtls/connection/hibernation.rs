@@ -370,6 +370,9 @@ impl Asleep {
         if ssl.is_handshake_over() && ssl.agreed.suite == 0 {
             // For want of memory, the handshake's end has left the certificate where it was.
             ssl.release_handshake();
+            if ssl.agreed.suite == 0 {
+                return Err(Error::NoMemory);
+            }
         }
         #[cfg(sessions)]
         ssl.keep_resumed_cert()?;

@@ -105,13 +105,15 @@ use super::config::Config;
 #[cfg(mbedtls_ssl_srv_c)]
 use super::config::Hello;
 use super::default_ciphers::is_tls13_suite;
+use super::names;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use super::psk::LookUp;
 #[cfg(sessions)]
 use super::session_cache::SessionCache;
-use super::{names, sys};
+#[cfg(debug_assertions)]
+use super::sys;
 use crate::error::{Error, Result};
-use crate::io::{Host, Interruption};
+use crate::io::Host;
 #[cfg(hibernation)]
 use crate::mem::Shared;
 use crate::mem::{Box, copy};
@@ -249,11 +251,7 @@ impl Connection {
     fn call(&mut self, call: impl FnOnce(&mut Ssl) -> Outcome) -> Outcome {
         match self.wake() {
             Ok(ssl) => call(ssl),
-            Err(_) => Outcome {
-                ret: sys::MBEDTLS_ERR_SSL_WANT_WRITE,
-                interruption: Some(Interruption::NoMemory),
-                ..Outcome::NOTHING
-            },
+            Err(_) => Outcome::NO_MEMORY,
         }
     }
 

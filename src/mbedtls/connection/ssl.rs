@@ -563,11 +563,7 @@ impl Ssl {
         let ctx = self.ctx.get();
         // SAFETY: the connection is beside its buffers, and set up.
         let Ok(payload) = (unsafe { self.buffers.output.take(ctx, payload) }) else {
-            return Outcome {
-                ret: sys::MBEDTLS_ERR_SSL_WANT_WRITE,
-                interruption: Some(Interruption::NoMemory),
-                ..Outcome::NOTHING
-            };
+            return Outcome::NO_MEMORY;
         };
         let datagrams = self.datagrams.as_deref();
         let mut call = Call::new(
@@ -748,6 +744,10 @@ impl Ssl {
 
     /// `mbedtls_ssl_read`; `closed`: this side has sent its close_notify.
     pub fn read(&mut self, host: &mut dyn Host, buf: &mut [u8], closed: bool) -> Outcome {
+        #[cfg(tls13)]
+        if !self.has_secrets() {
+            return Outcome::NO_MEMORY;
+        }
         // SAFETY: the connection is beside its buffers, and set up.
         let answer = unsafe { self.buffers.answer(self.ctx.get()) };
         #[cfg(tls13)]
@@ -807,6 +807,10 @@ impl Ssl {
 
     /// `mbedtls_ssl_write`.
     pub fn write(&mut self, host: &mut dyn Host, buf: &[u8]) -> Outcome {
+        #[cfg(tls13)]
+        if !self.has_secrets() {
+            return Outcome::NO_MEMORY;
+        }
         // SAFETY: the connection is set up, its call under way, the slice valid, `room` no longer than
         // it; does not raise.
         self.call(host, buf.len(), |ctx, room| unsafe {
@@ -996,6 +1000,18 @@ impl Ssl {
             (*ctx).session_in = core::ptr::null_mut();
             (*ctx).session_out = core::ptr::null_mut();
         }
+    }
+
+    /// Whether one of TLS 1.3 has the secrets that the peer may renew its keys with at any time: where there was
+    /// no memory for them when the handshake ended, they are made now.
+    #[cfg(tls13)]
+    fn has_secrets(&mut self) -> bool {
+        // SAFETY: the connection is set up.
+        if self.secrets.is_none() && self.is_handshake_over() && unsafe { is_tls13(self.ctx.get()) } {
+            self.release_handshake();
+            return self.secrets.is_some();
+        }
+        true
     }
 
     /// Lets go of what a handshake that has failed needs no more, and others may want.

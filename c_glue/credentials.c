@@ -31,6 +31,21 @@ mpssl_bytes_t mpssl_get_bytes(mp_obj_t *obj, bool *fresh) {
     return (mpssl_bytes_t){ (const uint8_t *)data, len };
 }
 
+void mpssl_check_bytes(mp_obj_t obj) {
+    mp_buffer_info_t buf;
+    if (obj != mp_const_none) {
+        mp_get_buffer_raise(obj, &buf, MP_BUFFER_READ);
+    }
+}
+
+mpssl_bytes_t mpssl_borrow_bytes(mp_obj_t obj) {
+    mp_buffer_info_t buf = { NULL, 0, 0 };
+    if (obj != mp_const_none && mp_get_buffer(obj, &buf, MP_BUFFER_READ) && buf.buf == NULL) {
+        buf.buf = ""; // an empty bytearray; NULL would mean None
+    }
+    return (mpssl_bytes_t){ buf.buf, buf.len };
+}
+
 #if MPSSL_HINTS
 // Why data is invalid: a str without PEM in it is rather a path where none is taken.
 static const char *why_not_data(mp_obj_t obj) {
@@ -107,40 +122,29 @@ static bool signs(mp_obj_t key) {
     return sign[0] != MP_OBJ_NULL;
 }
 
-// What the key says is its public half, its attribute or method public_key; NULL: it does not say.
-static mpssl_bytes_t get_public_key(mp_obj_t key, mp_obj_t *obj) {
+// What the key says is its public half, its attribute or method public_key; None: it does not say.
+static mp_obj_t get_public_key(mp_obj_t key) {
     mp_obj_t found[2];
     mp_load_method_maybe(key, MP_QSTR_public_key, found);
-    *obj = found[0];
+    mp_obj_t public_key = found[0] == MP_OBJ_NULL ? mp_const_none : found[0];
     if (found[1] != MP_OBJ_NULL) {
-        *obj = mp_call_method_n_kw(0, 0, found);
-    } else if (found[0] != MP_OBJ_NULL && mp_obj_is_callable(found[0])) {
-        *obj = mp_call_function_0(found[0]);
+        public_key = mp_call_method_n_kw(0, 0, found);
+    } else if (mp_obj_is_callable(public_key)) {
+        public_key = mp_call_function_0(public_key);
     }
-    mp_buffer_info_t buf = { NULL, 0, 0 };
-    if (*obj != MP_OBJ_NULL && *obj != mp_const_none) {
-        mp_get_buffer_raise(*obj, &buf, MP_BUFFER_READ);
-        if (buf.buf == NULL) {
-            buf.buf = "";
-        }
-    }
-    return (mpssl_bytes_t){ buf.buf, buf.len };
+    mpssl_check_bytes(public_key);
+    return public_key;
 }
 
 static void load_object(ssl_context_obj_t *self, mp_obj_t cert_in, mp_obj_t key) {
     bool fresh;
-    mp_obj_t public_obj;
     mpssl_bytes_t cert = get_content(&cert_in, mpssl_takes_paths(self), &fresh); // TypeError for None
-    mpssl_bytes_t public_key = get_public_key(key, &public_obj);
+    mp_obj_t public_key = get_public_key(key);
     mpssl_signals_t signals;
     mpssl_status_t status;
     uint32_t which = 0;
     mpssl_context_claim(self, &signals);
-    mp_buffer_info_t buf;
-    if (public_key.data != NULL && mp_get_buffer(public_obj, &buf, MP_BUFFER_READ) && buf.buf != NULL) {
-        public_key = (mpssl_bytes_t){ buf.buf, buf.len }; // another thread may have moved it
-    }
-    CALL_WITH_MEMORY(status, mpssl_context_load_object(self->tls, cert, public_key, &which));
+    CALL_WITH_MEMORY(status, mpssl_context_load_object(self->tls, cert, mpssl_borrow_bytes(public_key), &which));
 #if MPSSL_HINTS
     if (status.kind == MPSSL_VALUE && status.code != MPSSL_KEY_MISMATCH) {
         char why[64];

@@ -70,12 +70,22 @@ static void close_file(void *arg) {
     }
 }
 
-// One of which something was raised, which is why: what closing raises is not, but for Ctrl-C.
-static void close_failed(mp_obj_t *file) {
-    mp_obj_t exc = mpssl_catch(close_file, file);
-    if (exc != MP_OBJ_NULL) {
-        mpssl_keep_ctrl_c(exc);
+// Opens the file of this name and mode, puts it where `fun` finds it, and closes it behind that. What `fun`
+// raises is raised, and of what closing raises then Ctrl-C alone.
+static void with_file(mp_obj_t name, mp_obj_t mode, mp_obj_t *file, void (*fun)(void *arg), void *arg) {
+    mp_obj_t args[2] = { name, mode };
+    open_file(args);
+    *file = args[0];
+    mp_obj_t exc = mpssl_catch(fun, arg);
+    if (exc == MP_OBJ_NULL) {
+        close_file(file);
+        return;
     }
+    mp_obj_t again = mpssl_catch(close_file, file);
+    if (again != MP_OBJ_NULL) {
+        mpssl_keep_ctrl_c(again);
+    }
+    nlr_raise(exc);
 }
 
 typedef struct _content_t {
@@ -94,15 +104,8 @@ static void read_content(void *arg) {
 }
 
 mp_obj_t mpssl_read_file(mp_obj_t path, bool *fresh) {
-    mp_obj_t args[2] = { path, MP_OBJ_NEW_QSTR(MP_QSTR_rb) };
-    open_file(args);
-    content_t content = { .file = args[0] };
-    mp_obj_t exc = mpssl_catch(read_content, &content);
-    if (exc != MP_OBJ_NULL) {
-        close_failed(&content.file);
-        nlr_raise(exc);
-    }
-    close_file(&content.file);
+    content_t content;
+    with_file(path, MP_OBJ_NEW_QSTR(MP_QSTR_rb), &content.file, read_content, &content);
     // A class of Python's may return what it still has.
     *fresh = !mp_obj_is_instance_type(mp_obj_get_type(content.file));
     return content.data;
@@ -281,6 +284,9 @@ typedef struct _log_key_t {
 
 static void append(void *arg) {
     log_key_t *log = arg;
+    if (log->line.len == 0) {
+        return; // only whether it can be opened
+    }
     mp_obj_t write[3];
     mp_load_method(log->file, MP_QSTR_write, write);
     write[2] = mp_obj_new_bytes(log->line.data, log->line.len);
@@ -292,15 +298,7 @@ static void append(void *arg) {
 static void open_and_append(ssl_socket_obj_t *self, void *arg) {
     (void)self;
     log_key_t *log = arg;
-    mp_obj_t args[2] = { log->name, mp_obj_new_str_from_cstr("ab") };
-    open_file(args);
-    log->file = args[0];
-    mp_obj_t exc = log->line.len == 0 ? MP_OBJ_NULL : mpssl_catch(append, log);
-    if (exc != MP_OBJ_NULL) {
-        close_failed(&log->file);
-        nlr_raise(exc);
-    }
-    close_file(&log->file);
+    with_file(log->name, mp_obj_new_str_from_cstr("ab"), &log->file, append, log);
 }
 
 void mpssl_check_key_log(mp_obj_t name) {

@@ -383,6 +383,12 @@ void mpssl_context_set_psk_pair(ssl_context_obj_t *self, mp_obj_t identity, mp_o
 // The bytes of a str, bytes or other buffer, with a NUL behind them; TypeError
 // for anything else. *obj keeps them alive; *fresh: it is new, and nobody else's.
 mpssl_bytes_t mpssl_get_bytes(mp_obj_t *obj, bool *fresh);
+// TypeError for what is neither None nor a str or any buffer.
+void mpssl_check_bytes(mp_obj_t obj);
+// The bytes of what has been checked where they are: a copy of a key would stay in the heap. Of None the data is
+// NULL, and of nothing else. To be called with the object claimed that they are for, until when another thread
+// may move them. Does not raise.
+mpssl_bytes_t mpssl_borrow_bytes(mp_obj_t obj);
 // Whether a str where certificates and keys go is a path: in ssl, as CPython's; upstream's tls takes data.
 bool mpssl_takes_paths(const ssl_context_obj_t *self);
 // cert, key: path, PEM or DER; key and password may be mp_const_none.

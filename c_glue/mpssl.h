@@ -5,7 +5,7 @@
 // Rust cannot name a function that raises.
 //
 // mpssl_*  are implemented in Rust (src/ffi.rs) and called by C.
-// mpglue_* are implemented in C (c_glue/protect.c) and called by Rust; none of
+// mpglue_* are implemented in C, in c_glue, and called by Rust; none of
 //          them ever raises through its caller.
 #ifndef MPSSL_H
 #define MPSSL_H

@@ -295,32 +295,14 @@ static void store_dtls(ssl_context_obj_t *self, qstr attr, mp_obj_t value) {
 #if defined(MBEDTLS_SSL_HANDSHAKE_WITH_PSK_ENABLED)
 // Pre-shared keys: upstream's attributes, CPython's callbacks.
 
-// TypeError for what is neither None nor a str or any buffer.
-static void check_bytes(mp_obj_t obj) {
-    mp_buffer_info_t buf;
-    if (obj != mp_const_none) {
-        mp_get_buffer_raise(obj, &buf, MP_BUFFER_READ);
-    }
-}
-
-// The bytes where they are: a copy of a key would stay in the heap. To be called with the context claimed,
-// until when another thread may move them. Does not raise.
-static mpssl_bytes_t borrow_bytes(mp_obj_t obj) {
-    mp_buffer_info_t buf = { NULL, 0, 0 };
-    if (obj != mp_const_none && mp_get_buffer(obj, &buf, MP_BUFFER_READ) && buf.buf == NULL) {
-        buf.buf = ""; // an empty bytearray; NULL would mean None
-    }
-    return (mpssl_bytes_t){ buf.buf, buf.len };
-}
-
 void mpssl_context_set_psk_pair(ssl_context_obj_t *self, mp_obj_t identity_in, mp_obj_t key_in) {
-    check_bytes(identity_in);
-    check_bytes(key_in);
+    mpssl_check_bytes(identity_in);
+    mpssl_check_bytes(key_in);
     mpssl_signals_t signals;
     mpssl_status_t status;
     mpssl_context_claim(self, &signals);
-    mpssl_bytes_t identity = borrow_bytes(identity_in);
-    mpssl_bytes_t key = borrow_bytes(key_in);
+    mpssl_bytes_t identity = mpssl_borrow_bytes(identity_in);
+    mpssl_bytes_t key = mpssl_borrow_bytes(key_in);
     CALL_WITH_MEMORY(status, mpssl_context_set_psk(self->tls, identity, key));
     if (status.kind == MPSSL_OK) {
         self->psk_identity = identity_in;

@@ -528,6 +528,15 @@ static void take_kept(mpssl_call_t *call, span_t *span) {
     }
 }
 
+// The reverse of take_kept, where that has left something: puts what it took in front of the rest.
+static void give_back(ssl_socket_obj_t *self, const byte *taken, size_t len) {
+    mp_obj_str_t *kept = MP_OBJ_TO_PTR(self->kept);
+    byte *data = (byte *)kept->data;
+    memmove(data + len, data, kept->len);
+    memcpy(data, taken, len);
+    kept->len += len;
+}
+
 // Reads into the span; all: until it is full, or the stream ends.
 static mpssl_status_t read_span(mpssl_call_t *call, span_t *span, bool all) {
     ssl_socket_obj_t *self = call->socket;
@@ -947,11 +956,7 @@ static mp_obj_t socket_readline(size_t n_args, const mp_obj_t *args) {
         if (mpssl_is_want(status)) {
             status.kind = MPSSL_OK;
         } else if (self->kept != MP_OBJ_NULL) {
-            // All of it is of what was kept, where its rest still is.
-            mp_obj_str_t *kept = MP_OBJ_TO_PTR(self->kept);
-            memmove((byte *)kept->data + len, kept->data, kept->len);
-            memcpy((byte *)kept->data, data, len);
-            kept->len += len;
+            give_back(self, data, len); // all of it is of what was kept
             len = 0;
         } else {
             self->kept = end_bytes(bytes, data, size, len);
@@ -1144,17 +1149,6 @@ static uint32_t next_of(mp_obj_t counter) {
     return n;
 }
 
-// The bytes of a key, or none.
-static mpssl_bytes_t key_of(mp_obj_t key) {
-    mpssl_bytes_t bytes = { NULL, 0 };
-    if (key != mp_const_none) {
-        mp_buffer_info_t buf;
-        mp_get_buffer_raise(key, &buf, MP_BUFFER_READ);
-        bytes = (mpssl_bytes_t){ buf.buf == NULL ? (const void *)"" : buf.buf, buf.len };
-    }
-    return bytes;
-}
-
 static uint8_t which_callbacks(const ssl_socket_obj_t *self) {
     uint8_t which = 0;
     which |= mpssl_callback(self, MPSSL_VERIFY_CALLBACK) == mp_const_none ? 0 : MPSSL_HAS_VERIFY_CALLBACK;
@@ -1177,7 +1171,7 @@ static mpssl_status_t write_state(ssl_socket_obj_t *self, state_t *state, uint8_
     mpssl_signals_t signals;
     if (mpssl_claim(&state->context->guard, &signals)) {
         status.code = MP_EBADF;
-        state->options.key = key_of(state->key); // which another thread may have resized; it does not raise now
+        state->options.key = mpssl_borrow_bytes(state->key);
         if (state->context->tls != NULL) {
             CALL_WITH_MEMORY(status, mpssl_socket_export(self->tls, state->context->tls, &state->options, buf, size, &state->len));
         }
@@ -1256,7 +1250,7 @@ static mp_obj_t socket_export(size_t n_args, const mp_obj_t *pos_args, mp_map_t 
     }
     state.context = mpssl_context_cast(context);
     state.key = args[ARG_key].u_obj;
-    key_of(state.key); // raises for what is none
+    mpssl_check_bytes(state.key);
     state.options.hostname = name_of(self->server_hostname);
     state.options.callbacks = which_callbacks(self);
 
@@ -1288,8 +1282,8 @@ ssl_socket_obj_t *mpssl_socket_load(ssl_context_obj_t *context, mp_obj_t sock, c
     ssl_socket_obj_t *self = new_socket(context, sock, mp_const_none);
     mp_buffer_info_t buf;
     mp_get_buffer_raise(args[MPSSL_RESTORE_STATE].u_obj, &buf, MP_BUFFER_READ);
+    mpssl_check_bytes(args[MPSSL_RESTORE_KEY].u_obj);
     mpssl_export_t options = {
-        .key = key_of(args[MPSSL_RESTORE_KEY].u_obj),
         .n = args[MPSSL_RESTORE_COUNTER].u_obj != mp_const_none,
     };
     mpssl_signals_t signals, none;
@@ -1300,7 +1294,7 @@ ssl_socket_obj_t *mpssl_socket_load(ssl_context_obj_t *context, mp_obj_t sock, c
     if (context->tls != NULL) {
         // Another thread may have resized either while this one waited; neither raises now.
         mp_get_buffer(args[MPSSL_RESTORE_STATE].u_obj, &buf, MP_BUFFER_READ);
-        options.key = key_of(args[MPSSL_RESTORE_KEY].u_obj);
+        options.key = mpssl_borrow_bytes(args[MPSSL_RESTORE_KEY].u_obj);
         mpssl_bytes_t state = { buf.buf, buf.len };
 #if MPSSL_MEMORY
         mpssl_context_freeze(context->tls); // as when a socket is made

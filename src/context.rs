@@ -27,7 +27,9 @@ use crate::mbedtls::{Binding, Digest};
 use crate::mbedtls::{CrlCheck, Crls};
 #[cfg(bundles)]
 use crate::mbedtls::{Pins, Store};
-use crate::mem::{Array, Box, Shared};
+#[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
+use crate::mem::Array;
+use crate::mem::{Box, Shared};
 use crate::micropython_sys as sys;
 #[cfg(mbedtls_ssl_handshake_with_psk_enabled)]
 use crate::psk::{self, Psk};

@@ -697,9 +697,10 @@ impl Socket {
 
     /// Awake, what is left to be written needs no memory to wake for, and how far it got is not forgotten.
     fn wrote(&mut self, now: u32, all: bool) {
-        self.used_at = now;
         if all {
-            self.rest(now);
+            self.used(now);
+        } else {
+            self.used_at = now;
         }
     }
 

@@ -514,9 +514,7 @@ fn a_finished_in_the_clear_is_none() {
         pestered(side, NONE, |_| {
             (0..8)
                 .map(|message_seq: u8| {
-                    let record = [22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 200 + message_seq, 0, 24];
-                    let message = [20, 0, 0, 12, 0, message_seq, 0, 0, 0, 0, 0, 12];
-                    [&record[..], &message, &[7; 12]].concat()
+                    fragment(200 + u64::from(message_seq), 20, message_seq, 12, 0, &[7; 12])
                 })
                 .collect()
         });
@@ -583,9 +581,8 @@ fn a_message_in_the_clear_takes_no_finisheds_place() {
             let mut results = [Err(Error::WantRead); 2];
             for _ in 0..20 {
                 for message_seq in finished..finished + 3 {
-                    let record = [22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 200 + message_seq, 0, 24];
-                    let message = [kind, 0, 0, 12, 0, message_seq, 0, 0, 0, 0, 0, 12];
-                    duo.link.inject(1 - side, &[&record[..], &message, &[7; 12]].concat());
+                    let number = 200 + u64::from(message_seq);
+                    duo.link.inject(1 - side, &fragment(number, kind, message_seq, 12, 0, &[7; 12]));
                 }
                 for record in sent.borrow_mut().drain(..) {
                     duo.link.inject(1 - side, &record);

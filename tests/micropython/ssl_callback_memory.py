@@ -12,26 +12,35 @@ sys.path.append("support")
 from link import *
 
 refused = 0
+# Made now: there is no memory for a tuple where it is looked at.
+REFUSED = (MemoryError, OSError)
+# What there is of memory, in pieces, and not one behind the other: what the collector finds of them in an old
+# place of the stack keeps no other.
+hold = [None] * 600
 
 
 def short_of_memory():
-    """Tries to make a context when there is no memory for it."""
+    """Tries to make a context where there is no memory for any of it, then for a little more each time."""
     global refused
-    hold, size = None, 4096
-    while size > 48:
+    held, size = 0, 16384
+    while size > 16 and held < len(hold):
         try:
-            hold = (hold, bytearray(size))
+            hold[held] = bytearray(size)
+            held += 1
         except MemoryError:
             size //= 2
-    # Some pieces for the objects, none for what Mbed TLS wants.
-    for _ in range(6):
-        hold = hold[0]
-    try:
-        for _ in range(3):
+    for _ in range(8):
+        try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pki.ec_der, pki.ec_key_der)
-    except (MemoryError, OSError):
-        refused += 1
-    hold = None
+        except REFUSED:
+            refused += 1
+        # First for the objects, then for some of what Mbed TLS wants.
+        for _ in range(4):
+            held -= 1
+            hold[held] = None
+    while held:
+        held -= 1
+        hold[held] = None
     gc.collect()
 
 

@@ -111,6 +111,64 @@ fn a_stream_goes_on_from_every_quiet_point() {
     }
 }
 
+/// Of TLS 1.3: a server that owes a KeyUpdate (RFC 8446 4.6.3) sends it before its next data. Where memory is refused
+/// to whichever end, that end's call can be made again, also after it has slept or gone through a reset.
+#[cfg(all(tls13, not(exported_keys)))]
+#[test]
+fn a_key_update_without_memory() {
+    for (suite, on) in SUITES_1_3.iter().flat_map(|suite| [(suite, false), (suite, true)]) {
+        let _balance = Balance::start();
+        let mut contexts =
+            Contexts::new(&Setup { suites: std::slice::from_ref(suite), tls13: true, ..Setup::default() });
+        let (mut refusals, mut slept) = ([0; 2], 0);
+        for n in 0.. {
+            let mut pair = contexts.pair().open();
+            pair.transfer(SERVER, b"tickets are read");
+            let mut state =
+                state_of(&mut contexts.server, &mut pair.server.socket, &how(None, Some(1))).unwrap();
+            // The last byte in front of the checksum.
+            let owes = state.len() - 5;
+            assert_eq!(std::mem::replace(&mut state[owes], 1), 0);
+            pair.server.socket = restored(&mut contexts.server, &with_sum(state), None, true).unwrap();
+            pair.link.wire(SERVER).sent.clear();
+            let mut came = false;
+            for side in [SERVER, CLIENT] {
+                let end = pair.end(side);
+                let mut buf = [0; 20];
+                let mut go_on =
+                    || if side == SERVER { end.write(b"with new keys") } else { end.read(&mut buf) };
+                let (mut result, failed) = failing(n, on, &mut go_on);
+                came |= failed;
+                if result == Err(Error::NoMemory) {
+                    refusals[side] += 1;
+                    let end = pair.end(side);
+                    // Where it is quiet: where it has not begun, and where what is left to do is not the peer's.
+                    let context = if side == SERVER { &mut contexts.server } else { &mut contexts.client };
+                    if n % 3 == 0 {
+                        slept += usize::from(end.socket.hibernate().unwrap());
+                    } else if n % 3 == 1
+                        && let Ok(state) = state_of(context, &mut end.socket, &how(None, Some(2)))
+                    {
+                        end.socket = restored(context, &state, None, true).unwrap();
+                        slept += 1;
+                    }
+                    result = if side == SERVER { end.write(b"with new keys") } else { end.read(&mut buf) };
+                }
+                assert_eq!(result, Ok(13), "{suite}: allocation {n} of side {side}");
+                assert!(side == SERVER || buf.starts_with(b"with new keys"));
+            }
+            assert_eq!(pair.link.wire(SERVER).sent.len(), 2, "{suite}: a KeyUpdate, and data");
+            for side in [SERVER, CLIENT, SERVER] {
+                pair.transfer(side, &pattern(50));
+            }
+            if !came {
+                break;
+            }
+        }
+        assert!(slept > 2 && refusals.iter().all(|refused| *refused > 2), "{suite}: {refusals:?}, {slept}");
+    }
+}
+
 #[test]
 fn how_long_a_state_is() {
     let certificate = |end: &End| end.socket.peer_cert().map_or(0, <[u8]>::len);

@@ -29,6 +29,11 @@ const KEY_UPDATE_TYPE: u8 = 24;
 /// After how many KeyUpdates in a row, with no data between them, a peer only wants to keep this side
 /// busy.
 const KEY_UPDATES: u8 = 32;
+/// [`Secrets::due`] and [`Secrets::behind`], as they are saved.
+#[cfg(hibernation)]
+const DUE: u8 = 1;
+#[cfg(hibernation)]
+const BEHIND: u8 = 2;
 
 /// An alert.
 const CERTIFICATE_REQUIRED: u8 = 116;
@@ -309,12 +314,8 @@ pub(super) fn hash(suite: c_int) -> (u32, usize) {
     if is_sha384 { (SHA_384, 48) } else { (SHA_256, 32) }
 }
 
-fn cipher_of(transform: &mut sys::mbedtls_ssl_transform, own: bool) -> &mut sys::mbedtls_cipher_context_t {
-    if own { &mut transform.cipher_ctx_enc } else { &mut transform.cipher_ctx_dec }
-}
-
-/// Gives a direction's cipher the key of so many bits that follows from a secret, and its IV (7.3). 0, or the
-/// error.
+/// Gives a cipher the key of so many bits that follows from a secret, to encrypt or to decrypt, and writes the IV
+/// (7.3), as long as `iv` is. 0, or the error.
 ///
 /// # Safety
 ///
@@ -322,9 +323,10 @@ fn cipher_of(transform: &mut sys::mbedtls_ssl_transform, own: bool) -> &mut sys:
 unsafe fn set_key(
     (hash, hash_len): (u32, usize),
     secret: &[u8],
-    transform: &mut sys::mbedtls_ssl_transform,
-    own: bool,
+    cipher: &mut sys::mbedtls_cipher_context_t,
+    iv: &mut [u8],
     bits: c_int,
+    operation: sys::mbedtls_operation_t,
 ) -> c_int {
     // SAFETY: by this function's contract. None raises.
     unsafe {
@@ -336,17 +338,14 @@ unsafe fn set_key(
             secret.as_ptr(),
             hash_len,
             usize::try_from(bits).unwrap_or(0).div_ceil(8),
-            transform.ivlen,
+            iv.len(),
             &raw mut keys,
         );
         if ret == 0 {
-            let operation = if own { sys::MBEDTLS_ENCRYPT } else { sys::MBEDTLS_DECRYPT };
-            let key = keys.client_write_key.as_ptr();
-            ret = sys::mbedtls_cipher_setkey(cipher_of(transform, own), key, bits, operation);
+            ret = sys::mbedtls_cipher_setkey(cipher, keys.client_write_key.as_ptr(), bits, operation);
         }
         if ret == 0 {
-            let iv = if own { &mut transform.iv_enc } else { &mut transform.iv_dec };
-            crate::mem::copy(iv, keys.client_write_iv.get(..transform.ivlen).unwrap_or_default());
+            crate::mem::copy(iv, &keys.client_write_iv);
         }
         sys::mbedtls_platform_zeroize((&raw mut keys).cast(), size_of_val(&keys));
         ret
@@ -373,7 +372,9 @@ pub(super) unsafe fn set_up_again(ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         }
         let bits = transform.cipher_ctx_enc.key_bitlen;
         let secret = &session.app_secrets.client_application_traffic_secret_N;
-        let ret = set_key(hash(session.ciphersuite), secret, transform, false, bits);
+        let iv = transform.iv_dec.get_mut(..transform.ivlen).unwrap_or_default();
+        let hash = hash(session.ciphersuite);
+        let ret = set_key(hash, secret, &mut transform.cipher_ctx_dec, iv, bits, sys::MBEDTLS_DECRYPT);
         if ret != 0 {
             free_cipher(&mut transform.cipher_ctx_dec);
         }
@@ -391,6 +392,8 @@ pub(super) struct Secrets {
     in_a_row: Cell<u8>,
     /// The peer waits for this side to do likewise.
     due: Cell<bool>,
+    /// The peer has renewed its keys, and there was no memory to do so here: nothing is read before.
+    behind: Cell<bool>,
 }
 
 impl Secrets {
@@ -398,7 +401,8 @@ impl Secrets {
     pub(super) fn of_suite(suite: c_int) -> Self {
         let (hash, hash_len) = hash(suite);
         let of = UnsafeCell::new([[0; HASH_MAX]; 2]);
-        Self { hash, hash_len, of, in_a_row: Cell::new(0), due: Cell::new(false) }
+        let (due, behind) = (Cell::new(false), Cell::new(false));
+        Self { hash, hash_len, of, in_a_row: Cell::new(0), due, behind }
     }
 
     /// Takes those that a handshake of TLS 1.3 has left in its session.
@@ -433,8 +437,11 @@ impl Secrets {
         for (to, secret) in to.chunks_mut(self.hash_len.max(1)).zip(secrets) {
             crate::mem::copy(to, secret);
         }
-        if let [.., in_a_row, due] = to {
-            (*in_a_row, *due) = (self.in_a_row.get(), self.due.get().into());
+        if let [.., in_a_row, flags] = to {
+            (*in_a_row, *flags) = (self.in_a_row.get(), 0);
+            for (flag, is_set) in [(DUE, &self.due), (BEHIND, &self.behind)] {
+                *flags |= if is_set.get() { flag } else { 0 };
+            }
         }
     }
 
@@ -444,9 +451,10 @@ impl Secrets {
         for (to, secret) in self.of.get_mut().iter_mut().zip(saved.chunks_exact(self.hash_len.max(1))) {
             crate::mem::copy(to, secret);
         }
-        if let [.., in_a_row, due] = saved {
+        if let [.., in_a_row, flags] = saved {
             self.in_a_row.set(*in_a_row);
-            self.due.set(*due != 0);
+            self.due.set(flags & DUE != 0);
+            self.behind.set(flags & BEHIND != 0);
         }
     }
 
@@ -459,6 +467,10 @@ impl Secrets {
         loop {
             // SAFETY: by this function's contract. None raises.
             let ret = unsafe {
+                match self.catch_up(ctx) {
+                    0 => {}
+                    error => return error,
+                }
                 match read_data(ctx, buf) {
                     sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE => match self.receive(ctx) {
                         Some(0) => continue,
@@ -480,13 +492,14 @@ impl Secrets {
         self.due.get()
     }
 
-    /// What a message that Mbed TLS did not expect comes to, if it is a KeyUpdate: 0, or the error.
+    /// What a message that Mbed TLS did not expect comes to, if it is a KeyUpdate: 0, and the peer's keys are to
+    /// be [renewed](Self::catch_up), or the error.
     ///
     /// # Safety
     ///
     /// They are the connection's, whose handshake is over; Mbed TLS has read the message, and nothing
     /// since.
-    pub(super) unsafe fn receive(&self, ctx: *mut sys::mbedtls_ssl_context) -> Option<c_int> {
+    unsafe fn receive(&self, ctx: *mut sys::mbedtls_ssl_context) -> Option<c_int> {
         // SAFETY: by this function's contract: the message is where messages are, in a record of its
         // length.
         unsafe {
@@ -513,15 +526,36 @@ impl Secrets {
                 return Some(sys::MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE);
             }
             self.in_a_row.set(in_a_row);
-            let ret = self.renew(ctx, false);
-            if ret != 0 {
-                return Some(ret);
-            }
-            core::slice::from_raw_parts_mut((*ctx).in_ctr, COUNTER).fill(0);
+            // The message is used up.
+            ((*ctx).in_msglen, (*ctx).in_hslen) = (0, 0);
+            self.behind.set(true);
             if wants_answer {
                 self.due.set(true);
             }
             Some(0)
+        }
+    }
+
+    /// Renews the peer's keys, where it has done so and this side has not. 0, or that memory is wanted: the call
+    /// can be made again.
+    ///
+    /// # Safety
+    ///
+    /// The connection is theirs, set up, its call under way.
+    unsafe fn catch_up(&self, ctx: *mut sys::mbedtls_ssl_context) -> c_int {
+        if !self.behind.get() {
+            return 0;
+        }
+        // SAFETY: by this function's contract: the counter is 8 bytes, wherever the input is. None raises.
+        unsafe {
+            let mut next = Next::EMPTY;
+            let ret = self.make(ctx, false, &mut next);
+            if ret == 0 {
+                self.change_to(ctx, false, &mut next);
+                core::slice::from_raw_parts_mut((*ctx).in_ctr, COUNTER).fill(0);
+                self.behind.set(false);
+            }
+            ret
         }
     }
 
@@ -535,6 +569,12 @@ impl Secrets {
     pub(super) unsafe fn send(&self, ctx: *mut sys::mbedtls_ssl_context) -> c_int {
         // SAFETY: by this function's contract. None raises.
         unsafe {
+            // What may fail comes before the message.
+            let mut next = Next::EMPTY;
+            let ret = self.make(ctx, true, &mut next);
+            if ret != 0 {
+                return ret;
+            }
             (*ctx).out_msgtype = sys::MBEDTLS_SSL_MSG_HANDSHAKE as c_int;
             (*ctx).out_msglen = KEY_UPDATE;
             (*ctx).out_msg.cast::<[u8; KEY_UPDATE]>().write([KEY_UPDATE_TYPE, 0, 0, 1, 0]);
@@ -545,53 +585,107 @@ impl Secrets {
                 return written;
             }
             self.due.set(false);
-            let ret = self.renew(ctx, true);
-            if ret != 0 {
-                return ret;
-            }
+            self.change_to(ctx, true, &mut next);
             (*ctx).cur_out_ctr = [0; COUNTER];
             written
         }
     }
 
-    /// The next secret of one direction, and its keys.
+    /// Makes what comes next of one direction. 0, or that memory is wanted: the call can be made again.
     ///
     /// # Safety
     ///
-    /// As [`Self::receive`].
-    unsafe fn renew(&self, ctx: *mut sys::mbedtls_ssl_context, own: bool) -> c_int {
+    /// The connection is theirs, set up, its call under way.
+    unsafe fn make(&self, ctx: *mut sys::mbedtls_ssl_context, own: bool, next: &mut Next) -> c_int {
         // SAFETY: by this function's contract: the transform is the connection's own, its ciphers set
-        // up; nobody else looks at the secrets. None raises.
+        // up; nobody changes the secrets meanwhile. None raises.
         unsafe {
-            let Some(transform) = (*ctx).transform_application.as_mut() else {
+            let (Some(transform), Some(call)) = ((*ctx).transform_application.as_mut(), Call::under_way(ctx))
+            else {
                 return sys::MBEDTLS_ERR_SSL_INTERNAL_ERROR;
             };
-            let of_client = own == is_client(ctx);
-            let [client, server] = &mut *self.of.get();
-            let secret = if of_client { client } else { server };
-            let mut next = [0; HASH_MAX];
-            let label = b"traffic upd";
-            let mut ret = mbedtls_ssl_tls13_hkdf_expand_label(
-                self.hash,
-                secret.as_ptr(),
-                self.hash_len,
-                label.as_ptr(),
-                label.len(),
-                core::ptr::null(),
-                0,
-                next.as_mut_ptr(),
-                self.hash_len,
-            );
-            if ret == 0 {
-                let bits = cipher_of(transform, own).key_bitlen;
-                ret = set_key((self.hash, self.hash_len), &next, transform, own, bits);
-            }
-            if ret == 0 {
-                *secret = next;
-            }
-            sys::zeroize(&mut next);
-            ret
+            let [client, server] = &*self.of.get();
+            let secret = if own == is_client(ctx) { client } else { server };
+            let (cipher, _) = of_direction(transform, own);
+            let (bits, iv_len) = (cipher.key_bitlen, transform.ivlen);
+            call.with_memory(|| {
+                next.cipher.cipher_info = of_direction(transform, own).0.cipher_info;
+                let mut ret = set_up_cipher(&mut next.cipher);
+                if ret == 0 {
+                    let label = b"traffic upd";
+                    ret = mbedtls_ssl_tls13_hkdf_expand_label(
+                        self.hash,
+                        secret.as_ptr(),
+                        self.hash_len,
+                        label.as_ptr(),
+                        label.len(),
+                        core::ptr::null(),
+                        0,
+                        next.secret.as_mut_ptr(),
+                        self.hash_len,
+                    );
+                }
+                if ret == 0 {
+                    let operation = if own { sys::MBEDTLS_ENCRYPT } else { sys::MBEDTLS_DECRYPT };
+                    let iv = next.iv.get_mut(..iv_len).unwrap_or_default();
+                    let hash = (self.hash, self.hash_len);
+                    ret = set_key(hash, &next.secret, &mut next.cipher, iv, bits, operation);
+                }
+                ret
+            })
         }
+    }
+
+    /// Has one direction go on with what [`Self::make`] has made; what it had is in `next` then.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    unsafe fn change_to(&self, ctx: *mut sys::mbedtls_ssl_context, own: bool, next: &mut Next) {
+        // SAFETY: by this function's contract: the transform is the connection's own; nobody else looks at the
+        // secrets.
+        unsafe {
+            let Some(transform) = (*ctx).transform_application.as_mut() else { return };
+            let (cipher, iv) = of_direction(transform, own);
+            core::mem::swap(cipher, &mut next.cipher);
+            *iv = next.iv;
+            let [client, server] = &mut *self.of.get();
+            *(if own == is_client(ctx) { client } else { server }) = next.secret;
+        }
+    }
+}
+
+/// The cipher and the IV of one direction.
+fn of_direction(
+    transform: &mut sys::mbedtls_ssl_transform,
+    own: bool,
+) -> (&mut sys::mbedtls_cipher_context_t, &mut [c_uchar; 16]) {
+    if own {
+        (&mut transform.cipher_ctx_enc, &mut transform.iv_enc)
+    } else {
+        (&mut transform.cipher_ctx_dec, &mut transform.iv_dec)
+    }
+}
+
+/// What one direction goes on with after a KeyUpdate, beside what it has: without memory nothing has changed. It
+/// is filled where it lies, for what is moved leaves a copy.
+struct Next {
+    secret: [u8; HASH_MAX],
+    cipher: sys::mbedtls_cipher_context_t,
+    iv: [c_uchar; 16],
+}
+
+impl Next {
+    // SAFETY: all zeros is what `mbedtls_cipher_init` makes; a C struct of numbers and pointers.
+    const EMPTY: Self = Self { secret: [0; HASH_MAX], cipher: unsafe { core::mem::zeroed() }, iv: [0; 16] };
+}
+
+impl Drop for Next {
+    fn drop(&mut self) {
+        // SAFETY: the cipher is set up or empty, and this one's. Does not raise.
+        unsafe { sys::mbedtls_cipher_free(&raw mut self.cipher) };
+        sys::zeroize(&mut self.secret);
+        sys::zeroize(&mut self.iv);
     }
 }
 

@@ -28,6 +28,8 @@ class File(io.IOBase):
     def ioctl(self, request, arg):
         if request == 4:  # close
             opened.append((self.path, "closed"))
+            if "interrupted" in self.path:
+                raise KeyboardInterrupt
             return 0
         return -22
 
@@ -46,6 +48,8 @@ class Files:
         "/empty": b"",
         "/nonsense": b"nonsense",
         "/unreadable": b"",
+        "/unreadable.interrupted": b"",
+        "/ca.interrupted": pki.ca_der,
     }
 
     def mount(self, readonly, mkfs):
@@ -117,6 +121,22 @@ for cls in (ssl.SSLContext, tls.SSLContext):
     anchors(cls, "cadata is no path", cadata="ca.pem")
     anchors(cls, "a path is a str", cafile=b"ca.pem")
     anchors(cls, "positional", "ca.pem")  # data for tls.SSLContext
+
+# Ctrl-C while a file is closed: also where that is not why the call fails, when it comes a moment later.
+for path in ("ca.interrupted", "unreadable.interrupted"):
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for load in (lambda: ctx.load_verify_locations(cafile=path), lambda: ctx.load_cert_chain(path, "ec.key")):
+        came = []
+        try:
+            try:
+                load()
+            except OSError as er:
+                came.append(er.errno)
+            for _ in range(100):
+                pass
+        except KeyboardInterrupt:
+            came.append("Ctrl-C")
+        print(path, came[-1:])
 
 
 # Module-level wrap_socket.

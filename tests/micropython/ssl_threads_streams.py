@@ -118,6 +118,46 @@ def both_ways():
     server.close()
 
 
+def buffers_of_who_waits():
+    # A buffer that is resized while its call waits behind another thread's: where it is then counts, and what
+    # is no longer there is neither read to nor written.
+    client, server, client_end, server_end = connected()
+    for more in (bytes(1000), None):
+        buf = bytearray(8)
+        first = start(client.read, 5)
+        wait_until_reading(client_end)
+        second = start(client.readinto, buf)
+        time.sleep_ms(20)
+        resize(buf, more)
+        neighbours = [bytearray(8) for _ in range(20)]
+        server.write(b"first")
+        print(first())
+        if more:
+            server.write(b"a second")
+        print(number_of(second()), bytes(buf[:12]), any(any(buf) for buf in neighbours))
+
+        text = bytearray(b"as it was")
+        first = start(client.write, bytes(3500))
+        while not client_end.writing:
+            time.sleep_ms(1)
+        second = start(client.write, text)
+        time.sleep_ms(20)
+        resize(text, more)
+        neighbours = [bytearray(b"neighbour") for _ in range(20)]
+        print(server.read(3500) == bytes(3500), first(), number_of(second()))
+        client.write(b"whole")
+        print(server.recv(100) + (server.recv(100) if more else b""))
+    client.close()
+    server.close()
+
+
+def resize(buf, more):
+    if more:
+        buf.extend(more)
+    else:
+        buf[:] = b""
+
+
 def closing():
     for wait in (
         lambda client: client.read(1),
@@ -233,5 +273,5 @@ def datagrams():
 
 
 contexts = client_context(), server_context()
-for test in (exchange, both_ways, closing, failing, handshakes, datagrams):
+for test in (exchange, both_ways, buffers_of_who_waits, closing, failing, handshakes, datagrams):
     test()

@@ -111,8 +111,44 @@ fn a_stream_goes_on_from_every_quiet_point() {
     }
 }
 
-/// Of TLS 1.3: a server that owes a KeyUpdate (RFC 8446 4.6.3) sends it before its next data. Where memory is refused
-/// to whichever end, that end's call can be made again, also after it has slept or gone through a reset.
+/// Has a server of TLS 1.3 owe its client a KeyUpdate (RFC 8446 4.6.3).
+#[cfg(all(tls13, not(exported_keys)))]
+fn owe_key_update(context: &mut Context, end: &mut End) {
+    let mut state = state_of(context, &mut end.socket, &how(None, Some(1))).unwrap();
+    // The last byte in front of the checksum.
+    let owes = state.len() - 5;
+    assert_eq!(std::mem::replace(&mut state[owes], 1), 0);
+    end.socket = restored(context, &with_sum(state), None, true).unwrap();
+}
+
+/// Keys are renewed also where the handshake's end was refused the memory that their secrets are kept in.
+#[cfg(all(tls13, not(exported_keys)))]
+#[test]
+fn a_key_update_after_a_handshake_without_memory() {
+    let _balance = Balance::start();
+    let mut contexts = Contexts::new(&Setup { tls13: true, ..Setup::default() });
+    let (mut went_on, mut came) = (0, true);
+    for n in 0.. {
+        if !std::mem::take(&mut came) {
+            break;
+        }
+        let mut pair = contexts.pair();
+        let (results, failed) = failing(n, false, || pair.handshake());
+        came = failed;
+        if pair.resume(results) != (Ok(()), Ok(())) {
+            continue;
+        }
+        went_on += 1;
+        owe_key_update(&mut contexts.server, &mut pair.server);
+        for side in [SERVER, CLIENT, SERVER] {
+            pair.transfer(side, &pattern(50));
+        }
+    }
+    assert!(went_on > 2, "{went_on}");
+}
+
+/// A server that owes a KeyUpdate sends it before its next data. Where memory is refused to whichever end, that
+/// end's call can be made again, also after it has slept or gone through a reset.
 #[cfg(all(tls13, not(exported_keys)))]
 #[test]
 fn a_key_update_without_memory() {
@@ -124,12 +160,7 @@ fn a_key_update_without_memory() {
         for n in 0.. {
             let mut pair = contexts.pair().open();
             pair.transfer(SERVER, b"tickets are read");
-            let mut state =
-                state_of(&mut contexts.server, &mut pair.server.socket, &how(None, Some(1))).unwrap();
-            // The last byte in front of the checksum.
-            let owes = state.len() - 5;
-            assert_eq!(std::mem::replace(&mut state[owes], 1), 0);
-            pair.server.socket = restored(&mut contexts.server, &with_sum(state), None, true).unwrap();
+            owe_key_update(&mut contexts.server, &mut pair.server);
             pair.link.wire(SERVER).sent.clear();
             let mut came = false;
             for side in [SERVER, CLIENT] {

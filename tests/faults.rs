@@ -17,7 +17,7 @@ use common::{
 use micropython_ssl::context::Context;
 use micropython_ssl::error::{Error, Result};
 use micropython_ssl::io::Interruption;
-use micropython_ssl::mbedtls::sys;
+use micropython_ssl::mbedtls::{HIBERNATION, sys};
 
 // ---- Streams that end -------------------------------------------------------
 
@@ -395,6 +395,16 @@ fn a_verifier_that_raises_outranks_the_transport() {
 
 const ENOMEM: Error = Error::Errno(12);
 
+/// Without memory to sleep a quiet connection says so, whatever its handshake's end has been refused; with it, it
+/// sleeps.
+fn sleep_without_memory(pair: &mut Pair) {
+    for side in [CLIENT, SERVER].into_iter().filter(|_| HIBERNATION) {
+        let socket = &mut pair.end(side).socket;
+        assert_eq!(failing(0, true, || socket.hibernate()), (Err(Error::NoMemory), true), "side {side}");
+        assert_eq!(socket.hibernate(), Ok(true), "side {side}");
+    }
+}
+
 /// Fails allocations of a handshake, each with all that follow or alone.
 fn handshakes_without_memory(on: bool) {
     let _balance = Balance::start();
@@ -426,6 +436,7 @@ fn handshakes_without_memory(on: bool) {
             (Ok(()), Ok(())) => {
                 counts[0] += 1;
                 assert!(pair.client.socket.peer_cert().is_some());
+                sleep_without_memory(&mut pair);
                 pair.converse();
             }
             // Never that a certificate or a record is bad, though to Mbed TLS it is.

@@ -439,7 +439,17 @@ fn handshakes_without_memory() {
                 break;
             }
             match pair.resume(results) {
-                (Ok(()), Ok(())) => pair.converse(),
+                (Ok(()), Ok(())) => {
+                    // The secrets are there that what sleeps is restored by, and that keys are renewed from.
+                    #[cfg(all(hibernation, not(exported_keys)))]
+                    {
+                        pair.transfer(SERVER, b"tickets are read");
+                        for side in [CLIENT, SERVER] {
+                            assert_eq!(pair.end(side).socket.hibernate(), Ok(true), "allocation {n}");
+                        }
+                    }
+                    pair.converse();
+                }
                 (Err(Error::Errno(12)), _) | (_, Err(Error::Errno(12))) => refused += 1,
                 // By then the client has what it wants: it learns when it reads.
                 other => panic!("allocation {n}: {other:?}"),

@@ -320,6 +320,11 @@ fn what_tls_has_not_is_mbedtlss() {
         );
         assert!(again.went_on());
     }
+    // Beneath that: nothing is done.
+    let mut same = data;
+    assert_eq!(aes_gcm::encrypt(&[9; 24], &[5; 12], b"ad", &mut same), None);
+    assert_eq!(aes_gcm::decrypt(&[9; 24], &[5; 12], b"ad", &mut same, &[0; 16]), None);
+    assert_eq!(same, data);
 }
 
 /// RustCrypto's round keys begin with the key, and end with one that tells it too.

@@ -12,6 +12,7 @@ use common::{
     ALERTED, Balance, CLIENT, EBADF, End, Fate, Link, SERVER, Setup, TAKES_HELLO_FRAGMENTS, is_message,
     on_records, records, tls12,
 };
+use micropython_ssl::alert;
 use micropython_ssl::error::Error;
 use micropython_ssl::io::Interruption;
 use micropython_ssl::mbedtls::sys;
@@ -37,6 +38,14 @@ fn record(content_type: u8, content: &[u8]) -> Vec<u8> {
 
 /// "If a TLS implementation receives an unexpected record type, it MUST send an unexpected_message
 /// alert" (6); "the length MUST NOT exceed 2^14" (6.2.1).
+#[test]
+fn names_of_alerts() {
+    let names = (0..=u8::MAX).map(alert::name).filter(|name| *name != c"unknown").count();
+    let [first, last, none] = [10, 120, 121].map(alert::name);
+    assert_eq!((first, last, none), (c"unexpected_message", c"no_application_protocol", c"unknown"));
+    assert_eq!(names, 27);
+}
+
 #[test]
 fn records_in_the_clear() {
     for (what, bytes, expected) in [

@@ -50,3 +50,7 @@ print(type(error) is MemoryError or error.errno == 12, server.pending())
 
 client.write(b"the end\n")
 print(server.readline() == LINE + b"the end\n")
+
+# Of no length it is none, and waits for none.
+client.write(b"left")
+print(server.readline(0), server.read(4))

@@ -607,9 +607,9 @@ impl Secrets {
             let [client, server] = &*self.of.get();
             let secret = if own == is_client(ctx) { client } else { server };
             let (cipher, _) = of_direction(transform, own);
-            let (bits, iv_len) = (cipher.key_bitlen, transform.ivlen);
+            let (info, bits, iv_len) = (cipher.cipher_info, cipher.key_bitlen, transform.ivlen);
             call.with_memory(|| {
-                next.cipher.cipher_info = of_direction(transform, own).0.cipher_info;
+                next.cipher.cipher_info = info;
                 let mut ret = set_up_cipher(&mut next.cipher);
                 if ret == 0 {
                     let label = b"traffic upd";

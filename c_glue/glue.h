@@ -493,7 +493,8 @@ void mpssl_guard_init(mpssl_guard_t *guard);
 void mpssl_guard_end(mpssl_guard_t *guard);
 // Claims an object for a call into Rust, with interrupts off; waits while another thread has
 // claimed it. What is allocated until its release is counted as the object's. False, and
-// nothing done, if this thread has claimed it already.
+// nothing done, if this thread has claimed it already. Does not raise: Ctrl-C while it waits
+// comes when Python runs again.
 bool mpssl_claim(mpssl_guard_t *guard, mpssl_signals_t *saved);
 void mpssl_release(mpssl_guard_t *guard, const mpssl_signals_t *saved);
 // Begins a call on the socket, which waits until no other thread's is inside, or has one of

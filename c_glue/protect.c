@@ -83,12 +83,19 @@ void mpssl_guard_end(mpssl_guard_t *guard) {
 #endif
 }
 
+static void give_way_to_claim(void *tries) {
+    give_way(*(unsigned *)tries);
+}
+
+// Who waits may hold another claim, or be in a call: what is raised meanwhile comes behind all of that.
 bool mpssl_claim(mpssl_guard_t *guard, mpssl_signals_t *saved) {
     const void *me = MPSSL_THIS_THREAD;
+    const void *other;
+    mp_obj_t raised = MP_OBJ_NULL;
     for (unsigned tries = 0;; tries++) {
         mpssl_interrupts_off(saved);
         uintptr_t state = mpglue_atomic_begin();
-        const void *other = guard->thread;
+        other = guard->thread;
         if (other == NULL) {
             guard->thread = me;
         }
@@ -98,14 +105,22 @@ bool mpssl_claim(mpssl_guard_t *guard, mpssl_signals_t *saved) {
         }
         mpssl_interrupts_on(saved);
         if (other == me) {
-            return false;
+            break;
         }
-        give_way(tries);
+        mp_obj_t exc = mpssl_catch(give_way_to_claim, &tries);
+        if (exc != MP_OBJ_NULL) {
+            raised = exc;
+        }
+    }
+    if (raised != MP_OBJ_NULL) {
+        mp_sched_exception(raised);
     }
 #if MPSSL_MEMORY
-    guard->outer = mpssl_usage_switch(guard->usage);
+    if (other == NULL) {
+        guard->outer = mpssl_usage_switch(guard->usage);
+    }
 #endif
-    return true;
+    return other == NULL;
 }
 
 void mpssl_release(mpssl_guard_t *guard, const mpssl_signals_t *saved) {

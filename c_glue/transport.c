@@ -341,13 +341,7 @@ static void follow_peer(ssl_socket_obj_t *self, void *arg) {
 }
 
 void mpglue_peer_is_there(void *owner) {
-    mpssl_call_t *call = owner;
-    mp_obj_t before = call->exc;
-    if (mpssl_protect(call, follow_peer, NULL) != 0 && before == MP_OBJ_NULL) {
-        // The wait for another thread was interrupted. This call has something to return.
-        mp_sched_exception(call->exc);
-        call->exc = MP_OBJ_NULL;
-    }
+    mpssl_protect(owner, follow_peer, NULL); // of which nothing raises
 }
 #endif
 

@@ -253,8 +253,8 @@ typedef struct _ssl_socket_obj_t {
     // MP_OBJ_NULL: there are none.
     mp_obj_t callbacks;
     mp_obj_t server_hostname; // as given, or None
-    // For the next call: an exception that a read met which had something to return, or the
-    // bytes, of class bytes, of a line that was interrupted; MP_OBJ_NULL: nothing.
+    // For the next call: an exception, or its class, that a read met which had something to return,
+    // or the bytes, of class bytes, of a line that was interrupted; MP_OBJ_NULL: nothing.
     mp_obj_t kept;
     mpssl_call_t *calls; // under way; see mpssl_enter
 #if MICROPY_PY_THREAD

@@ -94,9 +94,14 @@ static void keep_interruption(mpssl_call_t *call, mpssl_status_t status) {
     }
     explain(call, status);
     mp_obj_t exc = call->exc != MP_OBJ_NULL ? call->exc : mpssl_catch(raise_status, &status);
-    if (!mpssl_keep_ctrl_c(exc)) {
-        call->socket->kept = exc;
+    if (mpssl_keep_ctrl_c(exc)) {
+        return;
     }
+    if (exc == MP_OBJ_FROM_PTR(&MP_STATE_VM(mp_emergency_exception_obj))) {
+        // Made without memory: the next such exception is the same object. What it is of stays.
+        exc = MP_OBJ_FROM_PTR(mp_obj_get_type(exc));
+    }
+    call->socket->kept = exc;
 }
 
 static mp_uint_t leave_read(mpssl_call_t *call, mpssl_status_t status, size_t done, int *errcode) {
@@ -514,7 +519,7 @@ static void take_kept(mpssl_call_t *call, span_t *span) {
         mp_obj_t exc = self->kept;
         self->kept = MP_OBJ_NULL;
         mpssl_leave(call);
-        nlr_raise(exc);
+        nlr_raise(mp_make_raise_obj(exc));
     }
     mp_obj_str_t *kept = MP_OBJ_TO_PTR(self->kept);
     byte *data = (byte *)kept->data;

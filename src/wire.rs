@@ -321,8 +321,8 @@ pub(crate) struct Assembly {
 impl Assembly {
     /// Begins with the first fragment, or goes on with the next, of however many are in the
     /// datagram's records; whether all have come then. They are of one hello: each that is begun is
-    /// memory. Only what the datagram begins with begins one: there the caller has seen its cookie.
-    /// `longest`: the longest record that is put together.
+    /// memory. Only what the datagram begins with begins one, whose cookie the caller has seen.
+    /// `longest`: the longest record that is put together; 0: none is begun.
     ///
     /// # Errors
     ///

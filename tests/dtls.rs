@@ -2292,6 +2292,51 @@ fn a_datagram_of_many_hellos_begun() {
     duo.prove();
 }
 
+/// A hello with a good cookie, of which parts are still to come, is not replaced by one of somebody without, whatever
+/// that begins with.
+#[test]
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
+fn a_hello_that_others_would_replace() {
+    if !TAKES_HELLO_FRAGMENTS {
+        return;
+    }
+    for accepted in [false, true] {
+        let _balance = Balance::start();
+        let mut duo = long_hello(256, 250);
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        assert_eq!(duo.serve(), Err(Error::WantRead));
+        assert_eq!(duo.refused, 1);
+        duo.link.wire(CLIENT).sent.clear();
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        let sent = duo.link.wire(CLIENT).sent.clone();
+        let (last, first) = sent.split_last().unwrap();
+        assert!(!first.is_empty());
+        duo.link.wire(CLIENT).clear();
+        if accepted {
+            duo.server.socket.set_accepted();
+        }
+        // Nothing, too little to show a cookie, a part of one, none, and another.
+        let body = &sent[0][HEADER + 12..];
+        let cookie = 2 + 32 + 1;
+        let none = [&body[..cookie], &[0; 20]].concat();
+        let mut another = body.to_vec();
+        another[cookie + 10] ^= 1;
+        for genuine in first {
+            duo.link.inject(CLIENT, genuine);
+            for (seq, part) in (1..).zip([&[][..], &body[..22], &body[..cookie + 10], &none, &another]) {
+                let message = [&[1, 0, 60, 0, 0, seq, 0, 0, 0, 0, 0, part.len() as u8][..], part].concat();
+                let record = [&sent[0][..11], &[0, message.len() as u8], &message].concat();
+                duo.link.inject(CLIENT, &record);
+            }
+            assert_eq!(duo.serve(), Err(Error::WantRead));
+        }
+        duo.link.inject(CLIENT, last);
+        assert_eq!(duo.open(), 0, "nothing was sent again");
+        assert_eq!(duo.refused, 1);
+        duo.prove();
+    }
+}
+
 /// "DTLS 1.2 server implementations SHOULD use DTLS version 1.0" in a HelloVerifyRequest (RFC 6347 4.2.1),
 /// whose message_seq is 0 as that of the hello (4.2.2); the client takes either version.
 #[test]

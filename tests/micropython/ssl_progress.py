@@ -1,7 +1,7 @@
 # Reads and writes that are interrupted: nothing is lost, and nothing comes twice.
 
 try:
-    import ssl, sys
+    import micropython, ssl, sys
 except ImportError:
     print("SKIP")
     raise SystemExit
@@ -211,3 +211,25 @@ fails_at(server_end, "read", 1, shrink_to_nothing)
 client.write(b"kept")
 show("shrunk to nothing", server.readinto, buf)
 print(server.read(4))
+
+# What a stream raises where there is no memory comes with the next call, whatever is raised so in between.
+def without_memory(raises):
+    micropython.heap_lock()
+    try:
+        raises()
+    finally:
+        micropython.heap_unlock()
+
+
+def is_refused():
+    bytearray(100)
+
+
+client.write(b"some")
+fails_at(server_end, "read", 3, lambda: without_memory(is_refused))
+print(server.read(100))
+try:
+    without_memory(lambda: b"".index(b"x"))
+except ValueError:
+    pass
+show("refused", server.read, 1)

@@ -716,7 +716,14 @@ impl Call<'_> {
         }
         const LONGEST: usize = sys::MBEDTLS_SSL_IN_CONTENT_LEN as usize;
         let mut assembly = self.assembly.take();
-        let complete = Assembly::add(&mut assembly, datagram, LONGEST).map_err(|_| Interruption::NoMemory);
+        let may_begin = if accepted {
+            hello.cookie().is_some()
+        } else {
+            let under_way = assembly.as_ref().and_then(|assembly| ClientHello::of(assembly.record()));
+            self.has_good_cookie(&hello) || !under_way.is_some_and(|of| self.has_good_cookie(&of))
+        };
+        let longest = if may_begin { LONGEST } else { 0 };
+        let complete = Assembly::add(&mut assembly, datagram, longest).map_err(|_| Interruption::NoMemory);
         let come = assembly.as_ref().map_or(&[][..], |assembly| assembly.record());
         if complete != Ok(true) {
             self.assembly.set(assembly);
@@ -767,6 +774,19 @@ impl Call<'_> {
         Ok(None)
     }
 
+    /// Whether a ClientHello, or its first fragment, has a good cookie.
+    #[cfg(mbedtls_ssl_dtls_hello_verify)]
+    fn has_good_cookie(&self, hello: &ClientHello<'_>) -> bool {
+        // SAFETY: the configuration outlives the connection; reads the latter, whose call is under way.
+        let (cookies, client) = unsafe { ((*self.config).cookies(), client_id(&*self.ssl)) };
+        cookies.zip(hello.cookie()).is_some_and(|(cookies, cookie)| cookies.check(cookie, client))
+    }
+
+    #[cfg(not(mbedtls_ssl_dtls_hello_verify))]
+    fn has_good_cookie(&self, _: &ClientHello<'_>) -> bool {
+        false
+    }
+
     /// Whether a ClientHello, which the datagram begins with, has a good cookie. If not, it is
     /// answered with one, and leaves no trace.
     #[cfg(mbedtls_ssl_dtls_hello_verify)]
@@ -775,15 +795,13 @@ impl Call<'_> {
         datagram: &[u8],
         hello: &ClientHello<'_>,
     ) -> core::result::Result<bool, Interruption> {
-        // SAFETY: the configuration outlives the connection.
-        let Some(cookies) = (unsafe { (*self.config).cookies() }) else { return Ok(false) };
-        // SAFETY: reads the connection whose call is under way.
-        let client = unsafe { client_id(&*self.ssl) };
-        let Some(cookie) = hello.cookie() else { return Ok(false) };
-        if cookies.check(cookie, client) {
+        if self.has_good_cookie(hello) {
             return Ok(true);
         }
-        if let Ok(cookie) = cookies.write(client)
+        // SAFETY: as there.
+        let (cookies, client) = unsafe { ((*self.config).cookies(), client_id(&*self.ssl)) };
+        if let (Some(cookies), Some(_)) = (cookies, hello.cookie())
+            && let Ok(cookie) = cookies.write(client)
             && let Some(request) = wire::hello_verify_request(datagram, &cookie)
             && self.host(|host| host.send(&request)) == Err(Interruption::Raised)
         {

@@ -38,7 +38,9 @@ def measure(build, how, version):
     elf = qemu.firmware(BOARD, build)
     given = {"HOW": how, "VERSION": version, **qemu.SINGLE}
     one, other = (json.loads(qemu.on_board(BOARD, elf, qemu.script(given, "qemu_wakeup.py"))) for _ in range(2))
-    if one != other:
+    # The date of a ticket is the machine's, whose digits a few instructions depend on.
+    differ = abs(one["instructions"] - other["instructions"])
+    if differ > 100 or {**one, "instructions": 0} != {**other, "instructions": 0}:
         raise SystemExit(f"{build}, {how}: two runs differ: {one}, {other}")
     return one
 

@@ -55,6 +55,7 @@ SKIPS = {
     "ssl_default_certs": "needs an environment, which only unix has",
     "ssl_interrupts_data": "needs processes and signals",
     "ssl_interrupts_handshake": "needs processes and signals",
+    "ssl_interrupts_claims": "needs threads and signals",
     "ssl_interrupts_pending": "needs processes and signals",
 }
 

@@ -204,8 +204,9 @@ static bool is_packed(const address_t *self) {
 /******************************************************************************/
 // Taking datagrams from the socket.
 
+// Within calls as well. No thread runs Python meanwhile, or waits.
 static bool claim(listener_obj_t *self, mpssl_signals_t *signals) {
-    if (!mpssl_claim(&self->guard, signals)) {
+    if (!mpssl_claim_where(&self->guard, signals, MPSSL_STAYS)) {
         return false;
     }
     if (self->clients == NULL) {

@@ -493,9 +493,16 @@ void mpssl_guard_init(mpssl_guard_t *guard);
 void mpssl_guard_end(mpssl_guard_t *guard);
 // Claims an object for a call into Rust, with interrupts off; waits while another thread has
 // claimed it. What is allocated until its release is counted as the object's. False, and
-// nothing done, if this thread has claimed it already. Does not raise: Ctrl-C while it waits
-// comes when Python runs again.
+// nothing done, if this thread has claimed it already. Raises what comes while it waits, Ctrl-C say:
+// for who is in no call, and has claimed nothing.
 bool mpssl_claim(mpssl_guard_t *guard, mpssl_signals_t *saved);
+// What becomes of a claim that waits when something is raised.
+typedef enum _mpssl_interrupted_t {
+    MPSSL_RAISES,
+    MPSSL_GIVES_UP, // it is raised when Python runs again, and nothing is claimed
+    MPSSL_STAYS, // the same, and it is claimed: of what no thread has for long
+} mpssl_interrupted_t;
+bool mpssl_claim_where(mpssl_guard_t *guard, mpssl_signals_t *saved, mpssl_interrupted_t interrupted);
 void mpssl_release(mpssl_guard_t *guard, const mpssl_signals_t *saved);
 // Begins a call on the socket, which waits until no other thread's is inside, or has one of
 // the same turns. Returns 0, MP_EBADF (closed) or MP_EBUSY (within a call of this thread).

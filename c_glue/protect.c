@@ -51,6 +51,18 @@ void mpssl_interrupts_on(const mpssl_signals_t *saved) {
 }
 #endif
 
+// Has an exception raised when Python runs again.
+static void schedule(mp_obj_t exc) {
+#if MICROPY_KBD_EXCEPTION
+    // Made without memory, it would become the next one that is.
+    if (exc == MP_OBJ_FROM_PTR(&MP_STATE_VM(mp_emergency_exception_obj)) && mpssl_is_exception(exc, &mp_type_KeyboardInterrupt)) {
+        mp_sched_keyboard_interrupt();
+        return;
+    }
+#endif
+    mp_sched_exception(exc);
+}
+
 // Waits a little for another thread. May raise: Ctrl-C, say.
 static void give_way(unsigned tries) {
 #if MICROPY_PY_THREAD && (defined(__unix__) || defined(__APPLE__))
@@ -87,8 +99,7 @@ static void give_way_to_claim(void *tries) {
     give_way(*(unsigned *)tries);
 }
 
-// Who waits may hold another claim, or be in a call: what is raised meanwhile comes behind all of that.
-bool mpssl_claim(mpssl_guard_t *guard, mpssl_signals_t *saved) {
+bool mpssl_claim_where(mpssl_guard_t *guard, mpssl_signals_t *saved, mpssl_interrupted_t interrupted) {
     const void *me = MPSSL_THIS_THREAD;
     const void *other;
     mp_obj_t raised = MP_OBJ_NULL;
@@ -104,8 +115,12 @@ bool mpssl_claim(mpssl_guard_t *guard, mpssl_signals_t *saved) {
             break;
         }
         mpssl_interrupts_on(saved);
-        if (other == me) {
+        if (other == me || (raised != MP_OBJ_NULL && interrupted == MPSSL_GIVES_UP)) {
             break;
+        }
+        if (interrupted == MPSSL_RAISES) {
+            give_way(tries);
+            continue;
         }
         mp_obj_t exc = mpssl_catch(give_way_to_claim, &tries);
         if (exc != MP_OBJ_NULL) {
@@ -113,7 +128,7 @@ bool mpssl_claim(mpssl_guard_t *guard, mpssl_signals_t *saved) {
         }
     }
     if (raised != MP_OBJ_NULL) {
-        mp_sched_exception(raised);
+        schedule(raised);
     }
 #if MPSSL_MEMORY
     if (other == NULL) {
@@ -121,6 +136,10 @@ bool mpssl_claim(mpssl_guard_t *guard, mpssl_signals_t *saved) {
     }
 #endif
     return other == NULL;
+}
+
+bool mpssl_claim(mpssl_guard_t *guard, mpssl_signals_t *saved) {
+    return mpssl_claim_where(guard, saved, MPSSL_RAISES);
 }
 
 void mpssl_release(mpssl_guard_t *guard, const mpssl_signals_t *saved) {
@@ -373,7 +392,7 @@ bool mpssl_is_exception(mp_obj_t exc, const mp_obj_type_t *type) {
 bool mpssl_keep_ctrl_c(mp_obj_t exc) {
     bool ctrl_c = mpssl_is_exception(exc, &mp_type_KeyboardInterrupt);
     if (ctrl_c) {
-        mp_sched_exception(exc);
+        schedule(exc);
     }
     return ctrl_c;
 }

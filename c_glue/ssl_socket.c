@@ -97,9 +97,16 @@ static void keep_interruption(mpssl_call_t *call, mpssl_status_t status) {
     if (mpssl_keep_ctrl_c(exc)) {
         return;
     }
-    if (exc == MP_OBJ_FROM_PTR(&MP_STATE_VM(mp_emergency_exception_obj))) {
-        // Made without memory: the next such exception is the same object. What it is of stays.
-        exc = MP_OBJ_FROM_PTR(mp_obj_get_type(exc));
+    const mp_obj_exception_t *emergency = &MP_STATE_VM(mp_emergency_exception_obj);
+    if (exc == MP_OBJ_FROM_PTR(emergency)) {
+        // Made without memory: the next such exception is the same object, whose text lies there as well. What it
+        // is of stays, and an errno where there is memory again.
+        const mp_obj_tuple_t *args = emergency->args;
+        size_t n = args->len == 1 && mp_obj_is_small_int(args->items[0]) ? 1 : 0;
+        exc = mp_obj_new_exception_args(emergency->base.type, n, args->items);
+        if (exc == MP_OBJ_FROM_PTR(emergency)) {
+            exc = MP_OBJ_FROM_PTR(emergency->base.type);
+        }
     }
     call->socket->kept = exc;
 }
@@ -273,14 +280,20 @@ static ssl_session_obj_t *get_session(mp_obj_t session_in, mp_obj_t verify_callb
     return session;
 }
 
+// Within calls as well: no thread has one for long.
 static bool claim_session(ssl_session_obj_t *session, mpssl_signals_t *signals) {
-    return session == NULL || mpssl_claim(&session->guard, signals);
+    return session == NULL || mpssl_claim_where(&session->guard, signals, MPSSL_STAYS);
 }
 
 static void release_session(ssl_session_obj_t *session, mpssl_signals_t *signals) {
     if (session != NULL) {
         mpssl_release(&session->guard, signals);
     }
+}
+
+// By __del__, in another thread.
+static bool is_freed(const ssl_session_obj_t *session) {
+    return session != NULL && session->tls == NULL;
 }
 #else
 // There are none.
@@ -297,25 +310,30 @@ static bool claim_session(ssl_session_obj_t *session, mpssl_signals_t *signals) 
 
 static void release_session(ssl_session_obj_t *session, mpssl_signals_t *signals) {
 }
+
+static bool is_freed(const ssl_session_obj_t *session) {
+    return false;
+}
 #endif
 
-// Claims the session to go on with, NULL for None, and the context, of which the socket has the callbacks then.
+// Claims the context, of which the socket has the callbacks then, and the session to go on with, NULL for None. That
+// is released first.
 static ssl_session_obj_t *claim_with_callbacks(ssl_socket_obj_t *self, ssl_context_obj_t *context, mp_obj_t session_in,
     mpssl_signals_t *session_signals, mpssl_signals_t *signals) {
     for (;;) {
         ssl_session_obj_t *session = get_session(session_in, mpssl_callback(self, MPSSL_VERIFY_CALLBACK));
-        if (!claim_session(session, session_signals)) {
+        if (!mpssl_claim(&context->guard, signals)) {
             mp_raise_OSError(MP_EBUSY);
         }
-        if (!mpssl_claim(&context->guard, signals)) {
-            release_session(session, session_signals);
+        if (!claim_session(session, session_signals)) {
+            mpssl_release(&context->guard, signals);
             mp_raise_OSError(MP_EBUSY);
         }
         if (has_callbacks(self, context)) {
             return session;
         }
-        mpssl_release(&context->guard, signals);
         release_session(session, session_signals);
+        mpssl_release(&context->guard, signals);
         set_callbacks(self, context);
     }
 }
@@ -387,10 +405,10 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
 
     mpssl_signals_t signals, session_signals;
     ssl_session_obj_t *session = claim_with_callbacks(self, context, session_in, &session_signals, &signals);
-    if (context->tls == NULL || (server_side && !mpssl_context_is_server(context->tls))) {
-        bool freed = context->tls == NULL;
-        mpssl_release(&context->guard, &signals);
+    bool freed = context->tls == NULL || is_freed(session);
+    if (freed || (server_side && !mpssl_context_is_server(context->tls))) {
         release_session(session, &session_signals);
+        mpssl_release(&context->guard, &signals);
         if (freed) {
             mp_raise_OSError(MP_EBADF);
         }
@@ -428,8 +446,8 @@ mp_obj_t mpssl_socket_make(ssl_context_obj_t *context, mp_obj_t sock, bool serve
     self->tls = tls;
     self->datagram = tls != NULL && mpssl_socket_is_datagram(tls);
     self->server_side = mpssl_context_is_server(context->tls);
-    mpssl_release(&context->guard, &signals);
     release_session(session, &session_signals);
+    mpssl_release(&context->guard, &signals);
     if (status.kind != MPSSL_OK) {
         mpssl_raise(MP_OBJ_NULL, status);
     }
@@ -1174,7 +1192,8 @@ typedef struct _state_t {
 static mpssl_status_t write_state(ssl_socket_obj_t *self, state_t *state, uint8_t *buf, size_t size) {
     mpssl_status_t status = { MPSSL_ERRNO, MP_EBUSY };
     mpssl_signals_t signals;
-    if (mpssl_claim(&state->context->guard, &signals)) {
+    // Within the call: who reads a file with the context claimed may use the socket there.
+    if (mpssl_claim_where(&state->context->guard, &signals, MPSSL_GIVES_UP)) {
         status.code = MP_EBADF;
         state->options.key = mpssl_borrow_bytes(state->key);
         if (state->context->tls != NULL) {
@@ -1551,7 +1570,7 @@ static void store_session(ssl_socket_obj_t *self, mp_obj_t session_in) {
     mpssl_call_t call;
     enter(self, &call, 0);
     mpssl_signals_t signals;
-    if (!mpssl_claim(&session->guard, &signals)) {
+    if (!claim_session(session, &signals)) {
         mpssl_leave(&call);
         mp_raise_OSError(MP_EBUSY);
     }

@@ -341,7 +341,13 @@ static void follow_peer(ssl_socket_obj_t *self, void *arg) {
 }
 
 void mpglue_peer_is_there(void *owner) {
-    mpssl_protect(owner, follow_peer, NULL); // of which nothing raises
+    mpssl_call_t *call = owner;
+    mp_obj_t before = call->exc;
+    if (mpssl_protect(call, follow_peer, NULL) != 0 && before == MP_OBJ_NULL) {
+        // Ctrl-C, out of a signal handler. This call has something to return.
+        mp_sched_exception(call->exc);
+        call->exc = MP_OBJ_NULL;
+    }
 }
 #endif
 

@@ -358,7 +358,14 @@ impl Assembly {
     ) -> Result<()> {
         let &Message { length, message_seq, fragment_offset: offset, fragment, .. } = message;
         let size = HEADERS.saturating_add(length);
-        if this.as_ref().is_none_or(|this| (this.record.len(), this.message_seq()) != (size, message_seq)) {
+        let is_other = |this: &Box<Self>| {
+            let come = this.record.get(HEADERS..HEADERS.saturating_add(this.come)).unwrap_or_default();
+            // A client that has begun anew may have one of the same length and number.
+            let begins_otherwise = || offset == 0 && come.iter().zip(fragment).any(|(a, b)| a != b);
+            (this.record.len(), this.message_seq()) != (size, message_seq)
+                || (longest != 0 && begins_otherwise())
+        };
+        if this.as_ref().is_none_or(is_other) {
             if offset != 0 || size > longest {
                 return Ok(());
             }

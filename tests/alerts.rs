@@ -36,8 +36,6 @@ fn record(content_type: u8, content: &[u8]) -> Vec<u8> {
     [&[content_type, 3, 3][..], &(content.len() as u16).to_be_bytes(), content].concat()
 }
 
-/// "If a TLS implementation receives an unexpected record type, it MUST send an unexpected_message
-/// alert" (6); "the length MUST NOT exceed 2^14" (6.2.1).
 #[test]
 fn names_of_alerts() {
     let names = (0..=u8::MAX).map(alert::name).filter(|name| *name != c"unknown").count();
@@ -46,6 +44,8 @@ fn names_of_alerts() {
     assert_eq!(names, 27);
 }
 
+/// "If a TLS implementation receives an unexpected record type, it MUST send an unexpected_message
+/// alert" (6); "the length MUST NOT exceed 2^14" (6.2.1).
 #[test]
 fn records_in_the_clear() {
     for (what, bytes, expected) in [

@@ -2337,6 +2337,38 @@ fn a_hello_that_others_would_replace() {
     }
 }
 
+/// A client that is gone in the middle of its hello with a cookie is no hindrance to the next at its address, whatever
+/// the length of that one's.
+#[test]
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
+fn a_client_that_begins_anew_in_the_middle_of_its_hello() {
+    if !TAKES_HELLO_FRAGMENTS {
+        return;
+    }
+    for (accepted, len) in
+        [false, true].into_iter().flat_map(|accepted| [250, 251, 249, 5].map(|len| (accepted, len)))
+    {
+        let _balance = Balance::start();
+        let mut duo = long_hello(256, 250);
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        assert_eq!(duo.serve(), Err(Error::WantRead));
+        duo.link.wire(CLIENT).sent.clear();
+        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+        let first = duo.link.wire(CLIENT).sent[0].clone();
+        duo.link.wire(CLIENT).clear();
+        if accepted {
+            duo.server.socket.set_accepted();
+        }
+        duo.link.inject(CLIENT, &first);
+        assert_eq!(duo.serve(), Err(Error::WantRead));
+        let hostname = pki::with_nul(vec![b'a'; len]);
+        duo.client.socket =
+            Socket::new(&mut duo.contexts[CLIENT].borrow_mut(), options(Some(&hostname), None)).unwrap();
+        assert_eq!(duo.open(), 0, "{accepted} {len}: nothing was sent again");
+        duo.prove();
+    }
+}
+
 /// "DTLS 1.2 server implementations SHOULD use DTLS version 1.0" in a HelloVerifyRequest (RFC 6347 4.2.1),
 /// whose message_seq is 0 as that of the hello (4.2.2); the client takes either version.
 #[test]

@@ -225,11 +225,16 @@ def is_refused():
     bytearray(100)
 
 
-client.write(b"some")
-fails_at(server_end, "read", 3, lambda: without_memory(is_refused))
-print(server.read(100))
-try:
-    without_memory(lambda: b"".index(b"x"))
-except ValueError:
-    pass
-show("refused", server.read, 1)
+def is_broken():
+    raise OSError(5)
+
+
+for what in is_refused, is_broken:
+    client.write(b"some")
+    fails_at(server_end, "read", 3, lambda: without_memory(what))
+    print(server.read(100))
+    try:
+        without_memory(lambda: b"".index(b"x"))
+    except ValueError:
+        pass
+    show("refused", server.read, 1)

@@ -126,8 +126,7 @@ def buffers_of_who_waits():
         buf = bytearray(8)
         first = start(client.read, 5)
         wait_until_reading(client_end)
-        second = start(client.readinto, buf)
-        time.sleep_ms(20)
+        second = start_to_wait(client.readinto, buf)
         resize(buf, more)
         neighbours = [bytearray(8) for _ in range(20)]
         server.write(b"first")
@@ -140,8 +139,7 @@ def buffers_of_who_waits():
         first = start(client.write, bytes(3500))
         while not client_end.writing:
             time.sleep_ms(1)
-        second = start(client.write, text)
-        time.sleep_ms(20)
+        second = start_to_wait(client.write, text)
         resize(text, more)
         neighbours = [bytearray(b"neighbour") for _ in range(20)]
         print(server.read(3500) == bytes(3500), first(), number_of(second()))
@@ -149,6 +147,16 @@ def buffers_of_who_waits():
         print(server.recv(100) + (server.recv(100) if more else b""))
     client.close()
     server.close()
+
+
+def start_to_wait(fun, buf):
+    """A thread that waits for its turn by now."""
+    begun = []
+    join = start(lambda: begun.append(True) or fun(buf))
+    while not begun:
+        time.sleep_ms(1)
+    time.sleep_ms(200)
+    return join
 
 
 def resize(buf, more):

@@ -722,6 +722,11 @@ impl Call<'_> {
             let under_way = assembly.as_ref().and_then(|assembly| ClientHello::of(assembly.record()));
             self.has_good_cookie(&hello) || !under_way.is_some_and(|of| self.has_good_cookie(&of))
         };
+        if !may_begin && hello.cookie().is_some() {
+            self.assembly.set(assembly);
+            self.is_verified(datagram, &hello)?; // answers it
+            return Ok(None);
+        }
         let longest = if may_begin { LONGEST } else { 0 };
         let complete = Assembly::add(&mut assembly, datagram, longest).map_err(|_| Interruption::NoMemory);
         let come = assembly.as_ref().map_or(&[][..], |assembly| assembly.record());

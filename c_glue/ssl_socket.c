@@ -684,7 +684,8 @@ static void transport_ioctl(ssl_socket_obj_t *self, void *arg) {
 
 static mp_uint_t socket_poll(ssl_socket_obj_t *self, uintptr_t flags, int *errcode) {
     mp_obj_t sock = self->sock;
-    if (self->idle && sock != MP_OBJ_NULL && !mp_obj_is_instance_type(mp_obj_get_type(sock))) {
+    // Asked for each connection of a program that waits: it is an object, of which the type need not be found out.
+    if (self->idle && sock != MP_OBJ_NULL && !mp_obj_is_instance_type(((mp_obj_base_t *)MP_OBJ_TO_PTR(sock))->type)) {
         mp_uint_t reply = mp_get_stream(sock)->ioctl(sock, MP_STREAM_POLL, flags, errcode);
         if (reply == MP_STREAM_ERROR) {
             *errcode = mpssl_stream_errno(*errcode);

@@ -229,12 +229,17 @@ def is_broken():
     raise OSError(5)
 
 
+def raised(fun, *args):
+    try:
+        fun(*args)
+    except Exception as er:
+        # Without memory not every port has room for what it is given.
+        return type(er), tuple(er.args) if isinstance(er, OSError) else ()
+
+
 for what in is_refused, is_broken:
     client.write(b"some")
     fails_at(server_end, "read", 3, lambda: without_memory(what))
     print(server.read(100))
-    try:
-        without_memory(lambda: b"".index(b"x"))
-    except ValueError:
-        pass
-    show("refused", server.read, 1)
+    print(raised(without_memory, lambda: b"".index(b"x")))
+    print(raised(server.read, 1) == raised(without_memory, what))

@@ -287,6 +287,11 @@ impl<'a> ClientHello<'a> {
         self.cookie().is_some_and(<[u8]>::is_empty)
     }
 
+    /// Whether it is a fragment, with which the hello begins.
+    pub(crate) fn is_first_fragment(&self) -> bool {
+        self.message.fragment_offset == 0 && !self.is_whole()
+    }
+
     /// Whether it is not a fragment.
     pub(crate) fn is_whole(&self) -> bool {
         self.message.fragment.len() == self.message.length

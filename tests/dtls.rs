@@ -2292,6 +2292,24 @@ fn a_datagram_of_many_hellos_begun() {
     duo.prove();
 }
 
+/// A client whose hello with a cookie does not arrive, and the datagrams which that is; a server that waits for it, as
+/// a listener's or not.
+#[cfg(mbedtls_ssl_dtls_hello_verify)]
+fn hello_with_cookie(accepted: bool) -> (Duo, Vec<Vec<u8>>) {
+    let mut duo = long_hello(256, 250);
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    assert_eq!(duo.serve(), Err(Error::WantRead));
+    assert_eq!(duo.refused, 1);
+    duo.link.wire(CLIENT).sent.clear();
+    assert_eq!(duo.client.handshake(), Err(Error::WantRead));
+    let sent = duo.link.wire(CLIENT).sent.clone();
+    duo.link.wire(CLIENT).clear();
+    if accepted {
+        duo.server.socket.set_accepted();
+    }
+    (duo, sent)
+}
+
 /// A hello with a good cookie, of which parts are still to come, is not replaced by one of somebody without, whatever
 /// that begins with.
 #[test]
@@ -2302,19 +2320,9 @@ fn a_hello_that_others_would_replace() {
     }
     for accepted in [false, true] {
         let _balance = Balance::start();
-        let mut duo = long_hello(256, 250);
-        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
-        assert_eq!(duo.serve(), Err(Error::WantRead));
-        assert_eq!(duo.refused, 1);
-        duo.link.wire(CLIENT).sent.clear();
-        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
-        let sent = duo.link.wire(CLIENT).sent.clone();
+        let (mut duo, sent) = hello_with_cookie(accepted);
         let (last, first) = sent.split_last().unwrap();
         assert!(!first.is_empty());
-        duo.link.wire(CLIENT).clear();
-        if accepted {
-            duo.server.socket.set_accepted();
-        }
         // Nothing, too little to show a cookie, a part of one, none, and another.
         let body = &sent[0][HEADER + 12..];
         let cookie = 2 + 32 + 1;
@@ -2349,17 +2357,8 @@ fn a_client_that_begins_anew_in_the_middle_of_its_hello() {
         [false, true].into_iter().flat_map(|accepted| [250, 251, 249, 5].map(|len| (accepted, len)))
     {
         let _balance = Balance::start();
-        let mut duo = long_hello(256, 250);
-        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
-        assert_eq!(duo.serve(), Err(Error::WantRead));
-        duo.link.wire(CLIENT).sent.clear();
-        assert_eq!(duo.client.handshake(), Err(Error::WantRead));
-        let first = duo.link.wire(CLIENT).sent[0].clone();
-        duo.link.wire(CLIENT).clear();
-        if accepted {
-            duo.server.socket.set_accepted();
-        }
-        duo.link.inject(CLIENT, &first);
+        let (mut duo, sent) = hello_with_cookie(accepted);
+        duo.link.inject(CLIENT, &sent[0]);
         assert_eq!(duo.serve(), Err(Error::WantRead));
         let hostname = pki::with_nul(vec![b'a'; len]);
         duo.client.socket =

@@ -10,6 +10,7 @@ except ImportError:
 sys.path.append("support")
 import tls
 import pki
+from files import FileSystem
 from link import *
 
 opened = []
@@ -34,7 +35,7 @@ class File(io.IOBase):
         return -22
 
 
-class Files:
+class Files(FileSystem):
     files = {
         "/ec.pem": pki.ec_pem.encode(),
         "/ec.key": pki.ec_key.encode(),
@@ -51,12 +52,6 @@ class Files:
         "/unreadable.interrupted": b"",
         "/ca.interrupted": pki.ca_der,
     }
-
-    def mount(self, readonly, mkfs):
-        pass
-
-    def umount(self):
-        pass
 
     def chdir(self, path):
         pass
@@ -195,13 +190,7 @@ class NoClose:
 make = None
 
 
-class Others:
-    def mount(self, readonly, mkfs):
-        pass
-
-    def umount(self):
-        pass
-
+class Others(FileSystem):
     def open(self, path, mode):
         return make(path, pki.ca_der)
 

@@ -9,6 +9,7 @@ except ImportError:
 
 sys.path.append("support")
 import pki
+from files import FileSystem
 from link import *
 
 ctx = client_context()
@@ -45,13 +46,7 @@ class File(io.IOBase):
         return 0
 
 
-class Files:
-    def mount(self, readonly, mkfs):
-        pass
-
-    def umount(self):
-        pass
-
+class Files(FileSystem):
     def open(self, path, mode):
         return File()
 

@@ -707,7 +707,9 @@ impl Call<'_> {
         let Some(hello) = ClientHello::of(datagram) else { return Ok(None) };
         self.is_first_hello.set(hello.is_first());
         let accepted = self.received.get().accepted;
-        if accepted && hello.cookie().is_some() && !self.is_verified(datagram, &hello)? {
+        // Whether only a hello with a good cookie may be the next.
+        let guarded = accepted || (hello.is_first_fragment() && self.holds_good_cookie());
+        if guarded && hello.cookie().is_some() && !self.is_verified(datagram, &hello)? {
             return Ok(None);
         }
         if hello.is_whole() {
@@ -716,18 +718,7 @@ impl Call<'_> {
         }
         const LONGEST: usize = sys::MBEDTLS_SSL_IN_CONTENT_LEN as usize;
         let mut assembly = self.assembly.take();
-        let may_begin = if accepted {
-            hello.cookie().is_some()
-        } else {
-            let under_way = assembly.as_ref().and_then(|assembly| ClientHello::of(assembly.record()));
-            self.has_good_cookie(&hello) || !under_way.is_some_and(|of| self.has_good_cookie(&of))
-        };
-        if !may_begin && hello.cookie().is_some() {
-            self.assembly.set(assembly);
-            self.is_verified(datagram, &hello)?; // answers it
-            return Ok(None);
-        }
-        let longest = if may_begin { LONGEST } else { 0 };
+        let longest = if guarded && hello.cookie().is_none() { 0 } else { LONGEST };
         let complete = Assembly::add(&mut assembly, datagram, longest).map_err(|_| Interruption::NoMemory);
         let come = assembly.as_ref().map_or(&[][..], |assembly| assembly.record());
         if complete != Ok(true) {
@@ -777,6 +768,15 @@ impl Call<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the hello of which fragments have come has a good cookie.
+    fn holds_good_cookie(&self) -> bool {
+        let assembly = self.assembly.take();
+        let hello = assembly.as_ref().and_then(|assembly| ClientHello::of(assembly.record()));
+        let is_good = hello.is_some_and(|hello| self.has_good_cookie(&hello));
+        self.assembly.set(assembly);
+        is_good
     }
 
     /// Whether a ClientHello, or its first fragment, has a good cookie.

@@ -281,7 +281,6 @@ pub(super) unsafe fn release_handshake(ctx: *mut sys::mbedtls_ssl_context) {
 /// # Safety
 ///
 /// The hash is as long as it says, and so is the secret at least.
-#[cfg(sessions)]
 pub(super) unsafe fn expand_label(
     (hash, hash_len): (u32, usize),
     secret: &[u8],
@@ -611,24 +610,14 @@ impl Secrets {
             call.with_memory(|| {
                 next.cipher.cipher_info = info;
                 let mut ret = set_up_cipher(&mut next.cipher);
+                let hash = (self.hash, self.hash_len);
                 if ret == 0 {
-                    let label = b"traffic upd";
-                    ret = mbedtls_ssl_tls13_hkdf_expand_label(
-                        self.hash,
-                        secret.as_ptr(),
-                        self.hash_len,
-                        label.as_ptr(),
-                        label.len(),
-                        core::ptr::null(),
-                        0,
-                        next.secret.as_mut_ptr(),
-                        self.hash_len,
-                    );
+                    let to = next.secret.get_mut(..self.hash_len).unwrap_or_default();
+                    ret = expand_label(hash, secret, b"traffic upd", &[], to);
                 }
                 if ret == 0 {
                     let operation = if own { sys::MBEDTLS_ENCRYPT } else { sys::MBEDTLS_DECRYPT };
                     let iv = next.iv.get_mut(..iv_len).unwrap_or_default();
-                    let hash = (self.hash, self.hash_len);
                     ret = set_key(hash, &next.secret, &mut next.cipher, iv, bits, operation);
                 }
                 ret
